@@ -1,0 +1,130 @@
+"""A clip's identity: its id, its S3 key and the metadata that travels with it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+PREFIX = "clips/"
+SUFFIX = ".h264"
+DEVICE_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+MAX_CLIP_ID_CHARS = 200
+
+
+class ContractError(ValueError):
+    """Something does not follow the contract between device and cloud."""
+
+
+class InvalidDeviceId(ContractError):
+    """A device id that could not name a queue, or would name somebody else's."""
+
+
+class InvalidClipKey(ContractError):
+    """An S3 key that is not a clip of a device."""
+
+
+class InvalidClipMetadata(ContractError):
+    """Clip metadata that is not made of the agreed fields."""
+
+
+def check_device_id(device_id: str) -> str:
+    """Return `device_id` if it may name a device: 1-32 of a-z, 0-9 and inner hyphens.
+
+    Raises
+    ------
+    InvalidDeviceId
+        Otherwise. The id becomes part of a queue's name and of an S3 prefix.
+    """
+    if not DEVICE_ID.fullmatch(device_id):
+        raise InvalidDeviceId(
+            f"device id {device_id!r} is not usable: take 1-32 of a-z, 0-9 and '-', "
+            "beginning and ending with a letter or digit (FACELAB_DEVICE_ID)"
+        )
+    return device_id
+
+
+@dataclass(frozen=True)
+class ClipKey:
+    """Where a clip lies: `clips/<device_id>/<UTC date>/<clip_id>.h264`."""
+
+    device_id: str
+    date: str
+    clip_id: str
+
+    @classmethod
+    def new(cls, device_id: str, captured_at_ms: int, sequence: int) -> ClipKey:
+        """Key of a clip whose capture began at `captured_at_ms` (Unix ms, device clock).
+
+        Ids sort by capture time; the random tail keeps two devices, or one device whose
+        clock was set back, from ever meeting in the same id.
+        """
+        moment = datetime.fromtimestamp(captured_at_ms / 1000, UTC)
+        stamp = moment.strftime("%Y%m%dT%H%M%S") + f"{captured_at_ms % 1000:03d}Z"
+        clip_id = f"{stamp}-{sequence:06d}-{secrets.token_hex(3)}"
+        return cls(check_device_id(device_id), moment.strftime("%Y-%m-%d"), clip_id)
+
+    @classmethod
+    def parse(cls, key: str) -> ClipKey:
+        """Read a key as S3 stores it (already URL-decoded).
+
+        Writing is strict, reading is lenient: a clip that a person dropped by hand under
+        a device's prefix (spaces, `+`, unicode, no date folder) is still a clip.
+
+        Raises
+        ------
+        InvalidClipKey
+            When the key is not below `clips/<valid device id>/` or has no `.h264` name.
+        """
+        parts = PurePosixPath(key).parts
+        clip_id = parts[-1].removesuffix(SUFFIX) if parts else ""
+        if not key.startswith(PREFIX) or not key.endswith(SUFFIX) or len(parts) < 3 or not clip_id:
+            raise InvalidClipKey(f"{key!r} is not clips/<device>/<date>/<clip>.h264")
+        if len(clip_id) > MAX_CLIP_ID_CHARS:
+            raise InvalidClipKey(f"clip id of {len(clip_id)} characters, at most {MAX_CLIP_ID_CHARS}")
+        if not DEVICE_ID.fullmatch(parts[1]):
+            raise InvalidClipKey(f"{parts[1]!r} in {key!r} is not a device id")
+        return cls(parts[1], "/".join(parts[2:-1]), clip_id)
+
+    def __str__(self) -> str:
+        folder = f"{self.date}/" if self.date else ""
+        return f"{PREFIX}{self.device_id}/{folder}{self.clip_id}{SUFFIX}"
+
+
+@dataclass(frozen=True)
+class ClipMetadata:
+    """What the device knows of a clip. Times are Unix milliseconds on the device's clock.
+
+    The result echoes them, so latency is computed by one clock alone.
+    """
+
+    capture_start_ms: int
+    capture_end_ms: int
+    sequence: int
+
+    def to_s3(self) -> dict[str, str]:
+        """As S3 user metadata (`x-amz-meta-…`): lower-case names, ASCII values."""
+        return {
+            "capture-start-ms": str(self.capture_start_ms),
+            "capture-end-ms": str(self.capture_end_ms),
+            "sequence": str(self.sequence),
+        }
+
+    @classmethod
+    def from_s3(cls, metadata: dict[str, str]) -> ClipMetadata | None:
+        """The metadata, or None for an object that carries none (dropped by hand).
+
+        Raises
+        ------
+        InvalidClipMetadata
+            When only a part is there or a value is not an integer.
+        """
+        names = ("capture-start-ms", "capture-end-ms", "sequence")
+        if not any(name in metadata for name in names):
+            return None
+        try:
+            return cls(*(int(metadata[name]) for name in names))
+        except (KeyError, ValueError) as error:
+            raise InvalidClipMetadata(f"clip metadata {metadata!r}: {error!r}") from error

@@ -1,0 +1,149 @@
+"""The result message: exactly one for each clip, from the function to the clip's device."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from contract.clips import ContractError
+
+SCHEMA = "facelab.result/1"
+
+
+class InvalidResult(ContractError):
+    """A message that is not a result of a schema version this code knows."""
+
+
+class Status(StrEnum):
+    """What became of a clip, or of one face in it."""
+
+    RECOGNIZED = "recognized"
+    UNKNOWN = "unknown"
+    NO_FACE = "no_face"
+    LOW_QUALITY = "low_quality"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A row of the people table."""
+
+    person_id: str
+    name: str
+    major: str
+    year: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One model's answer for one face.
+
+    `score` is the model's confidence in [0, 1] for the nearest person, also when that was
+    not enough to name them; `distance` is the L2 embedding distance, where the model has
+    one. `person` is set exactly when `status` is `recognized`.
+    """
+
+    status: Status
+    score: float
+    distance: float | None = None
+    person: Person | None = None
+
+
+@dataclass(frozen=True)
+class Box:
+    """A face's place in the frame, px, in `face_recognition`'s order (CSS)."""
+
+    top: int
+    right: int
+    bottom: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face, followed through the frames of a clip.
+
+    `box` is where it was in its best frame, `size_px` the box's height there, `blur` the
+    variance of the Laplacian of the aligned face (higher is sharper). `person_id` is the
+    final decision: the person that the models agree on, or that one names while the other
+    stays unsure; None when they name different people or nobody.
+    """
+
+    box: Box
+    detection_score: float
+    size_px: int
+    blur: float
+    frames_used: int
+    status: Status
+    person_id: str | None
+    online: Identity
+    custom: Identity
+    agree: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the function found in one clip.
+
+    Times are Unix milliseconds on the device's clock, None for clips that carried no
+    metadata. `stages_ms` maps a stage of the function to its duration in milliseconds.
+    """
+
+    clip_id: str
+    device_id: str
+    key: str
+    status: Status
+    reason: str | None = None
+    capture_start_ms: int | None = None
+    capture_end_ms: int | None = None
+    sequence: int | None = None
+    faces: tuple[Face, ...] = ()
+    frames_decoded: int = 0
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    cold_start: bool = False
+    init_ms: float | None = None
+    request_id: str = ""
+    models: dict[str, str] = field(default_factory=dict)
+    schema: str = SCHEMA
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Result:
+        """Read a message.
+
+        Raises
+        ------
+        InvalidResult
+            When it is not JSON, of another schema, or lacks or adds fields.
+        """
+        try:
+            fields = json.loads(text)
+            if fields["schema"] != SCHEMA:
+                raise InvalidResult(f"schema {fields['schema']!r}, this side reads {SCHEMA!r}")
+            fields["status"] = Status(fields["status"])
+            fields["faces"] = tuple(_face(face) for face in fields["faces"])
+            return cls(**fields)
+        except InvalidResult:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidResult(f"not a result message: {error!r}") from error
+
+
+def _identity(fields: dict[str, Any]) -> Identity:
+    person = fields.pop("person")
+    status = Status(fields.pop("status"))
+    return Identity(status=status, person=Person(**person) if person else None, **fields)
+
+
+def _face(fields: dict[str, Any]) -> Face:
+    return Face(
+        box=Box(**fields.pop("box")),
+        status=Status(fields.pop("status")),
+        online=_identity(fields.pop("online")),
+        custom=_identity(fields.pop("custom")),
+        **fields,
+    )
