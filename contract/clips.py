@@ -83,7 +83,9 @@ class ClipKey:
         if not key.startswith(PREFIX) or not key.endswith(SUFFIX) or len(parts) < 3 or not clip_id:
             raise InvalidClipKey(f"{key!r} is not clips/<device>/<date>/<clip>.h264")
         if len(clip_id) > MAX_CLIP_ID_CHARS:
-            raise InvalidClipKey(f"clip id of {len(clip_id)} characters, at most {MAX_CLIP_ID_CHARS}")
+            raise InvalidClipKey(
+                f"clip id of {len(clip_id)} characters, at most {MAX_CLIP_ID_CHARS}"
+            )
         if not DEVICE_ID.fullmatch(parts[1]):
             raise InvalidClipKey(f"{parts[1]!r} in {key!r} is not a device id")
         return cls(parts[1], "/".join(parts[2:-1]), clip_id)

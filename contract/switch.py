@@ -53,7 +53,10 @@ class Switch:
 
         if self.is_aws:
             return boto3.client(
-                service, region_name=self.region, endpoint_url=self.endpoint_url, config=Config(**config)
+                service,
+                region_name=self.region,
+                endpoint_url=self.endpoint_url,
+                config=Config(**config),
             )
         return boto3.client(
             service,
