@@ -63,7 +63,7 @@ class Switch:
             region_name=self.region,
             endpoint_url=self.endpoint_url,
             aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_secret_access_key="test",  # noqa: S106  the emulator accepts anything
             # Virtual-host addressing would resolve bucket.localhost, which not every
             # resolver knows.
             config=Config(s3={"addressing_style": "path"}, **config),
