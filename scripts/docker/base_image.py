@@ -1,0 +1,227 @@
+"""Provide `debian:trixie-slim`: pulled where a registry answers, else made from Debian's packages.
+
+The Dockerfiles start from that name either way, so the Dockerfile that is tested without a
+registry is the Dockerfile that ships. Standard library only.
+
+    python3 scripts/docker/base_image.py            make the image be there
+    python3 scripts/docker/base_image.py --status   say where it came from
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+IMAGE = "debian:trixie-slim"
+RELEASE = "trixie"
+ORIGIN_LABEL = "facelab.base-image"
+PULL_TIMEOUT_S = 60
+REACH_TIMEOUT_S = 8
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+# What the official slim image leaves out too: documentation, manual pages, translations.
+LEFT_OUT = (
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    "/usr/share/groff/*",
+    "/usr/share/lintian/*",
+    "/usr/share/linda/*",
+)
+KEPT = ("/usr/share/doc/*/copyright",)
+
+
+class BaseImageError(Exception):
+    """The base image could not be pulled nor made; the message says what is missing."""
+
+
+class Origin(StrEnum):
+    """Where the base image on this engine came from."""
+
+    PULLED = "pulled"
+    MADE = "made from Debian's packages"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """The Debian mirrors that this machine's own apt uses."""
+
+    main: str
+    security: str | None
+
+
+def origin() -> Origin:
+    """Where the present base image came from."""
+    done = subprocess.run(
+        ["docker", "image", "inspect", "--format", "{{json .Config.Labels}}", IMAGE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        return Origin.ABSENT
+    return Origin.MADE if ORIGIN_LABEL in (json.loads(done.stdout) or {}) else Origin.PULLED
+
+
+def pull() -> bool:
+    """Try to pull the image; False where no registry answers.
+
+    The manifest is asked for first: behind a firewall that swallows packets a pull would
+    keep a newcomer waiting for minutes.
+    """
+    try:
+        reach = subprocess.run(
+            ["docker", "manifest", "inspect", IMAGE],
+            capture_output=True,
+            check=False,
+            timeout=REACH_TIMEOUT_S,
+        )
+        if reach.returncode != 0:
+            return False
+        return (
+            subprocess.run(
+                ["docker", "pull", IMAGE], check=False, timeout=PULL_TIMEOUT_S
+            ).returncode
+            == 0
+        )
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def mirrors(index_targets: str) -> Mirrors:
+    """Read the mirrors from the lines `URI CODENAME COMPONENT` that apt prints.
+
+    Raises
+    ------
+    BaseImageError
+        When this machine's apt knows no Debian mirror.
+    """
+    uris = [line.split()[0] for line in index_targets.splitlines() if line.endswith(" main")]
+    main = next((uri for uri in uris if uri.rstrip("/").endswith("/debian")), None)
+    security = next((uri for uri in uris if uri.rstrip("/").endswith("-security")), None)
+    if main is None:
+        raise BaseImageError("apt on this machine names no Debian mirror to take packages from")
+    return Mirrors(main, security)
+
+
+def make() -> None:
+    """Make the image from Debian's packages and import it under the official name.
+
+    Raises
+    ------
+    BaseImageError
+        When this is not a Debian (or Ubuntu) machine or we are not root.
+    """
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise BaseImageError(
+            f"{IMAGE} can't be pulled, and making it takes root on a Debian machine: "
+            "let the Docker engine reach a registry, or `docker load` the image from a file"
+        )
+    if not shutil.which("mmdebstrap"):
+        _run(["apt-get", "-q", "-y", "update"])
+        _run(["apt-get", "-q", "-y", "install", "--no-install-recommends", "mmdebstrap"])
+    targets = subprocess.run(
+        [
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(REPO_URI) $(CODENAME) $(COMPONENT)",
+            "Created-By: Packages",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    found = mirrors(targets)
+    with tempfile.TemporaryDirectory(prefix="facelab-base-") as folder:
+        archive = Path(folder) / "root.tar"
+        sources = [
+            f"deb {found.main} {RELEASE} main",
+            f"deb {found.main} {RELEASE}-updates main",
+            *([f"deb {found.security} {RELEASE}-security main"] if found.security else []),
+        ]
+        _run(
+            [
+                "mmdebstrap",
+                "--quiet",
+                "--mode=root",
+                "--variant=minbase",
+                f"--keyring={KEYRING}",
+                *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
+                *(f"--dpkgopt=path-include={pattern}" for pattern in KEPT),
+                "--customize-hook=rm -rf $1/var/lib/apt/lists $1/var/cache/apt $1/var/log/apt",
+                RELEASE,
+                str(archive),
+                *sources,
+            ]
+        )
+        _run(
+            [
+                "docker",
+                "import",
+                '--change=CMD ["bash"]',
+                f"--change=LABEL {ORIGIN_LABEL}=made-from-debian-packages",
+                str(archive),
+                IMAGE,
+            ]
+        )
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(
+        command,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BaseImageError(f"{command[0]} failed:\n{done.stdout[-2000:]}")
+
+
+def ensure() -> Origin:
+    """Make the base image be there and say how it came."""
+    found = origin()
+    if found is not Origin.ABSENT:
+        return found
+    if pull():
+        return Origin.PULLED
+    print(
+        f"no registry answers: making {IMAGE} from Debian's packages (about a minute)", flush=True
+    )
+    make()
+    return Origin.MADE
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=f"Provide the base image {IMAGE}.")
+    parser.add_argument("--status", action="store_true", help="only say where it came from")
+    arguments = parser.parse_args()
+    if arguments.status:
+        print(f"{IMAGE}: {origin()}")
+        return 0
+    begin = time.monotonic()
+    try:
+        came = ensure()
+    except BaseImageError as error:
+        print(f"base_image: {error}", file=sys.stderr)
+        return 1
+    print(f"{IMAGE}: {came} ({time.monotonic() - begin:.0f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
