@@ -1,0 +1,116 @@
+"""From the package's `.dat` files to the function's artefacts, each checked by its digest."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from weights import detector, embedding, landmarks
+from weights.digests import Digests, sha256
+from weights.errors import ArtefactChanged, SourceChanged, SourceMissing
+
+PACKAGE = "face_recognition_models"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One file of the function, made from one file of the package."""
+
+    name: str
+    source: str
+    convert: Callable[[bytes, str], bytes]
+
+
+ARTEFACTS = (
+    Artefact("embedding.onnx", "dlib_face_recognition_resnet_model_v1.dat", embedding.convert),
+    Artefact("detector.onnx", "mmod_human_face_detector.dat", detector.convert),
+    Artefact("landmarks.npz", "shape_predictor_5_face_landmarks.dat", landmarks.convert),
+)
+
+
+def source_dir() -> Path:
+    """Where the package keeps its files. It is not imported: that needs pkg_resources.
+
+    Raises
+    ------
+    SourceMissing
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise SourceMissing(f"package {PACKAGE} is not installed; install requirements.txt")
+    return Path(spec.submodule_search_locations[0]) / "models"
+
+
+def build(
+    out: Path,
+    digests: Digests,
+    sources: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Path]:
+    """Write every artefact to `out`; half-written files never appear there.
+
+    Raises
+    ------
+    SourceMissing, SourceChanged, MalformedSource, ArtefactChanged
+    """
+    sources = sources or source_dir()
+    out.mkdir(parents=True, exist_ok=True)
+    return [_build_one(artefact, out, digests, sources, say) for artefact in ARTEFACTS]
+
+
+def _build_one(
+    artefact: Artefact,
+    out: Path,
+    digests: Digests,
+    sources: Path,
+    say: Callable[[str], None],
+) -> Path:
+    say(f"{artefact.name}: reading {artefact.source}")
+    source = sources / artefact.source
+    try:
+        data = source.read_bytes()
+    except FileNotFoundError as error:
+        raise SourceMissing(f"{source.name} is not in {PACKAGE}; reinstall it") from error
+    if sha256(data) != digests.sources[artefact.source]:
+        raise SourceChanged(
+            f"{source.name} has digest {sha256(data)[:12]}…, committed is "
+            f"{digests.sources[artefact.source][:12]}…; reinstall {PACKAGE} as locked"
+        )
+    made = artefact.convert(data, source.name)
+    if sha256(made) != digests.artefacts[artefact.name]:
+        raise ArtefactChanged(
+            f"{artefact.name} came out with digest {sha256(made)[:12]}…, committed is "
+            f"{digests.artefacts[artefact.name][:12]}…; run the parity tests, then "
+            "`python -m weights digests` if the change was meant"
+        )
+    path = out / artefact.name
+    _write_atomically(path, made)
+    say(f"{artefact.name}: {len(made) / 1e6:.1f} MB, digest as committed")
+    return path
+
+
+def current_digests(sources: Path) -> Digests:
+    """Digests of the sources as they are, and of what is made from them now."""
+    read, made = {}, {}
+    for artefact in ARTEFACTS:
+        data = (sources / artefact.source).read_bytes()
+        read[artefact.source] = sha256(data)
+        made[artefact.name] = sha256(artefact.convert(data, artefact.source))
+    return Digests(read, made)
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        # mkstemp gives 0600; the function runs as another user.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
