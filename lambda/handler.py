@@ -1,0 +1,93 @@
+"""The Lambda entry point: wires the stations together once, then answers S3 events."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+_INIT_STARTED = time.perf_counter()
+
+import answering  # noqa: E402  the clock starts before the imports it is to measure
+import events  # noqa: E402
+import stores  # noqa: E402
+from artefacts import Artefact  # noqa: E402
+from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY, Names  # noqa: E402
+from recognition import CustomModel, Gallery, Recognition, load_recognizer  # noqa: E402
+
+LOG = logging.getLogger()
+LOG.setLevel(os.environ.get("FACELAB_LOG_LEVEL", "INFO"))
+logging.getLogger("botocore").setLevel("WARNING")
+
+
+class CurrentRecognizer:
+    """The recogniser with the gallery and custom model that S3 holds right now."""
+
+    def __init__(self, s3: Any, bucket: str, models_dir: Path):
+        self._recognizer = load_recognizer(models_dir)
+        self._gallery = Artefact(s3, bucket, GALLERY_KEY, Gallery.from_bytes, Gallery.empty())
+        self._custom = Artefact(s3, bucket, CUSTOM_MODEL_KEY, CustomModel.from_bytes, None)
+
+    def recognize(self, clip: bytes) -> Recognition:
+        return self._recognizer.recognize(clip, self._gallery.get(), self._custom.get())
+
+    def versions(self) -> dict[str, str]:
+        return {"gallery": self._gallery.version, "custom": self._custom.version}
+
+
+def make_service() -> answering.AnsweringService:
+    names = Names(os.environ["FACELAB_PREFIX"])
+    s3, dynamodb, sqs = stores.make_clients()
+    models_dir = Path(os.environ.get("LAMBDA_TASK_ROOT", Path(__file__).parent)) / "models"
+    return answering.AnsweringService(
+        clips=stores.ClipStore(s3),
+        recognizer=CurrentRecognizer(s3, os.environ["FACELAB_BUCKET"], models_dir),
+        people=stores.People(dynamodb, names.people_table),
+        ledger=stores.Ledger(dynamodb, names.ledger_table),
+        outbox=stores.ResultQueues(sqs, names),
+    )
+
+
+# Lambda's init phase is meant for this, and it is the one place that makes clients.
+_SERVICE = make_service()
+_INIT_MS = round((time.perf_counter() - _INIT_STARTED) * 1000, 1)
+_invocations = 0
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer every clip of an S3 event; the return value is for a person who invokes by hand.
+
+    Raises
+    ------
+    Exception
+        The first error, after all records were tried: Lambda repeats the whole event, and
+        the ledger passes over the clips that were answered.
+    """
+    global _invocations
+    _invocations += 1
+    summary: dict[str, list[Any]] = {"answered": [], "skipped": []}
+    failures: list[Exception] = []
+    for ref in events.clips_in(event):
+        invocation = answering.Invocation(
+            request_id=context.aws_request_id,
+            remaining_s=context.get_remaining_time_in_millis() / 1000,
+            cold_start=_invocations == 1,
+            init_ms=_INIT_MS,
+        )
+        try:
+            result = _SERVICE.answer(ref, invocation)
+        except Exception as error:
+            LOG.exception("no answer for %s", ref.object_key)
+            failures.append(error)
+            continue
+        if result is None:
+            summary["skipped"].append(ref.object_key)
+            continue
+        total_ms = sum(result.stages_ms.get(s, 0) for s in ("claim", "fetch", "recognize"))
+        LOG.info("%s: %s, %d faces, %.0f ms", ref.key, result.status, len(result.faces), total_ms)
+        summary["answered"].append({"key": ref.object_key, "status": str(result.status)})
+    if failures:
+        raise failures[0]
+    return summary

@@ -1,0 +1,56 @@
+"""How the lab's commands speak: progress for people, one object for machines, clean errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+class LabError(Exception):
+    """Something a person can mend: `message` says what happened, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str = ""):
+        super().__init__(message)
+        self.hint = hint
+
+
+class Progress:
+    """Lines with the time since the start, on stderr, so that stdout stays for results."""
+
+    def __init__(self, quiet: bool = False):
+        self._quiet = quiet
+        self._start = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        if not self._quiet:
+            elapsed = time.monotonic() - self._start
+            print(f"facelab: [{elapsed:5.1f} s] {text}", file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True))
+
+
+def run_command(main: Callable[[], int]) -> None:
+    """Run a command's `main` and exit; errors a person can mend are one line and a hint."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from contract.clips import ContractError
+
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except LabError as error:
+        print(f"facelab: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+    except ContractError as error:
+        print(f"facelab: {error}", file=sys.stderr)
+    except (BotoCoreError, ClientError) as error:
+        print(f"facelab: the cloud answered: {error}", file=sys.stderr)
+        print("  hint: `make status` shows what is up; `make up` brings it up", file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,245 @@
+"""The embedded backend: LocalStack as a background process, functions as processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from contract.switch import Switch
+from scripts.console import LabError, Progress
+from scripts.lab.state import EmulatorProcess, LabState
+from scripts.setup import EMULATOR, LAB, ROOT, import_roots
+
+READY_SECONDS = 120
+STOP_SECONDS = 15
+HOOK = ROOT / "localstack" / "ready.d" / "provision.sh"
+# What of the host's environment the emulator may see: enough to find programs and to write
+# text, and nothing that could carry a credential.
+INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+
+
+class PortTaken(LabError):
+    """Something else listens on the emulator's port."""
+
+
+class EmulatorFailed(LabError):
+    """LocalStack did not come up."""
+
+
+class EmbeddedBackend:
+    """LocalStack on loopback, without Docker."""
+
+    name = "embedded"
+
+    def __init__(self, switch: Switch, state: LabState, progress: Progress):
+        self._switch = switch
+        self._state = state
+        self._progress = progress
+
+    def is_up(self) -> bool:
+        """Whether the emulator runs and has been provisioned."""
+        return self._live() is not None and self._init_scripts() == ["SUCCESSFUL"]
+
+    def start(self) -> None:
+        """Start LocalStack and wait until its init hook has provisioned the lab.
+
+        Raises
+        ------
+        PortTaken, EmulatorFailed
+        """
+        running = self._live()
+        if running and running.port != self._switch.port:
+            raise PortTaken(
+                f"this lab already runs on port {running.port}",
+                f"FACELAB_PORT={running.port} uses it; `make down` stops it",
+            )
+        if not running:
+            self.stop()  # what a killed emulator or a reboot left behind
+            self._check_port()
+            self._spawn()
+        self._wait_until_ready()
+
+    def stop(self) -> None:
+        """Stop the emulator and everything it started; quiet when nothing runs."""
+        recorded = self._state.emulator()
+        process = recorded.process() if recorded else None
+        if process:
+            self._progress("stopping LocalStack")
+            family = [process, *process.children(recursive=True)]
+            process.terminate()
+            psutil.wait_procs([process], timeout=STOP_SECONDS)
+            for one in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
+            psutil.wait_procs(family, timeout=STOP_SECONDS)
+        self._sweep_function_processes()
+        self._state.forget()
+        shutil.rmtree(self._state.filesystem, ignore_errors=True)
+
+    def describe(self) -> dict[str, Any]:
+        live = self._live()
+        if not live:
+            return {"emulator": "down"}
+        process = live.process()
+        rss = process.memory_info().rss if process else 0
+        return {
+            "emulator": "up" if self.is_up() else "starting",
+            "pid": live.pid,
+            "endpoint": self._switch.endpoint_url,
+            "uptime_s": round(time.time() - live.created),
+            "rss_mb": round(rss / 1e6),
+        }
+
+    def emulator_log(self) -> Path:
+        return self._state.emulator_log
+
+    def _live(self) -> EmulatorProcess | None:
+        recorded = self._state.emulator()
+        return recorded if recorded and recorded.process() else None
+
+    def _check_port(self) -> None:
+        port = self._switch.port
+        with socket.socket() as probe:
+            # A port that a closed connection still lingers on is free to listen on.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return
+            except OSError:
+                pass
+        raise PortTaken(
+            f"port {port} is taken{_owner_of(port)}",
+            f"stop that program, or choose another port: FACELAB_PORT={port + 1} make up",
+        )
+
+    def _spawn(self) -> None:
+        state = self._state
+        hooks = state.filesystem / "etc" / "localstack" / "init" / "ready.d"
+        hooks.mkdir(parents=True)
+        shutil.copy2(HOOK, hooks / HOOK.name)
+        state.provision_log.write_text("")
+        self._progress(f"starting LocalStack on 127.0.0.1:{self._switch.port}")
+        with state.emulator_log.open("wb") as log:
+            process = subprocess.Popen(
+                [EMULATOR.python, "-m", "localstack.runtime.main"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=state.folder,
+                env=self._environment(),
+                start_new_session=True,  # Ctrl-C at the terminal is not for the emulator
+            )
+        created = psutil.Process(process.pid).create_time()
+        state.remember(EmulatorProcess(process.pid, created, self._switch.port))
+
+    def _environment(self) -> dict[str, str]:
+        state, switch = self._state, self._switch
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        return inherited | {
+            "HOME": str(state.folder),
+            "FILESYSTEM_ROOT": str(state.filesystem),
+            # The default server ignores the address and listens everywhere.
+            "GATEWAY_SERVER": "hypercorn",
+            "GATEWAY_LISTEN": f"127.0.0.1:{switch.port}",
+            "LOCALSTACK_HOST": f"localhost:{switch.port}",
+            "DNS_ADDRESS": "0",
+            "DISABLE_EVENTS": "1",
+            "SKIP_SSL_CERT_DOWNLOAD": "1",
+            "DEFAULT_REGION": switch.region or "",
+            "PROVIDER_OVERRIDE_DYNAMODB": "moto",
+            "LAMBDA_RUNTIME_EXECUTOR": "image",
+            "IMAGE_FUNCTIONS_SANDBOX": "process",
+            "IMAGE_FUNCTIONS_STORE": str(state.images),
+            "IMAGE_FUNCTIONS_LAB": str(state.folder),
+            # AWS repeats a failed event after one minute, then two; nobody wants to wait.
+            "LAMBDA_RETRY_BASE_DELAY": "2",
+            # Each concurrent invocation is a process of its own.
+            "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": str(max(2, os.cpu_count() or 2)),
+            "LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY": "0",
+            # For the init hook.
+            "FACELAB_PYTHON": str(LAB.python),
+            "FACELAB_ROOT": str(ROOT),
+            "FACELAB_IMPORT_ROOTS": os.pathsep.join(import_roots()),
+            "FACELAB_PROVISION_LOG": str(state.provision_log),
+            "FACELAB_STATE": str(state.folder),
+            "FACELAB_BACKEND": self.name,
+            "FACELAB_PORT": str(switch.port),
+            "FACELAB_PREFIX": switch.names.prefix,
+            "FACELAB_DEVICE_ID": switch.device_id,
+        }
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        shown = 0
+        while time.monotonic() < deadline:
+            shown = self._show_provisioning(shown)
+            states = self._init_scripts()
+            if states == ["SUCCESSFUL"]:
+                self._show_provisioning(shown)
+                return
+            if states == ["ERROR"]:
+                self._show_provisioning(shown)
+                raise EmulatorFailed(
+                    "provisioning failed",
+                    f"the reason stands above and in {self._state.provision_log}",
+                )
+            if not self._live():
+                tail = "\n".join(self._state.emulator_log.read_text().splitlines()[-15:])
+                raise EmulatorFailed(
+                    f"LocalStack ended:\n{tail}", f"the whole log: {self._state.emulator_log}"
+                )
+            time.sleep(0.1)  # between polls of a condition, with a deadline
+        raise EmulatorFailed(
+            f"LocalStack was not ready after {READY_SECONDS} s",
+            f"see {self._state.emulator_log} and {self._state.provision_log}",
+        )
+
+    def _show_provisioning(self, shown: int) -> int:
+        lines = self._state.provision_log.read_text().splitlines()
+        for line in lines[shown:]:
+            self._progress(line.partition("] ")[2] or line)
+        return len(lines)
+
+    def _init_scripts(self) -> list[str]:
+        """States of the scripts in ready.d, [] until LocalStack answers."""
+        url = f"http://127.0.0.1:{self._switch.port}/_localstack/init/ready"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return [script["state"] for script in json.load(answer)["scripts"]]
+        except (OSError, ValueError, KeyError, urllib.error.URLError):
+            return []
+
+    def _sweep_function_processes(self) -> None:
+        if EMULATOR.python.exists():
+            subprocess.run(
+                [
+                    EMULATOR.python,
+                    "-m",
+                    "localstack_image_functions.sweep",
+                    "--lab",
+                    str(self._state.folder),
+                ],
+                check=False,
+                capture_output=True,
+            )
+
+
+def _owner_of(port: int) -> str:
+    """ " by NAME (process N)", where the system tells."""
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            listening = connection.status == psutil.CONN_LISTEN
+            if listening and connection.laddr.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+    return ""

@@ -1,0 +1,79 @@
+"""Where a running lab keeps its state, and the emulator process that belongs to it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from scripts.setup import BUILD
+
+
+@dataclass(frozen=True)
+class EmulatorProcess:
+    """A process, told from a later one with the same id by its creation time."""
+
+    pid: int
+    created: float
+    port: int
+
+    def process(self) -> psutil.Process | None:
+        """The live process, or None when it is gone (killed, or before a reboot)."""
+        try:
+            process = psutil.Process(self.pid)
+            # Creation time is computed from the boot time, which may be adjusted by some ms.
+            if abs(process.create_time() - self.created) > 1:
+                return None
+            return None if process.status() == psutil.STATUS_ZOMBIE else process
+        except psutil.NoSuchProcess:
+            return None
+
+
+class LabState:
+    """Files of one lab below one folder (`FACELAB_STATE`, by default `build/lab`)."""
+
+    def __init__(self, folder: Path | None = None):
+        self.folder = (folder or Path(os.environ.get("FACELAB_STATE") or BUILD / "lab")).resolve()
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    @property
+    def filesystem(self) -> Path:
+        """LocalStack's own files."""
+        return self.folder / "filesystem"
+
+    @property
+    def emulator_log(self) -> Path:
+        return self.folder / "emulator.log"
+
+    @property
+    def provision_log(self) -> Path:
+        return self.folder / "provision.log"
+
+    @property
+    def deployed(self) -> Path:
+        """Fingerprint of what was deployed last."""
+        return self.folder / "deployed"
+
+    @property
+    def _process_file(self) -> Path:
+        return self.folder / "emulator.json"
+
+    def emulator(self) -> EmulatorProcess | None:
+        """What was started last; it may be dead."""
+        try:
+            return EmulatorProcess(**json.loads(self._process_file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def remember(self, emulator: EmulatorProcess) -> None:
+        self._process_file.write_text(json.dumps(asdict(emulator)))
+
+    def forget(self) -> None:
+        self._process_file.unlink(missing_ok=True)
+        self.deployed.unlink(missing_ok=True)

@@ -1,0 +1,73 @@
+"""The people table and its first rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
+from contract.results import Person
+from contract.switch import Switch
+from scripts.console import LabError, Progress
+
+
+class BadRoster(LabError):
+    """The roster is not a list of people."""
+
+
+def read_roster(path: Path) -> list[Person]:
+    """People from a JSON list of {person_id, name, major, year}.
+
+    Raises
+    ------
+    BadRoster
+        When the file is not that.
+    """
+    try:
+        return [
+            Person(row["person_id"], row["name"], str(row["major"]), str(row["year"]))
+            for row in json.loads(path.read_text(encoding="utf-8"))
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadRoster(
+            f"{path}: {error!r}", "it must be a JSON list of {person_id, name, major, year}"
+        ) from error
+
+
+def put_people(switch: Switch, people: list[Person]) -> None:
+    dynamodb = switch.client("dynamodb")
+    for person in people:
+        dynamodb.put_item(
+            TableName=switch.names.people_table,
+            Item={
+                "person_id": {"S": person.person_id},
+                "name": {"S": person.name},
+                "major": {"S": person.major},
+                "year": {"S": person.year},
+            },
+        )
+
+
+def seed(
+    switch: Switch, roster: Path, gallery: Path, custom_model: Path, progress: Progress
+) -> None:
+    """Put the fixture's people, gallery and custom model where none are yet.
+
+    What stands there already is somebody's enrolment or training, and stays.
+    """
+    table = switch.client("dynamodb").scan(TableName=switch.names.people_table, Limit=1)
+    if not table["Items"]:
+        people = read_roster(roster)
+        put_people(switch, people)
+        progress(f"roster: {', '.join(person.name for person in people)}")
+    s3 = switch.client("s3")
+    bucket = switch.bucket
+    there = {
+        row["Key"]
+        for prefix in (GALLERY_KEY, CUSTOM_MODEL_KEY)
+        for row in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
+    }
+    for key, path in ((GALLERY_KEY, gallery), (CUSTOM_MODEL_KEY, custom_model)):
+        if key not in there:
+            s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+            progress(f"put {key}")

@@ -1,0 +1,185 @@
+"""Make what the lab needs, once: Python environments and model files.
+
+Runs on a bare Python 3.11+ (standard library only); every `make` target calls it first, and
+it is a quick no-op when nothing changed. Each environment is rebuilt when its lock file, or
+the interpreter, changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+MIN_PYTHON = (3, 11)
+
+
+class SetupError(Exception):
+    """Set-up can't go on; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment and the lock that it serves."""
+
+    name: str
+    path: Path
+    lock: Path
+    purpose: str
+    plugin: Path | None = None  # a local package, installed editable after the lock
+
+    @property
+    def python(self) -> Path:
+        return self.path / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        return self.path / ".facelab-stamp"
+
+    def fingerprint(self) -> str:
+        parts = [sys.version, str(self.path), self.lock.read_text()]
+        if self.plugin:
+            parts.append((self.plugin / "pyproject.toml").read_text())
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+LAB = Environment("lab", ROOT / ".venv", ROOT / "requirements.txt", "scripts, device, tests")
+EMULATOR = Environment(
+    "emulator",
+    BUILD / "env" / "emulator",
+    ROOT / "localstack" / "requirements.txt",
+    "LocalStack and our plugin",
+    plugin=ROOT / "localstack",
+)
+FUNCTION = Environment(
+    "function",
+    BUILD / "env" / "function",
+    ROOT / "lambda" / "requirements.txt",
+    "what the Lambda function may import",
+)
+ENVIRONMENTS = {env.name: env for env in (LAB, EMULATOR, FUNCTION)}
+TOOLS = Environment(
+    "tools", BUILD / "env" / "tools", ROOT / "scripts" / "tools.txt", "the installer"
+)
+
+
+def say(text: str) -> None:
+    print(f"facelab: {text}", flush=True)
+
+
+def run(*command: str | Path, **kwargs) -> None:
+    """Run a command; its output is shown only when it fails."""
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, **kwargs
+    )
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+        raise SetupError(f"{Path(str(command[0])).name} failed:\n{tail}")
+
+
+def make_tools() -> Path:
+    """The installer (uv), pinned, in an environment of its own."""
+    uv = TOOLS.path / "bin" / "uv"
+    if uv.exists() and _current(TOOLS):
+        return uv
+    say("getting the installer")
+    shutil.rmtree(TOOLS.path, ignore_errors=True)
+    try:
+        run(sys.executable, "-m", "venv", TOOLS.path)
+    except SetupError as error:
+        raise SetupError(
+            f"{error}\nHint: this Python can't make virtual environments; on Debian and "
+            "Ubuntu: apt install python3-venv"
+        ) from error
+    run(TOOLS.python, "-m", "pip", "install", "-q", "--require-hashes", "-r", TOOLS.lock)
+    TOOLS.stamp.write_text(TOOLS.fingerprint())
+    return uv
+
+
+def make_environment(env: Environment) -> None:
+    if _current(env):
+        return
+    uv = make_tools()
+    start = time.monotonic()
+    say(f"making the {env.name} environment ({env.purpose}) ...")
+    shutil.rmtree(env.path, ignore_errors=True)
+    run(uv, "venv", "-q", "--python", sys.executable, env.path)
+    install = (uv, "pip", "install", "-q", "--python", env.python)
+    # --no-deps: the lock is complete, and it leaves out what must not be installed (the
+    # dlib source distribution, 13 minutes of compiling; dlib-bin stands in for it).
+    run(*install, "--no-deps", "--require-hashes", "-r", env.lock)
+    if env.plugin:
+        run(*install, "--no-deps", "--no-build-isolation", "-e", env.plugin)
+    env.stamp.write_text(env.fingerprint())
+    say(f"{env.name} environment ready after {time.monotonic() - start:.0f} s")
+
+
+def _current(env: Environment) -> bool:
+    return env.stamp.exists() and env.stamp.read_text() == env.fingerprint()
+
+
+def make_models() -> None:
+    """Convert the reference weights into what the function runs."""
+    run_visible(LAB.python, "-m", "weights", "build", "--out", BUILD / "models")
+
+
+def run_visible(*command: str | Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(import_roots())}
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, env=environment, check=False)
+    if done.returncode:
+        raise SetupError("the step above failed")
+
+
+def import_roots() -> list[str]:
+    return [str(ROOT), str(ROOT / "lambda"), str(ROOT / "localstack")]
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Two `make` at once must not build the same environment."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "setup.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help="lab, emulator, function, models (default: all)"
+    )
+    parts = parser.parse_args(arguments).parts or [*ENVIRONMENTS, "models"]
+    unknown = set(parts) - {*ENVIRONMENTS, "models"}
+    if unknown:
+        parser.error(f"unknown part {', '.join(sorted(unknown))}")
+    try:
+        if sys.version_info < MIN_PYTHON:
+            raise SetupError(
+                f"Python {sys.version.split()[0]} is too old; facelab needs 3.11 or newer\n"
+                "Hint: make PYTHON=python3.12 …"
+            )
+        with only_one():
+            for part in parts:
+                if part == "models":
+                    make_models()
+                else:
+                    make_environment(ENVIRONMENTS[part])
+    except SetupError as error:
+        print(f"facelab: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
