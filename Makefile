@@ -1,0 +1,49 @@
+# facelab's front door. `make help` lists what it can do.
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status logs e2e test lint format clean
+PYTHON ?= python3
+export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
+LAB := .venv/bin/python
+ARGS ?=
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make the environments and the model files (every target does this when needed)
+	@$(PYTHON) scripts/setup.py
+
+up: setup ## start the emulator, deploy the stack, seed people; a no-op when all is there
+	@$(LAB) -m scripts.lab up
+
+down: ## stop the emulator and everything it started
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m scripts.lab down
+
+status: ## what is up, and what waits where (ARGS=--json)
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m scripts.lab status $(ARGS)
+
+logs: ## the function's output (ARGS=--follow, ARGS=--emulator)
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m scripts.lab logs $(ARGS)
+
+e2e: setup ## play the fixture through the whole loop, compare with the truth, write out/e2e.json
+	@$(LAB) -m scripts.e2e $(ARGS)
+
+test: setup ## unit and integration tests, against a lab of their own
+	@$(LAB) -m pytest $(ARGS)
+
+lint: ## style, imports, security rules, templates
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m ruff check .
+	@$(LAB) -m ruff format --check .
+	@.venv/bin/cfn-lint scripts/provision/*.yaml
+
+format: ## rewrite the code in the project's style
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m ruff check --fix .
+	@$(LAB) -m ruff format .
+
+clean: ## stop the lab; remove environments, models and reports
+	@if [ -x $(LAB) ]; then $(LAB) -m scripts.lab down; fi
+	rm -rf .venv build out
