@@ -1,0 +1,222 @@
+"""One clip at a time through the real emulator: S3 -> function -> DynamoDB -> SQS."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from contract.clips import ClipKey, ClipMetadata
+from contract.results import Result, Status
+from device.annexb import split_at_key_frames
+from scripts.e2e.truth import names, read_truth
+from scripts.setup import LAB, ROOT
+from tests.conftest import Lab, wait_until
+
+FIXTURES = ROOT / "fixtures"
+
+
+@pytest.fixture(scope="module")
+def clips() -> list[bytes]:
+    return list(split_at_key_frames((FIXTURES / "lab.h264").read_bytes()))
+
+
+@pytest.fixture(scope="module")
+def single_person_clip(clips) -> tuple[bytes, str]:
+    """An easy clip and who is in it."""
+    for truth in read_truth(FIXTURES / "truth.json"):
+        if truth.is_single_person and not truth.tags:
+            return clips[truth.index], truth.visible[0]
+    pytest.fail("the fixture has no easy single-person clip")
+
+
+class Cloud:
+    """Puts objects and takes results, as device `lab`."""
+
+    def __init__(self, lab: Lab):
+        self.switch = lab.switch
+        self.s3 = self.switch.client("s3")
+        self.sqs = self.switch.client("sqs")
+        self.bucket = self.switch.bucket
+        self.queue = self.sqs.get_queue_url(QueueName=self.switch.names.result_queue("lab"))[
+            "QueueUrl"
+        ]
+
+    def put(self, key: str, data: bytes, **kwargs) -> None:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=data, **kwargs)
+
+    def take(self, seconds: float = 30) -> Result:
+        """The next result; it is deleted from the queue."""
+
+        def receive():
+            return self.sqs.receive_message(QueueUrl=self.queue, WaitTimeSeconds=1).get("Messages")
+
+        (message,) = wait_until(receive, seconds, "a result")
+        self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return Result.from_json(message["Body"])
+
+    def nothing_waits(self) -> bool:
+        answer = self.sqs.receive_message(QueueUrl=self.queue, WaitTimeSeconds=2)
+        return not answer.get("Messages")
+
+
+@pytest.fixture(scope="module")
+def cloud(lab) -> Cloud:
+    return Cloud(lab)
+
+
+def new_key() -> str:
+    return str(ClipKey.new("lab", 1_795_000_000_000, 0))
+
+
+def test_clip_comes_back_as_a_name(cloud, single_person_clip):
+    data, person = single_person_clip
+    key, metadata = new_key(), ClipMetadata(1_795_000_000_000, 1_795_000_000_500, 3)
+    cloud.put(key, data, Metadata=metadata.to_s3())
+    result = cloud.take()
+    assert (result.key, result.status) == (key, Status.RECOGNIZED)
+    assert names(result, "online") == {person}
+    assert (result.capture_end_ms, result.sequence) == (1_795_000_000_500, 3)
+    assert {"claim", "fetch", "recognize", "look_up"} <= result.stages_ms.keys()
+    assert result.models["gallery"] != "none"
+
+
+@pytest.mark.parametrize(
+    "name", ["with spaces", "plus+sign", "größe-日本", "percent%2Bsign", "two.dots.in.it"]
+)
+def test_key_with_odd_characters_is_answered(cloud, single_person_clip, name):
+    data, person = single_person_clip
+    cloud.put(f"clips/lab/by hand/{name}.h264", data)
+    result = cloud.take()
+    assert (result.clip_id, result.capture_start_ms) == (name, None)
+    assert names(result, "online") == {person}
+
+
+def test_bad_clips_are_rejected_with_a_reason_and_do_not_block_the_next(cloud, single_person_clip):
+    data, person = single_person_clip
+    for bad in (b"", b"just some text\n" * 100, data[: len(data) // 50], os.urandom(50_000)):
+        cloud.put(new_key(), bad)
+        result = cloud.take()
+        assert result.status is Status.REJECTED
+        assert result.reason
+    cloud.put(new_key(), data)
+    assert names(cloud.take(), "online") == {person}
+
+
+def test_truncated_clip_is_answered_once(cloud, single_person_clip):
+    data, person = single_person_clip
+    cloud.put(new_key(), data[: len(data) * 2 // 3])
+    assert names(cloud.take(), "online") <= {person}
+    assert cloud.nothing_waits()
+
+
+def test_same_object_put_twice_is_answered_once(cloud, single_person_clip):
+    key = new_key()
+    cloud.put(key, single_person_clip[0])
+    cloud.take()
+    cloud.put(key, single_person_clip[0])
+    assert cloud.nothing_waits()
+
+
+def test_object_that_is_no_clip_invokes_nothing(cloud, single_person_clip):
+    cloud.put("clips/lab/2026-11-22/notes.txt", b"hello")
+    cloud.put("elsewhere/lab/2026-11-22/x.h264", single_person_clip[0])
+    assert cloud.nothing_waits()
+
+
+def test_key_of_no_device_is_ignored_as_documented(cloud, single_person_clip):
+    cloud.put("clips/Not A Device/x.h264", single_person_clip[0])
+    assert cloud.nothing_waits()
+    assert "is not a device id" in function_log(cloud, "is not a device id")
+
+
+def function_log(cloud, expected: str) -> str:
+    logs = cloud.switch.client("logs")
+
+    def text():
+        group = cloud.switch.names.log_group
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        joined = "\n".join(event["message"] for page in pages for event in page["events"])
+        return joined if expected in joined else None
+
+    return wait_until(text, 15, f"{expected!r} in the function's log")
+
+
+def test_clip_of_an_unknown_device_ends_in_the_dead_letters(cloud, single_person_clip):
+    key = str(ClipKey.new("nobody-s-pi", 1_795_000_000_000, 0))
+    cloud.put(key, single_person_clip[0])
+    queue = cloud.sqs.get_queue_url(QueueName=cloud.switch.names.dead_letters)["QueueUrl"]
+
+    def letter():
+        return cloud.sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages")
+
+    (message,) = wait_until(letter, 60, "a dead letter")
+    cloud.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    body = json.loads(message["Body"])
+    assert "UnknownDevice" in json.dumps(body)
+    assert key.split("/")[-1] in json.dumps(body)
+
+
+def test_log_has_start_end_report_lines(cloud, single_person_clip):
+    cloud.put(new_key(), single_person_clip[0])
+    request = cloud.take().request_id
+    log = function_log(cloud, f"REPORT RequestId: {request}")
+    assert f"START RequestId: {request}" in log
+    assert f"END RequestId: {request}" in log
+    assert "Max Memory Used" in log
+
+
+def test_function_sees_nothing_of_the_host(lab, cloud, single_person_clip):
+    cloud.put(new_key(), single_person_clip[0])
+    cloud.take()
+    emulator = psutil.Process(json.loads((lab.state / "emulator.json").read_text())["pid"])
+    functions = [
+        process.environ()
+        for process in emulator.children(recursive=True)
+        if "AWS_LAMBDA_RUNTIME_API" in process.environ()
+    ]
+    assert functions
+    for environment in functions:
+        assert "HOST_SECRET" not in environment
+        assert not [name for name in environment if name.startswith(("LOCALSTACK", "IMAGE_"))]
+        assert environment.get("AWS_ACCESS_KEY_ID") != os.environ.get("AWS_ACCESS_KEY_ID", "-")
+        assert not set(environment) & {
+            "AWS_PROFILE",
+            "HOSTNAME",
+            "USER",
+            "SHELL",
+            "PWD",
+            "PYTHONPATH",
+        }
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (("s3", "ls"), "facelab-000000000000-us-east-1"),
+        (("lambda", "list-functions"), "facelab-recognize"),
+        (("ecr", "describe-repositories"), "facelab-recognize"),
+        (("ecr", "describe-images", "--repository-name", "facelab-recognize"), "sha256:"),
+        (("logs", "describe-log-groups"), "/aws/lambda/facelab-recognize"),
+        (("dynamodb", "scan", "--table-name", "facelab-people"), "person_id"),
+    ],
+)
+def test_awslocal(lab, command, expected):
+    awslocal = Path(LAB.python).with_name("awslocal")
+    done = subprocess.run(
+        [awslocal, *command],
+        env={
+            **lab.env,
+            "PATH": f"{awslocal.parent}:{os.environ['PATH']}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{lab.port}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout
