@@ -57,7 +57,15 @@ def create(environment: Path, python: str = sys.executable) -> None:
         )
         _step("torch from PyPI", [*pip, str(TORCH_LOCK)])
     _step("first import", [ours, "-c", "import torch, onnxruntime, cv2, av, matplotlib"])
+    _find_our_packages(environment)
     (environment / STAMP).write_text(_fingerprint())
+
+
+def _find_our_packages(environment: Path) -> None:
+    """Let `training/<tool>.py` start as a plain file: the source roots come along by themselves."""
+    (packages,) = environment.glob("lib/python3.*/site-packages")
+    roots = (HERE.parent, HERE.parent / "lambda")
+    (packages / "facelab.pth").write_text("".join(f"{root}\n" for root in roots))
 
 
 def _fingerprint() -> str:

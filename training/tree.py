@@ -1,0 +1,112 @@
+"""What the dataset tools share: walk a tree, treat each picture, report, never stop at one file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from training.progress import progress
+
+
+class ToolError(Exception):
+    """A dataset tool can't do what it was asked to; the message says why and what helps."""
+
+
+class NotAFolder(ToolError):
+    """The tree to walk is missing or is a file."""
+
+
+class UnusableOption(ToolError):
+    """An option has a value outside its bounds, or does not go with another one."""
+
+
+class FileFailed(ToolError):
+    """One file can't be treated; the others still are."""
+
+
+@dataclass
+class Summary:
+    """What became of a tree: counts, and the reason for each file that failed."""
+
+    found: int = 0
+    written: int = 0
+    skipped: int = 0
+    deleted: int = 0
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def print(self, tool: str, *, as_json: bool) -> None:
+        if as_json:
+            print(json.dumps(asdict(self), ensure_ascii=False))
+            return
+        for name, reason in self.errors.items():
+            print(f"{tool}: {name}: {reason}")
+        deleted = f", {self.deleted} originals deleted" if self.deleted else ""
+        print(
+            f"{tool}: {self.found} pictures: {self.written} written, {self.skipped} already "
+            f"there{deleted}, {len(self.errors)} failed"
+        )
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.errors else 0
+
+
+def add_tree_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tree", type=Path, help="folder to walk, with everything below it")
+    parser.add_argument(
+        "--out", type=Path, help="write into this folder, in the same order; default: beside"
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+
+
+def pictures_below(tree: Path, suffixes: Iterable[str]) -> list[Path]:
+    """Files below `tree` with one of `suffixes` (lower case), sorted; links are not followed.
+
+    Raises
+    ------
+    NotAFolder
+        When `tree` is not a folder.
+    """
+    if not tree.is_dir():
+        raise NotAFolder(f"{tree} is not a folder")
+    wanted = set(suffixes)
+    return sorted(
+        path
+        for path in tree.rglob("*")
+        if path.suffix.lower() in wanted and path.is_file() and not path.is_symlink()
+    )
+
+
+def treat_each(
+    paths: list[Path], tree: Path, what: str, treat: Callable[[Path], None], summary: Summary
+) -> Summary:
+    """Call `treat` on each path; what it raises for one file goes into the summary."""
+    summary.found = len(paths)
+    for path in progress(paths, what):
+        try:
+            treat(path)
+        except (ToolError, OSError, ValueError, SyntaxError) as error:  # Pillow raises all of them
+            reason = str(error) or type(error).__name__
+            summary.errors[str(path.relative_to(tree))] = reason
+        except Exception as error:
+            if type(error).__name__ != "DecompressionBombError":
+                raise
+            summary.errors[str(path.relative_to(tree))] = f"far too many pixels: {error}"
+    return summary
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """A path to write to that becomes `target` only when the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
