@@ -1,0 +1,1 @@
+"""The device: records clips, stores and forwards them, shows what came back."""
