@@ -29,7 +29,7 @@ class Lookup(Protocol):
 
 class ClaimBook(Protocol):
     def claim(self, key: Any, request_id: str, lease_s: float) -> Claim: ...
-    def answered(self, key: Any) -> None: ...
+    def answered(self, key: Any, object_key: str, person_ids: Any) -> None: ...
 
 
 class Outbox(Protocol):
@@ -108,7 +108,7 @@ class AnsweringService:
         )
         self._outbox.send(result)
         # Only now: a function that dies before the send leaves a lease, not a lost clip.
-        self._ledger.answered(ref.key)
+        self._ledger.answered(ref.key, ref.object_key, people_in(result))
         return result
 
     def _find_result(self, ref: ClipRef, watch: Stopwatch) -> Result:
@@ -163,6 +163,12 @@ class AnsweringService:
         }
         people = self._people.look_up(wanted) if wanted else {}
         return tuple(_face(face, people) for face in recognition.faces)
+
+
+def people_in(result: Result) -> set[str]:
+    """Ids of everybody whom either model named."""
+    identities = [one for face in result.faces for one in (face.online, face.custom)]
+    return {identity.person.person_id for identity in identities if identity.person}
 
 
 def clip_status(faces: tuple[Face, ...]) -> Status:

@@ -164,13 +164,22 @@ class Ledger:
             raise ClipInProgress(f"{key} is being worked on by another invocation") from error
         return Claim.OURS
 
-    def answered(self, key: ClipKey) -> None:
+    def answered(self, key: ClipKey, object_key: str, person_ids: Iterable[str]) -> None:
+        """Close the row. It keeps who was named, so that `forget` finds a person's clips."""
+        seen = sorted(set(person_ids))
         self._dynamodb.update_item(
             TableName=self._table,
             Key=self._row(key),
-            UpdateExpression="SET #status = :answered",
+            UpdateExpression=(
+                "SET #status = :answered, object_key = :object"
+                + (", person_ids = :people" if seen else "")
+            ),
             ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":answered": {"S": "answered"}},
+            ExpressionAttributeValues={
+                ":answered": {"S": "answered"},
+                ":object": {"S": object_key},
+                **({":people": {"SS": seen}} if seen else {}),
+            },
         )
 
     @staticmethod

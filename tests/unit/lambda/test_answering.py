@@ -64,6 +64,7 @@ class People:
 @dataclass
 class Ledger:
     rows: dict[str, tuple[str, str]] = field(default_factory=dict)
+    people: dict[str, set[str]] = field(default_factory=dict)
 
     def claim(self, key, request_id, lease_s):
         status, owner = self.rows.get(str(key), ("", ""))
@@ -74,8 +75,9 @@ class Ledger:
         self.rows[str(key)] = ("started", request_id)
         return Claim.OURS
 
-    def answered(self, key):
+    def answered(self, key, object_key, person_ids):
         self.rows[str(key)] = ("answered", "")
+        self.people[object_key] = set(person_ids)
 
 
 @dataclass
@@ -117,6 +119,7 @@ def test_known_person_is_looked_up_and_sent_once():
     assert sent.faces[0].custom.status is Status.UNKNOWN
     assert (sent.capture_start_ms, sent.capture_end_ms, sent.sequence) == (1000, 1500, 4)
     assert (sent.cold_start, sent.init_ms) == (True, 800.0)
+    assert world.ledger.people == {ref.object_key: {"ada"}}
     assert {"claim", "fetch", "recognize", "look_up", "decode"} <= sent.stages_ms.keys()
 
 

@@ -1,0 +1,1 @@
+"""Who the lab knows: enrol, forget, list."""

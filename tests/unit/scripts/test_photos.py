@@ -1,0 +1,89 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts.gallery.photos import Picture, Refusal, examine, read_pictures
+
+
+def embedding(person: int, spread: float = 0.0) -> np.ndarray:
+    """Unit vectors of different people are 1.4 apart; `spread` moves within a person."""
+    vector = np.zeros(128, np.float32)
+    vector[person] = 1
+    vector[100] = spread
+    return vector
+
+
+def face(person: int = 0, spread: float = 0.0, size_px: int = 120, blur: float = 200.0):
+    return SimpleNamespace(embedding=embedding(person, spread), size_px=size_px, blur=blur)
+
+
+class Observer:
+    """Finds in picture k (its pixel value) the faces that the test planned."""
+
+    def __init__(self, *plan):
+        self._plan = plan
+
+    def observe(self, image_rgb):
+        return self._plan[int(image_rgb[0, 0, 0])]
+
+
+def look(*plan):
+    pictures = [
+        Picture(f"{index}.jpg", np.full((4, 4, 3), index, np.uint8)) for index in range(len(plan))
+    ]
+    return examine(pictures, Observer(*plan))
+
+
+def test_clear_photos_of_one_person_are_all_taken():
+    found = look([face(0)], [face(0, 0.2)], [face(0, -0.2)])
+    assert (found.sources, found.refusals) == (["0.jpg", "1.jpg", "2.jpg"], [])
+    assert found.embeddings.shape == (3, 128)
+
+
+@pytest.mark.parametrize(
+    ("faces", "reason"),
+    [
+        ([], "no face"),
+        ([face(), face(1)], "2 faces"),
+        ([face(size_px=40)], "40 px"),
+        ([face(blur=3.0)], "blurred"),
+    ],
+)
+def test_unfit_photo_is_refused_with_what_to_do(faces, reason):
+    found = look([face()], faces)
+    assert found.sources == ["0.jpg"]
+    (refusal,) = found.refusals
+    assert refusal.source == "1.jpg"
+    assert reason in refusal.reason
+
+
+def test_photo_of_somebody_else_is_found_out():
+    found = look([face(0)], [face(1)], [face(0, 0.1)], [face(0, 0.2)])
+    assert found.sources == ["0.jpg", "2.jpg", "3.jpg"]
+    assert "does not look like the others" in found.refusals[0].reason
+
+
+def test_two_photos_that_disagree_are_both_refused():
+    found = look([face(0)], [face(1)])
+    assert found.sources == []
+    assert len(found.refusals) == 2
+
+
+def test_unreadable_file_is_a_refusal_not_an_end(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"not a picture")
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
+    (tmp_path / "notes.txt").write_text("passed over")
+    first, second = read_pictures(tmp_path)
+    assert isinstance(first, Refusal)
+    assert isinstance(second, Picture)
+
+
+def test_sideways_phone_photo_is_turned_upright(tmp_path):
+    image = Image.new("RGB", (20, 10))
+    exif = image.getexif()
+    exif[0x0112] = 6  # rotate 90° clockwise to show
+    image.save(tmp_path / "phone.jpg", exif=exif)
+    (picture,) = read_pictures(tmp_path)
+    assert picture.image_rgb.shape == (20, 10, 3)
