@@ -1,6 +1,6 @@
 # facelab's front door. `make help` lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs e2e test lint format clean
+.PHONY: help setup up down status logs e2e enroll forget roster test lint format clean
 PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
 LAB := .venv/bin/python
@@ -30,6 +30,16 @@ logs: ## the function's output (ARGS=--follow, ARGS=--emulator)
 e2e: setup ## play the fixture through the whole loop, compare with the truth, write out/e2e.json
 	@$(LAB) -m scripts.e2e $(ARGS)
 
+enroll: setup ## PERSON="Ada Lovelace" MAJOR=… YEAR=… PHOTOS=dir: the function knows them in seconds
+	@$(LAB) -m scripts.gallery enroll --person "$$PERSON" --major "$$MAJOR" --year "$$YEAR" \
+	    --photos "$$PHOTOS" $(ARGS)
+
+forget: setup ## PERSON="Ada Lovelace": remove every trace of a person
+	@$(LAB) -m scripts.gallery forget --person "$$PERSON" $(ARGS)
+
+roster: setup ## who is enrolled
+	@$(LAB) -m scripts.gallery roster $(ARGS)
+
 test: setup ## unit and integration tests, against a lab of their own
 	@$(LAB) -m pytest $(ARGS)
 
@@ -46,4 +56,5 @@ format: ## rewrite the code in the project's style
 
 clean: ## stop the lab; remove environments, models and reports
 	@if [ -x $(LAB) ]; then $(LAB) -m scripts.lab down; fi
+	@if [ -d build ]; then chmod -R u+w build; fi
 	rm -rf .venv build out

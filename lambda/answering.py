@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from contract.clips import ClipMetadata, InvalidClipMetadata
-from contract.results import Box, Face, Identity, Person, Result, Status
+from contract.results import Face, Identity, Person, Result, Status
 from events import ClipRef
 from recognition import ClipRejected, Recognition
 from stores import Claim, ClipGone, StoredClip
@@ -190,7 +190,7 @@ def _identity(verdict: Any, people: dict[str, Person]) -> Identity:
 def _face(face: Any, people: dict[str, Person]) -> Face:
     forgotten = face.person_id is not None and face.person_id not in people
     return Face(
-        box=Box(face.box.top, face.box.right, face.box.bottom, face.box.left),
+        box=face.box,
         detection_score=round(face.detection_score, 3),
         size_px=face.size_px,
         blur=round(face.blur, 1),

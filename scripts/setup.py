@@ -130,8 +130,9 @@ def _current(env: Environment) -> bool:
 
 
 def make_models() -> None:
-    """Convert the reference weights into what the function runs."""
+    """Convert the reference weights into what the function runs; embed the fixture's people."""
     run_visible(LAB.python, "-m", "weights", "build", "--out", BUILD / "models")
+    run_visible(LAB.python, "-m", "scripts.gallery.seed")
 
 
 def run_visible(*command: str | Path) -> None:

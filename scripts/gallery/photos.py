@@ -14,6 +14,7 @@ MIN_BLUR = 20.0
 # Two photos of one person lie below 0.6 (face_recognition's tolerance); above it, one of them
 # shows somebody else.
 MAX_DISTANCE_TO_OTHERS = 0.6
+FRAMES_OF_A_CLIP = 3
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm"}
 CLIP_SUFFIX = ".h264"
 
@@ -50,7 +51,7 @@ class Examination:
 
 
 def read_pictures(path: Path) -> Iterable[Picture | Refusal]:
-    """Every picture below `path` (a folder or one file), and one frame of every clip.
+    """Every picture below `path` (a folder or one file), and some frames of every clip.
 
     What can't be read comes as a refusal, so that one broken file stops nothing.
     """
@@ -76,11 +77,11 @@ def _read_photo(file: Path) -> Picture | Refusal:
 
 
 def _read_clip(file: Path) -> Iterable[Picture | Refusal]:
-    from recognition import ClipRejected, decode_frames
+    from recognition import Clip, ClipRejected, Settings
 
     try:
-        for number, frame in enumerate(decode_frames(file.read_bytes())):
-            yield Picture(f"{file.name}#{number}", frame)
+        for frame in Clip(file.read_bytes(), Settings()).frames(FRAMES_OF_A_CLIP):
+            yield Picture(f"{file.name}#{frame.index}", frame.rgb())
     except ClipRejected as error:
         yield Refusal(file.name, str(error))
 
@@ -108,11 +109,11 @@ def _unfit(faces: Sequence[Any]) -> str | None:
         return "no face found: take one from the front, in even light"
     if len(faces) > 1:
         return f"{len(faces)} faces: cut out the one that is meant"
-    face = faces[0]
-    if face.size_px < MIN_FACE_PX:
-        return f"the face is {face.size_px} px high, take at least {MIN_FACE_PX}"
-    if face.blur < MIN_BLUR:
-        return f"blurred (sharpness {face.blur:.0f}, at least {MIN_BLUR:.0f}): hold still"
+    quality = faces[0].quality
+    if quality.size_px < MIN_FACE_PX:
+        return f"the face is {quality.size_px} px high, take at least {MIN_FACE_PX}"
+    if quality.blur < MIN_BLUR:
+        return f"blurred (sharpness {quality.blur:.0f}, at least {MIN_BLUR:.0f}): hold still"
     return None
 
 

@@ -58,9 +58,8 @@ def publish_bundle(switch: Switch, store: Path, progress: Progress) -> str:
     """Build the function as a process bundle in `store`, register it in ECR, return its URI."""
     config = ImageConfig(
         entrypoint=(str(FUNCTION.python), "-m", "awslambdaric"),
-        cmd=("handler.handler",),
-        working_dir="/" + str(TASK_ROOT),
-        architecture="arm64" if architecture() == "arm64" else "amd64",
+        command=("handler.handler",),
+        working_directory="/" + str(TASK_ROOT),
     )
     bundle = build_bundle(store, function_files(), config)
     uri = ensure_repository(switch)

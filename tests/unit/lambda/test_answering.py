@@ -7,7 +7,7 @@ import pytest
 
 from answering import MAX_CLIP_BYTES, AnsweringService, Invocation
 from contract.clips import ClipKey
-from contract.results import Person, Result, Status
+from contract.results import Box, Person, Result, Status
 from events import ClipRef
 from recognition import ClipRejected
 from stores import Claim, ClipGone, ClipInProgress, StoredClip
@@ -42,7 +42,7 @@ class Recognizer:
         verdict = SimpleNamespace(status="recognized", person_id="ada", score=0.9, distance=0.4)
         unsure = SimpleNamespace(status="unknown", person_id=None, score=0.3, distance=None)
         face = SimpleNamespace(
-            box=SimpleNamespace(top=1, right=2, bottom=3, left=0), detection_score=0.9,
+            box=Box(1, 2, 3, 0), detection_score=0.9,
             size_px=100, blur=50.0, frames_used=2, status="recognized", person_id="ada",
             online=verdict, custom=unsure, agree=False,
         )  # fmt: skip

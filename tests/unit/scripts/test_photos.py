@@ -16,7 +16,8 @@ def embedding(person: int, spread: float = 0.0) -> np.ndarray:
 
 
 def face(person: int = 0, spread: float = 0.0, size_px: int = 120, blur: float = 200.0):
-    return SimpleNamespace(embedding=embedding(person, spread), size_px=size_px, blur=blur)
+    quality = SimpleNamespace(size_px=size_px, blur=blur)
+    return SimpleNamespace(embedding=embedding(person, spread), quality=quality)
 
 
 class Observer:
