@@ -1,0 +1,142 @@
+"""From a clip's bytes to pictures: in memory, only as many as are asked for, within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import av
+import numpy as np
+
+from recognition import nal
+from recognition.errors import (
+    ClipTooLarge,
+    EmptyClip,
+    FrameTooLarge,
+    NoKeyFrame,
+    NoParameterSets,
+    NotH264,
+    Undecodable,
+)
+from recognition.settings import Settings
+
+# libav prints concealment notices to stderr, which would be the function's log.
+av.logging.set_level(av.logging.PANIC)
+
+# A stream of start codes alone would otherwise become millions of objects.
+_MAX_NAL_UNITS = 50_000
+_ESSENTIAL = (nal.NalType.SLICE, nal.NalType.IDR_SLICE, nal.NalType.SPS, nal.NalType.PPS)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded picture: `index` counts coded pictures from the clip's start;
+    `is_first` and `is_last` are among the frames that were asked for."""
+
+    index: int
+    is_first: bool
+    is_last: bool
+    picture: av.VideoFrame
+
+    def to_rgb(self) -> np.ndarray:
+        """uint8 [height, width, 3]; some milliseconds of colour conversion."""
+        return self.picture.to_ndarray(format="rgb24")
+
+
+class Clip:
+    """A checked clip, split into coded pictures but not decoded yet.
+
+    Raises
+    ------
+    ClipRejected
+        One of its subclasses, when the bytes can't be a clip or could harm the function.
+    """
+
+    def __init__(self, data: bytes, settings: Settings) -> None:
+        if not data:
+            raise EmptyClip
+        if len(data) > settings.max_clip_bytes:
+            raise ClipTooLarge(len(data), settings.max_clip_bytes)
+        units = list(islice(nal.nal_units(data), _MAX_NAL_UNITS))
+        if data[4:8] == b"ftyp" or not any(unit.type in _ESSENTIAL for unit in units):
+            raise NotH264
+        self._settings = settings
+        self._check_size(units)
+        self._pictures = nal.access_units(iter(units), settings.max_clip_pictures)
+        self._keys = [index for index, picture in enumerate(self._pictures) if picture.is_key]
+        if not self._keys:
+            raise NoKeyFrame
+        self.pictures_decoded = 0
+
+    def _check_size(self, units: list[nal.NalUnit]) -> None:
+        sizes = []
+        for unit in units:
+            if unit.type == nal.NalType.SPS:
+                try:
+                    sizes.append(nal.picture_size(unit))
+                except nal.MalformedSps:
+                    continue
+        if not sizes or not any(unit.type == nal.NalType.PPS for unit in units):
+            raise NoParameterSets
+        limit = self._settings.max_frame_px
+        for width, height in sizes:
+            if max(width, height) > limit:
+                raise FrameTooLarge(width, height, limit)
+
+    def frames(self, count: int) -> Iterator[Frame]:
+        """At most `count` frames, evenly spread, the first key frame first.
+
+        Decoding happens as the iterator advances. A clip that breaks off ends the iterator;
+        only when not even the first picture comes out, it is an error.
+
+        Raises
+        ------
+        Undecodable
+        """
+        first = self._keys[0]
+        wanted = sorted(
+            {int(index) for index in np.linspace(first, len(self._pictures) - 1, count)}
+        )
+        decoder = self._new_decoder()
+        position, is_first = first, True
+        for target in wanted:
+            # Pictures before the nearest key frame are not needed for this one.
+            start = max(key for key in self._keys if key <= target)
+            if start > position:
+                decoder, position = self._new_decoder(), start
+            try:
+                picture = self._decode_until(decoder, position, target)
+            except (av.FFmpegError, ValueError, MemoryError) as error:
+                if is_first:
+                    raise Undecodable(str(error).split(":")[0]) from error
+                return
+            if picture is None:
+                if is_first:
+                    raise Undecodable("no picture comes out of the key frame")
+                return
+            yield Frame(target, is_first, target == wanted[-1], picture)
+            position, is_first = target + 1, False
+
+    def _decode_until(
+        self, decoder: av.VideoCodecContext, position: int, target: int
+    ) -> av.VideoFrame | None:
+        picture = None
+        for index in range(position, target + 1):
+            for picture in decoder.decode(av.Packet(self._pictures[index].to_bytes())):
+                self.pictures_decoded += 1
+                self._check_decoded(picture)
+        return picture
+
+    def _check_decoded(self, picture: av.VideoFrame) -> None:
+        limit = self._settings.max_frame_px
+        if max(picture.width, picture.height) > limit:
+            raise FrameTooLarge(picture.width, picture.height, limit)
+
+    @staticmethod
+    def _new_decoder() -> av.VideoCodecContext:
+        decoder = av.CodecContext.create("h264", "r")
+        decoder.thread_count = 1
+        # Without reordering every picture comes out when its bytes went in.
+        decoder.flags |= av.codec.context.Flags.low_delay
+        return decoder

@@ -1,0 +1,230 @@
+"""Finding faces: dlib's mmod network, on few pyramid levels first, on all only when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from contract.results import Box
+from recognition.runtime import open_session
+from recognition.settings import Settings
+
+# The network sees faces of about 80 px through a window it moves in steps of 8 px.
+_WINDOW_PX = 80
+_STEP_PX = 8
+_FIRST_CENTRE_PX = 14
+# Measured: full response from 65 to 97 px.
+_SMALLEST_SEEN_PX = 65
+_MEAN_RGB = (123, 117, 104)
+_BORDER_PX = 24
+_NMS_OVERLAP = 0.34
+_BLOCK_PX = 8
+# Below this mean grey level a picture is brightened before it is searched.
+_DARK = 70.0
+_BRIGHT_GOAL = 110.0
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face in a picture: the network's score (above 0 is a face) and its box, px."""
+
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a picture, px; right and bottom are just outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class Detector:
+    """Stateless after loading: the same picture gives the same faces."""
+
+    def __init__(self, model: Path, settings: Settings) -> None:
+        self._session = open_session(model)
+        self._settings = settings
+
+    def find_large(self, rgb: np.ndarray) -> list[Detection]:
+        """The cheap pass: faces that a picture of `cheap_side_px` still shows well."""
+        return self._search(_brightened(rgb), self._cheap_scales(rgb), [_whole(rgb)])
+
+    def find_small(self, rgb: np.ndarray, regions: list[Region]) -> list[Detection]:
+        """The levels that the cheap pass left out, down to `smallest_face_px`, in regions."""
+        scales = self._fine_scales(rgb, self._settings.smallest_face_px)
+        return self._search(_brightened(rgb), scales, regions)
+
+    def find_companions(
+        self, rgb: np.ndarray, regions: list[Region], known: list[Detection]
+    ) -> list[Detection]:
+        """The known faces, and beside them others down to `companion_face_px`."""
+        scales = self._fine_scales(rgb, self._settings.companion_face_px)
+        found = self._search(_brightened(rgb), scales, regions)
+        return self._merge([*known, *found])
+
+    def find_all(self, rgb: np.ndarray) -> list[Detection]:
+        """Every face down to `smallest_face_px`, whatever it costs."""
+        large = self.find_large(rgb)
+        return self._merge([*large, *self.find_small(rgb, [_whole(rgb)])])
+
+    def find_near(self, rgb: np.ndarray, box: Box) -> Detection | None:
+        """The face that was at `box` a moment ago, looked for at its size and place only."""
+        height, width = rgb.shape[:2]
+        size = max(box.bottom - box.top, box.right - box.left)
+        reach = size
+        region = Region(
+            max(0, box.left - reach // 2),
+            max(0, box.top - reach // 2),
+            min(width, box.right + reach // 2),
+            min(height, box.bottom + reach // 2),
+        )
+        if region.right - region.left < 8 or region.bottom - region.top < 8:
+            return None
+        found = self._search(_brightened(rgb), [_WINDOW_PX / size], [region])
+        return max(found, key=lambda face: face.score, default=None)
+
+    def _cheap_scales(self, rgb: np.ndarray) -> list[float]:
+        side = max(rgb.shape[:2])
+        scale = min(1.0, self._settings.cheap_side_px / side)
+        scales = []
+        while scale * side >= _WINDOW_PX:
+            scales.append(scale)
+            scale *= self._settings.cheap_step
+        return scales or [_WINDOW_PX / side]
+
+    def _fine_scales(self, rgb: np.ndarray, smallest_px: int) -> list[float]:
+        finest = _SMALLEST_SEEN_PX / smallest_px
+        scales = []
+        scale = self._cheap_scales(rgb)[0] / self._settings.full_step
+        while scale < finest / self._settings.full_step:
+            scales.append(min(scale, finest))
+            scale /= self._settings.full_step
+        return scales
+
+    def _search(
+        self, rgb: np.ndarray, scales: list[float], regions: list[Region]
+    ) -> list[Detection]:
+        found = []
+        for region in regions:
+            part = rgb[region.top : region.bottom, region.left : region.right]
+            for scale in scales:
+                found += self._level(part, scale, region, rgb.shape)
+        return self._merge(found)
+
+    def _level(
+        self, part: np.ndarray, scale: float, region: Region, shape: tuple[int, ...]
+    ) -> list[Detection]:
+        rows, columns = (max(1, round(side * scale)) for side in part.shape[:2])
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        resized = cv2.resize(part, (columns, rows), interpolation=method)
+        padded = cv2.copyMakeBorder(
+            resized, *[_BORDER_PX] * 4, borderType=cv2.BORDER_CONSTANT, value=_MEAN_RGB
+        )
+        scores = self._session.run(None, {"pictures": padded[None]})[0][0, 0]
+        scale_y, scale_x = rows / part.shape[0], columns / part.shape[1]
+        found = []
+        for row, column in np.argwhere(scores > self._settings.detection_score):
+            y = (_STEP_PX * row + _FIRST_CENTRE_PX - _BORDER_PX) / scale_y + region.top
+            x = (_STEP_PX * column + _FIRST_CENTRE_PX - _BORDER_PX) / scale_x + region.left
+            half_y, half_x = _WINDOW_PX / 2 / scale_y, _WINDOW_PX / 2 / scale_x
+            box = Box(
+                top=round(y - half_y),
+                right=round(x + half_x),
+                bottom=round(y + half_y),
+                left=round(x - half_x),
+            )
+            if 0 <= x < shape[1] and 0 <= y < shape[0]:
+                found.append(Detection(float(scores[row, column]), box))
+        return found
+
+    @staticmethod
+    def _merge(found: list[Detection]) -> list[Detection]:
+        """The best of every heap of overlapping detections, best first."""
+        kept: list[Detection] = []
+        for face in sorted(found, key=lambda face: (-face.score, face.box.top, face.box.left)):
+            if all(not _same_face(face.box, other.box) for other in kept):
+                kept.append(face)
+        return kept
+
+    def regions_with_detail(self, rgb: np.ndarray, known: Iterable[Detection] = ()) -> list[Region]:
+        """Where grey levels change from block to block, with room for a face around, and no
+        known face is.
+
+        The mean of 64 pixels has an eighth of the camera's noise, so that noise does not
+        count as detail.
+        """
+        height, width = rgb.shape[:2]
+        grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        blocks = cv2.resize(
+            grey,
+            (max(1, width // _BLOCK_PX), max(1, height // _BLOCK_PX)),
+            None,
+            0,
+            0,
+            cv2.INTER_AREA,
+        ).astype(np.float32)
+        mean = cv2.blur(blocks, (5, 5))
+        spread = np.sqrt(np.maximum(cv2.blur(blocks * blocks, (5, 5)) - mean * mean, 0))
+        busy = (spread > self._settings.detail_contrast).astype(np.uint8)
+        for face in known:
+            box = face.box
+            busy[
+                max(0, box.top // _BLOCK_PX) : max(0, box.bottom // _BLOCK_PX + 1),
+                max(0, box.left // _BLOCK_PX) : max(0, box.right // _BLOCK_PX + 1),
+            ] = 0
+        busy = cv2.dilate(busy, np.ones((5, 5), np.uint8))
+        count, _, boxes, _ = cv2.connectedComponentsWithStats(busy, connectivity=8)
+        regions = [
+            Region(
+                left=int(left * width / blocks.shape[1]),
+                top=int(top * height / blocks.shape[0]),
+                right=int(np.ceil((left + columns) * width / blocks.shape[1])),
+                bottom=int(np.ceil((top + rows) * height / blocks.shape[0])),
+            )
+            for left, top, columns, rows, _ in boxes[1:count]
+        ]
+        area = sum((r.right - r.left) * (r.bottom - r.top) for r in regions)
+        # Beyond that, the overhead and overlap of parts costs more than the whole.
+        return regions if area < 0.8 * width * height else [_whole(rgb)]
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union."""
+    common, area_a, area_b = _areas(a, b)
+    return common / max(1, area_a + area_b - common)
+
+
+def _same_face(a: Box, b: Box) -> bool:
+    common, area_a, area_b = _areas(a, b)
+    # A face inside another one is the same face seen on two levels.
+    return common > _NMS_OVERLAP * (area_a + area_b - common) or common > 0.7 * min(area_a, area_b)
+
+
+def _areas(a: Box, b: Box) -> tuple[int, int, int]:
+    width = max(0, min(a.right, b.right) - max(a.left, b.left))
+    height = max(0, min(a.bottom, b.bottom) - max(a.top, b.top))
+    return (
+        width * height,
+        (a.right - a.left) * (a.bottom - a.top),
+        (b.right - b.left) * (b.bottom - b.top),
+    )
+
+
+def _whole(rgb: np.ndarray) -> Region:
+    return Region(0, 0, rgb.shape[1], rgb.shape[0])
+
+
+def _brightened(rgb: np.ndarray) -> np.ndarray:
+    """The network learned from well lit faces; a linear gain gives dark ones their contrast."""
+    mean = float(rgb[::4, ::4].mean())
+    if mean >= _DARK:
+        return rgb
+    return cv2.convertScaleAbs(rgb, alpha=min(6.0, _BRIGHT_GOAL / max(mean, 1.0)))

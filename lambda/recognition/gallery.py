@@ -1,0 +1,164 @@
+"""The people we know by their embeddings: what the online model compares a face with."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from recognition.embedder import EMBEDDING_SIZE
+from recognition.errors import GalleryUnreadable
+
+FORMAT = "facelab.gallery/1"
+_MAX_ID_CHARS = 100
+_MAX_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Embeddings with the person each belongs to. Immutable: changes give a new gallery.
+
+    `people` are the distinct person ids, sorted; `embeddings` float32 [n, 128], those of one
+    person side by side, and `starts` [people] says where each person's begin.
+    """
+
+    people: tuple[str, ...]
+    embeddings: np.ndarray
+    starts: np.ndarray
+
+    @classmethod
+    def empty(cls) -> Gallery:
+        return cls.of([], np.zeros((0, EMBEDDING_SIZE), np.float32))
+
+    @classmethod
+    def of(cls, person_ids: Iterable[str], embeddings: np.ndarray) -> Gallery:
+        """A gallery of embeddings, float32 [n, 128], and the person id of each.
+
+        Raises
+        ------
+        GalleryUnreadable
+            When shapes, ids or values are not usable.
+        """
+        labels = np.array(list(person_ids), dtype=np.str_)
+        embeddings = np.asarray(embeddings, np.float32)
+        if embeddings.shape != (len(labels), EMBEDDING_SIZE):
+            raise GalleryUnreadable(
+                f"embeddings of shape {embeddings.shape} for {len(labels)} ids, "
+                f"expected ({len(labels)}, {EMBEDDING_SIZE})"
+            )
+        if not np.isfinite(embeddings).all():
+            raise GalleryUnreadable("an embedding is not finite; enrol that person again")
+        if any(not label or len(label) > _MAX_ID_CHARS for label in set(labels.tolist())):
+            raise GalleryUnreadable(f"person ids have 1 to {_MAX_ID_CHARS} characters")
+        order = np.argsort(labels, kind="stable")
+        people, starts = np.unique(labels[order], return_index=True)
+        return cls(tuple(people.tolist()), np.ascontiguousarray(embeddings[order]), starts)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Gallery:
+        """Read what `to_bytes` wrote.
+
+        Raises
+        ------
+        GalleryUnreadable
+        """
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
+                    raise GalleryUnreadable(f"a gallery of more than {_MAX_BYTES} bytes")
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                version = str(arrays["format"])
+                if version != FORMAT:
+                    raise GalleryUnreadable(f"gallery format {version!r}, this reads {FORMAT!r}")
+                return cls.of(arrays["person_ids"].tolist(), arrays["embeddings"])
+        except GalleryUnreadable:
+            raise
+        except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise GalleryUnreadable(f"not a gallery ({error}); enrol again to write one") from error
+
+    def to_bytes(self) -> bytes:
+        """As an uncompressed npz without pickles; the same gallery gives the same bytes."""
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            format=np.array(FORMAT),
+            person_ids=np.repeat(np.array(self.people, np.str_), self._counts()),
+            embeddings=self.embeddings,
+        )
+        return buffer.getvalue()
+
+    def __len__(self) -> int:
+        """How many embeddings."""
+        return len(self.embeddings)
+
+    def __contains__(self, person_id: str) -> bool:
+        return person_id in self.people
+
+    def embeddings_of(self, person_id: str) -> np.ndarray:
+        """float32 [n, 128]; n is 0 for somebody who is not enrolled."""
+        if person_id not in self.people:
+            return np.zeros((0, EMBEDDING_SIZE), np.float32)
+        index = self.people.index(person_id)
+        return self.embeddings[self.starts[index] :][: self._counts()[index]]
+
+    def with_person(self, person_id: str, embeddings: np.ndarray) -> Gallery:
+        """This gallery with exactly these embeddings for that person (old ones replaced)."""
+        others = self.without(person_id)
+        return Gallery.of(
+            [*others.person_ids(), *[person_id] * len(embeddings)],
+            np.vstack([others.embeddings, np.asarray(embeddings, np.float32)]),
+        )
+
+    def without(self, person_id: str) -> Gallery:
+        """This gallery without any trace of that person."""
+        labels = self.person_ids()
+        keep = [index for index, label in enumerate(labels) if label != person_id]
+        return Gallery.of([labels[index] for index in keep], self.embeddings[keep])
+
+    def person_ids(self) -> list[str]:
+        """The person id of every embedding, in the order of `embeddings`."""
+        return np.repeat(np.array(self.people, np.str_), self._counts()).tolist()
+
+    def distances(self, embedding: np.ndarray, neighbours: int = 1) -> np.ndarray:
+        """How far each person is: float32 [people], L2, in the order of `people`.
+
+        A person's distance is the mean over their `neighbours` nearest embeddings (over all
+        when they have fewer): one bad enrolment photo then does not speak alone.
+        """
+        if not self.people:
+            return np.zeros(0, np.float32)
+        probe = np.asarray(embedding, np.float32)
+        squared = self._squared_norms + probe @ probe - 2.0 * (self.embeddings @ probe)
+        distances = np.sqrt(np.maximum(squared, 0.0))
+        total = np.minimum.reduceat(distances, self.starts)
+        counts = np.minimum(self._counts(), neighbours)
+        if neighbours == 1 or counts.max() == 1:
+            return total
+        nearest = total
+        owner = np.repeat(np.arange(len(self.people)), self._counts())
+        for rank in range(1, int(counts.max())):
+            distances[_first_equal(distances, nearest, owner)] = np.inf
+            nearest = np.minimum.reduceat(distances, self.starts)
+            total = total + np.where(counts > rank, nearest, 0)
+        return (total / counts).astype(np.float32)
+
+    @property
+    def _squared_norms(self) -> np.ndarray:
+        cached = self.__dict__.get("_norms")
+        if cached is None:
+            cached = np.einsum("ij,ij->i", self.embeddings, self.embeddings)
+            object.__setattr__(self, "_norms", cached)
+        return cached
+
+    def _counts(self) -> np.ndarray:
+        return np.diff(np.append(self.starts, len(self.embeddings)))
+
+
+def _first_equal(distances: np.ndarray, nearest: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Index of each person's nearest embedding; one only, also when two are equally near."""
+    places = np.flatnonzero(distances == nearest[owner])
+    _, first = np.unique(owner[places], return_index=True)
+    return places[first]

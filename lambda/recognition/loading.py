@@ -1,0 +1,39 @@
+"""Which recogniser runs: ours, or the original library for comparison."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from recognition.errors import RecognitionError
+from recognition.recognizer import Recognizer
+from recognition.settings import Settings
+
+VARIABLE = "FACELAB_RECOGNIZER"
+CHOICES = ("facelab", "face_recognition")
+
+
+class UnknownRecognizer(RecognitionError, ValueError):
+    """`FACELAB_RECOGNIZER` names something that does not exist."""
+
+
+def load_recognizer(
+    models_dir: Path,
+    settings: Settings | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Recognizer:
+    """The recogniser that `FACELAB_RECOGNIZER` chooses, ours by default.
+
+    Raises
+    ------
+    UnknownRecognizer, ModelsMissing
+    """
+    chosen = (os.environ if environment is None else environment).get(VARIABLE) or CHOICES[0]
+    if chosen == "face_recognition":
+        from recognition.reference import ReferenceRecognizer
+
+        return ReferenceRecognizer.load(models_dir, settings)
+    if chosen != "facelab":
+        raise UnknownRecognizer(f"{VARIABLE}={chosen} is not one of {', '.join(CHOICES)}")
+    return Recognizer.load(models_dir, settings)

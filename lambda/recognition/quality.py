@@ -1,0 +1,53 @@
+"""How much a face can be trusted: size, sharpness, contrast."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from recognition.settings import Settings
+
+
+@dataclass(frozen=True)
+class Quality:
+    """`weight` in (0, 1] is the face's say in a vote; `shortcoming` is None when it is good
+    enough to be named, else what it lacks."""
+
+    size_px: int
+    blur: float
+    contrast: float
+    weight: float
+    shortcoming: str | None
+
+
+def assess(chip: np.ndarray, size_px: int, settings: Settings) -> Quality:
+    """Quality of an aligned face, uint8 [150, 150, 3], that was `size_px` high in its frame."""
+    inner = chip[30:120, 30:120]
+    grey = cv2.cvtColor(inner, cv2.COLOR_RGB2GRAY)
+    contrast = float(grey.std())
+    # On the same scale for dark and bright faces: a dark face is not a blurred one.
+    normal = grey.astype(np.float32) * (40.0 / max(contrast, 1.0))
+    # Noise is not sharpness: smooth away what single pixels do.
+    blur = float(cv2.Laplacian(cv2.GaussianBlur(normal, (5, 5), 0), cv2.CV_32F).var())
+    area = min(1.0, (size_px / settings.full_weight_face_px) ** 2)
+    sharpness = min(1.0, math.sqrt(blur / settings.full_weight_blur))
+    return Quality(
+        size_px=size_px,
+        blur=blur,
+        contrast=contrast,
+        weight=max(0.01, area * sharpness),
+        shortcoming=_shortcoming(size_px, blur, contrast, settings),
+    )
+
+
+def _shortcoming(size_px: int, blur: float, contrast: float, settings: Settings) -> str | None:
+    if size_px < settings.min_face_px:
+        return f"too small: {size_px} px, at least {settings.min_face_px}"
+    if contrast < settings.min_contrast:
+        return f"too dark or pale: contrast {contrast:.1f}, at least {settings.min_contrast}"
+    if blur < settings.min_blur:
+        return f"blurred: sharpness {blur:.0f}, at least {settings.min_blur:.0f}"
+    return None

@@ -1,0 +1,117 @@
+"""The original `face_recognition` library behind the same interface, for comparison.
+
+Slow, and needs the `face_recognition` and `dlib` packages, which the function's image does
+not have. Decoding, following and deciding are ours: only finding, aligning and embedding
+faces differ, so that a comparison compares one thing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from contract.results import Box
+from recognition.detector import Detection, Region, overlap
+from recognition.errors import RecognitionError
+from recognition.recognizer import Recognizer
+from recognition.settings import Settings
+
+
+class ReferenceMissing(RecognitionError):
+    """`FACELAB_RECOGNIZER=face_recognition` where that library is not installed."""
+
+
+class _Library:
+    """`face_recognition`, imported when it is first asked for: it takes seconds."""
+
+    def __init__(self) -> None:
+        try:
+            import dlib
+            import face_recognition_models as models
+        except (ImportError, SystemExit) as error:
+            raise ReferenceMissing(
+                "the face_recognition library is not installed here; unset FACELAB_RECOGNIZER"
+            ) from error
+        self._dlib = dlib
+        self.find = dlib.get_frontal_face_detector()
+        self.predict = dlib.shape_predictor(models.pose_predictor_five_point_model_location())
+        self.encode = dlib.face_recognition_model_v1(models.face_recognition_model_location())
+
+    def rectangle(self, box: Box):
+        return self._dlib.rectangle(box.left, box.top, box.right, box.bottom)
+
+    def chip(self, rgb: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        points = self._dlib.points([self._dlib.point(int(x), int(y)) for x, y in landmarks])
+        around = self._dlib.rectangle(0, 0, rgb.shape[1] - 1, rgb.shape[0] - 1)
+        return self._dlib.get_face_chip(rgb, self._dlib.full_object_detection(around, points))
+
+
+class _HogDetector:
+    """`face_recognition.face_locations` with its default upsampling of 1."""
+
+    def __init__(self, library: _Library) -> None:
+        self._library = library
+
+    def find_all(self, rgb: np.ndarray) -> list[Detection]:
+        rectangles, scores, _ = self._library.find.run(rgb, 1, 0.0)
+        return [
+            Detection(score, Box(each.top(), each.right(), each.bottom(), each.left()))
+            for each, score in zip(rectangles, scores, strict=True)
+        ]
+
+    find_large = find_all
+
+    def regions_with_detail(self, rgb: np.ndarray, known: list[Detection]) -> list[Region]:
+        return []
+
+    def find_small(self, rgb: np.ndarray, regions: list[Region]) -> list[Detection]:
+        return []
+
+    def find_companions(
+        self, rgb: np.ndarray, regions: list[Region], known: list[Detection]
+    ) -> list[Detection]:
+        return known
+
+    def find_near(self, rgb: np.ndarray, box: Box) -> Detection | None:
+        found = [face for face in self.find_all(rgb) if overlap(face.box, box) > 0]
+        return max(found, key=lambda face: overlap(face.box, box), default=None)
+
+
+class _Landmarks:
+    def __init__(self, library: _Library) -> None:
+        self._library = library
+
+    def predict(self, rgb: np.ndarray, box: Box) -> np.ndarray:
+        points = self._library.predict(rgb, self._library.rectangle(box)).parts()
+        return np.array([(point.x, point.y) for point in points], np.float64)
+
+
+class _Embedder:
+    def __init__(self, library: _Library) -> None:
+        self._library = library
+
+    def embed(self, chip: np.ndarray) -> np.ndarray:
+        return np.array(self._library.encode.compute_face_descriptor(chip), np.float32)
+
+
+class ReferenceRecognizer(Recognizer):
+    """The pipeline with dlib's HOG detector, landmarks and network."""
+
+    @classmethod
+    def load(cls, models_dir: Path, settings: Settings | None = None) -> ReferenceRecognizer:
+        """Load the library; `models_dir` is not used, its package brings its own.
+
+        Raises
+        ------
+        ReferenceMissing
+        """
+        cv2.setNumThreads(1)
+        library = _Library()
+        return cls(
+            _HogDetector(library),
+            _Landmarks(library),
+            _Embedder(library),
+            settings or Settings(),
+        )

@@ -1,0 +1,129 @@
+"""Every number that recognition depends on: default, bounds and meaning in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from recognition.errors import RecognitionError
+
+
+class InvalidSettings(RecognitionError, ValueError):
+    """A setting outside its bounds, or two that contradict each other."""
+
+
+def _number(default: float, low: float, high: float, description: str) -> Any:
+    return field(default=default, metadata={"low": low, "high": high, "description": description})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Defaults were calibrated, not guessed: `lambda/README.md` says on what and how.
+
+    Raises
+    ------
+    InvalidSettings
+    """
+
+    # What a clip may be.
+    max_clip_bytes: int = _number(32 * 2**20, 1024, 2**30, "Largest clip, bytes.")
+    max_clip_pictures: int = _number(
+        300, 1, 10_000, "Coded pictures looked at; the rest of a longer clip is ignored."
+    )
+    max_frame_px: int = _number(
+        2048, 64, 8192, "Longest side of a frame, px; bounds the decoder's memory."
+    )
+    max_frames: int = _number(5, 1, 30, "Frames of a clip that are searched for faces at most.")
+
+    # Finding faces.
+    detection_score: float = _number(
+        0.0, -1.0, 2.0, "Least mmod score of a face; 0 is dlib's own decision."
+    )
+    cheap_side_px: int = _number(
+        320, 80, 2048, "Longest side of the picture in the cheap pass, px."
+    )
+    cheap_step: float = _number(0.7, 0.5, 0.9, "Scale from level to level in the cheap pass.")
+    full_step: float = _number(0.75, 0.5, 0.9, "Scale from level to level in the full pyramid.")
+    smallest_face_px: int = _number(
+        36, 20, 400, "Faces smaller than this (box height, px) are not searched for."
+    )
+    companion_face_px: int = _number(
+        90, 20, 400, "Smallest face searched for beside one that the cheap pass found."
+    )
+    detail_contrast: float = _number(
+        2.0,
+        0.0,
+        64.0,
+        "Grey levels by which neighbouring 8 px blocks must differ for a region to be "
+        "searched in the full pyramid; plain background with camera noise stays below.",
+    )
+
+    # When a face is good enough to be compared.
+    min_face_px: int = _number(36, 16, 400, "Smallest face (box height, px) that may be named.")
+    min_blur: float = _number(
+        8.0, 0.0, 1000.0, "Least variance of the Laplacian of the aligned face (grey levels)."
+    )
+    min_contrast: float = _number(
+        5.0, 0.0, 100.0, "Least standard deviation of the aligned face's grey levels."
+    )
+    full_weight_face_px: int = _number(
+        120, 20, 1000, "From this size on, a larger face earns no larger weight."
+    )
+    full_weight_blur: float = _number(
+        150.0, 1.0, 5000.0, "From this sharpness on, a sharper face earns no larger weight."
+    )
+
+    # Who it is (online model: L2 distance of embeddings).
+    accept_distance: float = _number(
+        0.5, 0.2, 1.2, "Largest distance, weighted over the frames, at which a person is named."
+    )
+    candidate_distance: float = _number(
+        0.6, 0.2, 1.4, "Largest distance at which one frame may vote for a person."
+    )
+    sure_distance: float = _number(
+        0.4, 0.0, 1.2, "Below this distance (and with the margin) a single frame is enough."
+    )
+    margin: float = _number(
+        0.06, 0.0, 0.5, "Least distance by which the second nearest person must lie farther."
+    )
+    vote_share: float = _number(
+        0.6, 0.5, 1.0, "Share of the weight of all votes that a person must have; ties never do."
+    )
+    neighbours: int = _number(
+        2, 1, 10, "A person's distance is the mean over this many of their nearest embeddings."
+    )
+    sure_unknown_frames: int = _number(
+        2, 1, 30, "Frames after which a face that no frame finds a candidate for is unknown."
+    )
+
+    # Following a face from frame to frame.
+    track_overlap: float = _number(
+        0.3, 0.0, 1.0, "Least overlap (intersection over union) to be the same face."
+    )
+    track_distance: float = _number(
+        0.55, 0.0, 1.4, "Largest embedding distance to be the same face without overlap."
+    )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value, low, high = getattr(self, item.name), item.metadata["low"], item.metadata["high"]
+            if not low <= value <= high:
+                raise InvalidSettings(f"{item.name}={value} is not between {low} and {high}")
+        if not self.sure_distance <= self.accept_distance <= self.candidate_distance:
+            raise InvalidSettings(
+                "distances must rise: sure_distance <= accept_distance <= candidate_distance"
+            )
+
+
+def describe_settings() -> list[tuple[str, float, float, float, str]]:
+    """Name, default, lowest, highest and description of every setting, for docs and `--help`."""
+    return [
+        (
+            item.name,
+            item.default,
+            item.metadata["low"],
+            item.metadata["high"],
+            item.metadata["description"],
+        )
+        for item in fields(Settings)
+    ]
