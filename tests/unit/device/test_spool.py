@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from contract.clips import ClipKey, ClipMetadata
+from device import spool as spool_module
+from device.clock import Clock
+from device.spool import ClipDamaged, ClipRecord, Spool, SpoolBusy, SpoolFull, SpoolUnusable
+
+
+def clip(number: int, data: bytes = b"clip", boot_id: str = "", captured_ns: int = 0) -> ClipRecord:
+    start = 1_800_000_000_000 + number * 500
+    return ClipRecord.of(
+        ClipKey.new("pi-01", start, number),
+        ClipMetadata(start, start + 500, number),
+        data,
+        boot_id,
+        captured_ns,
+    )
+
+
+@pytest.fixture
+def spool(tmp_path: Path):
+    spool = Spool(tmp_path, "pi-01", 1_000_000)
+    spool.open()
+    yield spool
+    spool.close()
+
+
+def reopened(spool: Spool) -> tuple[list[ClipRecord], list[ClipRecord]]:
+    spool.close()
+    return spool.open()
+
+
+def test_a_clip_comes_back_after_a_restart_with_all_that_was_known(spool: Spool):
+    records = [clip(number, bytes([number]) * 100, "boot", 7) for number in range(3)]
+    for record, byte in zip(records, range(3), strict=True):
+        spool.write(record, bytes([byte]) * 100)
+    waiting, sent = reopened(spool)
+    assert waiting == records
+    assert sent == []
+    assert spool.read(waiting[1]) == b"\x01" * 100
+    assert spool.used_bytes == 300
+
+
+def test_half_written_parts_of_a_crash_go_away(spool: Spool):
+    record = clip(1)
+    spool.write(record, b"clip")
+    for name in ("x.h264.part", "x.json.part", "orphan.json"):
+        (spool.folder / name).write_bytes(b"half")
+    waiting, _ = reopened(spool)
+    assert waiting == [record]
+    assert {path.name for path in spool.folder.iterdir() if path.is_file()} == {
+        ".lock",
+        f"{record.clip_id}.h264",
+        f"{record.clip_id}.json",
+    }
+
+
+def test_the_clip_is_renamed_last(spool: Spool, monkeypatch: pytest.MonkeyPatch):
+    renamed = []
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda p, t: renamed.append(Path(t).suffix) or rename(p, t))
+    spool.write(clip(1), b"clip")
+    assert renamed == [".json", ".h264"]
+
+
+def test_every_file_is_flushed_to_the_disk_before_it_gets_its_name(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+):
+    steps = []
+    fsync, rename = os.fsync, Path.rename
+    monkeypatch.setattr(os, "fsync", lambda fd: steps.append("fsync") or fsync(fd))
+    monkeypatch.setattr(Path, "rename", lambda p, t: steps.append("rename") or rename(p, t))
+    spool.write(clip(1), b"clip")
+    assert steps == ["fsync", "rename", "fsync", "rename", "fsync"]
+
+
+def test_a_clip_that_the_disk_damaged_is_never_read(spool: Spool):
+    record = clip(1)
+    spool.write(record, b"clip")
+    (spool.folder / f"{record.clip_id}.h264").write_bytes(b"clop")
+    with pytest.raises(ClipDamaged):
+        spool.read(record)
+
+
+def test_a_clip_of_the_wrong_length_is_set_aside_at_the_start(spool: Spool):
+    record = clip(1)
+    spool.write(record, b"clip")
+    (spool.folder / f"{record.clip_id}.h264").write_bytes(b"cli")
+    waiting, _ = reopened(spool)
+    assert waiting == []
+    assert (spool.folder / "refused" / f"{record.clip_id}.h264").read_bytes() == b"cli"
+
+
+@pytest.mark.parametrize("side", [b"", b"{}", b"\x00\x00", b'{"key": 1}', None], ids=repr)
+def test_a_clip_without_a_readable_side_file_is_kept_without_times(spool: Spool, side):
+    record = clip(1)
+    spool.write(record, b"clip")
+    path = spool.folder / f"{record.clip_id}.json"
+    path.unlink() if side is None else path.write_bytes(side)
+    ((kept,), _) = reopened(spool)
+    assert kept.key == record.key
+    assert kept.metadata == ClipMetadata(0, 0, 0)
+    assert spool.read(kept) == b"clip"
+
+
+def test_parked_clips_come_back_as_sent_and_can_be_recalled(spool: Spool):
+    record = clip(1)
+    spool.write(record, b"clip")
+    spool.park(record)
+    assert reopened(spool) == ([], [record])
+    assert spool.read(record) == b"clip"
+    spool.recall(record)
+    assert reopened(spool) == ([record], [])
+    spool.remove([record.clip_id])
+    assert reopened(spool) == ([], [])
+    assert spool.used_bytes == 0
+
+
+def test_the_budget_holds(spool: Spool):
+    data = b"x" * 400_000
+    first, second, third = (clip(number, data) for number in range(3))
+    spool.write(first, data)
+    spool.write(second, data)
+    with pytest.raises(SpoolFull):
+        spool.write(third, data)
+    spool.remove([first.clip_id])
+    spool.write(third, data)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_leaves_nothing_behind(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, code: int
+):
+    def full(descriptor: int) -> None:
+        raise OSError(code, "no space")
+
+    monkeypatch.setattr(spool_module.os, "fsync", full)
+    with pytest.raises(SpoolFull):
+        spool.write(clip(1), b"clip")
+    monkeypatch.undo()
+    assert [path.name for path in spool.folder.iterdir() if path.is_file()] == [".lock"]
+    assert spool.used_bytes == 0
+
+
+def test_a_failing_card_is_told_by_name(spool: Spool, monkeypatch: pytest.MonkeyPatch):
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(spool_module.os, "fsync", broken)
+    with pytest.raises(SpoolUnusable, match="Input/output error"):
+        spool.write(clip(1), b"clip")
+
+
+def test_two_cameras_can_not_share_a_spool(spool: Spool, tmp_path: Path):
+    with pytest.raises(SpoolBusy, match="pi-01"):
+        Spool(tmp_path, "pi-01", 1).open()
+    other = Spool(tmp_path, "pi-02", 1)
+    other.open()
+    other.close()
+
+
+def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpoolUnusable, match="file"):
+        Spool(tmp_path / "file", "pi-01", 1).open()
+
+
+class TestClockSetAfterCapture:
+    """A Pi without a battery clock records in 1970 and is set right later."""
+
+    def clock(self, wall_s: int, boot_id: str = "boot") -> Clock:
+        return Clock(
+            wall_ns=lambda: wall_s * 10**9,
+            monotonic_ns=lambda: 100 * 10**9,
+            boot_id=lambda: boot_id,
+        )
+
+    def record(self) -> ClipRecord:
+        key = ClipKey.new("pi-01", 50_000, 0)
+        metadata = ClipMetadata(50_000, 50_500, 3)
+        return ClipRecord.of(key, metadata, b"", "boot", captured_ns=50_500_000_000)
+
+    def test_times_move_with_the_clock(self):
+        fixed = self.record().metadata_now(self.clock(1_800_000_000))
+        assert fixed == ClipMetadata(1_799_999_950_000, 1_799_999_950_500, 3)
+
+    def test_times_stay_when_the_clock_was_right(self):
+        record = self.record()
+        assert record.metadata_now(self.clock(100)) == record.metadata
+
+    def test_times_stay_after_a_reboot_because_the_monotonic_clock_began_anew(self):
+        record = self.record()
+        assert record.metadata_now(self.clock(1_800_000_000, "other")) == record.metadata
