@@ -81,7 +81,7 @@ def _read_clip(file: Path) -> Iterable[Picture | Refusal]:
 
     try:
         for frame in Clip(file.read_bytes(), Settings()).frames(FRAMES_OF_A_CLIP):
-            yield Picture(f"{file.name}#{frame.index}", frame.rgb())
+            yield Picture(f"{file.name}#{frame.index}", frame.to_rgb())
     except ClipRejected as error:
         yield Refusal(file.name, str(error))
 

@@ -149,6 +149,8 @@ class EmbeddedBackend:
         return inherited | {
             "HOME": str(state.folder),
             "FILESYSTEM_ROOT": str(state.filesystem),
+            # Or LocalStack, inside any container, takes the machine's /etc and /var for its own.
+            "OVERRIDE_IN_DOCKER": "0",
             # The default server ignores the address and listens everywhere.
             "GATEWAY_SERVER": "hypercorn",
             "GATEWAY_LISTEN": f"127.0.0.1:{switch.port}",
@@ -156,12 +158,11 @@ class EmbeddedBackend:
             "DNS_ADDRESS": "0",
             "DISABLE_EVENTS": "1",
             "SKIP_SSL_CERT_DOWNLOAD": "1",
-            "DEFAULT_REGION": switch.region or "",
             "PROVIDER_OVERRIDE_DYNAMODB": "moto",
             "LAMBDA_RUNTIME_EXECUTOR": "image",
             "IMAGE_FUNCTIONS_SANDBOX": "process",
             "IMAGE_FUNCTIONS_STORE": str(state.images),
-            "IMAGE_FUNCTIONS_LAB": str(state.folder),
+            "IMAGE_FUNCTIONS_LAB": state.lab_id,
             # AWS repeats a failed event after one minute, then two; nobody wants to wait.
             "LAMBDA_RETRY_BASE_DELAY": "2",
             # Each concurrent invocation is a process of its own.
@@ -228,7 +229,7 @@ class EmbeddedBackend:
                     "-m",
                     "localstack_image_functions.sweep",
                     "--lab",
-                    str(self._state.folder),
+                    self._state.lab_id,
                 ],
                 check=False,
                 capture_output=True,

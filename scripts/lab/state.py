@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -37,6 +38,11 @@ class LabState:
 
     def __init__(self, folder: Path | None = None):
         self.folder = (folder or Path(os.environ.get("FACELAB_STATE") or BUILD / "lab")).resolve()
+
+    @property
+    def lab_id(self) -> str:
+        """Tells this lab's processes from those of other labs on this machine."""
+        return "facelab-" + hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
 
     @property
     def images(self) -> Path:
