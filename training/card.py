@@ -1,0 +1,104 @@
+"""The model card: what a model was made of, what it can do, and where not to trust it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.export import Parity
+from training.fitting import FitOptions
+
+if TYPE_CHECKING:
+    from training.train_face_recognition import Trained
+
+_ABOUT = {
+    "transfer": (
+        "A head on dlib's 128-d face embedding network: for each person a centre and a radius "
+        "in a learned linear map of the embedding space, a softmax over the people and "
+        '"nobody". Faces far from every centre get little probability for anybody.'
+    ),
+    "scratch": (
+        "A convolutional network (5 stages, 16 to 128 channels) on 160×160 crops, trained from "
+        'nothing, with a class for "nobody". It learns these few pictures rather than faces: '
+        "use it to compare, not to open doors."
+    ),
+}
+
+
+def write_card(
+    trained: Trained,
+    arch: str,
+    options: FitOptions,
+    created: str,
+    parity: Parity,
+    size_bytes: int,
+    path: Path,
+) -> None:
+    counts, calibration, history = trained.counts, trained.calibration, trained.history
+    held_out = counts["pictures_held_out"]
+    measured_on = (
+        f"{held_out} held-out pictures and variations of them"
+        if held_out
+        else "moved variations of the training pictures (too few pictures to hold any out)"
+    )
+    strangers = (
+        f"{counts['background_pictures']} pictures of real strangers (half of them for the "
+        "calibration), made-up ones, and each person in turn with their own column removed"
+        if counts["background_pictures"]
+        else "made-up strangers, and each person in turn with their own column removed"
+    )
+    people = "\n".join(f"- `{person}`" for person in trained.labels)
+    path.write_text(
+        f"""# Model card: custom model ({arch})
+
+Created {created}, format `facelab.custom/1`, {size_bytes / 1024:.0f} KB.
+
+{_ABOUT[arch]}
+
+## People
+
+{people}
+
+## Training
+
+| | |
+| --- | --- |
+| pictures trained on | {counts["pictures_trained_on"]} |
+| pictures held out | {held_out} |
+| variations of each picture | {counts["variations_of_each"]} |
+| optimiser | Adam, learning rate {options.learning_rate}, batch {options.batch_size} |
+| epochs | {len(history)} of at most {options.epochs}, best {history.best_epoch + 1} |
+| seed | {options.seed} |
+
+Faces were found, aligned and embedded by the function's own code. Curves: `curves.png`.
+
+## Thresholds
+
+| | |
+| --- | --- |
+| accept (mean over a clip's faces) | {calibration.accept} |
+| candidate (one face may vote) | {calibration.candidate} |
+| margin to the second | {calibration.margin} |
+
+On single faces: {_percent(calibration.known_named)} of known faces named rightly
+({measured_on}), {_percent(calibration.strangers_named)} of strangers named
+({strangers}). A clip's answer is made of several faces. Confusion: `confusion.png`.
+
+torch and the exported file differ by at most {parity.largest_difference:.1e} in any
+probability over {parity.faces} random faces.
+
+## Limits
+
+- It knows these people only. Whoever is missing here, or was enrolled later, is unknown to it.
+- {held_out or "No"} held-out pictures are few: measure with `make evaluate` on pictures that
+  the training has not seen.
+- The embedding network was trained on public photographs of mostly light-skinned adults; expect
+  more mistakes on children and on groups that are rare there.
+- It tells photographs from living faces no better than any camera: never a key to anything.
+""",
+        encoding="utf-8",
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "none measured" if share is None else f"{share:.1%}"

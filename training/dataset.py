@@ -1,0 +1,182 @@
+"""A dataset on disk: one folder per person, a folder per session below it where there are any.
+
+`Data/ada-lovelace/2026-11-22/0001.png`: the person is the first folder, the session the next.
+Nothing is decoded here but by `read_picture`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from training.tree import ToolError, pictures_below
+
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".pgm",
+    ".ppm",
+    ".bmp",
+    ".webp",
+    ".tif",
+    ".tiff",
+)
+_NOISE = re.compile(r"-noise-\d+$")
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+# Kinds of pictures, not sessions: `pictures.py` keeps crops and originals apart by folder.
+_CROPS, _ORIGINALS = "crops", "originals"
+
+
+class DatasetError(ToolError):
+    """The dataset can't be used; the message says what it lacks."""
+
+
+class NoPeople(DatasetError):
+    """No folder with pictures in it: the tree must be DATA/<person>/<picture>."""
+
+
+class SamePerson(DatasetError):
+    """Two folders that would become the same person."""
+
+
+class UnreadablePicture(DatasetError):
+    """A file that has a picture's name but no picture in it."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file of the dataset.
+
+    `family` is shared by pictures that show the very same moment (a JPG and the PNG made of
+    it, noisy copies): they must never lie on both sides of a split.
+    """
+
+    path: Path
+    person_id: str
+    session: str | None
+    family: str
+    is_noisy_copy: bool
+
+
+def person_slug(name: str) -> str:
+    """A folder's name as a person id: `Ada Lovelace` → `ada-lovelace`, `Zoë_B` → `zoe-b`."""
+    if _SLUG.fullmatch(name):
+        return name
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = "-".join(re.findall(r"[a-z0-9]+", plain))
+    # Names without a Latin letter still need an id, always the same one.
+    return slug or f"person-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def read_tree(tree: Path) -> dict[str, list[Picture]]:
+    """The pictures below `tree` by person id, both sorted; people without pictures are left out.
+
+    Raises
+    ------
+    NoPeople, SamePerson, NotAFolder
+    """
+    people: dict[str, list[Picture]] = defaultdict(list)
+    folders: dict[str, str] = {}
+    for path in pictures_below(tree, SUFFIXES):
+        inner = path.relative_to(tree).parts
+        if len(inner) < 2 or any(part.startswith(".") for part in inner):
+            continue
+        person = person_slug(inner[0])
+        if folders.setdefault(person, inner[0]) != inner[0]:
+            raise SamePerson(
+                f"folders {folders[person]!r} and {inner[0]!r} are both {person!r}: rename one"
+            )
+        people[person].append(_picture(path, person, inner[1:-1]))
+    if not people:
+        raise NoPeople(f"{tree} holds no DATA/<person>/<picture> ({', '.join(SUFFIXES)})")
+    return {person: _one_of_each(people[person]) for person in sorted(people)}
+
+
+def _picture(path: Path, person: str, folders: tuple[str, ...]) -> Picture:
+    sessions = [folder for folder in folders if folder not in (_CROPS, _ORIGINALS)]
+    session = "/".join(sessions) or None
+    stem = _NOISE.sub("", path.stem)
+    return Picture(
+        path=path,
+        person_id=person,
+        session=session,
+        family="/".join([*sessions, stem]),
+        is_noisy_copy=stem != path.stem,
+    )
+
+
+def _one_of_each(pictures: list[Picture]) -> list[Picture]:
+    """Of pictures that differ in format or crop only, the one with most in it."""
+    best: dict[tuple[str, str], Picture] = {}
+    for picture in pictures:
+        key = (picture.family, picture.path.stem)
+        if key not in best or _rank(picture.path) < _rank(best[key].path):
+            best[key] = picture
+    return list(best.values())
+
+
+def _rank(path: Path) -> tuple[bool, bool]:
+    return (path.parent.name == _CROPS, path.suffix.lower() != ".png")
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """RGB uint8 [height, width, 3], upright; grey, 16-bit and transparent ones included.
+
+    Raises
+    ------
+    UnreadablePicture
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UnreadablePicture(f"{path}: {error}") from error
+    if upright.mode.startswith(("I", "F")):
+        values = np.asarray(upright, np.float64)
+        top = max(values.max(), 1.0)
+        grey = np.rint(values * (255.0 / (65535.0 if top > 255 else 255.0))).clip(0, 255)
+        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+        clear = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+    return np.asarray(upright.convert("RGB"))
+
+
+def order(names: Iterable[str], seed: int) -> list[str]:
+    """`names` shuffled the same way for the same seed, whatever else is in the list."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+
+
+def split_validation(
+    pictures: Sequence[Picture], share: float, seed: int
+) -> tuple[list[Picture], list[Picture]]:
+    """One person's pictures as (train, validation).
+
+    Whole sessions are held out where there are at least two, else whole families. A person
+    of one picture has it in train and nothing to validate with. Noisy copies only train.
+    """
+    by_session = len({picture.session for picture in pictures}) >= 2
+
+    def group(picture: Picture) -> str:
+        return str(picture.session) if by_session else picture.family
+
+    groups = order({group(picture) for picture in pictures}, seed)
+    held_out_count = min(len(groups) - 1, max(1, round(share * len(groups)))) if share else 0
+    held_out = set(groups[:held_out_count])
+    train = [picture for picture in pictures if group(picture) not in held_out]
+    validation = [
+        picture for picture in pictures if group(picture) in held_out and not picture.is_noisy_copy
+    ]
+    return train, validation

@@ -1,0 +1,171 @@
+"""From a fitted torch model to the ONNX file that the function loads, and the proof that
+both give the same answers.
+
+The graphs are built node by node: they are small, and no exporter's version can change them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from recognition.alignment import CHIP_PX
+from recognition.custom_model import FORMAT, CustomModel
+from recognition.embedder import EMBEDDING_SIZE
+from training.calibration import Calibration
+from training.scratch import DEVIATION, MEAN, ScratchNetwork, crops_of
+from training.transfer import DistanceHead
+from training.tree import ToolError
+
+PARITY_TOLERANCE = 1e-4
+_OPSET, _IR_VERSION = 17, 8
+
+
+class ParityBroken(ToolError):
+    """The exported model answers otherwise than the trained one: a bug, never deploy it."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Largest difference of any probability over `faces` faces."""
+
+    faces: int
+    largest_difference: float
+
+
+class _Graph:
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: np.ndarray) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def add(self, kind: str, *inputs: str, output: str = "", **attributes: object) -> str:
+        output = output or f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def first_columns(self, table: str, count: int, output: str) -> None:
+        bounds = [self.constant(np.array([value], np.int64)) for value in (0, count, 1)]
+        self.add("Slice", table, *bounds, output=output)
+
+
+def export(
+    model: DistanceHead | ScratchNetwork,
+    labels: list[str],
+    calibration: Calibration,
+    properties: dict[str, str],
+) -> bytes:
+    """The model as `facelab.custom/1`: probabilities of the labels, thresholds, properties."""
+    graph = _Graph()
+    if isinstance(model, DistanceHead):
+        name, shape = "embedding", [EMBEDDING_SIZE]
+        logits = _head(graph, model)
+    else:
+        name, shape = "crop", [3, 160, 160]
+        logits = _network(graph, model)
+    graph.first_columns(graph.add("Softmax", logits, axis=1), len(labels), "probabilities")
+    proto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "facelab-custom",
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])],
+            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", len(labels)])],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="facelab",
+    )
+    helper.set_model_props(
+        proto,
+        {
+            "facelab.format": FORMAT,
+            "facelab.labels": json.dumps(labels),
+            "facelab.accept": str(calibration.accept),
+            "facelab.candidate": str(calibration.candidate),
+            "facelab.margin": str(calibration.margin),
+            **properties,
+        },
+    )
+    onnx.checker.check_model(proto, full_check=True)
+    return proto.SerializeToString()
+
+
+def _head(graph: _Graph, head: DistanceHead) -> str:
+    with torch.no_grad():
+        steepness = head.log_steepness.exp().item()
+        centres, radius = head.centres.numpy().T, head.radius.numpy()
+        turned = graph.add("MatMul", "embedding", graph.constant(head.turn.numpy()))
+    length = graph.add("ReduceSumSquare", turned, axes=[1], keepdims=1)
+    reach = np.float32(steepness) * (radius**2 - (centres**2).sum(0))
+    towards = graph.add(
+        "Gemm",
+        turned,
+        graph.constant(np.float32(2 * steepness) * centres),
+        graph.constant(reach.astype(np.float32)),
+    )
+    away = graph.add("Mul", length, graph.constant(np.array(steepness, np.float32)))
+    scores = graph.add("Sub", towards, away)
+    # The column of nobody: a score of 0.
+    return graph.add("Pad", scores, graph.constant(np.array([0, 0, 0, 1], np.int64)))
+
+
+def _network(graph: _Graph, network: ScratchNetwork) -> str:
+    value = graph.add("Sub", "crop", graph.constant(np.array(MEAN, np.float32)))
+    value = graph.add("Div", value, graph.constant(np.array(DEVIATION, np.float32)))
+    with torch.no_grad():
+        for convolution, norm in zip(network.features[0::4], network.features[1::4], strict=True):
+            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            weight = (convolution.weight * scale[:, None, None, None]).numpy()
+            bias = (norm.bias - norm.running_mean * scale).numpy()
+            value = graph.add(
+                "Conv", value, graph.constant(weight), graph.constant(bias), pads=[1, 1, 1, 1]
+            )
+            value = graph.add("Relu", value)
+            value = graph.add("MaxPool", value, kernel_shape=[2, 2], strides=[2, 2])
+        weight, bias = network.classify.weight.numpy().T, network.classify.bias.numpy()
+    value = graph.add("Flatten", graph.add("GlobalAveragePool", value))
+    return graph.add("Gemm", value, graph.constant(weight), graph.constant(bias))
+
+
+def check_parity(
+    model: DistanceHead | ScratchNetwork, exported: bytes, seed: int, faces: int = 64
+) -> Parity:
+    """Compare torch with what the function's own loader makes of `exported`, on random faces.
+
+    Raises
+    ------
+    ParityBroken
+    """
+    random = np.random.default_rng(seed)
+    loaded = CustomModel.from_bytes(exported)
+    chips = list(random.integers(0, 256, (faces, CHIP_PX, CHIP_PX, 3), dtype=np.uint8))
+    embeddings = random.normal(0, 0.04, (faces, EMBEDDING_SIZE)).astype(np.float32)
+    if isinstance(model, DistanceHead):
+        near = model.centres.detach().numpy()
+        # Around the people, where probabilities are neither 0 nor 1.
+        embeddings += near[random.integers(len(near), size=faces)]
+        inputs = torch.from_numpy(embeddings)
+    else:
+        inputs = crops_of(chips)
+    with torch.no_grad():
+        ours = model(inputs).exp().numpy()[:, :-1]
+    theirs = np.stack(
+        [loaded.probabilities(e, chip) for e, chip in zip(embeddings, chips, strict=True)]
+    )
+    difference = float(np.abs(ours - theirs).max())
+    if not difference <= PARITY_TOLERANCE:
+        raise ParityBroken(
+            f"torch and the exported model differ by {difference:.2g} (at most "
+            f"{PARITY_TOLERANCE}); nothing was written"
+        )
+    return Parity(faces, difference)

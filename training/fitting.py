@@ -1,0 +1,114 @@
+"""Fitting a torch model: batches, Adam, early stopping, the same result for the same seed."""
+
+from __future__ import annotations
+
+import copy
+import random as python_random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.progress import progress
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """`patience` counts epochs without a better validation loss before the fit stops."""
+
+    epochs: int = 60
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    patience: int = 15
+    seed: int = 0
+
+
+@dataclass
+class History:
+    """One value an epoch, from the first."""
+
+    train_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+
+    def __len__(self) -> int:
+        return len(self.train_loss)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Inputs [n, …] and the class of each; the class after the last person means nobody."""
+
+    inputs: torch.Tensor
+    classes: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def make_deterministic(seed: int) -> None:
+    """The same numbers on every run on one machine; one thread keeps sums in order."""
+    python_random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
+def fit(
+    model: nn.Module,
+    train_of_epoch: Callable[[int], Labelled],
+    validation: Labelled,
+    options: FitOptions,
+    penalty: Callable[[], torch.Tensor] | None = None,
+) -> History:
+    """Train `model` (inputs to log-probabilities [n, classes]); it ends with its best weights.
+
+    `train_of_epoch` gives each epoch's examples, so that augmentation can be fresh. Without
+    validation examples the training loss decides about early stopping.
+    """
+    optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
+    generator = torch.Generator().manual_seed(options.seed)
+    history, best_loss, best_weights = History(), float("inf"), None
+    for epoch in progress(range(options.epochs), "train", total=options.epochs):
+        train = train_of_epoch(epoch)
+        model.train()
+        losses, right = 0.0, 0
+        for batch in torch.randperm(len(train), generator=generator).split(options.batch_size):
+            inputs, classes = train.inputs[batch], train.classes[batch]
+            answer = model(inputs)
+            loss = nn.functional.nll_loss(answer, classes)
+            optimizer.zero_grad()
+            (loss + penalty() if penalty else loss).backward()
+            optimizer.step()
+            losses += loss.item() * len(batch)
+            right += int((answer.argmax(1) == classes).sum())
+        history.train_loss.append(losses / len(train))
+        history.train_accuracy.append(right / len(train))
+        deciding = history.train_loss[-1]
+        if len(validation):
+            deciding, accuracy = evaluate(model, validation)
+            history.validation_loss.append(deciding)
+            history.validation_accuracy.append(accuracy)
+        if deciding < best_loss - 1e-5:
+            best_loss, history.best_epoch = deciding, epoch
+            best_weights = copy.deepcopy(model.state_dict())
+        elif epoch - history.best_epoch >= options.patience:
+            break
+    if best_weights is not None:
+        model.load_state_dict(best_weights)
+    model.eval()
+    return history
+
+
+def evaluate(model: nn.Module, examples: Labelled) -> tuple[float, float]:
+    """(mean loss, accuracy) of `model` on `examples`."""
+    model.eval()
+    with torch.no_grad():
+        answer = torch.cat([model(part) for part in examples.inputs.split(256)])
+    loss = nn.functional.nll_loss(answer, examples.classes).item()
+    return loss, (answer.argmax(1) == examples.classes).float().mean().item()
