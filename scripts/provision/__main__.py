@@ -75,6 +75,15 @@ def empty_bucket(switch: Switch) -> None:
             raise
 
 
+def publish(switch: Switch, store: Path, progress: Progress) -> str:
+    """Put the function into ECR as this backend runs it; the image's URI by digest."""
+    if switch.backend == "docker":
+        from scripts.docker.images import publish_image
+
+        return publish_image(switch, progress)
+    return publish_bundle(switch, store, progress)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.provision", description=__doc__.splitlines()[0]
@@ -91,7 +100,7 @@ def main() -> int:
     if options.action == "delete":
         delete(switch, progress)
     else:
-        deploy(switch, publish_bundle(switch, options.store, progress), progress)
+        deploy(switch, publish(switch, options.store, progress), progress)
     return 0
 
 
