@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import io
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from contract.results import Result, Status
+from contract.switch import read_switch
+from device.answered import Answered
+from device.backoff import Backoff
+from device.clock import Clock
+from device.console import Console
+from device.inbox import Message, Poller, SqsQueue
+from device.latency import Latency, Percentiles
+from device.messages import Rejects, Viewer
+from device.report import LINE, wording
+from tests.fakes.cloud import FakeCloud
+from tests.fakes.results import ADA, ALAN, face, result
+
+QUEUE = "facelab-results-lab"
+DEADLINE_S = 10.0
+LATENCY = Latency(310, 810)
+
+
+class TestWording:
+    def test_one_person_as_in_the_report(self):
+        assert wording(3, result("a", face(ADA, ADA)), LATENCY) == [
+            LINE,
+            "The 3 person detected With original provided model: Ada Lovelace, Mathematics, 1835",
+            "The 3 person detected With Online model: Ada Lovelace, Mathematics, 1835",
+            "Latency: 0.31 seconds.",
+            "From capture start: 0.81 seconds.",
+            LINE,
+        ]
+
+    def test_the_two_models_may_disagree(self):
+        lines = wording(1, result("a", face(ADA, ALAN)), LATENCY)
+        assert lines[1].endswith("original provided model: Ada Lovelace, Mathematics, 1835")
+        assert lines[2].endswith("Online model: Alan Turing, Logic, 1938")
+
+    def test_a_stranger_is_an_unknown_person(self):
+        lines = wording(2, result("a", face(None, None)), LATENCY)
+        assert lines[2] == "The 2 person detected With Online model: unknown person"
+
+    def test_every_face_is_told(self):
+        lines = wording(1, result("a", face(ADA, ADA), face(None, None), face(ALAN, ALAN)), LATENCY)
+        assert len(lines) == 2 + 3 * 2 + 2
+
+    def test_nobody_there(self):
+        assert wording(3, result("a"), LATENCY)[1] == "No face detected in clip 3."
+
+    def test_a_rejected_clip_tells_why(self):
+        rejected = result("a", status=Status.REJECTED, reason="no key frame")
+        assert wording(4, rejected, LATENCY)[1] == "Clip 4 was rejected: no key frame"
+
+    def test_low_quality_without_a_face_tells_why(self):
+        poor = result("a", status=Status.LOW_QUALITY, reason="face of 18 px")
+        assert "clip 5: face of 18 px" in wording(5, poor, LATENCY)[1]
+
+    def test_a_low_quality_face_is_unknown_and_tells_why(self):
+        lines = wording(1, result("a", face(None, None, Status.LOW_QUALITY)), LATENCY)
+        assert "unknown person (the face is too small, dark or blurred)" in lines[1]
+
+    def test_a_clip_dropped_by_hand_has_no_latency(self):
+        lines = wording(1, result("a", end_ms=None), None)
+        assert "Latency: unknown (the clip carries no capture time)" in lines
+
+
+class TestLatency:
+    def test_it_is_counted_from_both_ends_of_the_clip(self):
+        assert Latency.of(result("a", end_ms=10_000), 10_310) == Latency(310, 810)
+
+    def test_percentiles_are_values_that_occurred(self):
+        values = list(range(1, 101))
+        assert Percentiles.of(values) == Percentiles(50, 95, 100)
+        assert Percentiles.of([7]) == Percentiles(7, 7, 7)
+        assert Percentiles.of([]) is None
+
+
+class Screen:
+    """A viewer with what it printed."""
+
+    def __init__(self, folder: Path, *, as_json: bool = False, count: int | None = None) -> None:
+        self.out = io.StringIO()
+        self.stop = threading.Event()
+        self.folder = folder
+        clock = Clock(wall_ns=lambda: 1_310_000_000)
+        console = Console(as_json, out=self.out)
+        self.viewer = Viewer(console, clock, self.stop, count, name_devices=False)
+        self.answered = Answered(folder, "lab")
+        self.answered.open()
+        self.rejects = Rejects(folder / "rejected.jsonl")
+
+    def show(self, body: str | Result) -> bool:
+        text = body.to_json() if isinstance(body, Result) else body
+        return self.viewer.handle(Message(text, "id", "receipt"), self.answered, self.rejects)
+
+    @property
+    def text(self) -> str:
+        return self.out.getvalue()
+
+    @property
+    def events(self) -> list[dict]:
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+@pytest.fixture
+def screen(tmp_path: Path):
+    screen = Screen(tmp_path)
+    yield screen
+    screen.answered.close()
+
+
+def test_a_result_is_shown_once_however_often_it_comes(screen: Screen):
+    assert screen.show(result("a", face(ADA, ADA)))
+    assert screen.show(result("a", face(ADA, ADA)))
+    assert screen.text.count("Online model") == 1
+    screen.viewer.summary()
+    assert "1 results, 1 duplicates dropped." in screen.text
+
+
+def test_a_result_shown_before_a_restart_is_not_shown_again(screen: Screen):
+    screen.show(result("a"))
+    screen.answered.close()
+    again = Screen(screen.folder)
+    assert again.show(result("a"))
+    assert again.text == ""
+    again.answered.close()
+    screen.answered.open()
+
+
+def test_results_are_numbered_as_shown_not_as_captured(screen: Screen):
+    screen.show(result("b", face(ADA, ADA), sequence=41))
+    screen.show(result("a", face(ADA, ADA), sequence=7))
+    assert "The 1 person" in screen.text
+    assert "The 2 person" in screen.text
+
+
+def test_a_late_result_is_shown_with_its_true_latency(screen: Screen):
+    screen.show(result("old", end_ms=-3_600_000 + 1310))
+    assert "Latency: 3600.00 seconds." in screen.text
+
+
+WHOLE = result("x", face(ADA, ADA)).to_json()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "hello",
+        "null",
+        "[]",
+        "3",
+        "{}",
+        '{"schema":"facelab.result/9"}',
+        WHOLE.replace('"clip_id":"x"', '"clip_id":{}'),
+        WHOLE.replace('"faces":[{', '"faces":[7,{'),
+        WHOLE.replace('"faces":[', '"faces":3,"x":['),
+        WHOLE.replace('"capture_end_ms":1000', '"capture_end_ms":"soon"'),
+        "[" * 100_000,
+    ],
+    ids=lambda body: body[:40] or "empty",
+)
+def test_a_message_that_is_no_result_is_kept_in_a_file_before_it_goes(screen: Screen, body: str):
+    assert screen.show(body)
+    (line,) = screen.rejects.path.read_text().splitlines()
+    assert json.loads(line)["body"] == body
+    assert "no result" in screen.text
+    assert screen.show(result("next"))
+
+
+def test_a_message_that_can_not_be_kept_stays_in_the_queue(tmp_path: Path):
+    screen = Screen(tmp_path)
+    screen.rejects = Rejects(tmp_path / "missing" / "rejected.jsonl")
+    assert not screen.show("hello")
+    screen.answered.close()
+
+
+def test_after_the_last_wanted_result_nothing_more_is_taken(tmp_path: Path):
+    screen = Screen(tmp_path, count=2)
+    assert screen.show(result("a"))
+    assert screen.show(result("b"))
+    assert screen.stop.is_set()
+    assert not screen.show(result("c"))
+    screen.answered.close()
+
+
+def test_an_empty_queue_is_told_once_until_something_comes(screen: Screen):
+    screen.viewer.idle("lab")
+    screen.viewer.idle("lab")
+    screen.show(result("a"))
+    screen.viewer.idle("lab")
+    assert screen.text.count("Empty Queue...") == 2
+
+
+def test_json_is_one_object_a_line_with_the_whole_result(tmp_path: Path):
+    screen = Screen(tmp_path, as_json=True)
+    screen.show(result("a", face(ADA, ADA)))
+    screen.viewer.summary()
+    shown, summary = screen.events
+    assert shown["event"] == "result"
+    assert shown["latency_ms"] == {"clip_end": 310, "capture_start": 810}
+    fields = {k: v for k, v in shown.items() if k in Result.__dataclass_fields__}
+    assert Result.from_json(json.dumps(fields)) == result("a", face(ADA, ADA))
+    assert summary == {
+        "event": "summary",
+        "count": 1,
+        "duplicates": 0,
+        "malformed": 0,
+        "latency_ms": {
+            "clip_end": {"p50": 310, "p95": 310, "max": 310},
+            "capture_start": {"p50": 810, "p95": 810, "max": 810},
+        },
+    }
+    screen.answered.close()
+
+
+class TestPolling:
+    @pytest.fixture
+    def cloud(self):
+        with FakeCloud() as cloud:
+            yield cloud
+
+    def run(self, cloud: FakeCloud, handle, **hooks):
+        queue = SqsQueue(read_switch(cloud.environment), "lab")
+        nothing = lambda *_: None  # noqa: E731
+        poller = Poller(
+            queue,
+            handle,
+            idle=hooks.get("idle", nothing),
+            trouble=hooks.get("trouble", nothing),
+            backoff=Backoff(0.001, 0.01),
+        )
+        stop = threading.Event()
+        thread = threading.Thread(target=poller.run, args=(stop, 1), daemon=True)
+        thread.start()
+        return poller, stop, thread
+
+    def finish(self, poller: Poller, stop: threading.Event, thread: threading.Thread) -> None:
+        stop.set()
+        thread.join(DEADLINE_S)
+        poller.finish()
+
+    def test_handled_messages_are_deleted_all_others_are_not(self, cloud: FakeCloud):
+        for number in range(25):
+            cloud.send(QUEUE, str(number))
+        handled, done = [], threading.Event()
+
+        def handle(message: Message) -> bool:
+            handled.append(message.body)
+            if len(handled) == 25:
+                done.set()
+            return int(message.body) % 2 == 0
+
+        running = self.run(cloud, handle)
+        assert done.wait(DEADLINE_S)
+        assert cloud.wait_for(lambda: len(cloud.queues[QUEUE]) == 12)
+        self.finish(*running)
+        assert {letter.body for letter in cloud.queues[QUEUE]} == {
+            str(number) for number in range(1, 25, 2)
+        }
+
+    def test_deletes_go_in_batches(self, cloud: FakeCloud):
+        for number in range(30):
+            cloud.send(QUEUE, str(number))
+        running = self.run(cloud, lambda message: True)
+        assert cloud.wait_for(lambda: not cloud.queues[QUEUE])
+        self.finish(*running)
+        assert sum("DeleteMessageBatch" in line for line in cloud.requests) < 30
+
+    def test_a_queue_that_comes_later_is_found_without_a_restart(self, cloud: FakeCloud):
+        troubles, told, done = [], threading.Event(), threading.Event()
+
+        def trouble(problem) -> None:
+            troubles.append(problem and problem.kind.value)
+            told.set()
+
+        running = self.run(cloud, lambda message: done.set() or True, trouble=trouble)
+        assert told.wait(DEADLINE_S)
+        cloud.send(QUEUE, "x")
+        assert done.wait(DEADLINE_S)
+        self.finish(*running)
+        assert troubles == ["missing", None]
+
+    def test_an_outage_is_told_once_and_polling_goes_on(self, cloud: FakeCloud):
+        cloud.queues[QUEUE] = []
+        troubles, idle, told, done = [], threading.Event(), threading.Event(), threading.Event()
+
+        def trouble(problem) -> None:
+            troubles.append(problem and problem.kind.value)
+            told.set()
+
+        running = self.run(
+            cloud, lambda message: done.set() or True, trouble=trouble, idle=idle.set
+        )
+        assert idle.wait(DEADLINE_S)
+        cloud.down()
+        assert told.wait(DEADLINE_S)
+        cloud.up()
+        cloud.send(QUEUE, "x")
+        assert done.wait(DEADLINE_S)
+        self.finish(*running)
+        assert troubles == ["network", None]
