@@ -57,23 +57,28 @@ class Detector:
         """The cheap pass: faces that a picture of `cheap_side_px` still shows well."""
         return self._search(_brightened(rgb), self._cheap_scales(rgb), [_whole(rgb)])
 
-    def find_small(self, rgb: np.ndarray, regions: list[Region]) -> list[Detection]:
-        """The levels that the cheap pass left out, down to `smallest_face_px`, in regions."""
-        scales = self._fine_scales(rgb, self._settings.smallest_face_px)
-        return self._search(_brightened(rgb), scales, regions)
-
-    def find_companions(
+    def find_more(
         self, rgb: np.ndarray, regions: list[Region], known: list[Detection]
     ) -> list[Detection]:
-        """The known faces, and beside them others down to `companion_face_px`."""
-        scales = self._fine_scales(rgb, self._settings.companion_face_px)
-        found = self._search(_brightened(rgb), scales, regions)
-        return self._merge([*known, *found])
+        """The known faces and those on finer levels, in regions; not farther than needed.
+
+        Level by level down to `smallest_face_px`. Once there is a face, only those down to
+        `companion_size` of the largest are still looked for: people in one scene.
+        """
+        picture, found = _brightened(rgb), list(known)
+        scale = self._cheap_scales(rgb)[0]
+        while True:
+            largest = max((face.box.bottom - face.box.top for face in found), default=0)
+            goal = max(self._settings.smallest_face_px, self._settings.companion_size * largest)
+            if _SMALLEST_SEEN_PX / scale <= goal:
+                return found
+            scale = min(scale / self._settings.full_step, _SMALLEST_SEEN_PX / goal)
+            found = self._merge([*found, *self._search(picture, [scale], regions)])
 
     def find_all(self, rgb: np.ndarray) -> list[Detection]:
         """Every face down to `smallest_face_px`, whatever it costs."""
-        large = self.find_large(rgb)
-        return self._merge([*large, *self.find_small(rgb, [_whole(rgb)])])
+        large, picture = self.find_large(rgb), _brightened(rgb)
+        return self._merge([*large, *self._search(picture, self._fine_scales(rgb), [_whole(rgb)])])
 
     def find_near(self, rgb: np.ndarray, box: Box) -> Detection | None:
         """The face that was at `box` a moment ago, looked for at its size and place only."""
@@ -100,14 +105,12 @@ class Detector:
             scale *= self._settings.cheap_step
         return scales or [_WINDOW_PX / side]
 
-    def _fine_scales(self, rgb: np.ndarray, smallest_px: int) -> list[float]:
-        finest = _SMALLEST_SEEN_PX / smallest_px
-        scales = []
-        scale = self._cheap_scales(rgb)[0] / self._settings.full_step
-        while scale < finest / self._settings.full_step:
-            scales.append(min(scale, finest))
-            scale /= self._settings.full_step
-        return scales
+    def _fine_scales(self, rgb: np.ndarray) -> list[float]:
+        finest = _SMALLEST_SEEN_PX / self._settings.smallest_face_px
+        scales = [self._cheap_scales(rgb)[0]]
+        while scales[-1] < finest:
+            scales.append(min(finest, scales[-1] / self._settings.full_step))
+        return scales[1:]
 
     def _search(
         self, rgb: np.ndarray, scales: list[float], regions: list[Region]

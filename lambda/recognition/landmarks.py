@@ -80,9 +80,12 @@ def _regress(
 ) -> np.ndarray:
     """Walk all trees of a cascade at once and add up their leaves."""
     trees, splits = first.shape
-    every = np.arange(trees)
-    goes_left = pixels[first] - pixels[second] > threshold
+    # Flat indices: a walk looks at 4 of a tree's 15 splits, and `take` is numpy's fastest way.
+    tree = np.arange(trees) * splits
     node = np.zeros(trees, np.int64)
     for _ in range((splits + 1).bit_length() - 1):
-        node = 2 * node + np.where(goes_left[every, node], 1, 2)
-    return leaves[every, node - splits].sum(0)
+        place = tree + node
+        difference = pixels.take(first.take(place)) - pixels.take(second.take(place))
+        node = 2 * node + 2 - (difference > threshold.take(place))
+    leaf = node - splits + np.arange(trees) * (splits + 1)
+    return leaves.reshape(-1, 10).take(leaf, 0).sum(0).reshape(5, 2)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from contract.results import Box, Status
-from recognition.alignment import face_chip
+from recognition.alignment import face_box, face_chip
 from recognition.custom_model import CustomModel
 from recognition.decode import Clip, Frame
 from recognition.detector import Detection, Detector, overlap
@@ -137,18 +137,16 @@ class Recognizer:
     def _first_look(self, frame: Frame, watch: Stopwatch) -> tuple[list[Track], bool]:
         """The faces, and whether the picture is so plain that none can hide in it.
 
-        The full pyramid runs at most here, once in a clip, and only when the cheap pass
-        found nothing: that bounds what a clip of an empty room can cost.
+        The finer levels run at most here, once in a clip: that bounds what a clip of an
+        empty room can cost.
         """
         rgb = self._rgb(frame, watch)
         with watch.stage("detect"):
             found = self._detector.find_large(rgb)
             regions = self._detector.regions_with_detail(rgb, found)
-            if found:
-                found = self._detector.find_companions(rgb, regions, found)
-            else:
-                found = self._detector.find_small(rgb, regions)
-        return [Track([self._look(rgb, face, watch)]) for face in found], not (found or regions)
+            found = self._detector.find_more(rgb, regions, found)
+        tracks = [Track([self._look(rgb, face, watch)]) for face in found]
+        return tracks, not found and not regions
 
     def _last_look(self, frame: Frame, watch: Stopwatch) -> list[Track]:
         """Somebody may have come in since the first frame."""
@@ -161,10 +159,11 @@ class Recognizer:
         with watch.stage("align"):
             points = self._landmarks.predict(rgb, face.box)
             chip = face_chip(rgb, points)
-            quality = assess(chip, face.box.bottom - face.box.top, self.settings)
+            box = face_box(points)
+            quality = assess(chip, box.bottom - box.top, self.settings)
         with watch.stage("embed"):
             embedding = self._embedder.embed(chip)
-        return FaceObservation(face.box, face.score, points, chip, embedding, quality)
+        return FaceObservation(box, face.score, points, chip, embedding, quality)
 
     def _follow(
         self, frame: Frame, tracks: list[Track], inquiry: Inquiry, watch: Stopwatch

@@ -66,10 +66,7 @@ class _HogDetector:
     def regions_with_detail(self, rgb: np.ndarray, known: list[Detection]) -> list[Region]:
         return []
 
-    def find_small(self, rgb: np.ndarray, regions: list[Region]) -> list[Detection]:
-        return []
-
-    def find_companions(
+    def find_more(
         self, rgb: np.ndarray, regions: list[Region], known: list[Detection]
     ) -> list[Detection]:
         return known

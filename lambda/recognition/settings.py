@@ -47,8 +47,11 @@ class Settings:
     smallest_face_px: int = _number(
         36, 20, 400, "Faces smaller than this (box height, px) are not searched for."
     )
-    companion_face_px: int = _number(
-        90, 20, 400, "Smallest face searched for beside one that the cheap pass found."
+    companion_size: float = _number(
+        0.6,
+        0.1,
+        1.0,
+        "Once a face is found in a clip, others are searched for down to this share of its size.",
     )
     detail_contrast: float = _number(
         2.0,
