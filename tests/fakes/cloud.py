@@ -175,11 +175,14 @@ class FakeCloud:
 
     def _receive(self, queue: str, arguments: dict) -> list[dict]:
         deadline = time.monotonic() + arguments.get("WaitTimeSeconds", 0)
+        server = self._server
         with self.changed:
             while True:
                 now = time.monotonic()
                 ready = [e for e in self.queues[queue] if e.visible_at <= now]
-                if ready or now >= deadline or self._server is None:
+                if server is not self._server:
+                    return []  # the caller was cut off while it waited
+                if ready or now >= deadline:
                     break
                 self.changed.wait(min(0.1, deadline - now))
             taken = []

@@ -1,0 +1,123 @@
+"""Results that repeat, come late or come to a program that was killed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.cloud import FakeCloud
+from tests.fakes.h264 import stream
+from tests.fakes.programs import Program
+from tests.fakes.results import answer_each_clip, result
+
+QUEUE = "facelab-results-lab"
+
+
+@pytest.fixture
+def cloud():
+    with FakeCloud(visibility_s=0.5) as cloud:
+        cloud.queues[QUEUE] = []
+        yield cloud
+
+
+def messages(cloud: FakeCloud, folder: Path, *arguments: object) -> Program:
+    return Program(
+        "device.messages", *("--spool", folder / "spool", *arguments), environment=cloud.environment
+    )
+
+
+def test_kill_9_shows_no_result_twice_and_loses_none(cloud: FakeCloud, tmp_path: Path):
+    chance = random.Random(7)  # noqa: S311
+    names = [f"clip-{number:03d}" for number in range(120)]
+    shown: list[str] = []
+    for kill in range(8):
+        for name in names[kill * 15 : (kill + 1) * 15]:
+            for _ in range(chance.choice([1, 1, 2, 3])):
+                cloud.send(QUEUE, result(name).to_json())
+        with messages(cloud, tmp_path) as program:
+            program.wait_for("start")
+            program.wait_for("result")
+            threading.Event().wait(chance.uniform(0.0, 0.1))
+            program.kill()
+        shown += [line["clip_id"] for line in program.of("result")]
+    with messages(cloud, tmp_path, "--idle-timeout", 3) as program:
+        assert program.end() == 0
+    shown += [line["clip_id"] for line in program.of("result")]
+    assert sorted(shown) == names
+    assert cloud.wait_for(lambda: not cloud.queues[QUEUE])
+
+
+def test_ctrl_c_ends_a_long_poll_at_once_with_a_summary(cloud: FakeCloud, tmp_path: Path):
+    cloud.send(QUEUE, result("a").to_json())
+    with messages(cloud, tmp_path) as program:
+        program.wait_for("result")
+        program.interrupt()
+        assert program.end(10) == 0
+    assert program.errors == ""
+    (summary,) = program.of("summary")
+    assert summary["count"] == 1
+    assert cloud.queues[QUEUE] == []
+
+
+def test_a_malformed_message_does_not_stop_the_next(cloud: FakeCloud, tmp_path: Path):
+    cloud.send(QUEUE, "not a result")
+    cloud.send(QUEUE, result("a").to_json())
+    with messages(cloud, tmp_path, "--count", 1) as program:
+        assert program.end() == 0
+    assert len(program.of("malformed")) == 1
+    assert "not a result" in (tmp_path / "spool/lab/rejected-messages.jsonl").read_text()
+    assert cloud.wait_for(lambda: not cloud.queues[QUEUE])
+
+
+def test_several_devices_are_shown_by_one_program(cloud: FakeCloud, tmp_path: Path):
+    for device in ("pi-01", "pi-02"):
+        cloud.send(f"facelab-results-{device}", result(f"of-{device}", device_id=device).to_json())
+    both = ("--device", "pi-01", "--device", "pi-02", "--count", 2)
+    with messages(cloud, tmp_path, *both) as program:
+        assert program.end() == 0
+    assert {line["device_id"] for line in program.of("result")} == {"pi-01", "pi-02"}
+
+
+def test_a_second_viewer_of_the_same_device_is_told_so(cloud: FakeCloud, tmp_path: Path):
+    with messages(cloud, tmp_path) as first:
+        first.wait_for("start")
+        with messages(cloud, tmp_path) as second:
+            assert second.end() == 2
+    assert "another messages process" in second.errors
+    assert "Traceback" not in second.errors
+
+
+def test_clips_that_the_cloud_forgot_are_sent_again_until_answered(
+    cloud: FakeCloud, tmp_path: Path
+):
+    """The emulator keeps no state: killed, it forgets clips that it had confirmed."""
+    film = tmp_path / "film.h264"
+    film.write_bytes(stream(8 * 15))
+    lost: set[str] = set()
+
+    def forgetful(cloud: FakeCloud, stored) -> None:
+        if len(lost) < 3:
+            lost.add(stored.key)
+        else:
+            answer_each_clip(cloud, stored)
+
+    cloud.on_put = forgetful
+    with (
+        messages(cloud, tmp_path) as viewer,
+        Program(
+            "device.camera",
+            *("--source", film, "--spool", tmp_path / "spool", "--speed", 4),
+            *("--keep-until-answered", "--answer-timeout", 2),
+            environment=cloud.environment,
+        ) as camera,
+    ):
+        assert camera.end() == 0
+        shown = [line["clip_id"] for line in viewer.wait_for("result", 8)]
+    recorded = [line["clip_id"] for line in camera.of("clip")]
+    assert sorted(shown) == sorted(recorded)
+    (summary,) = camera.of("summary")
+    assert summary["answered"] == 8
+    assert summary["resent"] >= 3
