@@ -37,7 +37,7 @@ def convert(data: bytes, name: str) -> bytes:
         del layers[:3]
     if not isinstance(layers[0], Convolution):
         raise MalformedSource(f"{name}: the detector does not end in a convolution")
-    scores = graph.convolution(value, layers[0])
+    scores = graph.single_channel_convolution(value, layers[0])
     graph.node("Identity", scores, name="scores")
     return graph.to_bytes(
         ("pictures", ["n", "height", "width", 3]), ("scores", ["n", 1, "rows", "columns"])

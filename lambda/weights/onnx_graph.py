@@ -74,6 +74,28 @@ class Graph:
             pads=[padding_y, padding_x, padding_y, padding_x],
         )
 
+    def single_channel_convolution(self, value: str, convolution: Convolution) -> str:
+        """The same as `convolution`, for one output channel and zero padding that keeps the
+        size. As a transposed convolution with the kernel turned around: onnxruntime computes
+        eight channels of a convolution even where only one is wanted (6 ms of 30 here).
+        """
+        padding_y, padding_x = convolution.padding
+        rows, columns = convolution.weights.shape[2:]
+        if convolution.stride != (1, 1) or (2 * padding_y + 1, 2 * padding_x + 1) != (
+            rows,
+            columns,
+        ):
+            raise ValueError("only a convolution that keeps the size can be turned around")
+        turned = convolution.weights[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+        return self.node(
+            "ConvTranspose",
+            value,
+            self.constant(turned.astype(np.float32)),
+            self.constant(convolution.bias.astype(np.float32)),
+            kernel_shape=(rows, columns),
+            pads=[padding_y, padding_x, padding_y, padding_x],
+        )
+
     def to_bytes(
         self,
         picture: tuple[str, Sequence[str | int]],
