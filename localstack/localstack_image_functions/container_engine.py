@@ -10,6 +10,7 @@ import os
 import socket
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import ip_network
 from typing import Any
 
 import docker
@@ -53,8 +54,9 @@ def own_position(wanted_network: str | None = None) -> Position:
 
 
 def _host_position(network: str) -> Position:
-    configurations = engine().networks.get(network).attrs["IPAM"]["Config"]
-    gateway = next(entry["Gateway"] for entry in configurations if "Gateway" in entry)
+    first = engine().networks.get(network).attrs["IPAM"]["Config"][0]
+    # The engine takes a subnet's first address for itself unless told otherwise.
+    gateway = first.get("Gateway") or str(next(ip_network(first["Subnet"]).hosts()))
     return Position(gateway, network)
 
 

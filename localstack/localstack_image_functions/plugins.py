@@ -1,0 +1,50 @@
+"""Where LocalStack finds this plugin (see the entry points in pyproject.toml)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from localstack.runtime import hooks
+from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
+
+LOG = logging.getLogger(__name__)
+EXECUTOR = "image"
+
+
+class ImageExecutorPlugin(RuntimeExecutorPlugin):
+    """Chosen by LAMBDA_RUNTIME_EXECUTOR=image."""
+
+    name = EXECUTOR
+
+    def load(self, *_: Any, **__: Any) -> type:
+        from localstack_image_functions import executor, upstream
+
+        upstream.apply()
+        executor.configure()
+        return executor.ExecutorByPackageType
+
+
+@hooks.on_infra_start()
+def sweep_leftovers() -> None:
+    """Functions of an emulator that was killed must not go on beside their successors."""
+    if not _chosen():
+        return
+    from localstack_image_functions.executor import make_backend
+    from localstack_image_functions.settings import read_settings
+
+    make_backend(read_settings()).sweep()
+
+
+# Before LocalStack stops its services.
+@hooks.on_infra_shutdown(priority=100)
+def stop_functions_at_once() -> None:
+    if _chosen():
+        from localstack_image_functions.executor import shutting_down
+
+        shutting_down.set()
+
+
+def _chosen() -> bool:
+    return os.environ.get("LAMBDA_RUNTIME_EXECUTOR") == EXECUTOR

@@ -1,0 +1,55 @@
+"""AWS services that the open-source LocalStack lacks or needs Java for, served by moto."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from localstack.aws.api import CommonServiceException, RequestContext
+from localstack.aws.skeleton import Skeleton
+from localstack.aws.spec import load_service
+from localstack.services.moto import call_moto, call_moto_with_request
+from localstack.services.plugins import Service, aws_provider
+
+from localstack_image_functions.container_registry import registry_from_environment
+
+
+@aws_provider()
+def ecr() -> Service:
+    registry = registry_from_environment()
+    if registry is None:
+        return _moto_service("ecr", PutImage=_put_image)
+    from localstack_image_functions.container_ecr import registry_operations
+
+    return _moto_service("ecr", **registry_operations(registry))
+
+
+@aws_provider(api="dynamodb", name="moto")
+def dynamodb() -> Service:
+    return _moto_service("dynamodb")
+
+
+def _moto_service(name: str, **own: Any) -> Service:
+    """A service whose every operation goes to moto, but for those of our `own`."""
+    specification = load_service(name)
+    table = dict.fromkeys(specification.operation_names, _to_moto)
+    return Service(name=name, skeleton=Skeleton(specification, table | own))
+
+
+def _to_moto(context: RequestContext, _request: Any) -> Any:
+    return call_moto(context)
+
+
+def _put_image(context: RequestContext, request: Any) -> Any:
+    """PutImage with the digest that a registry would give: that of the manifest's bytes.
+
+    moto derives its own from the layers, so that the image ECR shows would not be the one
+    that runs.
+    """
+    digest = f"sha256:{hashlib.sha256(request['imageManifest'].encode()).hexdigest()}"
+    if request.get("imageDigest") not in (None, digest):
+        raise CommonServiceException(
+            code="ImageDigestDoesNotMatchException",
+            message=f"The digest of the image manifest is {digest}, not {request['imageDigest']}",
+        )
+    return call_moto_with_request(context, {**request, "imageDigest": digest})
