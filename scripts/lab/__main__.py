@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from contract.switch import Switch, read_switch
@@ -42,15 +42,19 @@ def up(switch: Switch, state: LabState, backend: Backend, progress: Progress) ->
             progress(f"the lab is up ({backend.name}, {switch.endpoint_url})")
             return
         progress("something changed since the last deployment: deploying it")
-        deploy_now()
+        deploy_now(backend)
     else:
         backend.start()
     state.deployed.write_text(current)
     progress(f"the lab is up ({backend.name}, {switch.endpoint_url})")
 
 
-def deploy_now() -> None:
-    done = subprocess.run([sys.executable, "-m", "scripts.provision", "deploy"], check=False)
+def deploy_now(backend: Backend) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.provision", "deploy"],
+        env={**os.environ, "FACELAB_BACKEND": backend.name},
+        check=False,
+    )
     if done.returncode:
         raise LabError("deployment failed", "the reason stands above")
 
@@ -101,12 +105,6 @@ def function_log(switch: Switch, follow: bool, since_s: float) -> None:
         time.sleep(1)  # CloudWatch Logs has no call that waits for the next line
 
 
-def tail(path: Path, lines: int) -> None:
-    if not path.exists():
-        raise LabError(f"there is no {path.name} yet", "`make up` starts the lab")
-    print("\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.lab", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
@@ -137,7 +135,7 @@ def main() -> int:
                 print(f"{name:>16}  {value}")
         return 0 if facts["emulator"] == "up" else 3
     elif options.emulator:
-        tail(state.emulator_log, options.lines)
+        print(backend.emulator_log(options.lines))
     else:
         function_log(switch, options.follow, options.since)
     return 0

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from contract.switch import Switch
 from scripts.console import LabError, Progress
+from scripts.lab.docker import DockerBackend, engine_answers
 from scripts.lab.embedded import EmbeddedBackend
 from scripts.lab.state import LabState
 
@@ -23,20 +24,25 @@ class Backend(Protocol):
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def describe(self) -> dict[str, Any]: ...
+    def emulator_log(self, lines: int) -> str: ...
 
 
 def choose_backend(switch: Switch, state: LabState, progress: Progress) -> Backend:
     """The backend that the switch names, or the one that fits this machine.
 
+    A lab that already runs is not left for another backend because an engine was started.
+
     Raises
     ------
     BackendUnavailable
-        For `docker`, which is not built yet, and for `aws`, which is not an emulator.
+        For `aws`, which is not an emulator.
     """
-    if switch.backend == "docker":
-        raise BackendUnavailable(
-            "the docker backend is not built yet", "FACELAB_BACKEND=embedded runs without Docker"
-        )
     if switch.is_aws:
         raise BackendUnavailable("FACELAB_BACKEND=aws is AWS itself; there is no emulator to start")
-    return EmbeddedBackend(switch, state, progress)
+    embedded = EmbeddedBackend(switch, state, progress)
+    running = state.emulator()
+    if switch.backend == "embedded" or (
+        switch.backend is None and ((running and running.process()) or not engine_answers())
+    ):
+        return embedded
+    return DockerBackend(switch, state, progress)

@@ -11,7 +11,6 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -101,8 +100,12 @@ class EmbeddedBackend:
             "rss_mb": round(rss / 1e6),
         }
 
-    def emulator_log(self) -> Path:
-        return self._state.emulator_log
+    def emulator_log(self, lines: int) -> str:
+        """The last lines of LocalStack's own log."""
+        path = self._state.emulator_log
+        if not path.exists():
+            raise LabError(f"there is no {path.name} yet", "`make up` starts the lab")
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
 
     def _live(self) -> EmulatorProcess | None:
         recorded = self._state.emulator()

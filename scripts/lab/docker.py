@@ -1,0 +1,236 @@
+"""The docker backend: LocalStack and a registry in containers, functions beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from contract.switch import Switch
+from scripts.console import LabError, Progress
+from scripts.docker import base_image
+from scripts.docker.images import build_environment
+from scripts.lab.state import LabState
+from scripts.setup import ROOT
+
+READY_SECONDS = 300
+LAB_LABEL = "localstack-image-functions.lab"
+
+
+class DockerFailed(LabError):
+    """The engine or Compose did not do what the lab needs."""
+
+
+def engine_answers() -> bool:
+    """Whether a Docker engine with Compose answers here."""
+    try:
+        for command in (
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            ["docker", "compose", "version"],
+        ):
+            done = subprocess.run(command, capture_output=True, check=False, timeout=10)
+            if done.returncode:
+                return False
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return False
+    return True
+
+
+class DockerBackend:
+    """LocalStack as a container, brought up by Compose."""
+
+    name = "docker"
+
+    def __init__(self, switch: Switch, state: LabState, progress: Progress):
+        self._switch = switch
+        self._state = state
+        self._progress = progress
+
+    @property
+    def lab(self) -> str:
+        """The Compose project, and the label of the function containers."""
+        return self._switch.names.prefix
+
+    def is_up(self) -> bool:
+        """Whether LocalStack runs and its init hook has provisioned it."""
+        return self._health() == "healthy"
+
+    def start(self) -> None:
+        """Build what changed, start the containers, wait until the stack is deployed.
+
+        Raises
+        ------
+        DockerFailed
+        """
+        if not engine_answers():
+            raise DockerFailed(
+                "no Docker engine with Compose answers",
+                "start Docker, or `python3 scripts/docker/install_engine.py` on Debian as "
+                "root, or FACELAB_BACKEND=embedded, which needs none",
+            )
+        if base_image.origin() is base_image.Origin.ABSENT:
+            self._progress(f"getting {base_image.IMAGE}")
+            try:
+                self._progress(f"{base_image.IMAGE}: {base_image.ensure()}")
+            except base_image.BaseImageError as error:
+                raise DockerFailed(str(error)) from error
+        self._progress("building images (minutes the first time, seconds later)")
+        self._compose("build", "--quiet")
+        self._progress(f"starting LocalStack on 127.0.0.1:{self._switch.port}")
+        # A container that failed or was killed is made anew: nothing in it is worth keeping.
+        stale = [] if self._health() in ("none", "healthy") else ["--force-recreate"]
+        self._compose("up", "--detach", "--no-build", *stale)
+        self._wait_until_ready()
+
+    def stop(self) -> None:
+        """Stop and remove every container and network of the lab. Pushed images are kept."""
+        if not engine_answers():
+            return
+        self._progress("stopping LocalStack")
+        self._compose("stop", "--timeout", "15")
+        self._remove_function_containers()
+        self._compose("down", "--remove-orphans", "--timeout", "5")
+        self._state.forget()
+
+    def describe(self) -> dict[str, Any]:
+        health = self._health()
+        state = {"healthy": "up", "none": "down"}.get(health, health)
+        facts: dict[str, Any] = {"emulator": state}
+        if state == "up":
+            facts |= {
+                "endpoint": self._switch.endpoint_url,
+                "base_image": str(base_image.origin()),
+                "function_containers": len(self._function_containers()),
+            }
+        return facts
+
+    def emulator_log(self, lines: int) -> str:
+        """The last lines of LocalStack's own log."""
+        return self._compose("logs", "--no-log-prefix", "--tail", str(lines), "localstack")
+
+    def _wait_until_ready(self) -> None:
+        """Show what the init hook says until LocalStack is healthy."""
+        followed = self._follow_provisioning()
+        try:
+            deadline = time.monotonic() + READY_SECONDS
+            while (health := self._health()) != "healthy":
+                if health in ("unhealthy", "exited", "dead", "none"):
+                    raise DockerFailed(
+                        f"LocalStack's container is {health}:\n{self.emulator_log(15)}",
+                        "`make logs ARGS=--emulator` shows more",
+                    )
+                if time.monotonic() > deadline:
+                    raise DockerFailed(f"LocalStack was not ready after {READY_SECONDS} s")
+                time.sleep(0.3)  # between polls of a condition, with a deadline
+        finally:
+            followed.terminate()
+            followed.wait()
+
+    def _follow_provisioning(self) -> subprocess.Popen[str]:
+        follow = subprocess.Popen(
+            ["docker", "logs", "--follow", self._container() or ""],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+        def show() -> None:
+            for line in follow.stdout or ():
+                if line.startswith("facelab: "):
+                    self._progress(line.partition("] ")[2].rstrip() or line.rstrip())
+
+        threading.Thread(target=show, daemon=True).start()
+        return follow
+
+    def _container(self) -> str | None:
+        """The id of LocalStack's container, also when it has stopped."""
+        done = subprocess.run(
+            [
+                *("docker", "ps", "--all", "--quiet"),
+                *("--filter", f"label=com.docker.compose.project={self.lab}"),
+                *("--filter", "label=com.docker.compose.service=localstack"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return next(iter(done.stdout.split()), None)
+
+    def _health(self) -> str:
+        """Docker's word for the state of LocalStack's container; `none` when there is none."""
+        container = self._container()
+        if container is None:
+            return "none"
+        done = subprocess.run(
+            ["docker", "inspect", "--format", "{{json .State}}", container],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            return "none"
+        state = json.loads(done.stdout)
+        if state["Status"] != "running":
+            return state["Status"]
+        return state.get("Health", {}).get("Status", "running")
+
+    def _function_containers(self) -> list[str]:
+        done = subprocess.run(
+            ["docker", "ps", "--all", "--quiet", "--filter", f"label={LAB_LABEL}={self.lab}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.split()
+
+    def _remove_function_containers(self) -> None:
+        left = self._function_containers()
+        if left:
+            subprocess.run(
+                ["docker", "rm", "--force", "--volumes", *left], capture_output=True, check=False
+            )
+
+    def _command(self) -> list[str]:
+        files = ["compose.yaml"]
+        if os.environ.get("LOCALSTACK_IMAGE"):
+            files.append("compose.licensed.yaml")
+        return ["docker", "compose", *(word for file in files for word in ("--file", file))]
+
+    def _environment(self) -> dict[str, str]:
+        switch = self._switch
+        environment = build_environment() | {
+            "FACELAB_PREFIX": self.lab,
+            "FACELAB_PORT": str(switch.port),
+            "FACELAB_DEVICE_ID": switch.device_id,
+            "AWS_REGION": switch.region or "",
+            "COMPOSE_PROGRESS": "quiet",
+        }
+        host = os.environ.get("DOCKER_HOST", "")
+        if host.startswith("unix://") and "FACELAB_DOCKER_SOCKET" not in os.environ:
+            environment["FACELAB_DOCKER_SOCKET"] = str(Path(host.removeprefix("unix://")))
+        return environment
+
+    def _compose(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*self._command(), *arguments],
+            cwd=ROOT,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            lines = (done.stderr + done.stdout).strip().splitlines()
+            if any("address already in use" in one or "already allocated" in one for one in lines):
+                raise DockerFailed(
+                    f"a port is taken: {lines[-1]}",
+                    "choose others: FACELAB_PORT=4567 FACELAB_REGISTRY_PORT=4511 make up",
+                )
+            raise DockerFailed(
+                f"docker compose {arguments[0]} failed:\n" + "\n".join(lines[-20:]),
+            )
+        return done.stdout
