@@ -21,19 +21,21 @@ class ImageExecutorPlugin(RuntimeExecutorPlugin):
     def load(self, *_: Any, **__: Any) -> type:
         from localstack_image_functions import executor, upstream
 
-        upstream.apply()
+        upstream.resolve_images_through_ecr()
         executor.configure()
         return executor.ExecutorByPackageType
 
 
 @hooks.on_infra_start()
-def sweep_leftovers() -> None:
-    """Functions of an emulator that was killed must not go on beside their successors."""
+def prepare_emulator() -> None:
+    """Mend what must work from the start, and end the functions of a killed predecessor."""
     if not _chosen():
         return
+    from localstack_image_functions import upstream
     from localstack_image_functions.executor import make_backend
     from localstack_image_functions.settings import read_settings
 
+    upstream.wake_hypercorn_on_shutdown()
     make_backend(read_settings()).sweep()
 
 
