@@ -51,16 +51,17 @@ def decide_online(
     """The online model's answer from `distances` [frames, people] and each frame's weight."""
     if not len(people):
         return UNSEEN
-    result = _elect(distances, weights, settings.candidate_distance)
+    accept = settings.accept_distance_among(len(people))
+    result = _elect(distances, weights, accept + settings.candidate_slack)
     is_named = (
-        result.cost <= settings.accept_distance
+        result.cost <= accept
         and result.lead >= settings.margin
         and result.share >= settings.vote_share
     )
-    is_sure = (is_named and result.cost <= settings.sure_distance) or (
+    is_sure = (is_named and result.cost <= accept - settings.sure_slack) or (
         result.votes == 0 and len(distances) >= settings.sure_unknown_frames
     )
-    score = 1 / (1 + math.exp((result.cost - settings.accept_distance) / _SCORE_SLOPE))
+    score = 1 / (1 + math.exp((result.cost - accept) / _SCORE_SLOPE))
     return _verdict(people[result.winner], is_named, score, result.cost, is_sure)
 
 
@@ -132,7 +133,8 @@ def final_person(
     is_candidate = (
         online.nearest == custom.person_id
         and online.distance is not None
-        and online.distance <= settings.candidate_distance
+        and online.distance
+        <= settings.accept_distance_among(len(enrolled)) + settings.candidate_slack
     )
     return custom.person_id if is_candidate else None
 

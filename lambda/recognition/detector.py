@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ _STEP_PX = 8
 _FIRST_CENTRE_PX = 14
 # Measured: full response from 65 to 97 px.
 _SMALLEST_SEEN_PX = 65
+# Neighbouring levels overlap a little: a slightly finer one would find nothing more.
+_WORTH_A_LEVEL = 1.1
+_THOROUGH_STEP = 0.8
 _MEAN_RGB = (123, 117, 104)
 _BORDER_PX = 24
 _NMS_OVERLAP = 0.34
@@ -63,22 +67,29 @@ class Detector:
         """The known faces and those on finer levels, in regions; not farther than needed.
 
         Level by level down to `smallest_face_px`. Once there is a face, only those down to
-        `companion_size` of the largest are still looked for: people in one scene.
+        `companion_size` of the largest are still looked for (people in one scene), and not
+        beyond the frame's own resolution.
         """
         picture, found = _brightened(rgb), list(known)
         scale = self._cheap_scales(rgb)[0]
         while True:
-            largest = max((face.box.bottom - face.box.top for face in found), default=0)
-            goal = max(self._settings.smallest_face_px, self._settings.companion_size * largest)
-            if _SMALLEST_SEEN_PX / scale <= goal:
+            finest = _SMALLEST_SEEN_PX / self._settings.smallest_face_px
+            if found:
+                largest = max(face.box.bottom - face.box.top for face in found)
+                companion_px = self._settings.companion_size * largest
+                finest = min(finest, 1.0, _SMALLEST_SEEN_PX / companion_px)
+            levels = _levels(scale, finest, self._settings.full_step)
+            if not levels:
                 return found
-            scale = min(scale / self._settings.full_step, _SMALLEST_SEEN_PX / goal)
+            scale = levels[0]
             found = self._merge([*found, *self._search(picture, [scale], regions)])
 
     def find_all(self, rgb: np.ndarray) -> list[Detection]:
-        """Every face down to `smallest_face_px`, whatever it costs."""
+        """Every face down to `smallest_face_px`, on closer levels, whatever it costs."""
+        finest = _SMALLEST_SEEN_PX / self._settings.smallest_face_px
+        levels = _levels(self._cheap_scales(rgb)[0], finest, _THOROUGH_STEP)
         large, picture = self.find_large(rgb), _brightened(rgb)
-        return self._merge([*large, *self._search(picture, self._fine_scales(rgb), [_whole(rgb)])])
+        return self._merge([*large, *self._search(picture, levels, [_whole(rgb)])])
 
     def find_near(self, rgb: np.ndarray, box: Box) -> Detection | None:
         """The face that was at `box` a moment ago, looked for at its size and place only."""
@@ -104,13 +115,6 @@ class Detector:
             scales.append(scale)
             scale *= self._settings.cheap_step
         return scales or [_WINDOW_PX / side]
-
-    def _fine_scales(self, rgb: np.ndarray) -> list[float]:
-        finest = _SMALLEST_SEEN_PX / self._settings.smallest_face_px
-        scales = [self._cheap_scales(rgb)[0]]
-        while scales[-1] < finest:
-            scales.append(min(finest, scales[-1] / self._settings.full_step))
-        return scales[1:]
 
     def _search(
         self, rgb: np.ndarray, scales: list[float], regions: list[Region]
@@ -197,6 +201,14 @@ class Detector:
         area = sum((r.right - r.left) * (r.bottom - r.top) for r in regions)
         # Beyond that, the overhead and overlap of parts costs more than the whole.
         return regions if area < 0.8 * width * height else [_whole(rgb)]
+
+
+def _levels(coarsest: float, finest: float, least_step: float) -> list[float]:
+    """Scales after `coarsest` up to `finest`, evenly spread, no farther apart than allowed."""
+    if finest < coarsest * _WORTH_A_LEVEL:
+        return []
+    count = math.ceil(math.log(finest / coarsest) / -math.log(least_step) - 1e-9)
+    return [coarsest * (finest / coarsest) ** (step / count) for step in range(1, count + 1)]
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from recognition.errors import RecognitionError
 
+# Pictures of one person in one light lie about this far from each other.
+_LEAST_ACCEPT_DISTANCE = 0.35
+
 
 class InvalidSettings(RecognitionError, ValueError):
-    """A setting outside its bounds, or two that contradict each other."""
+    """A setting outside its bounds."""
 
 
 def _number(default: float, low: float, high: float, description: str) -> Any:
@@ -43,12 +47,14 @@ class Settings:
         320, 80, 2048, "Longest side of the picture in the cheap pass, px."
     )
     cheap_step: float = _number(0.7, 0.5, 0.9, "Scale from level to level in the cheap pass.")
-    full_step: float = _number(0.75, 0.5, 0.9, "Scale from level to level in the full pyramid.")
+    full_step: float = _number(
+        0.65, 0.5, 0.9, "Least scale from one of the finer levels to the one before."
+    )
     smallest_face_px: int = _number(
-        36, 20, 400, "Faces smaller than this (box height, px) are not searched for."
+        40, 20, 400, "Faces smaller than this (box height, px) are not searched for."
     )
     companion_size: float = _number(
-        0.6,
+        0.7,
         0.1,
         1.0,
         "Once a face is found in a clip, others are searched for down to this share of its size.",
@@ -64,27 +70,37 @@ class Settings:
     # When a face is good enough to be compared.
     min_face_px: int = _number(36, 16, 400, "Smallest face (box height, px) that may be named.")
     min_blur: float = _number(
-        8.0, 0.0, 1000.0, "Least variance of the Laplacian of the aligned face (grey levels)."
+        3.0, 0.0, 1000.0, "Least variance of the Laplacian of the aligned face (grey levels)."
     )
     min_contrast: float = _number(
-        5.0, 0.0, 100.0, "Least standard deviation of the aligned face's grey levels."
+        3.0, 0.0, 100.0, "Least standard deviation of the aligned face's grey levels."
     )
     full_weight_face_px: int = _number(
         120, 20, 1000, "From this size on, a larger face earns no larger weight."
     )
     full_weight_blur: float = _number(
-        150.0, 1.0, 5000.0, "From this sharpness on, a sharper face earns no larger weight."
+        30.0, 1.0, 5000.0, "From this sharpness on, a sharper face earns no larger weight."
     )
 
     # Who it is (online model: L2 distance of embeddings).
     accept_distance: float = _number(
-        0.5, 0.2, 1.2, "Largest distance, weighted over the frames, at which a person is named."
+        0.54,
+        0.2,
+        1.2,
+        "Largest distance, weighted over the frames, at which the only enrolled person is named.",
     )
-    candidate_distance: float = _number(
-        0.6, 0.2, 1.4, "Largest distance at which one frame may vote for a person."
+    accept_falloff: float = _number(
+        0.046,
+        0.0,
+        0.2,
+        "By how much accept_distance shrinks for each tenfold of people enrolled: the more "
+        "people, the likelier a stranger resembles one.",
     )
-    sure_distance: float = _number(
-        0.4, 0.0, 1.2, "Below this distance (and with the margin) a single frame is enough."
+    candidate_slack: float = _number(
+        0.08, 0.0, 0.5, "How much farther than accepted one frame may be and still vote."
+    )
+    sure_slack: float = _number(
+        0.1, 0.0, 0.5, "How much nearer than accepted a face must be for one frame to be enough."
     )
     margin: float = _number(
         0.06, 0.0, 0.5, "Least distance by which the second nearest person must lie farther."
@@ -112,10 +128,16 @@ class Settings:
             value, low, high = getattr(self, item.name), item.metadata["low"], item.metadata["high"]
             if not low <= value <= high:
                 raise InvalidSettings(f"{item.name}={value} is not between {low} and {high}")
-        if not self.sure_distance <= self.accept_distance <= self.candidate_distance:
-            raise InvalidSettings(
-                "distances must rise: sure_distance <= accept_distance <= candidate_distance"
-            )
+
+    def accept_distance_among(self, people: int) -> float:
+        """The accept distance with that many people enrolled.
+
+        On the development faces the share of strangers within a distance of one enrolled
+        person grows tenfold for every 0.046; shrinking by as much for every tenfold of
+        people keeps the risk of naming a stranger where it was.
+        """
+        shrunk = self.accept_distance - self.accept_falloff * math.log10(max(1, people))
+        return max(shrunk, _LEAST_ACCEPT_DISTANCE)
 
 
 def describe_settings() -> list[tuple[str, float, float, float, str]]:
