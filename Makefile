@@ -1,6 +1,6 @@
 # facelab's front door. `make help` lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs e2e enroll forget roster test lint format clean
+.PHONY: help setup up down status logs e2e enroll forget roster deploy-model test lint format clean
 PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
 LAB := .venv/bin/python
@@ -39,6 +39,9 @@ forget: setup ## PERSON="Ada Lovelace": remove every trace of a person
 
 roster: setup ## who is enrolled
 	@$(LAB) -m scripts.gallery roster $(ARGS)
+
+deploy-model: setup ## MODEL=out/model/custom.onnx: a new custom model goes live (ARGS=--rollback)
+	@$(LAB) -m scripts.deploy_model $(if $(MODEL),--model "$$MODEL") $(ARGS)
 
 test: setup ## unit and integration tests, against a lab of their own
 	@$(LAB) -m pytest $(ARGS)

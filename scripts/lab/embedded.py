@@ -169,7 +169,7 @@ class EmbeddedBackend:
             # AWS repeats a failed event after one minute, then two; nobody wants to wait.
             "LAMBDA_RETRY_BASE_DELAY": "2",
             # Each concurrent invocation is a process of its own.
-            "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": str(max(2, os.cpu_count() or 2)),
+            "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": str(2 * (os.cpu_count() or 2)),
             "LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY": "0",
             # For the init hook.
             "FACELAB_PYTHON": str(LAB.python),

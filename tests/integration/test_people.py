@@ -1,0 +1,145 @@
+"""Enrol, forget and a new model, seen from the running function."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from contract.results import Status
+from scripts.e2e.truth import names, read_truth
+from scripts.gallery.photos import PHOTO_SUFFIXES
+from scripts.setup import ROOT
+from tests.conftest import wait_until
+from tests.integration.test_loop import FIXTURES, Cloud, clips, new_key  # noqa: F401
+
+
+@pytest.fixture(scope="module")
+def people_lab(tmp_path_factory):
+    """A lab whose people these tests may change."""
+    from tests.conftest import Lab, free_port
+
+    lab = Lab(tmp_path_factory.mktemp("people"), free_port())
+    lab.up()
+    yield lab
+    lab.down()
+
+
+@pytest.fixture(scope="module")
+def cloud(people_lab) -> Cloud:
+    return Cloud(people_lab)
+
+
+def clip_where(clips, wanted) -> bytes:  # noqa: F811
+    """An easy clip whose truth fulfils `wanted`."""
+    for truth in read_truth(FIXTURES / "truth.json"):
+        if wanted(truth):
+            return clips[truth.index]
+    pytest.fail("the fixture has no such clip")
+
+
+def seen_in(cloud, clip: bytes, model: str = "online") -> set[str]:
+    cloud.put(new_key(), clip)
+    return names(cloud.take(), model)
+
+
+def test_stranger_is_known_within_seconds_after_enrolment_and_unknown_after_forget(
+    people_lab,
+    cloud,
+    clips,  # noqa: F811
+    tmp_path,
+):
+    stranger = clip_where(clips, lambda truth: truth.strangers == 1 and not truth.visible)
+    assert seen_in(cloud, stranger) == set()
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for source in (FIXTURES / "sources").glob("hopper*"):
+        if source.suffix in PHOTO_SUFFIXES:
+            shutil.copy(source, photos)
+    (photos / "broken.jpg").write_bytes(b"not a picture")
+    done = people_lab.run(
+        *("scripts.gallery", "--json", "enroll", "--person", "Grace Hopper"),
+        *("--major", "Mathematics", "--year", "1934", "--photos", str(photos)),
+    )
+    outcome = json.loads(done.stdout)
+    assert outcome["person_id"] == "grace-hopper"
+    assert [one["source"] for one in outcome["refused"]] == ["broken.jpg"]
+    wait_until(lambda: seen_in(cloud, stranger) == {"grace-hopper"}, 15, "the new gallery")
+
+    listed = json.loads(people_lab.run("scripts.gallery", "--json", "roster").stdout)
+    assert {"Grace Hopper"} <= {row["name"] for row in listed}
+
+    pictures = tmp_path / "pictures"
+    shutil.copytree(photos, pictures / "grace-hopper")
+    kept_key = new_key()
+    cloud.put(kept_key, stranger)
+    assert names(cloud.take(), "online") == {"grace-hopper"}
+    done = people_lab.run(
+        *("scripts.gallery", "--json", "forget", "--person", "Grace Hopper"),
+        *("--pictures", str(pictures)),
+    )
+    assert json.loads(done.stdout)["clips"] >= 1
+    wait_until(lambda: seen_in(cloud, stranger) == set(), 15, "the gallery without her")
+    assert not (pictures / "grace-hopper").exists()
+    assert_no_trace(cloud, "grace-hopper", kept_key)
+
+
+def assert_no_trace(cloud, person_id: str, clip_key: str) -> None:
+    dynamodb, cloud_names = cloud.switch.client("dynamodb"), cloud.switch.names
+    for table in (cloud_names.people_table, cloud_names.ledger_table):
+        assert person_id not in json.dumps(dynamodb.scan(TableName=table)["Items"])
+    objects = cloud.s3.list_objects_v2(Bucket=cloud.bucket)["Contents"]
+    assert clip_key not in {row["Key"] for row in objects}
+    for row in objects:
+        body = cloud.s3.get_object(Bucket=cloud.bucket, Key=row["Key"])["Body"].read()
+        assert person_id.encode() not in body.replace(b"\0", b"")
+
+
+def test_forgetting_nobody_says_so(people_lab):
+    done = people_lab.run("scripts.gallery", "forget", "--person", "No Body", check=False)
+    assert done.returncode == 1
+    assert "nobody called no-body is known" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_photos_without_a_face_enrol_nobody(people_lab, tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (300, 300), "grey").save(tmp_path / "wall.png")
+    done = people_lab.run(
+        *("scripts.gallery", "enroll", "--person", "Wall", "--photos", str(tmp_path)), check=False
+    )
+    assert done.returncode == 1
+    assert "wall.png: no face found" in done.stderr
+    assert "hint:" in done.stderr
+
+
+def test_model_that_the_function_could_not_use_is_refused(people_lab, tmp_path):
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+    done = people_lab.run(
+        "scripts.deploy_model", "--model", str(tmp_path / "bad.onnx"), check=False
+    )
+    assert done.returncode == 1
+    assert "can't be used" in done.stderr
+
+
+def test_forgotten_person_leaves_no_model_and_rollback_brings_none_back(people_lab, cloud, clips):  # noqa: F811
+    easy = clip_where(clips, lambda truth: truth.is_single_person and not truth.tags)
+    (person,) = wait_until(lambda: seen_in(cloud, easy, "custom"), 15, "the custom model")
+    shipped = str(ROOT / "training" / "shipped" / "custom.onnx")
+    people_lab.run("scripts.deploy_model", "--model", shipped)
+    kept = json.loads(people_lab.run("scripts.deploy_model", "--history", "--json").stdout)["kept"]
+    assert len(kept) == 1
+    people_lab.run("scripts.deploy_model", "--rollback")
+    assert seen_in(cloud, easy, "custom") == {person}
+
+    done = people_lab.run("scripts.gallery", "--json", "forget", "--person-id", person)
+    assert json.loads(done.stdout)["models"] == ["models/custom.onnx"]
+    wait_until(lambda: seen_in(cloud, easy, "custom") == set(), 15, "the model to be gone")
+    cloud.put(new_key(), easy)
+    result = cloud.take()
+    assert result.status is not Status.RECOGNIZED
+    done = people_lab.run("scripts.deploy_model", "--rollback", check=False)
+    assert "no earlier model" in done.stderr
