@@ -8,8 +8,12 @@ a few numbers describe. `Spread` holds these numbers; they identify nobody.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
+
+# Nearer than that, a stranger would be a twin.
+_NEAREST = 0.3
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,14 @@ def made_up_strangers(
     """`count` embeddings of nobody, float32 [count, 128], around `centres` [people, 128].
 
     Of a stranger's distances to all people only the nearest matters, and with more people
-    enrolled it gets nearer: it is drawn as the smallest of as many draws as there are people.
+    enrolled it gets nearer: it is the smallest of as many draws as there are people.
     """
     people, size = centres.shape
-    distances = random.normal(spread.between_mean, spread.between_deviation, (count, people))
-    nearest = np.maximum(distances.min(1), 0.3)
+    # The smallest of n draws, from one draw: P(min > x) = P(draw > x)^n.
+    rank = 1.0 - (1.0 - random.random(count)) ** (1.0 / people)
+    between = NormalDist(spread.between_mean, spread.between_deviation)
+    smallest = [between.inv_cdf(one) for one in rank.clip(1e-12, 1 - 1e-12)]
+    nearest = np.maximum(smallest, _NEAREST)
     owner = random.integers(people, size=count)
     return (centres[owner] + nearest[:, None] * _directions(count, size, random)).astype(np.float32)
 

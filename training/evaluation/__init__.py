@@ -1,0 +1,1 @@
+"""How good are both models, on pictures, pairs and clips that nobody tuned them on."""
