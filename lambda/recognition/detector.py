@@ -20,6 +20,7 @@ _STEP_PX = 8
 _FIRST_CENTRE_PX = 14
 # Measured: full response from 65 to 97 px.
 _SMALLEST_SEEN_PX = 65
+_LARGEST_USEFUL_PX = 72
 # Neighbouring levels overlap a little: a slightly finer one would find nothing more.
 _WORTH_A_LEVEL = 1.1
 _THOROUGH_STEP = 0.8
@@ -66,23 +67,22 @@ class Detector:
     ) -> list[Detection]:
         """The known faces and those on finer levels, in regions; not farther than needed.
 
-        Level by level down to `smallest_face_px`. Once there is a face, only those down to
-        `companion_size` of the largest are still looked for (people in one scene), and not
-        beyond the frame's own resolution.
+        With nothing known, level by level down to `smallest_face_px` until there is a face.
+        Beside known faces, only others down to `companion_size` of the largest (people in
+        one scene), and not beyond the frame's own resolution.
         """
-        picture, found = _brightened(rgb), list(known)
-        scale = self._cheap_scales(rgb)[0]
-        while True:
-            finest = _SMALLEST_SEEN_PX / self._settings.smallest_face_px
-            if found:
-                largest = max(face.box.bottom - face.box.top for face in found)
-                companion_px = self._settings.companion_size * largest
-                finest = min(finest, 1.0, _SMALLEST_SEEN_PX / companion_px)
-            levels = _levels(scale, finest, self._settings.full_step)
-            if not levels:
+        picture, coarsest = _brightened(rgb), self._cheap_scales(rgb)[0]
+        finest = _SMALLEST_SEEN_PX / self._settings.smallest_face_px
+        if known:
+            largest = max(face.box.bottom - face.box.top for face in known)
+            companion_px = self._settings.companion_size * largest
+            finest = min(finest, 1.0, _SMALLEST_SEEN_PX / companion_px)
+            levels = _levels(coarsest, finest, self._settings.full_step)
+            return self._merge([*known, *self._search(picture, levels, regions)])
+        for level in _levels(coarsest, finest, self._settings.full_step):
+            if found := self._search(picture, [level], regions):
                 return found
-            scale = levels[0]
-            found = self._merge([*found, *self._search(picture, [scale], regions)])
+        return []
 
     def find_all(self, rgb: np.ndarray) -> list[Detection]:
         """Every face down to `smallest_face_px`, on closer levels, whatever it costs."""
@@ -111,10 +111,11 @@ class Detector:
         side = max(rgb.shape[:2])
         scale = min(1.0, self._settings.cheap_side_px / side)
         scales = []
-        while scale * side >= _WINDOW_PX:
+        # Until a face that fills the picture fits the window.
+        while scale * min(rgb.shape[:2]) >= _LARGEST_USEFUL_PX or not scales:
             scales.append(scale)
             scale *= self._settings.cheap_step
-        return scales or [_WINDOW_PX / side]
+        return scales
 
     def _search(
         self, rgb: np.ndarray, scales: list[float], regions: list[Region]

@@ -46,7 +46,7 @@ class Settings:
     cheap_side_px: int = _number(
         320, 80, 2048, "Longest side of the picture in the cheap pass, px."
     )
-    cheap_step: float = _number(0.7, 0.5, 0.9, "Scale from level to level in the cheap pass.")
+    cheap_step: float = _number(0.65, 0.5, 0.9, "Scale from level to level in the cheap pass.")
     full_step: float = _number(
         0.65, 0.5, 0.9, "Least scale from one of the finer levels to the one before."
     )
@@ -54,10 +54,10 @@ class Settings:
         40, 20, 400, "Faces smaller than this (box height, px) are not searched for."
     )
     companion_size: float = _number(
-        0.7,
+        0.6,
         0.1,
         1.0,
-        "Once a face is found in a clip, others are searched for down to this share of its size.",
+        "Beside a large face, others are searched for down to this share of its size.",
     )
     detail_contrast: float = _number(
         2.0,

@@ -96,7 +96,7 @@ class PeopleStore:
             self._change(lambda gallery: gallery.without(person_id))
         return Traces(
             embeddings=embeddings,
-            was_in_people="Attributes" in removed,
+            was_in_people=bool(removed.get("Attributes")),
             clips=self._delete_clips_of(person_id),
             models=self._delete_models_of(person_id),
         )
