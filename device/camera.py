@@ -25,14 +25,21 @@ from device.console import Console, fail
 from device.errors import DeviceError
 from device.outbox import Counts, KeepUntilAnswered, Outbox
 from device.recorder import record
-from device.settings import at_least_one, clip_seconds, seconds, size, spool_folder
-from device.sources import SourceOptions, open_source
+from device.settings import (
+    add_source_options,
+    at_least_one,
+    clip_seconds,
+    seconds,
+    size,
+    source_options,
+    spool_folder,
+)
+from device.sources import open_source
 from device.spool import ClipRecord, Spool
 from device.stopping import stop_on_signals
 from device.systemd import notify
 from device.uploader import S3Uploader
 
-FIXTURE = "fixtures/lab.h264"
 DRAIN_AFTER_SIGNAL_S = 5.0
 PROGRESS_S = 5.0
 
@@ -72,15 +79,7 @@ class _Camera:
 
     def run(self) -> int:
         options = self._options
-        settings = SourceOptions(
-            clip_seconds=options.clip_seconds,
-            fps=options.fps,
-            width=options.width,
-            height=options.height,
-            bitrate=options.bitrate,
-            loop=options.loop,
-            speed=options.speed,
-        )
+        settings = source_options(options, options.clip_seconds)
         with open_source(options.source, settings) as source:
             self._outbox.open()
             try:
@@ -181,27 +180,6 @@ def _summary(counts: Counts, spool: Path) -> list[str]:
     if counts.refused:
         lines.append(f"{counts.refused} clips could not be sent; they lie in refused/ there.")
     return lines
-
-
-def add_source_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("source")
-    group.add_argument(
-        "--source",
-        default=FIXTURE,
-        help="a .h264 file, picamera or webcam[:N] (default: %(default)s)",
-    )
-    group.add_argument("--loop", action="store_true", help="play a file over and over")
-    group.add_argument(
-        "--speed", type=seconds, default=1.0, metavar="X", help="play a file X times as fast"
-    )
-    group.add_argument(
-        "--fps", type=seconds, default=30.0, help="frames a second (default: %(default)g)"
-    )
-    group.add_argument("--width", type=at_least_one, default=640, help="px, cameras only")
-    group.add_argument("--height", type=at_least_one, default=480, help="px, cameras only")
-    group.add_argument(
-        "--bitrate", type=at_least_one, default=4_000_000, help="bits a second, cameras only"
-    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -135,7 +135,7 @@ class Poller:
 
     `handle` is called with each message and returns whether it may be deleted. `idle` is
     called when a long poll brought nothing, `trouble` with a Problem when polling fails in a
-    new way, and with None when it works again.
+    new way, and with None when it works again; `alive` in each round, whatever it brought.
     """
 
     def __init__(
@@ -144,12 +144,14 @@ class Poller:
         handle: Callable[[Message], bool],
         idle: Callable[[], None],
         trouble: Callable[[Problem | None], None],
+        alive: Callable[[], None] = lambda: None,
         backoff: Backoff = Backoff(),  # noqa: B008  frozen
     ) -> None:
         self._source = source
         self._handle = handle
         self._idle = idle
         self._trouble = trouble
+        self._alive = alive
         self._backoff = backoff
         self._deleter = Deleter(source.delete)
 
@@ -159,6 +161,7 @@ class Poller:
         failures = 0
         told = ""
         while not stop.is_set():
+            self._alive()
             try:
                 messages = self._source.receive(wait_s)
             except Problem as problem:

@@ -91,7 +91,6 @@ class Viewer:
                 self._idle_devices.add(device_id)
                 self._console.say(self._of("Empty Queue...", device_id))
                 self._console.event("idle", device_id=device_id)
-        notify("WATCHDOG=1")
 
     def trouble(self, device_id: str, problem: Problem | None) -> None:
         with self._lock:
@@ -145,7 +144,6 @@ class Viewer:
         )
         if latency is not None:
             self._latencies.add(latency)
-        notify("WATCHDOG=1")
 
     def _reject(self, message: Message, error: Exception, rejects: Rejects) -> bool:
         if not rejects.keep(message, str(error)):
@@ -206,6 +204,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
                 handle=lambda m, a=answered, r=rejects: viewer.handle(m, a, r),
                 idle=lambda d=device_id: viewer.idle(d),
                 trouble=lambda problem, d=device_id: viewer.trouble(d, problem),
+                alive=lambda: notify("WATCHDOG=1"),
             )
             pollers.append(poller)
         console.say("Receiving SQS messages...")

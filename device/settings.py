@@ -6,6 +6,9 @@ import argparse
 import os
 from pathlib import Path
 
+from device.sources.base import SourceOptions
+
+FIXTURE = "fixtures/lab.h264"
 MIN_CLIP_S = 0.3
 
 
@@ -43,3 +46,37 @@ def at_least_one(text: str) -> int:
 def spool_folder() -> Path:
     """Where the spools are, unless `--spool` says otherwise."""
     return Path(os.environ.get("FACELAB_SPOOL") or "out/spool")
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("source")
+    group.add_argument(
+        "--source",
+        default=FIXTURE,
+        help="a .h264 file, picamera or webcam[:N] (default: %(default)s)",
+    )
+    group.add_argument("--loop", action="store_true", help="play a file over and over")
+    group.add_argument(
+        "--speed", type=seconds, default=1.0, metavar="X", help="play a file X times as fast"
+    )
+    group.add_argument(
+        "--fps", type=seconds, default=30.0, help="frames a second (default: %(default)g)"
+    )
+    group.add_argument("--width", type=at_least_one, default=640, help="px, cameras only")
+    group.add_argument("--height", type=at_least_one, default=480, help="px, cameras only")
+    group.add_argument(
+        "--bitrate", type=at_least_one, default=4_000_000, help="bits a second, cameras only"
+    )
+
+
+def source_options(options: argparse.Namespace, clip_seconds: float) -> SourceOptions:
+    """What `add_source_options` parsed, for clips of this length."""
+    return SourceOptions(
+        clip_seconds=clip_seconds,
+        fps=options.fps,
+        width=options.width,
+        height=options.height,
+        bitrate=options.bitrate,
+        loop=options.loop,
+        speed=options.speed,
+    )
