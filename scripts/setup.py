@@ -37,7 +37,7 @@ class Environment:
     path: Path
     lock: Path
     purpose: str
-    plugin: Path | None = None  # a local package, installed editable after the lock
+    plugin: Path | None = None  # a local package, installed after the lock
 
     @property
     def python(self) -> Path:
@@ -47,11 +47,22 @@ class Environment:
     def stamp(self) -> Path:
         return self.path / ".facelab-stamp"
 
+    @property
+    def plugin_stamp(self) -> Path:
+        return self.path / ".facelab-plugin-stamp"
+
     def fingerprint(self) -> str:
-        parts = [sys.version, str(self.path), self.lock.read_text()]
-        if self.plugin:
-            parts.append((self.plugin / "pyproject.toml").read_text())
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        return _digest(sys.version, str(self.path), self.lock.read_text())
+
+    def plugin_fingerprint(self) -> str:
+        """Of the plugin's sources: an edit must reach the environment at the next command."""
+        assert self.plugin  # noqa: S101  only asked of environments that have one
+        sources = [self.plugin / "pyproject.toml", *self.plugin.glob("localstack_*/**/*.py")]
+        return _digest(*(f"{path.name}\0{path.read_text()}" for path in sorted(sources)))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 LAB = Environment("lab", ROOT / ".venv", ROOT / "requirements.txt", "scripts, device, tests")
@@ -108,21 +119,29 @@ def make_tools() -> Path:
 
 
 def make_environment(env: Environment) -> None:
-    if _current(env):
-        return
-    uv = make_tools()
-    start = time.monotonic()
-    say(f"making the {env.name} environment ({env.purpose}) ...")
-    shutil.rmtree(env.path, ignore_errors=True)
-    run(uv, "venv", "-q", "--python", sys.executable, env.path)
-    install = (uv, "pip", "install", "-q", "--python", env.python)
-    # --no-deps: the lock is complete, and it leaves out what must not be installed (the
-    # dlib source distribution, 13 minutes of compiling; dlib-bin stands in for it).
-    run(*install, "--no-deps", "--require-hashes", "-r", env.lock)
-    if env.plugin:
-        run(*install, "--no-deps", "--no-build-isolation", "-e", env.plugin)
-    env.stamp.write_text(env.fingerprint())
-    say(f"{env.name} environment ready after {time.monotonic() - start:.0f} s")
+    if not _current(env):
+        start = time.monotonic()
+        say(f"making the {env.name} environment ({env.purpose}) ...")
+        uv = make_tools()
+        shutil.rmtree(env.path, ignore_errors=True)
+        run(uv, "venv", "-q", "--python", sys.executable, env.path)
+        # --no-deps: the lock is complete, and it leaves out what must not be installed (the
+        # dlib source distribution, 13 minutes of compiling; dlib-bin stands in for it).
+        install(env, "--require-hashes", "-r", env.lock)
+        env.stamp.write_text(env.fingerprint())
+        say(f"{env.name} environment ready after {time.monotonic() - start:.0f} s")
+    if env.plugin and not _plugin_current(env):
+        install(env, "--no-build-isolation", "--reinstall", env.plugin)
+        env.plugin_stamp.write_text(env.plugin_fingerprint())
+
+
+def install(env: Environment, *what: str | Path) -> None:
+    run(make_tools(), "pip", "install", "-q", "--python", env.python, "--no-deps", *what)
+
+
+def _plugin_current(env: Environment) -> bool:
+    stamp = env.plugin_stamp
+    return stamp.exists() and stamp.read_text() == env.plugin_fingerprint()
 
 
 def _current(env: Environment) -> bool:
