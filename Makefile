@@ -1,9 +1,10 @@
 # facelab's front door. `make help` lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs e2e enroll forget roster deploy-model test lint format clean
+.PHONY: help setup up down status logs e2e enroll forget roster training-env train evaluate deploy-model test lint format clean
 PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
 LAB := .venv/bin/python
+TRAINING := build/env/training/bin/python
 ARGS ?=
 
 help: ## this list
@@ -40,7 +41,16 @@ forget: setup ## PERSON="Ada Lovelace": remove every trace of a person
 roster: setup ## who is enrolled
 	@$(LAB) -m scripts.gallery roster $(ARGS)
 
-deploy-model: setup ## MODEL=out/model/custom.onnx: a new custom model goes live (ARGS=--rollback)
+training-env: setup
+	@$(PYTHON) training/setup_environment.py
+
+train: training-env ## DATA=dir, a folder per person: train the custom model (ARGS="--epochs 60 --arch scratch")
+	@$(TRAINING) training/train_face_recognition.py --data "$$DATA" $(ARGS)
+
+evaluate: training-env ## DATA=dir: measure both models, write out/eval.json and a page (ARGS="--clips dir")
+	@$(TRAINING) training/evaluate.py --data "$$DATA" $(ARGS)
+
+deploy-model: setup ## MODEL=out/training/custom.onnx: a new custom model goes live (ARGS=--rollback)
 	@$(LAB) -m scripts.deploy_model $(if $(MODEL),--model "$$MODEL") $(ARGS)
 
 test: setup ## unit and integration tests, against a lab of their own
