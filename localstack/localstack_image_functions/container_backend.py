@@ -77,7 +77,7 @@ class ContainerBackend:
         return ContainerFlavour(
             ContainerSettings(
                 image=self._registry.pinned(repository, f"sha256:{image.code_sha256}"),
-                environment=variables,
+                environment={"LAMBDA_TASK_ROOT": "/var/task", **variables},
                 memory_mb=version.config.memory_size,
                 ephemeral_mb=storage.size if storage else DEFAULT_EPHEMERAL_MB,
                 lab=self._lab,

@@ -1,0 +1,152 @@
+# ruff: noqa: S108, S310, PTH123
+"""A Lambda runtime and function in one: does what the event tells it, and reports."""
+
+import json
+import os
+import resource
+import socket
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime"
+LIFE = os.urandom(8).hex()
+
+
+def status_field(name):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return line.split(":", 1)[1].strip()
+    return None
+
+
+def can_write(folder):
+    probe = Path(folder) / f"probe-{os.getpid()}"
+    try:
+        probe.write_text("x")
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def writable_folders():
+    found = []
+    for folder, below, _ in os.walk("/"):
+        if folder == "/":
+            below[:] = [name for name in below if name not in ("proc", "sys")]
+        if can_write(folder):
+            found.append(folder)
+            below.clear()
+    return found
+
+
+def look_around(event):
+    space = os.statvfs("/tmp")
+    return {
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+        "groups": os.getgroups(),
+        "capabilities": [status_field(n) for n in ("CapInh", "CapPrm", "CapEff", "CapBnd")],
+        "no_new_privileges": status_field("NoNewPrivs"),
+        "seccomp": status_field("Seccomp"),
+        "writable": writable_folders(),
+        "tmp_bytes": space.f_blocks * space.f_frsize,
+        "engine_socket": any(
+            Path(path).exists() for path in ("/var/run/docker.sock", "/run/docker.sock")
+        ),
+        "open_files": resource.getrlimit(resource.RLIMIT_NOFILE),
+        "environment": dict(os.environ),
+        "arguments": sys.argv[1:],
+    }
+
+
+def fill_memory(event):
+    hoard = []
+    while True:
+        hoard.append(bytearray(os.urandom(4096) * 2560))  # 10 MB at a time, really used
+
+
+def fill_tmp(event):
+    try:
+        with open("/tmp/full", "wb") as file:
+            for _ in range(event["mb"]):
+                file.write(bytes(2**20))
+    except OSError as error:
+        return {"errno": error.errno}
+    finally:
+        Path("/tmp/full").unlink()
+    return {"errno": None}
+
+
+def compute(event):
+    """CPU seconds that this process got in `seconds` of wall time."""
+    begin, used = time.monotonic(), time.process_time()
+    while time.monotonic() - begin < event["seconds"]:
+        pass
+    return {"share": (time.process_time() - used) / (time.monotonic() - begin)}
+
+
+def sleep(event):
+    time.sleep(event["seconds"])
+    return {"slept": event["seconds"]}
+
+
+def leave(event):
+    print("leaving", flush=True)
+    os._exit(event.get("status", 3))
+
+
+def fail(event):
+    raise ValueError("as the event wished")
+
+
+def say(event):
+    sys.stdout.write("first " + "half, ")
+    sys.stderr.write("on the side\n")
+    sys.stdout.write("second half\n")
+    print("münchen 🚀")
+    return {}
+
+
+def reach(event):
+    with socket.create_connection((event["host"], event["port"]), timeout=5):
+        return {"reached": True}
+
+
+def echo(event):
+    return event
+
+
+DEEDS = {deed.__name__: deed for deed in (
+    look_around, fill_memory, fill_tmp, compute, sleep, leave, fail, say, reach, echo,
+)}  # fmt: skip
+
+
+def post(path, body):
+    request = urllib.request.Request(f"{API}/{path}", data=json.dumps(body).encode())
+    urllib.request.urlopen(request).read()
+
+
+def main():
+    if os.environ.get("FAIL_INIT"):
+        post("init/error", {"errorType": "Probe.Init", "errorMessage": "told to fail"})
+        sys.exit(1)
+    if os.environ.get("EXIT_AT_INIT"):
+        sys.exit(7)
+    while True:
+        with urllib.request.urlopen(f"{API}/invocation/next") as answer:
+            request_id = answer.headers["Lambda-Runtime-Aws-Request-Id"]
+            event = json.load(answer)
+        try:
+            result = DEEDS[event.get("do", "echo")](event)
+        except Exception as error:
+            failure = {"errorType": type(error).__name__, "errorMessage": str(error)}
+            post(f"invocation/{request_id}/error", failure)
+        else:
+            facts = {"life": LIFE, "host": socket.gethostname(), "answer": os.environ["ANSWER"]}
+            post(f"invocation/{request_id}/response", {**facts, **result})
+
+
+main()
