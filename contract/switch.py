@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from contract.clips import ContractError, check_device_id
+from contract.identity import AwsIdentity, emulator_session, refuse_dummies
 from contract.names import Names
 
 BACKENDS = ("embedded", "docker", "aws")
@@ -37,37 +39,46 @@ class Switch:
     device_id: str
     port: int
     names: Names = field(default_factory=Names)
+    identity: AwsIdentity = field(default_factory=AwsIdentity)
+    _making: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def is_aws(self) -> bool:
         return self.backend == "aws"
 
     def client(self, service: str, **config: Any) -> Any:
-        """A boto3 client. `config` goes to `botocore.config.Config`.
+        """A boto3 client. `config` goes to `botocore.config.Config`. Any thread may call.
 
         The emulator gets fixed dummy credentials, so that real ones never travel to it;
-        AWS gets what the usual chain (profile, role, environment) finds, never dummies.
+        AWS gets what the settings or the usual chain (profile, role) say, never dummies.
         """
-        import boto3
         from botocore.config import Config
 
-        if self.is_aws:
-            return boto3.client(
+        if self.endpoint_url:
+            # Virtual-host addressing would resolve bucket.localhost, which not every
+            # resolver knows.
+            config["s3"] = {"addressing_style": "path"}
+        else:
+            # An endpoint left in a profile or in AWS_ENDPOINT_URL_S3 would be a second switch.
+            config["ignore_configured_endpoint_urls"] = True
+        with self._making:  # boto3 sessions make one client at a time
+            client = self._session.client(
                 service,
                 region_name=self.region,
                 endpoint_url=self.endpoint_url,
                 config=Config(**config),
             )
-        return boto3.client(
-            service,
-            region_name=self.region,
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106  the emulator accepts anything
-            # Virtual-host addressing would resolve bucket.localhost, which not every
-            # resolver knows.
-            config=Config(s3={"addressing_style": "path"}, **config),
-        )
+        if self.is_aws and not self.endpoint_url:
+            client.meta.events.register_first("before-send", refuse_dummies)
+        return client
+
+    @cached_property
+    def _session(self) -> Any:
+        return self.identity.session() if self.is_aws else emulator_session()
+
+    def renew(self) -> None:
+        """Make the next client from credentials read anew: a session keeps what it read."""
+        self.__dict__.pop("_session", None)
 
     @cached_property
     def account(self) -> str:
@@ -86,8 +97,8 @@ def read_switch(environment: Mapping[str, str] | None = None) -> Switch:
     InvalidSetting, InvalidDeviceId
         When a value can't be used; the message names the variable and the choices.
     """
-    if environment is None:
-        environment = {**_dotenv(), **os.environ}
+    process, dotenv = (os.environ, _dotenv()) if environment is None else (environment, {})
+    environment = {**dotenv, **process}
     backend = environment.get("FACELAB_BACKEND") or None
     if backend not in (None, *BACKENDS):
         raise InvalidSetting(f"FACELAB_BACKEND={backend} is not one of {', '.join(BACKENDS)}")
@@ -109,6 +120,7 @@ def read_switch(environment: Mapping[str, str] | None = None) -> Switch:
         device_id=check_device_id(environment.get("FACELAB_DEVICE_ID") or "lab"),
         port=int(port),
         names=Names(prefix),
+        identity=AwsIdentity.read(process, dotenv),
     )
 
 

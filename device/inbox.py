@@ -81,9 +81,7 @@ class SqsQueue:
         except Exception as error:
             problem = problem_of(error, f"queue {self.name}")
             if problem.kind is Kind.CREDENTIALS:
-                import boto3
-
-                boto3.setup_default_session()
+                self._switch.renew()
                 self._client = None
             if problem.kind is Kind.MISSING:
                 self._url = None

@@ -100,10 +100,7 @@ class S3Uploader:
     def _problem(self, error: Exception, where: str) -> Problem:
         problem = problem_of(error, where)
         if problem.kind is Kind.CREDENTIALS:
-            # boto3 keeps what its first session read; renewed credentials need a new one.
-            import boto3
-
             with self._lock:
-                boto3.setup_default_session()
+                self._switch.renew()
                 self._client = None
         return problem
