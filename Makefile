@@ -1,6 +1,6 @@
 # facelab's front door. `make help` lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs e2e enroll forget roster training-env train evaluate deploy-model test lint format clean
+.PHONY: help setup up down status logs e2e enroll forget roster bench training-env train evaluate deploy-model test lint format clean
 PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
 LAB := .venv/bin/python
@@ -41,14 +41,18 @@ forget: setup ## PERSON="Ada Lovelace": remove every trace of a person
 roster: setup ## who is enrolled
 	@$(LAB) -m scripts.gallery roster $(ARGS)
 
+bench: up ## what the emulator adds to a warm invocation (ARGS="--count 50"), out/bench-overhead.json
+	@$(LAB) -m scripts.bench_overhead $(ARGS)
+
 training-env: setup
 	@$(PYTHON) training/setup_environment.py
 
 train: training-env ## DATA=dir, a folder per person: train the custom model (ARGS="--epochs 60 --arch scratch")
 	@$(TRAINING) training/train_face_recognition.py --data "$$DATA" $(ARGS)
 
-evaluate: training-env ## DATA=dir: measure both models, write out/eval.json and a page (ARGS="--clips dir")
-	@$(TRAINING) training/evaluate.py --data "$$DATA" $(ARGS)
+evaluate: training-env ## DATA=dir: measure both models, out/eval.json and a page (STRANGERS=dir CLIPS=dir PAIRS=csv)
+	@$(TRAINING) training/evaluate.py --data "$$DATA" $(if $(STRANGERS),--strangers "$$STRANGERS") \
+	    $(if $(CLIPS),--clips "$$CLIPS") $(if $(PAIRS),--pairs "$$PAIRS") $(ARGS)
 
 deploy-model: setup ## MODEL=out/training/custom.onnx: a new custom model goes live (ARGS=--rollback)
 	@$(LAB) -m scripts.deploy_model $(if $(MODEL),--model "$$MODEL") $(ARGS)
