@@ -1,0 +1,264 @@
+"""A real LocalStack with this plugin, once for all tests that ask for it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from localstack_image_functions.bundle import Bundle, ImageConfig, build_bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = Path(
+    os.environ.get("LOCALSTACK_PYTHON", ROOT / "build" / "env" / "emulator" / "bin" / "python")
+)
+ACCOUNT = "000000000000"
+REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/function"
+START_LIMIT_S = 90.0
+STOP_LIMIT_S = 30.0
+
+
+@dataclass
+class Emulator:
+    """LocalStack as a process, its state below one folder, on a free port of loopback."""
+
+    folder: Path
+    lab: str
+    port: int = 0
+    process: subprocess.Popen | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "localstack.log").read_text(errors="replace")
+
+    def client(self, service: str, timeout_s: float = 60.0) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{self.port}",
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106  the emulator accepts anything
+            config=Config(
+                retries={"max_attempts": 0},
+                read_timeout=timeout_s,
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+    def start(self) -> None:
+        self.port = self.port or _free_port()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "localstack.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [PYTHON, "-m", "localstack.runtime.main"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_LIMIT_S
+        while not self._ready():
+            assert self.process.poll() is None, f"LocalStack ended:\n{self.log}"
+            assert time.monotonic() < deadline, f"LocalStack is not ready:\n{self.log}"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_LIMIT_S)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def _ready(self) -> bool:
+        url = f"http://127.0.0.1:{self.port}/_localstack/init/ready"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return b'"completed": true' in answer.read()
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _environment(self) -> dict[str, str]:
+        """README.md explains each of these."""
+        return {
+            "HOME": str(self.folder),
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT / "localstack"),  # the sources, not what is installed
+            "FILESYSTEM_ROOT": str(self.folder / "filesystem"),
+            "OVERRIDE_IN_DOCKER": "0",
+            "GATEWAY_SERVER": "hypercorn",
+            "GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
+            "LOCALSTACK_HOST": f"127.0.0.1:{self.port}",
+            "SQS_ENDPOINT_STRATEGY": "path",
+            "IN_MEMORY_CLIENT": "1",
+            "DNS_ADDRESS": "0",
+            "DISABLE_EVENTS": "1",
+            "SKIP_SSL_CERT_DOWNLOAD": "1",
+            "LAMBDA_RETRY_BASE_DELAY": "1",
+            "PROVIDER_OVERRIDE_DYNAMODB": "moto",
+            "LAMBDA_RUNTIME_EXECUTOR": "image",
+            "IMAGE_FUNCTIONS_SANDBOX": "process",
+            "IMAGE_FUNCTIONS_STORE": str(self.store),
+            "IMAGE_FUNCTIONS_TMP": str(self.folder / "functions"),
+            "IMAGE_FUNCTIONS_LAB": self.lab,
+            # A secret of the host that no function may ever see.
+            "AWS_SECRET_OF_THE_HOST": "not for functions",
+            **self.extra,
+        }
+
+
+@dataclass(frozen=True)
+class Invoked:
+    """What Invoke returned."""
+
+    payload: Any
+    error: str | None
+    log: str
+
+
+@dataclass
+class Deployer:
+    """Deploys functions under one repository of an emulator."""
+
+    emulator: Emulator
+    folder: Path
+    repository: str
+
+    def push(self, code: str, tag: str = "latest", **config: Any) -> Bundle:
+        """Build the handler into an image and put it into ECR."""
+        source = self.folder / "handler.py"
+        source.write_text(textwrap.dedent(code))
+        fields = {
+            "entrypoint": (sys.executable, "-m", "awslambdaric"),
+            "command": ("handler.handler",),
+        }
+        bundle = build_bundle(
+            self.emulator.store, {"/var/task/handler.py": source}, ImageConfig(**fields | config)
+        )
+        ecr = self.emulator.client("ecr")
+        if self.repository not in {
+            repository["repositoryName"]
+            for repository in ecr.describe_repositories()["repositories"]
+        }:
+            ecr.create_repository(repositoryName=self.repository)
+        ecr.put_image(repositoryName=self.repository, imageManifest=bundle.manifest, imageTag=tag)
+        return bundle
+
+    def uri(self, bundle: Bundle) -> str:
+        return f"{REGISTRY}/{self.repository}@{bundle.digest}"
+
+    def create(self, name: str, code: str, **settings: Any) -> Bundle:
+        """Create a function of this handler and wait until it is active."""
+        bundle = self.push(code)
+        client = self.emulator.client("lambda")
+        client.create_function(
+            FunctionName=name,
+            PackageType="Image",
+            Code={"ImageUri": self.uri(bundle)},
+            Role=ROLE,
+            **{"Timeout": 20, "MemorySize": 256} | settings,
+        )
+        client.get_waiter("function_active_v2").wait(FunctionName=name)
+        return bundle
+
+    def invoke(self, name: str, **event: Any) -> Invoked:
+        response = self.emulator.client("lambda").invoke(
+            FunctionName=name, Payload=json.dumps(event), LogType="Tail"
+        )
+        log = base64.b64decode(response.get("LogResult", "")).decode()
+        return Invoked(json.load(response["Payload"]), response.get("FunctionError"), log)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _need_localstack() -> None:
+    if not PYTHON.exists():
+        pytest.skip(f"no LocalStack at {PYTHON}: `make test` installs it, or set LOCALSTACK_PYTHON")
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The emulator that most tests share."""
+    _need_localstack()
+    emulator = Emulator(tmp_path_factory.mktemp("emulator"), f"pytest-{os.getpid()}-shared")
+    emulator.start()
+    yield emulator
+    emulator.stop()
+    shutil.rmtree(emulator.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_emulator(tmp_path: Path) -> Iterator[Emulator]:
+    """An emulator of the test's own, not started yet, to kill and start again."""
+    _need_localstack()
+    emulator = Emulator(tmp_path / "emulator", f"pytest-{os.getpid()}-own")
+    yield emulator
+    emulator.kill()
+    subprocess.run(
+        [sys.executable, "-m", "localstack_image_functions.sweep", "--lab", emulator.lab],
+        check=True,
+        env={"PYTHONPATH": str(ROOT / "localstack")},
+    )
+
+
+@pytest.fixture
+def make_deployer(tmp_path: Path) -> Callable[[Emulator], Deployer]:
+    return lambda emulator: Deployer(emulator, tmp_path, "functions")
+
+
+@pytest.fixture
+def deployer(emulator: Emulator, tmp_path: Path, request: pytest.FixtureRequest) -> Deployer:
+    """Deploys into the shared emulator, in a repository of the test's own."""
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return Deployer(emulator, tmp_path, name[:60])
+
+
+def wait_until(condition: Callable[[], Any], limit_s: float = 20.0) -> Any:
+    """The first true value of `condition`."""
+    deadline = time.monotonic() + limit_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+    return value
+
+
+@pytest.fixture(name="wait_until")
+def wait_until_fixture() -> Callable[..., Any]:
+    return wait_until

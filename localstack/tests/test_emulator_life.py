@@ -1,0 +1,78 @@
+"""The emulator's own end, gentle and not, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from localstack_image_functions.process_sandbox import MARKER
+
+HANDLER = """
+    import os, subprocess, time
+    def handler(event, context):
+        if event.get("child"):
+            return subprocess.Popen(["sleep", "300"], start_new_session=True).pid
+        time.sleep(event.get("seconds", 0))
+        return os.getpid()
+"""
+
+
+@pytest.fixture
+def started(own_emulator: Any, tmp_path: Path, make_deployer: Any) -> Any:
+    own_emulator.start()
+    return make_deployer(own_emulator)
+
+
+def processes_of(lab: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARKER, "").startswith(f"{lab}/"):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_stop_ends_every_function_and_does_not_wait_for_long_ones(
+    started: Any, own_emulator: Any, wait_until: Any
+) -> None:
+    started.create("f", HANDLER, Timeout=300)
+    client = own_emulator.client("lambda")
+    client.invoke(FunctionName="f", InvocationType="Event", Payload=b'{"seconds": 200}')
+    wait_until(lambda: processes_of(own_emulator.lab))
+    process = own_emulator.process
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert processes_of(own_emulator.lab) == []
+
+
+def test_no_function_survives_kill_9_of_the_emulator(
+    started: Any, own_emulator: Any, wait_until: Any
+) -> None:
+    started.create("f", HANDLER)
+    pid = started.invoke("f").payload
+    assert psutil.pid_exists(pid)
+    os.kill(own_emulator.process.pid, signal.SIGKILL)
+    own_emulator.process.wait()
+    wait_until(lambda: not psutil.pid_exists(pid))
+    wait_until(lambda: not processes_of(own_emulator.lab))
+
+
+def test_next_start_sweeps_what_a_killed_one_left(
+    started: Any, own_emulator: Any, wait_until: Any
+) -> None:
+    started.create("f", HANDLER)
+    child = started.invoke("f", child=True).payload
+    own_emulator.kill()
+    assert psutil.pid_exists(child)
+    leftovers = list((own_emulator.folder / "functions").rglob("function-*"))
+    assert leftovers
+    own_emulator.start()
+    wait_until(lambda: not psutil.pid_exists(child))
+    assert not any(folder.exists() for folder in leftovers)
