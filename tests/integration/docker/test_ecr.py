@@ -1,0 +1,243 @@
+"""What was pushed is what ECR shows, and what ECR deletes is gone."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+@pytest.fixture(scope="module")
+def ecr(emulator):
+    return emulator.client("ecr")
+
+
+@pytest.fixture
+def repository(emulator, ecr, request):
+    """A repository with one pushed image under `latest`; yields (name, digest)."""
+    name = f"ecr/{request.node.name.replace('_', '-')}"[:60].rstrip("-").lower()
+    uri = emulator.push(request.getfixturevalue("probe_image"), name)
+    yield name, uri.partition("@")[2]
+    ecr.delete_repository(repositoryName=name, force=True)
+
+
+def tags_in_registry(emulator, repository):
+    url = f"http://{emulator.registry_host}/v2/{repository}/tags/list"
+    return requests.get(url, timeout=10).json().get("tags")
+
+
+def code_of(error):
+    return error.value.response["Error"]["Code"]
+
+
+def test_pushed_image_is_described_with_the_engines_digest(emulator, ecr, repository, probe_image):
+    name, digest = repository
+    (shown,) = ecr.describe_images(repositoryName=name)["imageDetails"]
+    assert shown["imageDigest"] == digest
+    assert shown["imageTags"] == ["latest"]
+    assert shown["imageSizeInBytes"] > 10_000_000  # compressed layers, not the config's size
+    local = emulator.engine.images.get(probe_image)
+    assert f"{emulator.registry_host}/{name}@{digest}" in local.attrs["RepoDigests"]
+
+
+def test_the_reports_command_sequence(emulator, probe_image, lab_images):
+    """create-repository, get-login-password | docker login, tag, push: as pasted."""
+    ecr = emulator.client("ecr")
+    made = ecr.create_repository(
+        repositoryName="pasted",
+        imageScanningConfiguration={"scanOnPush": True},
+        imageTagMutability="MUTABLE",
+    )["repository"]
+    assert made["imageScanningConfiguration"] == {"scanOnPush": True}
+    token = ecr.get_authorization_token()["authorizationData"][0]
+    user, _, password = base64.b64decode(token["authorizationToken"]).decode().partition(":")
+    host = made["repositoryUri"].partition("/")[0]
+    assert token["proxyEndpoint"] == f"http://{host}"
+    for command, given in (
+        (["docker", "login", "--username", user, "--password-stdin", host], password),
+        (["docker", "tag", probe_image, f"{made['repositoryUri']}:latest"], None),
+        (["docker", "push", f"{made['repositoryUri']}:latest"], None),
+        (["docker", "logout", host], None),
+    ):
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert ecr.list_images(repositoryName="pasted")["imageIds"][0]["imageTag"] == "latest"
+    ecr.delete_repository(repositoryName="pasted", force=True)
+    assert not tags_in_registry(emulator, "pasted")
+
+
+def test_list_and_get_by_tag_and_digest(ecr, repository):
+    name, digest = repository
+    assert ecr.list_images(repositoryName=name)["imageIds"] == [
+        {"imageDigest": digest, "imageTag": "latest"}
+    ]
+    answer = ecr.batch_get_image(
+        repositoryName=name,
+        imageIds=[{"imageTag": "latest"}, {"imageDigest": digest}, {"imageTag": "absent"}],
+    )
+    assert [image["imageId"]["imageDigest"] for image in answer["images"]] == [digest, digest]
+    manifest = json.loads(answer["images"][0]["imageManifest"])
+    assert manifest["layers"]
+    assert answer["failures"][0]["failureCode"] == "ImageNotFound"
+
+
+def test_put_image_gives_a_second_tag(ecr, emulator, repository):
+    name, digest = repository
+    image = ecr.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "latest"}])["images"][0]
+    put = ecr.put_image(
+        repositoryName=name, imageManifest=image["imageManifest"], imageTag="stable"
+    )["image"]
+    assert put["imageId"] == {"imageDigest": digest, "imageTag": "stable"}
+    assert tags_in_registry(emulator, name) == ["latest", "stable"]
+    with pytest.raises(ClientError) as error:
+        ecr.put_image(repositoryName=name, imageManifest=image["imageManifest"], imageTag="stable")
+    assert code_of(error) == "ImageAlreadyExistsException"
+
+
+def test_put_image_with_layers_that_were_never_pushed_is_refused(ecr, repository):
+    name, _ = repository
+    image = ecr.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "latest"}])["images"][0]
+    manifest = json.loads(image["imageManifest"])
+    manifest["layers"][0]["digest"] = "sha256:" + "0" * 64
+    with pytest.raises(ClientError) as error:
+        ecr.put_image(repositoryName=name, imageManifest=json.dumps(manifest), imageTag="broken")
+    assert code_of(error) == "LayersNotFoundException"
+
+
+def test_deleting_one_of_two_tags_keeps_the_image(ecr, emulator, repository):
+    name, digest = repository
+    image = ecr.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "latest"}])["images"][0]
+    ecr.put_image(repositoryName=name, imageManifest=image["imageManifest"], imageTag="stable")
+    ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": "latest"}])
+    assert tags_in_registry(emulator, name) == ["stable"]
+    ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": digest}])
+    assert ecr.describe_images(repositoryName=name)["imageDetails"] == []
+    assert not tags_in_registry(emulator, name)
+
+
+def test_image_whose_tag_moved_stays_without_a_tag(ecr, emulator, repository, other_probe_image):
+    name, digest = repository
+    ecr.describe_images(repositoryName=name)
+    newer = emulator.push(other_probe_image, name).partition("@")[2]
+    shown = {
+        image["imageDigest"]: image.get("imageTags")
+        for image in ecr.describe_images(repositoryName=name)["imageDetails"]
+    }
+    assert shown == {digest: None, newer: ["latest"]}
+    untagged = ecr.list_images(repositoryName=name, filter={"tagStatus": "UNTAGGED"})["imageIds"]
+    assert untagged == [{"imageDigest": digest}]
+
+
+def test_immutable_tags_are_not_overwritten_by_put_image(ecr, repository):
+    name, _ = repository
+    ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
+    image = ecr.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "latest"}])["images"][0]
+    other = json.dumps(json.loads(image["imageManifest"]))  # the same layers, another digest
+    assert other != image["imageManifest"]
+    with pytest.raises(ClientError) as error:
+        ecr.put_image(
+            repositoryName=name,
+            imageManifest=other,
+            imageTag="latest",
+            imageManifestMediaType=json.loads(other)["mediaType"],
+        )
+    assert code_of(error) == "ImageTagAlreadyExistsException"
+
+
+def test_scanning_configuration(ecr, repository):
+    name, _ = repository
+    ecr.put_image_scanning_configuration(
+        repositoryName=name, imageScanningConfiguration={"scanOnPush": True}
+    )
+    (shown,) = ecr.describe_repositories(repositoryNames=[name])["repositories"]
+    assert shown["imageScanningConfiguration"] == {"scanOnPush": True}
+
+
+def test_layers_are_available_or_not(ecr, repository):
+    name, _ = repository
+    image = ecr.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "latest"}])["images"][0]
+    layer = json.loads(image["imageManifest"])["layers"][0]["digest"]
+    answer = ecr.batch_check_layer_availability(
+        repositoryName=name, layerDigests=[layer, "sha256:" + "0" * 64]
+    )["layers"]
+    assert [one["layerAvailability"] for one in answer] == ["AVAILABLE", "UNAVAILABLE"]
+
+
+def test_repository_with_images_needs_force(ecr, repository):
+    with pytest.raises(ClientError) as error:
+        ecr.delete_repository(repositoryName=repository[0])
+    assert code_of(error) == "RepositoryNotEmptyException"
+
+
+def test_unknown_repository(ecr):
+    for call in (ecr.describe_images, ecr.list_images):
+        with pytest.raises(ClientError) as error:
+            call(repositoryName="nowhere")
+        assert code_of(error) == "RepositoryNotFoundException"
+
+
+@pytest.mark.parametrize("selector", [":absent", "@sha256:" + "0" * 64])
+def test_function_of_an_image_that_was_never_pushed_is_refused(emulator, selector):
+    with pytest.raises(ClientError) as error:
+        emulator.client("lambda").create_function(
+            FunctionName="no-image",
+            PackageType="Image",
+            Code={"ImageUri": f"{emulator.registry_host}/never-pushed{selector}"},
+            Role="arn:aws:iam::000000000000:role/test",
+        )
+    assert code_of(error) == "InvalidParameterValueException"
+    assert "does not exist" in str(error.value)
+
+
+def test_function_of_an_index_of_images_is_refused(emulator, ecr, repository):
+    """As on AWS: what buildx pushes with provenance can't be a function."""
+    name, digest = repository
+    image = ecr.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "latest"}])["images"][0]
+    index = {
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": [
+            {
+                "mediaType": image["imageManifestMediaType"],
+                "digest": digest,
+                "size": len(image["imageManifest"].encode()),
+                "platform": {"architecture": "amd64", "os": "linux"},
+            }
+        ],
+    }
+    requests.put(
+        f"http://{emulator.registry_host}/v2/{name}/manifests/index",
+        data=json.dumps(index).encode(),
+        headers={"Content-Type": OCI_INDEX},
+        timeout=10,
+    ).raise_for_status()
+    with pytest.raises(ClientError) as error:
+        emulator.client("lambda").create_function(
+            FunctionName="index",
+            PackageType="Image",
+            Code={"ImageUri": f"{emulator.registry_host}/{name}:index"},
+            Role="arn:aws:iam::000000000000:role/test",
+        )
+    assert code_of(error) == "InvalidParameterValueException"
+    assert "not supported" in str(error.value)
+
+
+def test_uri_of_aws_names_the_same_image(emulator, ecr, repository):
+    """A template that spells out `<account>.dkr.ecr.<region>.amazonaws.com` works as it is."""
+    name, digest = repository
+    lambda_ = emulator.client("lambda")
+    made = lambda_.create_function(
+        FunctionName="aws-uri",
+        PackageType="Image",
+        Code={"ImageUri": f"000000000000.dkr.ecr.us-east-1.amazonaws.com/{name}:latest"},
+        Role="arn:aws:iam::000000000000:role/test",
+    )
+    assert made["CodeSha256"] == digest.removeprefix("sha256:")
+    lambda_.get_waiter("function_active_v2").wait(FunctionName="aws-uri")
+    lambda_.delete_function(FunctionName="aws-uri")

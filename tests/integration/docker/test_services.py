@@ -1,0 +1,115 @@
+"""The services around an image function, and what a killed emulator leaves behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from urllib.parse import unquote_plus
+
+from tests.conftest import wait_until
+from tests.integration.docker.emulator import ImageFunctionsEmulator
+from tests.integration.docker.functions import ROLE, deployed
+
+MESSAGE_WAIT_S = 40
+
+
+def test_put_to_s3_runs_the_function_whose_answer_arrives_in_sqs(emulator, probe_image):
+    s3, sqs = emulator.client("s3"), emulator.client("sqs")
+    uri = emulator.push(probe_image, "triggered")
+    s3.create_bucket(Bucket="triggers")
+    queue = sqs.create_queue(QueueName="answers")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    with deployed(emulator, "triggered", uri) as function:
+        lambda_ = function.lambda_
+        lambda_.put_function_event_invoke_config(
+            FunctionName="triggered",
+            DestinationConfig={"OnSuccess": {"Destination": arn["QueueArn"]}},
+        )
+        lambda_.add_permission(
+            FunctionName="triggered",
+            StatementId="s3",
+            Action="lambda:InvokeFunction",
+            Principal="s3.amazonaws.com",
+            SourceArn="arn:aws:s3:::triggers",
+        )
+        function_arn = lambda_.get_function(FunctionName="triggered")["Configuration"][
+            "FunctionArn"
+        ]
+        s3.put_bucket_notification_configuration(
+            Bucket="triggers",
+            NotificationConfiguration={
+                "LambdaFunctionConfigurations": [
+                    {"LambdaFunctionArn": function_arn, "Events": ["s3:ObjectCreated:*"]}
+                ]
+            },
+        )
+        s3.put_object(Bucket="triggers", Key="with space+ü.txt", Body=b"x")
+        message = wait_until(
+            lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5).get("Messages"),
+            MESSAGE_WAIT_S,
+            "the function's answer in the queue",
+        )[0]
+        answer = json.loads(message["Body"])["responsePayload"]
+        key = answer["Records"][0]["s3"]["object"]["key"]
+        assert unquote_plus(key) == "with space+ü.txt"
+
+
+def test_dynamodb_without_java(emulator):
+    dynamodb = emulator.client("dynamodb")
+    dynamodb.create_table(
+        TableName="people",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    dynamodb.put_item(TableName="people", Item={"id": {"S": "a"}, "n": {"N": "1"}})
+    assert dynamodb.get_item(TableName="people", Key={"id": {"S": "a"}})["Item"]["n"] == {"N": "1"}
+
+
+def test_zip_functions_are_left_to_localstack(emulator):
+    """They need LocalStack's own images, which only a registry has; ours stay out of it."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("app.py", "def handler(event, context): return {}")
+    lambda_ = emulator.client("lambda")
+    made = lambda_.create_function(
+        FunctionName="zipped",
+        Runtime="python3.13",
+        Handler="app.handler",
+        Code={"ZipFile": archive.getvalue()},
+        Role=ROLE,
+    )
+    assert made["PackageType"] == "Zip"
+
+    def settled():
+        state = lambda_.get_function(FunctionName="zipped")["Configuration"]["State"]
+        return state != "Pending" and state
+
+    # Active where LocalStack's images can be pulled, Failed where they can't.
+    assert wait_until(settled, 60, "the zip function to settle") in ("Active", "Failed")
+    assert emulator.function_containers("zipped") == []
+
+
+def test_containers_of_a_killed_emulator_are_swept_by_the_next(lab_images, probe_image):
+    with ImageFunctionsEmulator(*lab_images) as emulator:
+        uri = emulator.push(probe_image, "orphans")
+        emulator_lambda = emulator.client("lambda")
+        emulator_lambda.create_function(
+            FunctionName="orphan",
+            PackageType="Image",
+            Code={"ImageUri": uri},
+            Role=ROLE,
+        )
+        emulator_lambda.get_waiter("function_active_v2").wait(FunctionName="orphan")
+        emulator_lambda.invoke(FunctionName="orphan", Payload=b"{}")
+        (orphan,) = emulator.function_containers()
+        emulator.kill_localstack()
+        assert [one.id for one in emulator.function_containers()] == [orphan.id]
+        emulator.start_localstack()
+        assert emulator.function_containers() == []
+        # The registry kept the image: the function can be made again without a push.
+        with deployed(emulator, "orphan", uri) as function:
+            assert function.invoke().error is None
+        emulator.stop_localstack()
+        assert emulator.function_containers() == []
