@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from collections.abc import Mapping
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from contract.switch import Switch
 from scripts.console import LabError, Progress
-from scripts.provision.function_image import ensure_repository
+from scripts.docker import base_image
+from scripts.provision.function_image import PublishedImage, ensure_repository, lambda_architecture
 from scripts.setup import ROOT
 
 FUNCTION_IMAGE = "facelab-recognize:local"
@@ -47,6 +49,20 @@ def build_environment() -> dict[str, str]:
     }
 
 
+def engine_runs() -> bool:
+    """Whether a Docker engine answers. Compose is not needed to build and push."""
+    try:
+        done = subprocess.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            check=False,
+            timeout=10,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
 def build_function_image(progress: Progress) -> None:
     """Build the function's image; a second without a change takes a second.
 
@@ -54,6 +70,12 @@ def build_function_image(progress: Progress) -> None:
     ------
     BuildFailed
     """
+    if base_image.origin() is base_image.Origin.ABSENT:
+        progress(f"getting {base_image.IMAGE}")
+        try:
+            base_image.ensure()
+        except base_image.BaseImageError as error:
+            raise BuildFailed(str(error)) from error
     progress(f"building {FUNCTION_IMAGE}")
     command = ["docker", "build", "--file", "lambda/Dockerfile", "--tag", FUNCTION_IMAGE]
     command += ["--secret", f"id=ca,src={ca_file()}", "."]
@@ -65,11 +87,19 @@ def build_function_image(progress: Progress) -> None:
         raise BuildFailed(f"{FUNCTION_IMAGE} could not be built:\n{lines}")
 
 
-def publish_image(switch: Switch, progress: Progress) -> str:
-    """Push the function's image to ECR; its URI by digest.
+def registry_login(switch: Switch) -> dict[str, str]:
+    """User and password for a push, as ECR hands them out for twelve hours."""
+    token = switch.client("ecr").get_authorization_token()["authorizationData"][0]
+    user, _, password = base64.b64decode(token["authorizationToken"]).decode().partition(":")
+    return {"username": user, "password": password}
 
-    It is built first, unless FACELAB_PREBUILT_IMAGE names one that the engine has: the init
-    hook runs inside LocalStack's container, which can push but not build.
+
+def publish_image(switch: Switch, progress: Progress) -> PublishedImage:
+    """Push the function's image to ECR.
+
+    It is built first, for the engine's own architecture, unless FACELAB_PREBUILT_IMAGE names
+    one that the engine has: the init hook runs inside LocalStack's container, which can push
+    but not build.
 
     Raises
     ------
@@ -83,12 +113,14 @@ def publish_image(switch: Switch, progress: Progress) -> str:
         build_function_image(progress)
         local = FUNCTION_IMAGE
     uri = ensure_repository(switch)
+    login = registry_login(switch)
     try:
         engine = docker.from_env(timeout=600)
         image = engine.images.get(local)
         image.tag(uri, TAG)
         digest = ""
-        for line in engine.images.push(uri, TAG, stream=True, decode=True):
+        pushing = engine.images.push(uri, TAG, stream=True, decode=True, auth_config=login)
+        for line in pushing:
             if "error" in line:
                 raise PushFailed(f"pushing to {uri}: {line['error']}")
             digest = line.get("aux", {}).get("Digest", digest)
@@ -98,4 +130,4 @@ def publish_image(switch: Switch, progress: Progress) -> str:
         raise PushFailed(f"pushing to {uri}: {error}") from error
     size_mb = image.attrs["Size"] / 1e6
     progress(f"image {digest[:19]}… is in ECR ({size_mb:.0f} MB on disk)")
-    return f"{uri}@{digest}"
+    return PublishedImage(f"{uri}@{digest}", lambda_architecture(image.attrs["Architecture"]))

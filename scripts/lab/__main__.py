@@ -8,21 +8,22 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import astuple
 from typing import Any
 
 from contract.switch import Switch, read_switch
 from scripts.console import LabError, Progress, print_json, run_command
 from scripts.lab.backends import Backend, choose_backend
 from scripts.lab.state import LabState
-from scripts.provision.__main__ import ROSTER, SEED_GALLERY, SEED_MODEL
 from scripts.provision.function_image import function_files
+from scripts.provision.people import SHIPPED
 from scripts.setup import ROOT
 
 
 def fingerprint() -> str:
     """Digest of everything that a deployment puts into the cloud."""
     digest = hashlib.sha256()
-    files = [*function_files().values(), ROSTER, SEED_GALLERY, SEED_MODEL]
+    files = [*function_files().values(), *astuple(SHIPPED)]
     files += (ROOT / "scripts" / "provision").glob("*.yaml")
     for path in sorted(files):
         digest.update(f"{path}\0{path.stat().st_size}\0".encode())

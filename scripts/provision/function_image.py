@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 
 from contract.switch import Switch
@@ -12,11 +14,20 @@ from scripts.console import LabError, Progress
 from scripts.setup import BUILD, FUNCTION, ROOT
 
 TASK_ROOT = Path("var/task")
+KEPT_UNTAGGED_IMAGES = 5
 MODEL_FILES = ("embedding.onnx", "detector.onnx", "landmarks.npz")
 
 
 class ModelsMissing(LabError):
     """The model files that the image carries have not been built."""
+
+
+@dataclass(frozen=True)
+class PublishedImage:
+    """The function's image in ECR: its URI by digest, and the architecture it was built for."""
+
+    uri: str
+    architecture: str
 
 
 def function_files() -> dict[str, Path]:
@@ -36,9 +47,9 @@ def function_files() -> dict[str, Path]:
     return files
 
 
-def architecture() -> str:
-    """This machine's architecture as Lambda names it."""
-    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+def lambda_architecture(machine: str) -> str:
+    """An architecture as Lambda names it, from the kernel's or Docker's name of it."""
+    return "arm64" if machine.lower() in ("arm64", "aarch64") else "x86_64"
 
 
 def ensure_repository(switch: Switch) -> str:
@@ -51,11 +62,27 @@ def ensure_repository(switch: Switch) -> str:
             imageTagMutability="MUTABLE",
             imageScanningConfiguration={"scanOnPush": True},
         )
+        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=_lifecycle())
     return ecr.describe_repositories(repositoryNames=[name])["repositories"][0]["repositoryUri"]
 
 
-def publish_bundle(switch: Switch, store: Path, progress: Progress) -> str:
-    """Build the function as a process bundle in `store`, register it in ECR, return its URI."""
+def _lifecycle() -> str:
+    """What ECR stores costs money: images that a newer one replaced go, but for some."""
+    rule = {
+        "rulePriority": 1,
+        "description": "replaced images, but for the latest few",
+        "selection": {
+            "tagStatus": "untagged",
+            "countType": "imageCountMoreThan",
+            "countNumber": KEPT_UNTAGGED_IMAGES,
+        },
+        "action": {"type": "expire"},
+    }
+    return json.dumps({"rules": [rule]})
+
+
+def publish_bundle(switch: Switch, store: Path, progress: Progress) -> PublishedImage:
+    """Build the function as a process bundle in `store` and register it in ECR."""
     config = ImageConfig(
         entrypoint=(str(FUNCTION.python), "-m", "awslambdaric"),
         command=("handler.handler",),
@@ -71,4 +98,4 @@ def publish_bundle(switch: Switch, store: Path, progress: Progress) -> str:
             imageTag="latest",
         )
     progress(f"image {bundle.digest[:19]}… is in ECR ({bundle.size_bytes / 1e6:.0f} MB)")
-    return f"{uri}@{bundle.digest}"
+    return PublishedImage(f"{uri}@{bundle.digest}", lambda_architecture(platform.machine()))

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
 from contract.results import Person
 from contract.switch import Switch
 from scripts.console import LabError, Progress
+from scripts.setup import BUILD, ROOT
 
 
 class BadRoster(LabError):
     """The roster is not a list of people."""
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What an empty lab starts with: people, their gallery, a custom model.
+
+    A lab that was exported before anybody was enrolled has no gallery.
+    """
+
+    roster: Path
+    gallery: Path | None
+    model: Path | None
+
+
+SHIPPED = Seeds(
+    roster=ROOT / "fixtures" / "roster.json",
+    gallery=BUILD / "seed" / "gallery.npz",
+    model=ROOT / "training" / "shipped" / "custom.onnx",
+)
 
 
 def read_roster(path: Path) -> list[Person]:
@@ -48,18 +69,16 @@ def put_people(switch: Switch, people: list[Person]) -> None:
         )
 
 
-def seed(
-    switch: Switch, roster: Path, gallery: Path, custom_model: Path, progress: Progress
-) -> None:
-    """Put the fixture's people, gallery and custom model where none are yet.
+def seed(switch: Switch, seeds: Seeds, progress: Progress) -> None:
+    """Put people, gallery and custom model where none are yet.
 
     What stands there already is somebody's enrolment or training, and stays.
     """
     table = switch.client("dynamodb").scan(TableName=switch.names.people_table, Limit=1)
     if not table["Items"]:
-        people = read_roster(roster)
+        people = read_roster(seeds.roster)
         put_people(switch, people)
-        progress(f"roster: {', '.join(person.name for person in people)}")
+        progress(f"roster: {', '.join(person.name for person in people) or 'nobody'}")
     s3 = switch.client("s3")
     bucket = switch.bucket
     there = {
@@ -67,7 +86,7 @@ def seed(
         for prefix in (GALLERY_KEY, CUSTOM_MODEL_KEY)
         for row in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
     }
-    for key, path in ((GALLERY_KEY, gallery), (CUSTOM_MODEL_KEY, custom_model)):
-        if key not in there:
+    for key, path in ((GALLERY_KEY, seeds.gallery), (CUSTOM_MODEL_KEY, seeds.model)):
+        if path and key not in there:
             s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
             progress(f"put {key}")

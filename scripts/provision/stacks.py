@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,16 @@ from contract.switch import Switch
 from scripts.console import LabError, Progress
 
 TEMPLATES = Path(__file__).parent
-BROKEN = {"ROLLBACK_COMPLETE", "CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_FAILED"}
+# Such a stack takes no update; only deleting it helps.
+BROKEN = {
+    "CREATE_FAILED",
+    "DELETE_FAILED",
+    "REVIEW_IN_PROGRESS",
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "UPDATE_ROLLBACK_FAILED",
+}
+PATIENCE_S = 1200
 
 
 class StackFailed(LabError):
@@ -24,25 +35,38 @@ class Stacks:
 
     def __init__(self, switch: Switch, progress: Progress):
         self._cloudformation = switch.client("cloudformation")
-        # The emulator answers in milliseconds; AWS throttles those who ask too often.
-        self._waiting = (
-            {"Delay": 5, "MaxAttempts": 240}
-            if switch.is_aws and not switch.endpoint_url
-            else {"Delay": 0.2, "MaxAttempts": 600}
-        )
         self._progress = progress
+        # The emulator answers in milliseconds; AWS throttles those who ask too often.
+        self._delay_s = 5 if switch.is_aws and not switch.endpoint_url else 0.2
+        self._hint = (
+            "`make aws-up` tries again, `make aws-down` clears it away"
+            if switch.is_aws
+            else "`make logs ARGS=--emulator` shows more; `make down` starts afresh"
+        )
+
+    def describe(self, name: str) -> dict[str, Any] | None:
+        """The stack as CloudFormation describes it, None when there is none."""
+        try:
+            stack = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
 
     def status(self, name: str) -> str | None:
-        """The stack's status, None when there is none."""
-        with contextlib.suppress(ClientError):
-            status = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0][
-                "StackStatus"
-            ]
-            return None if status == "DELETE_COMPLETE" else status
-        return None
+        stack = self.describe(name)
+        return stack["StackStatus"] if stack else None
+
+    def all(self) -> Iterator[dict[str, Any]]:
+        """Every stack of this account and region, also those of others."""
+        for page in self._cloudformation.get_paginator("describe_stacks").paginate():
+            yield from (s for s in page["Stacks"] if s["StackStatus"] != "DELETE_COMPLETE")
 
     def deploy(self, name: str, template: str, parameters: dict[str, str]) -> bool:
         """Create or update stack `name` from `template`; False when nothing had changed.
+
+        What an interrupted run began is waited for, what it broke is deleted first.
 
         Raises
         ------
@@ -57,48 +81,82 @@ class Stacks:
             ],
             "Capabilities": ["CAPABILITY_IAM"],
         }
-        status = self.status(name)
-        if status in BROKEN:  # such a stack takes no update
+        status = self._settled(name)
+        if status in BROKEN:
             self._progress(f"stack {name} is {status}: deleting it first")
             self.delete(name)
             status = None
         if status is None:
             self._progress(f"creating stack {name}")
-            self._cloudformation.create_stack(**request, OnFailure="DO_NOTHING")
-            self._wait(name, "stack_create_complete")
+            stack_id = self._cloudformation.create_stack(**request, OnFailure="DO_NOTHING")
+            self._wait(name, stack_id["StackId"], "stack_create_complete")
             return True
         try:
-            self._cloudformation.update_stack(**request)
+            stack_id = self._cloudformation.update_stack(**request)
         except ClientError as error:
             if "No updates are to be performed" in str(error):
                 self._progress(f"stack {name} is up to date")
                 return False
             raise
         self._progress(f"updating stack {name}")
-        self._wait(name, "stack_update_complete")
+        self._wait(name, stack_id["StackId"], "stack_update_complete")
         return True
 
-    def delete(self, name: str) -> None:
-        if self.status(name) is None:
-            return
+    def delete(self, name: str) -> bool:
+        """Delete the stack and wait until it is gone; False when there was none.
+
+        Raises
+        ------
+        StackFailed
+            With the resource that stays, and why.
+        """
+        self._settled(name)
+        stack = self.describe(name)
+        if stack is None:
+            return False
         self._progress(f"deleting stack {name}")
         self._cloudformation.delete_stack(StackName=name)
-        self._wait(name, "stack_delete_complete")
+        self._wait(name, stack["StackId"], "stack_delete_complete")
+        return True
 
-    def _wait(self, name: str, waiter: str) -> None:
+    def _settled(self, name: str) -> str | None:
+        """The stack's status once no operation is under way."""
+        deadline = time.monotonic() + PATIENCE_S
+        told = False
+        while True:
+            status = self.status(name)
+            under_way = (status or "").endswith("_IN_PROGRESS") and status not in BROKEN
+            if not under_way:
+                return status
+            if time.monotonic() > deadline:
+                raise StackFailed(f"stack {name} is still {status}", self._hint)
+            if not told:
+                self._progress(f"stack {name} is {status}: waiting for that to end")
+                told = True
+            time.sleep(self._delay_s)  # between polls of a condition, with a deadline
+
+    def _wait(self, name: str, stack_id: str, waiter: str) -> None:
+        waiting = {"Delay": self._delay_s, "MaxAttempts": round(PATIENCE_S / self._delay_s)}
         try:
-            self._cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=self._waiting)
+            # By id: under its name a deleted stack can't be asked about any more.
+            self._cloudformation.get_waiter(waiter).wait(StackName=stack_id, WaiterConfig=waiting)
         except WaiterError as error:
-            raise StackFailed(
-                f"stack {name}: {self._first_failure(name) or error}",
-                "`make logs` shows the emulator's side; `make down` starts afresh",
-            ) from error
+            reason = self._first_failure(name, stack_id) or error
+            raise StackFailed(f"stack {name}: {reason}", self._hint) from error
 
-    def _first_failure(self, name: str) -> str | None:
+    def _first_failure(self, name: str, stack_id: str) -> str | None:
+        """Why the latest operation failed: its first failure, the rest follows from it."""
+        reason = None
         with contextlib.suppress(ClientError):
-            events = self._cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-            for event in reversed(events):
-                if event["ResourceStatus"].endswith("FAILED"):
-                    reason = event.get("ResourceStatusReason", "no reason given")
-                    return f"{event['LogicalResourceId']}: {reason}"
-        return None
+            pages = self._cloudformation.get_paginator("describe_stack_events").paginate(
+                StackName=stack_id
+            )
+            for event in (event for page in pages for event in page["StackEvents"]):
+                status = event["ResourceStatus"]
+                if status.endswith("FAILED"):
+                    why = event.get("ResourceStatusReason", "no reason given")
+                    reason = f"{event['LogicalResourceId']}: {why}"
+                begun = status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+                if begun and event["LogicalResourceId"] == name:
+                    break
+        return reason
