@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Never below: a person who is not more likely than everything else together is not named.
-LEAST_ACCEPT = 0.5
+# Never below: who is not clearly more likely than everything else together is not named.
+LEAST_ACCEPT = 0.6
 # Never above: it would reject everybody, and says that the model can't tell people apart.
 MOST_ACCEPT = 0.98
 STRANGERS_NAMED_AT_MOST = 0.01

@@ -27,13 +27,15 @@ class FitOptions:
 
 @dataclass
 class History:
-    """One value an epoch, from the first."""
+    """One value an epoch, from the first. Where nothing was held out, `validation` is a fixed
+    set of variations of the training faces, and `held_out` is False."""
 
     train_loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     train_accuracy: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
     best_epoch: int = 0
+    held_out: bool = True
 
     def __len__(self) -> int:
         return len(self.train_loss)

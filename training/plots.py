@@ -20,6 +20,7 @@ _PLAIN = {"Software": None}
 def plot_curves(history: History, path: Path) -> None:
     """Loss and accuracy by epoch, of training and validation."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    second = "validation" if history.held_out else "fixed variations"
     pairs = (
         (left, "loss", history.train_loss, history.validation_loss),
         (right, "accuracy", history.train_accuracy, history.validation_accuracy),
@@ -28,7 +29,7 @@ def plot_curves(history: History, path: Path) -> None:
         epochs = range(1, len(train) + 1)
         axes.plot(epochs, train, color=_BLUE, label="train")
         if validation:
-            axes.plot(epochs, validation, color=_ORANGE, label="validation")
+            axes.plot(epochs, validation, color=_ORANGE, label=second)
         axes.axvline(history.best_epoch + 1, color="0.6", linestyle=":", label="kept")
         axes.set(title=title, xlabel="epoch")
         axes.legend(frameon=False)

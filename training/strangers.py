@@ -14,6 +14,7 @@ import numpy as np
 
 # Nearer than that, a stranger would be a twin.
 _NEAREST = 0.3
+_MOST_TOLD = 0.9
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Spread:
 
     within_mean: float = 0.36
     within_deviation: float = 0.09
-    between_mean: float = 0.74
-    between_deviation: float = 0.09
+    between_mean: float = 0.72
+    between_deviation: float = 0.075
 
 
 def made_up_strangers(
@@ -40,14 +41,32 @@ def made_up_strangers(
     Of a stranger's distances to all people only the nearest matters, and with more people
     enrolled it gets nearer: it is the smallest of as many draws as there are people.
     """
-    people, size = centres.shape
+    people = len(centres)
     # The smallest of n draws, from one draw: P(min > x) = P(draw > x)^n.
     rank = 1.0 - (1.0 - random.random(count)) ** (1.0 / people)
     between = NormalDist(spread.between_mean, spread.between_deviation)
     smallest = [between.inv_cdf(one) for one in rank.clip(1e-12, 1 - 1e-12)]
     nearest = np.maximum(smallest, _NEAREST)
     owner = random.integers(people, size=count)
-    return (centres[owner] + nearest[:, None] * _directions(count, size, random)).astype(np.float32)
+    directions = _directions_between_people(centres, count, random)
+    return (centres[owner] + nearest[:, None] * directions).astype(np.float32)
+
+
+def _directions_between_people(
+    centres: np.ndarray, count: int, random: np.random.Generator
+) -> np.ndarray:
+    """Unit vectors: the more people there are to tell in which directions people differ, the
+    more they follow these; the rest is chance."""
+    people, size = centres.shape
+    anywhere = _directions(count, size, random)
+    if people < 2:
+        return anywhere
+    mixed = random.normal(size=(count, people)) @ (centres - centres.mean(0))
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    # Dlib's embeddings of people fill about 20 dimensions evenly (participation ratio 19).
+    told = min(_MOST_TOLD, (people - 1) / 20.0)
+    both = np.sqrt(told) * mixed + np.sqrt(1.0 - told) * anywhere
+    return both / np.linalg.norm(both, axis=1, keepdims=True)
 
 
 def other_pictures(

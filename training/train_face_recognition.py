@@ -36,7 +36,7 @@ from training.plots import plot_confusion, plot_curves
 from training.progress import progress
 from training.scratch import ScratchNetwork, crops_of, fit_scratch, nobody
 from training.strangers import Spread, made_up_strangers, other_pictures
-from training.transfer import DistanceHead, fit_head
+from training.transfer import DistanceHead, centres_of, fit_head
 from training.tree import ToolError, pictures_below
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -196,7 +196,8 @@ def _calibration_scores(
     known = validation_set if len(validation_set) else train_set
     if isinstance(model, DistanceHead):
         spread = Spread()
-        centres = model.centres.detach().numpy() @ np.linalg.pinv(model.turn.detach().numpy())
+        # Around where the people's faces lie, which is not where the fit has moved its centres.
+        centres = centres_of(train_set.embeddings, train_set.owners, len(model.centres))
         made_up = made_up_strangers(centres, _CALIBRATION_STRANGERS, spread, random)
         faces = known.embeddings
         if known is train_set:

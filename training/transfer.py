@@ -98,9 +98,9 @@ def fit_head(
     def of_epoch(epoch: int) -> Labelled:
         return examples(train, np.random.default_rng([options.seed, 1, epoch]))
 
-    held_out = (
-        examples(validation, np.random.default_rng([options.seed, 2]))
-        if len(validation[0])
-        else Labelled(torch.zeros(0, EMBEDDING_SIZE), torch.zeros(0, dtype=torch.long))
-    )
-    return head, fit(head, of_epoch, held_out, options, head.stiffness)
+    # With fresh variations an epoch's loss is partly luck: fixed ones tell which is best.
+    is_held_out = len(validation[0]) > 0
+    fixed = examples(validation if is_held_out else train, np.random.default_rng([options.seed, 2]))
+    history = fit(head, of_epoch, fixed, options, head.stiffness)
+    history.held_out = is_held_out
+    return head, history
