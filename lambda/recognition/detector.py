@@ -28,9 +28,9 @@ _MEAN_RGB = (123, 117, 104)
 _BORDER_PX = 24
 _NMS_OVERLAP = 0.34
 _BLOCK_PX = 8
-# Below this mean grey level a picture is brightened before it is searched.
-_DARK = 70.0
-_BRIGHT_GOAL = 110.0
+# A part of a picture with a mean grey level below this is brightened to it.
+_DARK = 80.0
+_MOST_GAIN = 6.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Detector:
 
     def find_large(self, rgb: np.ndarray) -> list[Detection]:
         """The cheap pass: faces that a picture of `cheap_side_px` still shows well."""
-        return self._search(_brightened(rgb), self._cheap_scales(rgb), [_whole(rgb)])
+        return self._search(rgb, self._cheap_scales(rgb), [_whole(rgb)])
 
     def find_more(
         self, rgb: np.ndarray, regions: list[Region], known: list[Detection]
@@ -71,25 +71,23 @@ class Detector:
         Beside known faces, only others down to `companion_size` of the largest (people in
         one scene), and not beyond the frame's own resolution.
         """
-        picture, coarsest = _brightened(rgb), self._cheap_scales(rgb)[0]
-        finest = _SMALLEST_SEEN_PX / self._settings.smallest_face_px
+        coarsest, finest = self._cheap_scales(rgb)[0], self._finest_scale(rgb)
         if known:
             largest = max(face.box.bottom - face.box.top for face in known)
             companion_px = self._settings.companion_size * largest
             finest = min(finest, 1.0, _SMALLEST_SEEN_PX / companion_px)
             levels = _levels(coarsest, finest, self._settings.full_step)
-            return self._merge([*known, *self._search(picture, levels, regions)])
+            return self._merge([*known, *self._search(rgb, levels, regions)])
         for level in _levels(coarsest, finest, self._settings.full_step):
-            if found := self._search(picture, [level], regions):
+            if found := self._search(rgb, [level], regions):
                 return found
         return []
 
     def find_all(self, rgb: np.ndarray) -> list[Detection]:
         """Every face down to `smallest_face_px`, on closer levels, whatever it costs."""
-        finest = _SMALLEST_SEEN_PX / self._settings.smallest_face_px
-        levels = _levels(self._cheap_scales(rgb)[0], finest, _THOROUGH_STEP)
-        large, picture = self.find_large(rgb), _brightened(rgb)
-        return self._merge([*large, *self._search(picture, levels, [_whole(rgb)])])
+        return self._search(
+            rgb, _scales_down(rgb, self._finest_scale(rgb), _THOROUGH_STEP), [_whole(rgb)]
+        )
 
     def find_near(self, rgb: np.ndarray, box: Box) -> Detection | None:
         """The face that was at `box` a moment ago, looked for at its size and place only."""
@@ -104,18 +102,16 @@ class Detector:
         )
         if region.right - region.left < 8 or region.bottom - region.top < 8:
             return None
-        found = self._search(_brightened(rgb), [_WINDOW_PX / size], [region])
+        found = self._search(rgb, [_WINDOW_PX / size], [region])
         return max(found, key=lambda face: face.score, default=None)
 
     def _cheap_scales(self, rgb: np.ndarray) -> list[float]:
-        side = max(rgb.shape[:2])
-        scale = min(1.0, self._settings.cheap_side_px / side)
-        scales = []
-        # Until a face that fills the picture fits the window.
-        while scale * min(rgb.shape[:2]) >= _LARGEST_USEFUL_PX or not scales:
-            scales.append(scale)
-            scale *= self._settings.cheap_step
-        return scales
+        coarsest = min(1.0, self._settings.cheap_side_px / max(rgb.shape[:2]))
+        return _scales_down(rgb, coarsest, self._settings.cheap_step)
+
+    def _finest_scale(self, rgb: np.ndarray) -> float:
+        affordable = math.sqrt(self._settings.max_level_px / (rgb.shape[0] * rgb.shape[1]))
+        return min(_SMALLEST_SEEN_PX / self._settings.smallest_face_px, affordable)
 
     def _search(
         self, rgb: np.ndarray, scales: list[float], regions: list[Region]
@@ -134,7 +130,7 @@ class Detector:
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(part, (columns, rows), interpolation=method)
         padded = cv2.copyMakeBorder(
-            resized, *[_BORDER_PX] * 4, borderType=cv2.BORDER_CONSTANT, value=_MEAN_RGB
+            _lit(resized), *[_BORDER_PX] * 4, borderType=cv2.BORDER_CONSTANT, value=_MEAN_RGB
         )
         scores = self._session.run(None, {"pictures": padded[None]})[0][0, 0]
         scale_y, scale_x = rows / part.shape[0], columns / part.shape[1]
@@ -204,6 +200,15 @@ class Detector:
         return regions if area < 0.8 * width * height else [_whole(rgb)]
 
 
+def _scales_down(rgb: np.ndarray, scale: float, step: float) -> list[float]:
+    """From `scale` on, until a face that fills the picture fits the window."""
+    scales = [scale]
+    while scale * step * min(rgb.shape[:2]) >= _LARGEST_USEFUL_PX:
+        scale *= step
+        scales.append(scale)
+    return scales
+
+
 def _levels(coarsest: float, finest: float, least_step: float) -> list[float]:
     """Scales after `coarsest` up to `finest`, evenly spread, no farther apart than allowed."""
     if finest < coarsest * _WORTH_A_LEVEL:
@@ -238,9 +243,18 @@ def _whole(rgb: np.ndarray) -> Region:
     return Region(0, 0, rgb.shape[1], rgb.shape[0])
 
 
-def _brightened(rgb: np.ndarray) -> np.ndarray:
-    """The network learned from well lit faces; a linear gain gives dark ones their contrast."""
-    mean = float(rgb[::4, ::4].mean())
-    if mean >= _DARK:
+def _lit(rgb: np.ndarray) -> np.ndarray:
+    """The picture with its dark parts brightened: the network learned from well lit faces.
+
+    The gain follows the mean over about a face's size, so that a face in the dark is lifted
+    while a lit one before a dark wall is not washed out.
+    """
+    height, width = rgb.shape[:2]
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    blocks = (max(1, width // _BLOCK_PX), max(1, height // _BLOCK_PX))
+    local = cv2.blur(cv2.resize(grey, blocks, interpolation=cv2.INTER_AREA), (9, 9))
+    if local.min() >= _DARK:
         return rgb
-    return cv2.convertScaleAbs(rgb, alpha=min(6.0, _BRIGHT_GOAL / max(mean, 1.0)))
+    gain = np.clip(_DARK / np.maximum(local, 1), 1.0, _MOST_GAIN).astype(np.float32)
+    gain = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.multiply(rgb, cv2.merge([gain, gain, gain]), dtype=cv2.CV_8U)

@@ -54,10 +54,16 @@ class Settings:
         40, 20, 400, "Faces smaller than this (box height, px) are not searched for."
     )
     companion_size: float = _number(
-        0.6,
+        0.5,
         0.1,
         1.0,
         "Beside a large face, others are searched for down to this share of its size.",
+    )
+    max_level_px: int = _number(
+        1_200_000,
+        10_000,
+        50_000_000,
+        "Most pixels of one detector level; in larger pictures small faces are not searched.",
     )
     detail_contrast: float = _number(
         2.0,
@@ -70,10 +76,10 @@ class Settings:
     # When a face is good enough to be compared.
     min_face_px: int = _number(36, 16, 400, "Smallest face (box height, px) that may be named.")
     min_blur: float = _number(
-        3.0, 0.0, 1000.0, "Least variance of the Laplacian of the aligned face (grey levels)."
+        2.5, 0.0, 1000.0, "Least variance of the Laplacian of the aligned face (grey levels)."
     )
     min_contrast: float = _number(
-        3.0, 0.0, 100.0, "Least standard deviation of the aligned face's grey levels."
+        2.5, 0.0, 100.0, "Least standard deviation of the aligned face's grey levels."
     )
     full_weight_face_px: int = _number(
         120, 20, 1000, "From this size on, a larger face earns no larger weight."

@@ -1,0 +1,285 @@
+"""Clips as they really arrive: broken, cut, foreign, hostile."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recognition import ClipRejected, Settings, nal
+from recognition.decode import Clip
+from recognition.errors import (
+    ClipTooLarge,
+    EmptyClip,
+    FrameTooLarge,
+    NoKeyFrame,
+    NoParameterSets,
+    NotH264,
+    Undecodable,
+)
+
+LIMITS = Settings()
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[np.ndarray]:
+    """A ramp that moves: every frame has its own first pixel."""
+    ramp = np.linspace(0, 120, 160, dtype=np.uint8)
+    return [
+        np.broadcast_to(ramp[None, :, None] + 8 * index, (128, 160, 3)).astype(np.uint8)
+        for index in range(15)
+    ]
+
+
+@pytest.fixture(scope="module")
+def stream(frames, encode) -> bytes:
+    return encode(frames)
+
+
+def units_of(stream: bytes) -> list[nal.NalUnit]:
+    return list(nal.nal_units(stream))
+
+
+def join(units) -> bytes:
+    return b"".join(b"\x00\x00\x00\x01" + unit.data for unit in units)
+
+
+def without(stream: bytes, *types: int) -> bytes:
+    return join(unit for unit in units_of(stream) if unit.type not in types)
+
+
+def decoded(data: bytes, count: int = 5, limits: Settings = LIMITS) -> list:
+    return list(Clip(data, limits).frames(count))
+
+
+def outcome(data: bytes, count: int = 5) -> list | ClipRejected:
+    """The frames, or why there are none; any other error fails the test."""
+    try:
+        return decoded(data, count)
+    except ClipRejected as error:
+        return error
+
+
+def test_first_frame_costs_one_decoded_picture(stream):
+    clip = Clip(stream, LIMITS)
+    frame = next(clip.frames(5))
+    assert frame.is_first
+    assert (frame.index, clip.pictures_decoded) == (0, 1)
+    assert frame.to_rgb().shape == (128, 160, 3)
+
+
+def test_frames_are_spread_over_the_whole_clip(stream, frames):
+    found = decoded(stream)
+    assert [frame.index for frame in found] == [0, 3, 7, 10, 14]
+    assert [frame.is_last for frame in found] == [False] * 4 + [True]
+    for frame in found:
+        assert np.abs(frame.to_rgb().astype(int) - frames[frame.index]).mean() < 6
+
+
+def test_colours_are_rgb(encode):
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 200
+    (frame,) = decoded(encode([red]), 1)
+    r, g, b = frame.to_rgb().mean((0, 1))
+    assert r > 180
+    assert max(g, b) < 20
+
+
+def test_pictures_between_key_frames_that_nobody_wants_are_not_decoded(frames, encode):
+    clip = Clip(encode(frames * 4, key_every=15), LIMITS)
+    wanted = [frame.index for frame in clip.frames(2)]
+    assert wanted == [0, 59]
+    assert clip.pictures_decoded == 1 + 15  # the first, then from the last key frame on
+
+
+def test_more_frames_wanted_than_there_are(encode, frames):
+    assert [frame.index for frame in decoded(encode(frames[:2]), 5)] == [0, 1]
+
+
+def test_zero_bytes():
+    with pytest.raises(EmptyClip, match="no bytes"):
+        Clip(b"", LIMITS)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"just a text file\nnamed .h264\n",
+        b"\x00" * 5000,
+        b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(range(256)) * 4,
+        b"\x00\x00\x00\x20ftypisom" + b"\x00\x00\x01\x67" * 9,
+        b"\x00\x00\x01",
+        b"\x00\x00\x01\x00\x00\x01\x00\x00\x01",
+    ],
+    ids=["text", "zeros", "jpeg", "mp4", "start code alone", "start codes alone"],
+)
+def test_what_is_not_h264(data):
+    with pytest.raises(NotH264, match="not MP4"):
+        Clip(data, LIMITS)
+
+
+def test_clip_without_sps_and_pps(stream):
+    with pytest.raises(NoParameterSets, match="repeat headers"):
+        Clip(without(stream, nal.NalType.SPS, nal.NalType.PPS), LIMITS)
+
+
+def test_clip_without_pps(stream):
+    with pytest.raises(NoParameterSets):
+        Clip(without(stream, nal.NalType.PPS), LIMITS)
+
+
+def test_clip_of_parameter_sets_alone(stream):
+    with pytest.raises(NoKeyFrame):
+        Clip(join(units_of(stream)[:2]), LIMITS)
+
+
+def test_clip_cut_between_key_frames(stream):
+    with pytest.raises(NoKeyFrame, match="IDR"):
+        Clip(without(stream, nal.NalType.IDR_SLICE), LIMITS)
+
+
+def test_pictures_before_the_first_key_frame_are_skipped(frames, encode):
+    stream = encode(frames, key_every=5)
+    units = units_of(stream)
+    first_key = next(i for i, unit in enumerate(units) if unit.type == nal.NalType.IDR_SLICE)
+    tail = join(units[:2]) + join(units[first_key + 1 :])
+    found = decoded(tail)
+    assert found[0].index == 4  # four pictures of the first group have lost their key frame
+    assert np.abs(found[0].to_rgb().astype(int) - frames[5]).mean() < 6
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.9, 0.99])
+def test_truncated_clip_gives_frames_or_one_clear_error(stream, share):
+    found = outcome(stream[: int(len(stream) * share)])
+    if isinstance(found, ClipRejected):
+        assert "\n" not in str(found)
+    else:
+        assert found[0].to_rgb().shape == (128, 160, 3)
+
+
+def test_key_frame_of_garbage(stream):
+    units = units_of(stream)
+    broken = [
+        nal.NalUnit(unit.data[:2] + b"\xff" * 40) if unit.type == nal.NalType.IDR_SLICE else unit
+        for unit in units[:4]
+    ]
+    found = outcome(join(broken), 1)
+    # A decoder that conceals what it can't read is as good.
+    assert isinstance(found, Undecodable) or len(found) == 1
+
+
+def test_damage_in_the_middle_keeps_the_frames_before_it(stream, frames):
+    units = units_of(stream)
+    for index in range(9, len(units)):
+        units[index] = nal.NalUnit(units[index].data[:3])
+    found = decoded(join(units))
+    assert found
+    assert np.abs(found[0].to_rgb().astype(int) - frames[0]).mean() < 6
+
+
+def test_too_many_bytes(stream):
+    with pytest.raises(ClipTooLarge, match="shorter clips"):
+        Clip(stream, Settings(max_clip_bytes=len(stream) - 1))
+
+
+def sps_of_size(width_mbs: int, height_mbs: int) -> bytes:
+    """A baseline SPS, written bit by bit."""
+
+    def golomb(value: int) -> str:
+        code = bin(value + 1)[2:]
+        return "0" * (len(code) - 1) + code
+
+    bits = f"{66:08b}" + "0" * 8 + f"{51:08b}" + golomb(0) + golomb(0) + golomb(2) + golomb(1)
+    bits += "0" + golomb(width_mbs - 1) + golomb(height_mbs - 1) + "1" + "1" + "0" + "0" + "1"
+    bits += "0" * (-len(bits) % 8)
+    raw = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    # Encoders keep start codes out of the payload.
+    for tail in (b"\x00", b"\x01", b"\x02", b"\x03"):
+        raw = raw.replace(b"\x00\x00" + tail, b"\x00\x00\x03" + tail)
+    return b"\x67" + raw
+
+
+@pytest.mark.parametrize("size", [(1024, 1024), (1, 60000), (2**20, 2)])
+def test_huge_dimensions_are_refused_before_anything_is_allocated(stream, size):
+    hostile = b"\x00\x00\x01" + sps_of_size(*size) + without(stream, nal.NalType.SPS)
+    with pytest.raises(FrameTooLarge, match="resolution"):
+        Clip(hostile, LIMITS)
+
+
+def test_second_sps_with_huge_dimensions(stream):
+    hostile = stream + b"\x00\x00\x01" + sps_of_size(1024, 1024)
+    with pytest.raises(FrameTooLarge):
+        Clip(hostile, LIMITS)
+
+
+def test_picture_size_is_read_from_the_sps(stream):
+    (sps,) = (unit for unit in units_of(stream) if unit.type == nal.NalType.SPS)
+    assert nal.picture_size(sps) == (160, 128)
+    assert nal.picture_size(nal.NalUnit(sps_of_size(120, 68))) == (1920, 1088)
+
+
+def test_long_clip_is_looked_at_up_to_a_bound(frames, encode):
+    clip = Clip(encode(frames * 2), Settings(max_clip_pictures=10))
+    assert [frame.index for frame in clip.frames(3)] == [0, 4, 9]
+
+
+def test_stream_of_start_codes_is_bounded():
+    data = b"\x00\x00\x01\x67" * 2_000_000
+    with pytest.raises(ClipRejected):
+        Clip(data, LIMITS)
+
+
+def test_slices_of_one_picture_stay_together(stream):
+    first = nal.NalUnit(b"\x65\x88\x80")
+    second = nal.NalUnit(b"\x65\x40\x80")  # first_mb_in_slice is not 0
+    pictures = nal.access_units(iter([first, second, first]), 10)
+    assert [len(picture.units) for picture in pictures] == [2, 1]
+
+
+@given(st.binary(max_size=3000))
+@settings(max_examples=300, deadline=None)
+def test_nal_units_are_what_lies_between_start_codes(data):
+    units = units_of(data)
+    assert join(units_of(join(units))) == join(units)
+    for unit in units:
+        assert unit.data
+        assert b"\x00\x00\x01" not in unit.data
+        assert unit.data in data
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_any_sps_has_a_size_or_is_malformed(data):
+    try:
+        width, height = nal.picture_size(nal.NalUnit(b"\x67" + data))
+    except nal.MalformedSps:
+        return
+    assert width >= 16
+    assert height >= 16
+
+
+@given(st.binary(max_size=2000))
+@settings(max_examples=200, deadline=None)
+def test_random_bytes_are_rejected_by_name(data):
+    with pytest.raises(ClipRejected) as caught:
+        decoded(data)
+    assert "\n" not in str(caught.value)
+
+
+@given(
+    places=st.lists(st.integers(0, 10**6), min_size=1, max_size=30),
+    values=st.binary(min_size=30, max_size=30),
+)
+@settings(max_examples=100, deadline=None)
+def test_flipped_bytes_give_frames_or_one_clear_error(stream, places, values):
+    damaged = bytearray(stream)
+    for place, value in zip(places, values, strict=False):
+        damaged[place % len(damaged)] = value
+    found = outcome(bytes(damaged))
+    if isinstance(found, ClipRejected):
+        assert "\n" not in str(found)
+    else:
+        assert all(before.index < after.index for before, after in pairwise(found))

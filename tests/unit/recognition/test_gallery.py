@@ -1,0 +1,126 @@
+"""The gallery: what goes in comes out, what is no gallery is refused by name."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from recognition import Gallery, GalleryUnreadable
+
+RANDOM = np.random.default_rng(3)
+
+
+def embeddings(count: int) -> np.ndarray:
+    return RANDOM.normal(0, 0.09, (count, 128)).astype(np.float32)
+
+
+@pytest.fixture
+def gallery() -> Gallery:
+    return Gallery.of(["cy", "ada", "cy", "bob", "ada", "cy"], embeddings(6))
+
+
+def test_bytes_and_back(gallery):
+    again = Gallery.from_bytes(gallery.to_bytes())
+    assert again.people == gallery.people == ("ada", "bob", "cy")
+    assert np.array_equal(again.embeddings, gallery.embeddings)
+    assert again.person_ids() == ["ada", "ada", "bob", "cy", "cy", "cy"]
+    assert again.to_bytes() == gallery.to_bytes()
+
+
+def test_empty_gallery_knows_nobody():
+    empty = Gallery.from_bytes(Gallery.empty().to_bytes())
+    assert len(empty) == 0
+    assert empty.distances(embeddings(1)[0]).shape == (0,)
+
+
+def test_distances_are_l2_to_each_persons_nearest(gallery):
+    probe = embeddings(1)[0]
+    far = np.linalg.norm(gallery.embeddings - probe, axis=1)
+    expected = [far[:2].min(), far[2], far[3:].min()]
+    assert gallery.distances(probe) == pytest.approx(expected, abs=1e-5)
+
+
+def test_distance_is_the_mean_over_the_nearest_neighbours(gallery):
+    probe = embeddings(1)[0]
+    far = np.linalg.norm(gallery.embeddings - probe, axis=1)
+    expected = [np.sort(part)[:2].mean() for part in (far[:2], far[2:3], far[3:])]
+    assert gallery.distances(probe, 2) == pytest.approx(expected, abs=1e-5)
+    expected = [part.mean() for part in (far[:2], far[2:3], far[3:])]
+    assert gallery.distances(probe, 9) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_same_photo_enrolled_twice_counts_twice():
+    one = embeddings(1)
+    gallery = Gallery.of(["ada"] * 3, np.vstack([one, one, embeddings(1)]))
+    assert gallery.distances(one[0], 2)[0] == pytest.approx(0, abs=1e-3)
+
+
+def test_person_is_replaced_and_forgotten_without_a_trace(gallery):
+    new = embeddings(1)
+    replaced = gallery.with_person("cy", new)
+    assert np.array_equal(replaced.embeddings_of("cy"), new)
+    forgotten = gallery.without("cy")
+    assert "cy" not in forgotten
+    assert forgotten.people == ("ada", "bob")
+    data = forgotten.to_bytes()
+    assert all(row.tobytes() not in data for row in gallery.embeddings_of("cy"))
+    assert gallery.people == ("ada", "bob", "cy")  # the old one is untouched
+
+
+def test_last_person_can_be_forgotten(gallery):
+    assert gallery.without("ada").without("bob").without("cy").people == ()
+
+
+def npz(**arrays) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"text",
+        pickle.dumps({"person_ids": []}),
+        Gallery.of(["ada"], np.ones((1, 128))).to_bytes()[:-50],
+        npz(person_ids=np.array(["ada"])),
+        npz(format="facelab.gallery/9", person_ids=["ada"], embeddings=np.ones((1, 128))),
+        npz(format="facelab.gallery/1", person_ids=["ada"], embeddings=np.ones((1, 64))),
+        npz(format="facelab.gallery/1", person_ids=["ada", "bob"], embeddings=np.ones((1, 128))),
+        npz(format="facelab.gallery/1", person_ids=[""], embeddings=np.ones((1, 128))),
+        npz(format="facelab.gallery/1", person_ids=["ada"], embeddings=np.full((1, 128), np.nan)),
+        npz(format="facelab.gallery/1", person_ids=np.array([{}]), embeddings=np.ones((1, 128))),
+    ],
+    ids=[
+        "empty",
+        "text",
+        "pickle",
+        "truncated",
+        "part",
+        "version",
+        "width",
+        "count",
+        "blank",
+        "nan",
+        "objects",
+    ],
+)
+def test_what_is_not_a_gallery(data):
+    with pytest.raises(GalleryUnreadable) as caught:
+        Gallery.from_bytes(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_zip_bomb_is_refused_before_it_is_unpacked():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("embeddings.npy", b"")
+        # What the directory claims is what numpy would allocate.
+        archive.infolist()[0].file_size = 600 * 2**20
+    with pytest.raises(GalleryUnreadable, match="more than"):
+        Gallery.from_bytes(buffer.getvalue())
