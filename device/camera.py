@@ -208,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--spool-budget",
         type=size,
-        default="512M",
+        default="2G",
         metavar="SIZE",
         help="most disk space to use; then the oldest clip is dropped (default: %(default)s)",
     )
