@@ -1,6 +1,7 @@
 # facelab's front door. `make help` lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs e2e enroll forget roster bench training-env train evaluate deploy-model test lint format clean
+.PHONY: help setup up down status logs e2e enroll forget roster bench training-env train evaluate deploy-model test lint format clean \
+	aws-up aws-down aws-status device-add device-remove device-policy soak
 PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
 LAB := .venv/bin/python
@@ -75,3 +76,26 @@ clean: ## stop the lab; remove environments, models and reports
 	@if [ -x $(LAB) ]; then $(LAB) -m scripts.lab down; fi
 	@if [ -d build ]; then chmod -R u+w build; fi
 	rm -rf .venv build out
+
+aws-up: setup ## the lab on AWS: shows account, region and cost, asks once (ARGS=--yes)
+	@$(LAB) -m scripts.aws up $(ARGS)
+
+aws-down: ## delete all of it (ARGS=--keep-data copies people, gallery and models here first)
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m scripts.aws down $(ARGS)
+
+aws-status: ## what of the lab exists on AWS (ARGS=--json)
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m scripts.aws status $(ARGS)
+
+device-add: ## DEVICE=pi-01: a result queue for one more device
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m scripts.devices add "$$DEVICE" $(ARGS)
+
+device-remove: ## DEVICE=pi-01: delete its queue
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m scripts.devices remove "$$DEVICE" $(ARGS)
+
+device-policy: ## DEVICE=pi-01: the IAM policy that its credentials need
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m scripts.devices policy "$$DEVICE" $(ARGS)

@@ -89,8 +89,12 @@ class Switch:
         return self.names.bucket(self.account, self.client("sts").meta.region_name)
 
 
-def read_switch(environment: Mapping[str, str] | None = None) -> Switch:
+def read_switch(
+    environment: Mapping[str, str] | None = None, *, backend: str | None = None
+) -> Switch:
     """Read the switch from `environment`; by default the process's, over the lines of `.env`.
+
+    `backend` is for commands that mean one whatever FACELAB_BACKEND says.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def read_switch(environment: Mapping[str, str] | None = None) -> Switch:
     """
     process, dotenv = (os.environ, _dotenv()) if environment is None else (environment, {})
     environment = {**dotenv, **process}
-    backend = environment.get("FACELAB_BACKEND") or None
+    backend = backend or environment.get("FACELAB_BACKEND") or None
     if backend not in (None, *BACKENDS):
         raise InvalidSetting(f"FACELAB_BACKEND={backend} is not one of {', '.join(BACKENDS)}")
     prefix = environment.get("FACELAB_PREFIX") or "facelab"

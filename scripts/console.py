@@ -39,18 +39,22 @@ def run_command(main: Callable[[], int]) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from contract.clips import ContractError
+    from scripts.cloud_errors import explain
 
     try:
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(130)
     except LabError as error:
-        print(f"facelab: {error}", file=sys.stderr)
-        if error.hint:
-            print(f"  hint: {error.hint}", file=sys.stderr)
+        _complain(error)
     except ContractError as error:
         print(f"facelab: {error}", file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
-        print(f"facelab: the cloud answered: {error}", file=sys.stderr)
-        print("  hint: `make status` shows what is up; `make up` brings it up", file=sys.stderr)
+        _complain(explain(error))
     sys.exit(1)
+
+
+def _complain(error: LabError) -> None:
+    print(f"facelab: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"  hint: {error.hint}", file=sys.stderr)

@@ -1,0 +1,101 @@
+"""What the lab would cost on AWS: an estimate from list prices.
+
+The prices are AWS's list prices for us-east-1 (aws.amazon.com: lambda/pricing, s3/pricing,
+sqs/pricing, dynamodb/pricing/on-demand, ecr/pricing, cloudwatch/pricing), written down in
+early 2026 and not looked up by this program. Those of Lambda, SQS and DynamoDB were compared
+with articles of 2025 and 2026. Other regions cost up to a third more, prices change, and free
+tiers are left out of the figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PRICES_AS_OF = "early 2026, us-east-1"
+USD_PER_GB_SECOND = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
+USD_PER_REQUEST = 0.20e-6
+USD_PER_S3_PUT = 5.0e-6
+USD_PER_S3_GET = 0.4e-6
+USD_PER_S3_GB_MONTH = 0.023
+USD_PER_SQS_CALL = 0.40e-6
+USD_PER_DYNAMODB_WRITE = 0.625e-6
+USD_PER_DYNAMODB_READ = 0.125e-6
+USD_PER_ECR_GB_MONTH = 0.10
+USD_PER_LOGS_GB = 0.50
+
+HOURS_A_MONTH = 730.0
+LONG_POLL_S = 20
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What is assumed of a clip and of the lab. Change it and the estimate follows."""
+
+    clip_mb: float = 0.33  # half a second of 640×480 at 4 Mb/s
+    billed_s: float = 0.2  # warm, on the one vCPU that 1769 MB buy
+    memory_mb: int = 1769
+    log_kb: float = 0.6  # START, one line, END, REPORT
+    image_gb: float = 0.15  # compressed, as ECR stores it
+    images: int = 2
+    clip_days: float = 1.0  # the template's expiry
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One line of the estimate, in US dollars."""
+
+    what: str
+    usd: float
+
+
+def per_clips(clips: int, architecture: str, usage: Usage = Usage()) -> list[Cost]:
+    """What `clips` clips cost, each from the upload to the deleted result."""
+    gb_s = usage.billed_s * usage.memory_mb / 1024
+    month_share = usage.clip_days / 30
+    per_clip = [
+        Cost("Lambda compute", gb_s * USD_PER_GB_SECOND[architecture]),
+        Cost("Lambda requests", USD_PER_REQUEST),
+        # One GET for the clip; the checks for a new gallery and model come every 2 s at most.
+        Cost(
+            "S3",
+            USD_PER_S3_PUT
+            + 3 * USD_PER_S3_GET
+            + usage.clip_mb / 1024 * USD_PER_S3_GB_MONTH * month_share,
+        ),
+        # Send, receive, delete.
+        Cost("SQS", 3 * USD_PER_SQS_CALL),
+        # The ledger's claim and close; a look-up of one person in each of two models.
+        Cost("DynamoDB", 2 * USD_PER_DYNAMODB_WRITE + USD_PER_DYNAMODB_READ),
+        Cost("CloudWatch Logs", usage.log_kb / 1024**2 * USD_PER_LOGS_GB),
+    ]
+    return [Cost(line.what, line.usd * clips) for line in per_clip]
+
+
+def per_idle_month(usage: Usage = Usage()) -> list[Cost]:
+    """What a lab costs that stands unused for a month, with one device waiting for results."""
+    polls = HOURS_A_MONTH * 3600 / LONG_POLL_S
+    return [
+        Cost("ECR storage", usage.images * usage.image_gb * USD_PER_ECR_GB_MONTH),
+        Cost("SQS long polls while messages.py runs", polls * USD_PER_SQS_CALL),
+        Cost("S3: gallery and model", 0.03 * USD_PER_S3_GB_MONTH),
+    ]
+
+
+def total(lines: list[Cost]) -> float:
+    return sum(line.usd for line in lines)
+
+
+def estimate_text(architecture: str, usage: Usage = Usage()) -> list[str]:
+    """The estimate for a person."""
+    clips = 10_000
+    used, idle = per_clips(clips, architecture, usage), per_idle_month(usage)
+    return [
+        f"Estimated cost (list prices of {PRICES_AS_OF}; not an offer, no free tier counted):",
+        *(f"  {line.what:<40} {line.usd:8.4f} USD per {clips:,} clips" for line in used),
+        f"  {'together':<40} {total(used):8.4f} USD per {clips:,} clips",
+        *(f"  {line.what:<40} {line.usd:8.4f} USD a month" for line in idle),
+        f"  {'together, when nothing is recorded':<40} {total(idle):8.4f} USD a month",
+        f"  A clip every half second costs {total(per_clips(7200, architecture, usage)):.2f} USD "
+        "an hour. AWS's free tier (1 M Lambda requests and",
+        "  400,000 GB-s, 1 M SQS requests a month) covers a class's use of Lambda and SQS.",
+    ]

@@ -1,0 +1,118 @@
+"""What of the lab exists in the account: each resource asked for by its own service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from contract.switch import Switch
+from scripts.console import Progress
+from scripts.provision.devices import device_ids
+from scripts.provision.stacks import Stacks
+
+GONE = {
+    "404",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchBucket",
+    "NoSuchEntity",
+    "QueueDoesNotExist",
+    "RepositoryNotFoundException",
+    "ResourceNotFoundException",
+}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Something that exists. `state` is its service's word for how it is."""
+
+    kind: str
+    name: str
+    state: str
+
+
+def inventory(switch: Switch) -> list[Resource]:
+    """Everything of this lab that exists, stacks first."""
+    return list(_existing(switch))
+
+
+def _existing(switch: Switch) -> Iterator[Resource]:
+    names, quiet = switch.names, Progress(quiet=True)
+    stacks = Stacks(switch, quiet)
+    devices = device_ids(switch, quiet)
+    for name in (names.stack, *(names.device_stack(one) for one in devices)):
+        if status := stacks.status(name):
+            yield Resource("stack", name, status)
+    for kind, name, ask in _lookups(switch):
+        try:
+            yield Resource(kind, name, ask())
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in GONE:
+                raise
+        except LookupError:
+            continue
+    yield from (Resource("queue", name, "there") for name in _queues(switch))
+
+
+def _lookups(switch: Switch) -> list[tuple[str, str, Callable[[], str]]]:
+    """(kind, name, a call that gives the state or fails with "not found")."""
+    names = switch.names
+    clients: dict[str, Any] = {
+        service: switch.client(service) for service in ("s3", "lambda", "ecr", "dynamodb", "logs")
+    }
+
+    def bucket() -> str:
+        clients["s3"].head_bucket(Bucket=switch.bucket)
+        listed = clients["s3"].list_objects_v2(Bucket=switch.bucket)
+        more = "at least " if listed["IsTruncated"] else ""
+        return f"{more}{listed['KeyCount']} objects"
+
+    def function() -> str:
+        return clients["lambda"].get_function(FunctionName=names.function)["Configuration"]["State"]
+
+    def repository() -> str:
+        pages = (
+            clients["ecr"]
+            .get_paginator("describe_images")
+            .paginate(repositoryName=names.repository)
+        )
+        images = [image for page in pages for image in page["imageDetails"]]
+        size_mb = sum(image.get("imageSizeInBytes", 0) for image in images) / 1e6
+        return f"{len(images)} images, {size_mb:.0f} MB"
+
+    def table(name: str) -> Callable[[], str]:
+        return lambda: clients["dynamodb"].describe_table(TableName=name)["Table"]["TableStatus"]
+
+    def log_group() -> str:
+        groups = clients["logs"].describe_log_groups(logGroupNamePrefix=names.log_group)
+        found = [g for g in groups["logGroups"] if g["logGroupName"] == names.log_group]
+        if not found:
+            raise LookupError(names.log_group)
+        days = found[0].get("retentionInDays")
+        kept = f"{days} days" if days else "for ever"
+        return f"{found[0].get('storedBytes', 0) / 1e6:.1f} MB, kept {kept}"
+
+    return [
+        ("bucket", switch.bucket, bucket),
+        ("function", names.function, function),
+        ("repository", names.repository, repository),
+        ("table", names.people_table, table(names.people_table)),
+        ("table", names.ledger_table, table(names.ledger_table)),
+        ("log group", names.log_group, log_group),
+    ]
+
+
+def _queues(switch: Switch) -> list[str]:
+    """Our queues: the dead letters and one for each device, known or left behind."""
+    names = switch.names
+    ours = (names.dead_letters, names.result_queue("x").removesuffix("x"))
+    pages = switch.client("sqs").get_paginator("list_queues")
+    urls = (
+        url
+        for page in pages.paginate(QueueNamePrefix=f"{names.prefix}-")
+        for url in page.get("QueueUrls", ())
+    )
+    found = (url.rpartition("/")[2] for url in urls)
+    return sorted(one for one in found if one == ours[0] or one.startswith(ours[1]))
