@@ -99,3 +99,6 @@ device-remove: ## DEVICE=pi-01: delete its queue
 device-policy: ## DEVICE=pi-01: the IAM policy that its credentials need
 	@$(PYTHON) scripts/setup.py lab
 	@$(LAB) -m scripts.devices policy "$$DEVICE" $(ARGS)
+
+soak: setup ## several devices at once for a minute, against the lab that is up (ARGS=…)
+	@$(LAB) -m scripts.soak $(ARGS)
