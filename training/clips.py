@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.video.frame import PictureType
 
 from recognition import nal
 from training.dataset import DatasetError, person_slug
@@ -111,6 +112,8 @@ def _as_annex_b(path: Path) -> bytes:
                 break
             picture = frame.reformat(width, height, "yuv420p")
             picture.pts, picture.time_base = index, 1 / rate
+            # The source's picture types would force its key frames upon ours.
+            picture.pict_type = PictureType.NONE
             for packet in stream.encode(picture):
                 encoded.mux(packet)
         for packet in stream.encode(None):

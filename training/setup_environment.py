@@ -26,10 +26,10 @@ class SetUpFailed(Exception):
     """The environment could not be made; the message says which step failed and what to do."""
 
 
-def is_ready(environment: Path) -> bool:
-    """Whether `environment` was made completely, from the locks as they are now."""
+def is_ready(environment: Path, python: str = sys.executable) -> bool:
+    """Whether `environment` was made completely, by `python`, from the locks as they are now."""
     stamp = environment / STAMP
-    return stamp.is_file() and stamp.read_text() == _fingerprint()
+    return stamp.is_file() and stamp.read_text() == _fingerprint(environment, python)
 
 
 def create(environment: Path, python: str = sys.executable) -> None:
@@ -58,7 +58,7 @@ def create(environment: Path, python: str = sys.executable) -> None:
         _step("torch from PyPI", [*pip, str(TORCH_LOCK)])
     _step("first import", [ours, "-c", "import torch, onnxruntime, cv2, av, matplotlib"])
     _find_our_packages(environment)
-    (environment / STAMP).write_text(_fingerprint())
+    (environment / STAMP).write_text(_fingerprint(environment, python))
 
 
 def _find_our_packages(environment: Path) -> None:
@@ -68,9 +68,11 @@ def _find_our_packages(environment: Path) -> None:
     (packages / "facelab.pth").write_text("".join(f"{root}\n" for root in roots))
 
 
-def _fingerprint() -> str:
+def _fingerprint(environment: Path, python: str) -> str:
+    """Changes with a lock, the interpreter, and the folder: environments can't be moved."""
+    said = [f"{environment.resolve()}\n{Path(python).resolve()}\n{sys.version}".encode()]
     locks = (LOCK, TORCH_CPU_LOCK, TORCH_LOCK)
-    return hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
+    return hashlib.sha256(b"".join([*said, *(lock.read_bytes() for lock in locks)])).hexdigest()
 
 
 def _step(what: str, command: list[str], *, expected_to_work: bool = True) -> None:
@@ -95,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--python", default=sys.executable, help="interpreter to build it with (>= 3.11)"
     )
     options = parser.parse_args(arguments)
-    if is_ready(options.environment):
+    if is_ready(options.environment, options.python):
         return 0
     try:
         create(options.environment, options.python)

@@ -1,0 +1,116 @@
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from recognition.decode import Clip
+from recognition.settings import Settings
+from training.clips import UnreadableVideo, clips_of, read_clips
+from training.dataset import DatasetError
+
+FIXTURES = Path(__file__).parents[3] / "fixtures"
+
+
+def write_video(path, *, frames=30, size=(321, 241), codec="mpeg4", rate=30, pix_fmt="yuv420p"):
+    """A grey that brightens frame by frame."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    width, height = (side // 2 * 2 for side in size)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(rate))
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+        for index in range(frames):
+            grey = np.full((height, width, 3), min(20 + 6 * index, 200), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def brightness(clip):
+    frame = next(Clip(clip, Settings()).frames(1))
+    return frame.to_rgb().mean()
+
+
+def test_a_recording_is_cut_at_key_frames_without_a_change():
+    recording = FIXTURES / "lab.h264"
+    clips = clips_of(recording)
+    assert len(clips) == len(json.loads((FIXTURES / "truth.json").read_text())["clips"])
+    for clip in clips[:3]:
+        assert len(list(Clip(clip, Settings()).frames(15))) == 15
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [
+        ("a.mp4", "libx264", "yuv420p"),
+        ("a.avi", "mpeg4", "yuv420p"),
+        ("a.avi", "mjpeg", "yuvj420p"),
+    ],
+)
+def test_any_video_becomes_clips_of_half_a_second(tmp_path, name, codec, pix_fmt):
+    clips = clips_of(write_video(tmp_path / name, codec=codec, pix_fmt=pix_fmt))
+    assert len(clips) == 2
+    first, second = (brightness(clip) for clip in clips)
+    assert first == pytest.approx(20, abs=8)
+    assert second == pytest.approx(110, abs=8)
+
+
+def test_parameter_sets_that_come_once_are_repeated(tmp_path):
+    mp4 = write_video(tmp_path / "a.mp4", codec="libx264", frames=60)
+    with av.open(str(mp4)) as source:
+        first = next(source.decode(video=0))
+    codec = av.CodecContext.create("libx264", "w")
+    codec.width, codec.height, codec.pix_fmt = first.width, first.height, "yuv420p"
+    codec.time_base, codec.gop_size = Fraction(1, 30), 10
+    codec.options = {"x264-params": "repeat-headers=0:annexb=1:scenecut=0:keyint=10"}
+    codec.open()
+    frame = first.reformat(format="yuv420p")
+    stream = codec.extradata or b""
+    for index in range(30):
+        frame.pts = index
+        stream += b"".join(bytes(packet) for packet in codec.encode(frame))
+    stream += b"".join(bytes(packet) for packet in codec.encode(None))
+    (tmp_path / "once.h264").write_bytes(stream)
+    clips = clips_of(tmp_path / "once.h264")
+    assert len(clips) == 3
+    assert all(brightness(clip) > 0 for clip in clips)
+
+
+@pytest.mark.parametrize("data", [b"", b"no video at all", b"\x00\x00\x01" * 50])
+@pytest.mark.parametrize("name", ["broken.h264", "broken.mp4", "broken.avi"])
+def test_a_broken_video_is_named(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UnreadableVideo, match="broken"):
+        clips_of(tmp_path / name)
+
+
+def test_folders_tell_people_strangers_and_nobody(tmp_path):
+    for folder in ("Ada L", "Somebody Else", "nobody"):
+        write_video(tmp_path / folder / "one.avi", frames=15, size=(64, 48))
+    (tmp_path / "Ada L" / "broken.mp4").write_bytes(b"x")
+    clips, failed = read_clips(tmp_path, {"ada-l"})
+    assert {clip.name.split("/")[0]: (clip.visible, clip.strangers) for clip in clips} == {
+        "Ada L": (("ada-l",), 0),
+        "Somebody Else": ((), 1),
+        "nobody": ((), 0),
+    }
+    assert [path.name for path in failed] == ["broken.mp4"]
+
+
+def test_a_recording_needs_a_truth_that_fits(tmp_path):
+    (tmp_path / "lab.h264").write_bytes((FIXTURES / "lab.h264").read_bytes())
+    with pytest.raises(DatasetError, match=r"truth\.json"):
+        read_clips(tmp_path / "lab.h264", set())
+    (tmp_path / "truth.json").write_text('{"clips": [{"visible": [], "strangers": 0}]}')
+    with pytest.raises(DatasetError, match="1"):
+        read_clips(tmp_path, set())
+
+
+def test_a_large_video_is_made_smaller(tmp_path):
+    big = write_video(tmp_path / "big.avi", frames=2, size=(2560, 1440))
+    frame = next(Clip(clips_of(big)[0], Settings()).frames(1))
+    assert frame.to_rgb().shape == (720, 1280, 3)
+    assert cv2.countNonZero(frame.to_rgb()[..., 0]) > 0

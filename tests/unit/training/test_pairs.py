@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.evaluation.pairs import Pair, UnusablePairs, best_threshold, read_pairs, verify
+
+
+def faces(**places):
+    return {Path(name): np.array([place, 0.0]) for name, place in places.items()}
+
+
+def test_separable_pairs_are_all_right():
+    embeddings, pairs = {}, []
+    for number in range(40):
+        same = number % 2 == 0
+        a, b = Path(f"a{number}"), Path(f"b{number}")
+        embeddings[a] = np.zeros(2)
+        embeddings[b] = np.array([0.3 if same else 0.7, 0.0])
+        pairs.append(Pair(a, b, same))
+    made = verify(pairs, embeddings, "given")
+    assert (made.accuracy, made.deviation, made.n, made.same) == (1.0, 0.0, 40, 20)
+    assert made.threshold == pytest.approx(0.5)
+
+
+def test_the_threshold_of_a_fold_does_not_see_that_fold():
+    # Without signal, a threshold chosen on the very pairs would look better than chance.
+    random = np.random.default_rng(0)
+    embeddings, pairs = {}, []
+    for number in range(400):
+        a, b = Path(f"a{number}"), Path(f"b{number}")
+        embeddings[a], embeddings[b] = np.zeros(1), random.random(1)
+        pairs.append(Pair(a, b, bool(random.integers(2))))
+    made = verify(pairs, embeddings, "given")
+    assert 0.4 < made.accuracy < 0.56
+
+
+def test_a_pair_with_a_missing_face_counts_as_different():
+    embeddings = {**faces(a=0.0, b=0.1, c=1.0), Path("lost"): None}
+    pairs = [Pair(Path("a"), Path("b"), True)] * 10 + [Pair(Path("a"), Path("c"), False)] * 9
+    made = verify([*pairs, Pair(Path("a"), Path("lost"), True)], embeddings, "given")
+    assert made.without_face == 1
+    # One wrong pair, in a fold of three.
+    assert made.accuracy == pytest.approx(1 - (1 / 3) / 10, abs=1e-4)
+
+
+def test_the_best_threshold_lies_in_the_middle_of_the_gap():
+    distances = np.array([0.1, 0.2, 0.6, 0.8])
+    assert best_threshold(distances, np.array([True, True, False, False])) == pytest.approx(0.4)
+
+
+def test_no_threshold_is_put_between_equal_distances():
+    distances = np.array([0.3, 0.3, 0.9])
+    threshold = best_threshold(distances, np.array([True, False, False]))
+    assert threshold != pytest.approx(0.3)
+
+
+def test_paths_are_found_beside_the_table_or_in_the_data(tmp_path):
+    (tmp_path / "data" / "ada").mkdir(parents=True)
+    (tmp_path / "data" / "ada" / "1.png").touch()
+    (tmp_path / "beside.png").touch()
+    table = tmp_path / "pairs.csv"
+    table.write_text("\ufeffa,b,same\nada/1.png,beside.png,1\nada/1.png,gone.png,No\n", "utf-8")
+    first, second = read_pairs(table, tmp_path / "data")
+    assert (first.a, first.b, first.same) == (
+        tmp_path / "data" / "ada" / "1.png",
+        tmp_path / "beside.png",
+        True,
+    )
+    assert second.same is False
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b,same\n", "x,y\n1,2\n", "a,b,same\n1,2,maybe\n", "a,b,same\n1\n"]
+)
+def test_an_unusable_table_is_named(tmp_path, text):
+    (tmp_path / "pairs.csv").write_text(text)
+    with pytest.raises(UnusablePairs, match=r"pairs\.csv"):
+        read_pairs(tmp_path / "pairs.csv", tmp_path)
