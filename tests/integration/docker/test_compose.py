@@ -145,7 +145,14 @@ def test_image_serves_itself_outside_lambda(docker_lab, single_person_clip):
     )
     try:
         wait_until(lambda: b"serving" in container.logs(), 30, "the endpoint")
-        event = {"Records": [{"s3": {"bucket": {"name": cloud.bucket}, "object": {"key": key}}}]}
+        event = {
+            "Records": [
+                {
+                    "eventName": "ObjectCreated:Put",
+                    "s3": {"bucket": {"name": cloud.bucket}, "object": {"key": key}},
+                }
+            ]
+        }
         answer = requests.post(
             f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations",
             data=json.dumps(event),
