@@ -83,8 +83,6 @@ class SqsQueue:
             if problem.kind is Kind.CREDENTIALS:
                 self._switch.renew()
                 self._client = None
-            if problem.kind is Kind.MISSING:
-                self._url = None
             raise problem from error
 
 
