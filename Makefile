@@ -1,6 +1,6 @@
 # facelab's front door. `make help` lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs e2e enroll forget roster bench training-env train evaluate deploy-model test lint format clean \
+.PHONY: help setup up down status logs image doctor e2e enroll forget roster bench training-env train evaluate deploy-model test test-training lint format clean \
 	aws-up aws-down aws-status device-add device-remove device-policy soak
 PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
@@ -28,6 +28,13 @@ status: ## what is up, and what waits where (ARGS=--json)
 logs: ## the function's output (ARGS=--follow, ARGS=--emulator)
 	@$(PYTHON) scripts/setup.py lab
 	@$(LAB) -m scripts.lab logs $(ARGS)
+
+image: setup ## build the function's image, push it to ECR, deploy it by digest
+	@$(LAB) -m scripts.lab deploy
+
+doctor: ## what this machine can do, and what to do about what it can't (ARGS=--json)
+	@$(PYTHON) scripts/setup.py lab
+	@$(LAB) -m scripts.doctor $(ARGS)
 
 e2e: setup ## play the fixture through the whole loop, compare with the truth, write out/e2e.json
 	@$(LAB) -m scripts.e2e $(ARGS)
@@ -60,6 +67,9 @@ deploy-model: setup ## MODEL=out/training/custom.onnx: a new custom model goes l
 
 test: setup ## unit and integration tests, against a lab of their own
 	@$(LAB) -m pytest $(ARGS)
+
+test-training: training-env ## tests of training, with torch
+	@$(TRAINING) -m pytest tests/unit/training $(ARGS)
 
 lint: ## style, imports, security rules, templates
 	@$(PYTHON) scripts/setup.py lab

@@ -24,7 +24,7 @@ from pathlib import Path
 IMAGE = "debian:trixie-slim"
 RELEASE = "trixie"
 ORIGIN_LABEL = "facelab.base-image"
-PULL_TIMEOUT_S = 60
+PULL_TIMEOUT_S = 180
 REACH_TIMEOUT_S = 8
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -74,11 +74,11 @@ def origin() -> Origin:
     return Origin.MADE if ORIGIN_LABEL in (json.loads(done.stdout) or {}) else Origin.PULLED
 
 
-def pull() -> bool:
-    """Try to pull the image; False where no registry answers.
+def registry_answers() -> bool:
+    """Whether the image can be pulled, asked quickly.
 
-    The manifest is asked for first: behind a firewall that swallows packets a pull would
-    keep a newcomer waiting for minutes.
+    Only for the manifest: behind a firewall that swallows packets a pull would keep a
+    newcomer waiting for minutes.
     """
     try:
         reach = subprocess.run(
@@ -87,16 +87,25 @@ def pull() -> bool:
             check=False,
             timeout=REACH_TIMEOUT_S,
         )
-        if reach.returncode != 0:
-            return False
-        return (
-            subprocess.run(
-                ["docker", "pull", IMAGE], check=False, timeout=PULL_TIMEOUT_S
-            ).returncode
-            == 0
-        )
     except subprocess.TimeoutExpired:
         return False
+    return reach.returncode == 0
+
+
+def can_make() -> bool:
+    """Whether this machine can make the image from packages."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def pull() -> bool:
+    """Try to pull the image; False where no registry answers."""
+    if not registry_answers():
+        return False
+    try:
+        done = subprocess.run(["docker", "pull", IMAGE], check=False, timeout=PULL_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 def mirrors(index_targets: str) -> Mirrors:
@@ -123,7 +132,7 @@ def make() -> None:
     BaseImageError
         When this is not a Debian (or Ubuntu) machine or we are not root.
     """
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
+    if not can_make():
         raise BaseImageError(
             f"{IMAGE} can't be pulled, and making it takes root on a Debian machine: "
             "let the Docker engine reach a registry, or `docker load` the image from a file"

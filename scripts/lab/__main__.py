@@ -25,6 +25,7 @@ def fingerprint() -> str:
     digest = hashlib.sha256()
     files = [*function_files().values(), *astuple(SHIPPED)]
     files += (ROOT / "scripts" / "provision").glob("*.yaml")
+    files += [ROOT / "lambda" / name for name in ("Dockerfile", "entrypoint", "requirements.txt")]
     for path in sorted(files):
         digest.update(f"{path}\0{path.stat().st_size}\0".encode())
         # Models are large and content-addressed by the build; their size and time will do.
@@ -48,6 +49,16 @@ def up(switch: Switch, state: LabState, backend: Backend, progress: Progress) ->
         backend.start()
     state.deployed.write_text(current)
     progress(f"the lab is up ({backend.name}, {switch.endpoint_url})")
+
+
+def deploy(switch: Switch, state: LabState, backend: Backend, progress: Progress) -> None:
+    """Deploy what is here now; a lab that is down comes up with it."""
+    if not backend.is_up():
+        up(switch, state, backend, progress)
+        return
+    current = fingerprint()
+    deploy_now(backend)
+    state.deployed.write_text(current)
 
 
 def deploy_now(backend: Backend) -> None:
@@ -111,6 +122,7 @@ def main() -> int:
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("up", help="start the emulator and deploy what changed")
     actions.add_parser("down", help="stop the emulator and everything it started")
+    actions.add_parser("deploy", help="build, push and deploy the function, changed or not")
     shown = actions.add_parser("status", help="what is up, and what waits where")
     shown.add_argument("--json", action="store_true")
     logs = actions.add_parser("logs", help="the function's output")
@@ -124,6 +136,8 @@ def main() -> int:
     backend = choose_backend(switch, state, progress)
     if options.action == "up":
         up(switch, state, backend, progress)
+    elif options.action == "deploy":
+        deploy(switch, state, backend, progress)
     elif options.action == "down":
         backend.stop()
         progress("the lab is down")

@@ -1,0 +1,145 @@
+"""Say what this machine can do for the lab, and what to do about what it can't."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from contract.switch import Switch, read_switch
+from scripts.console import Progress, print_json, run_command
+from scripts.docker import base_image
+from scripts.docker.images import NO_CA, ca_file
+from scripts.lab.backends import choose_backend
+from scripts.lab.docker import engine_answers
+from scripts.lab.state import LabState
+from scripts.setup import BUILD, ENVIRONMENTS, MIN_PYTHON, ROOT
+
+MIN_FREE_GB = {"embedded": 3, "docker": 8}
+
+
+class Verdict(StrEnum):
+    GOOD = "good"
+    NOTE = "note"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. `hint` says what to do, where something can be done."""
+
+    what: str
+    verdict: Verdict
+    fact: str
+    hint: str = ""
+
+
+def python() -> Finding:
+    version = platform.python_version()
+    if sys.version_info < MIN_PYTHON:
+        return Finding("Python", Verdict.BAD, version, "make PYTHON=python3.12 …")
+    return Finding("Python", Verdict.GOOD, f"{version} on {platform.machine()}")
+
+
+def environments() -> Finding:
+    missing = [name for name, env in ENVIRONMENTS.items() if not env.stamp.exists()]
+    if missing:
+        return Finding(
+            "environments", Verdict.NOTE, f"{', '.join(missing)} not made yet", "make setup"
+        )
+    return Finding("environments", Verdict.GOOD, ", ".join(ENVIRONMENTS))
+
+
+def disk() -> Finding:
+    free_gb = shutil.disk_usage(BUILD if BUILD.exists() else ROOT).free / 1e9
+    needed = MIN_FREE_GB["docker" if engine_answers() else "embedded"]
+    verdict = Verdict.GOOD if free_gb >= needed else Verdict.BAD
+    return Finding("disk", verdict, f"{free_gb:.0f} GB free, {needed} GB needed")
+
+
+def engine() -> Finding:
+    if engine_answers():
+        return Finding(
+            "Docker", Verdict.GOOD, f"engine {_docker('version', '{{.Server.Version}}')}"
+        )
+    return Finding(
+        "Docker",
+        Verdict.NOTE,
+        "no engine with Compose answers; the embedded backend needs none",
+        "on Debian as root: python3 scripts/docker/install_engine.py",
+    )
+
+
+def base() -> Finding:
+    """Which way the base image of our images came, or would come."""
+    if not engine_answers():
+        return Finding("base image", Verdict.NOTE, "needs an engine")
+    came = base_image.origin()
+    if came is not base_image.Origin.ABSENT:
+        return Finding("base image", Verdict.GOOD, f"{base_image.IMAGE}, {came}")
+    if base_image.registry_answers():
+        return Finding("base image", Verdict.GOOD, f"{base_image.IMAGE} will be pulled")
+    if base_image.can_make():
+        return Finding(
+            "base image",
+            Verdict.GOOD,
+            f"no registry answers: {base_image.IMAGE} will be made from Debian's packages",
+        )
+    return Finding(
+        "base image",
+        Verdict.BAD,
+        f"no registry answers, and making {base_image.IMAGE} takes root on Debian",
+        f"docker load -i a file that has {base_image.IMAGE}",
+    )
+
+
+def certificates() -> Finding:
+    bundle = ca_file()
+    if bundle == NO_CA:
+        return Finding("extra CAs", Verdict.GOOD, "none for image builds (FACELAB_CA_FILE)")
+    return Finding("extra CAs", Verdict.GOOD, f"{bundle} for image builds")
+
+
+def lab(switch: Switch) -> Finding:
+    if switch.is_aws:
+        return Finding("backend", Verdict.GOOD, "aws (make aws-status)")
+    backend = choose_backend(switch, LabState(), Progress(quiet=True))
+    why = "FACELAB_BACKEND" if switch.backend else "chosen for this machine"
+    state = "up" if backend.is_up() else "down"
+    return Finding("backend", Verdict.GOOD, f"{backend.name} ({why}), {state}")
+
+
+def _docker(command: str, form: str) -> str:
+    done = subprocess.run(
+        ["docker", command, "--format", form], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+def examine(switch: Switch) -> list[Finding]:
+    checks: list[Callable[[], Finding]] = [python, environments, disk, engine, base, certificates]
+    return [*(check() for check in checks), lab(switch)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON list")
+    options = parser.parse_args()
+    findings = examine(read_switch())
+    if options.json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            print(f"{finding.verdict:>5}  {finding.what:<13} {finding.fact}")
+            if finding.hint:
+                print(f"{'':>21}hint: {finding.hint}")
+    return int(any(finding.verdict is Verdict.BAD for finding in findings))
+
+
+if __name__ == "__main__":
+    run_command(main)
