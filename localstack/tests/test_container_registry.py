@@ -1,0 +1,74 @@
+"""The registry behind ECR, as far as it goes without one. tests/integration/docker has the rest."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from localstack_image_functions.container_registry import (
+    Manifest,
+    Registry,
+    parse_uri,
+    registry_from_environment,
+)
+from localstack_image_functions.errors import ImageNotFound
+
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("uri", "repository", "selector"),
+    [
+        ("localhost:4510/app:v1", "app", "v1"),
+        ("localhost:4510/team/app", "team/app", "latest"),  # the port is no tag
+        (f"localhost:4510/app@{DIGEST}", "app", DIGEST),
+        (f"localhost:4510/app:v1@{DIGEST}", "app", DIGEST),  # a digest says more than a tag
+        ("000000000000.dkr.ecr.us-east-1.amazonaws.com/app:v1", "app", "v1"),
+        ("localhost/app", "app", "latest"),
+    ],
+)
+def test_uri_is_taken_apart(uri, repository, selector):
+    reference = parse_uri(uri)
+    assert (reference.repository, reference.selector) == (repository, selector)
+    assert reference.is_digest is (selector == DIGEST)
+
+
+@pytest.mark.parametrize("uri", ["", "app", "app:v1", "team/app:v1", "localhost:4510/"])
+def test_uri_without_a_registry_is_refused(uri):
+    """On AWS, too, a function's image comes from ECR, never from Docker Hub."""
+    with pytest.raises(ImageNotFound):
+        parse_uri(uri)
+
+
+def test_image_is_pinned_by_digest_where_the_engine_reaches_the_registry():
+    registry = Registry("http://registry:5000/", "localhost:4510")
+    assert registry.pinned("team/app", DIGEST) == f"localhost:4510/team/app@{DIGEST}"
+    assert registry.uri("team/app") == "localhost:4510/team/app"
+
+
+def test_size_is_that_of_the_compressed_layers_and_the_configuration():
+    manifest = {"config": {"size": 10}, "layers": [{"size": 100}, {"size": 1000}]}
+    assert Manifest(DIGEST, "application/json", json.dumps(manifest)).size_bytes == 1110
+
+
+def test_index_of_images_is_told_from_an_image():
+    index = Manifest(DIGEST, "application/vnd.oci.image.index.v1+json", "{}")
+    image = Manifest(DIGEST, "application/vnd.oci.image.manifest.v1+json", "{}")
+    assert index.is_index
+    assert not image.is_index
+
+
+def test_no_registry_unless_one_is_named():
+    assert registry_from_environment({}) is None
+    near = registry_from_environment({"IMAGE_FUNCTIONS_REGISTRY": "localhost:4510"})
+    assert near is not None
+    assert near.url == "http://localhost:4510"
+    far = registry_from_environment(
+        {
+            "IMAGE_FUNCTIONS_REGISTRY": "localhost:4510",
+            "IMAGE_FUNCTIONS_REGISTRY_URL": "http://registry:5000",
+        }
+    )
+    assert far is not None
+    assert (far.url, far.public_host) == ("http://registry:5000", "localhost:4510")

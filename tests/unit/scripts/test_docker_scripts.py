@@ -1,0 +1,54 @@
+"""Decisions of the docker scripts that need no engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.docker.base_image import BaseImageError, mirrors
+from scripts.docker.images import NO_CA, ca_file
+from scripts.docker.install_engine import Engine
+
+TARGETS = """\
+http://mirror.invalid/debian-security/ bookworm-security main
+http://mirror.invalid/debian/ bookworm main
+http://mirror.invalid/debian/ bookworm contrib
+http://elsewhere.invalid/tools cloud main
+"""
+
+
+def test_base_image_is_made_from_the_mirrors_that_this_machine_uses():
+    found = mirrors(TARGETS)
+    assert found.main == "http://mirror.invalid/debian/"
+    assert found.security == "http://mirror.invalid/debian-security/"
+
+
+def test_machine_without_a_debian_mirror_is_told_so():
+    with pytest.raises(BaseImageError, match="no Debian mirror"):
+        mirrors("http://elsewhere.invalid/tools cloud main\n")
+
+
+def test_mirror_without_a_security_archive_is_enough():
+    assert mirrors("http://mirror.invalid/debian bookworm main\n").security is None
+
+
+def test_builds_get_no_ca_unless_one_is_named():
+    assert ca_file({}) == NO_CA
+    assert NO_CA.read_bytes() == b""
+
+
+def test_our_own_variable_names_the_ca_first(tmp_path):
+    ours, theirs = tmp_path / "ours.pem", tmp_path / "theirs.pem"
+    ours.write_text("ours")
+    theirs.write_text("theirs")
+    environment = {"FACELAB_CA_FILE": str(ours), "SSL_CERT_FILE": str(theirs)}
+    assert ca_file(environment) == ours
+    assert ca_file({"SSL_CERT_FILE": str(theirs)}) == theirs
+    assert ca_file({"FACELAB_CA_FILE": str(tmp_path / "gone.pem")}) == NO_CA
+
+
+def test_separate_engine_touches_nothing_of_the_machines_own(tmp_path):
+    engine = Engine(tmp_path)
+    assert engine.host == f"unix://{tmp_path}/docker.sock"
+    assert all(str(tmp_path) in argument for argument in engine.arguments)
+    assert engine.environment["DOCKER_HOST"] == engine.host
+    assert Engine().arguments == []
