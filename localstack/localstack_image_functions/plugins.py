@@ -22,6 +22,7 @@ class ImageExecutorPlugin(RuntimeExecutorPlugin):
         from localstack_image_functions import executor, upstream
 
         upstream.resolve_images_through_ecr()
+        upstream.iterate_over_environments_safely()
         upstream.queue_events_instead_of_throttling()
         executor.configure()
         return executor.ExecutorByPackageType

@@ -312,16 +312,19 @@ def kill_marked(markers: Iterable[str] | None = None, lab: str | None = None) ->
     """
     wanted = frozenset(markers or ())
     killed = []
-    for process in psutil.process_iter():
+    # Not process_iter: it remembers processes, and refuses to kill the successor of one
+    # that had the same number.
+    for pid in psutil.pids():
         try:
-            if process.pid == os.getpid() or process.uids().real != os.getuid():
+            process = psutil.Process(pid)
+            if pid == os.getpid() or process.uids().real != os.getuid():
                 continue
             marker = process.environ().get(MARKER)
             if marker is None:
                 continue
             if marker in wanted or (lab is not None and marker.partition("/")[0] == lab):
                 process.kill()
-                killed.append(process.pid)
+                killed.append(pid)
         except psutil.Error:
             continue
     return killed

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from typing import TYPE_CHECKING, Any
 
 from localstack_image_functions.errors import ImageFunctionsError
 
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import ImageCode
-
-MAX_EVENT_THREADS = 32
 
 
 def wake_hypercorn_on_shutdown() -> None:
@@ -30,30 +28,6 @@ def wake_hypercorn_on_shutdown() -> None:
     HypercornRuntimeServer.shutdown = shutdown  # type: ignore[method-assign]
 
 
-def queue_events_instead_of_throttling() -> None:
-    """Let asynchronous events wait for a free environment, in their order.
-
-    LocalStack hands events to more threads than environments may run. Those over the limit
-    are throttled and come back after 2, 4, 8 … seconds: where a laptop's limit is a few, one
-    cold start delays a clip by half a minute, on AWS with its limit of 1000 by none.
-    """
-    from localstack.services.lambda_.invocation.event_manager import Poller
-
-    from localstack import config
-
-    original = Poller.__init__
-
-    def init(self: Poller, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        reserved = self.version_manager.function.reserved_concurrent_executions
-        limit = config.LAMBDA_LIMITS_CONCURRENT_EXECUTIONS if reserved is None else reserved
-        self.invoker_pool = ThreadPoolExecutor(
-            max_workers=max(1, min(limit, MAX_EVENT_THREADS)), thread_name_prefix="lambda-events"
-        )
-
-    Poller.__init__ = init  # type: ignore[method-assign]
-
-
 def resolve_images_through_ecr() -> None:
     """Let CreateFunction and UpdateFunctionCode take images from the emulated ECR.
 
@@ -63,6 +37,52 @@ def resolve_images_through_ecr() -> None:
     from localstack.services.lambda_ import provider
 
     provider.create_image_code = create_image_code
+
+
+def queue_events_instead_of_throttling() -> None:
+    """Let asynchronous events wait for a free environment, and survive an update in time.
+
+    LocalStack takes events off the queue faster than they may run. Those over the
+    concurrency limit are throttled and come back after 2, 4, 8 … seconds: where a laptop's
+    limit is a few, one cold start delays an event by half a minute, on AWS with its limit of
+    1000 by none. Those that wait in a thread pool for longer than the function's timeout plus
+    a minute run twice. And what the poller receives while an update stops it stays hidden
+    for as long.
+    """
+    from localstack.services.lambda_.invocation import event_manager
+
+    from localstack_image_functions.poller import Poller
+
+    event_manager.Poller = Poller
+
+
+def iterate_over_environments_safely() -> None:
+    """Let concurrent first invocations not fail with "dictionary changed size".
+
+    LocalStack looks for a free environment in a dictionary that other threads add to.
+    """
+    from localstack.services.lambda_.invocation.assignment import AssignmentService
+
+    original = AssignmentService.get_environment
+    guard = threading.Lock()
+
+    def get_environment(
+        self: AssignmentService, version_manager_id: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        with guard:
+            known = self.environments[version_manager_id]
+            if not isinstance(known, _SnapshotDict):
+                self.environments[version_manager_id] = _SnapshotDict(known)
+        return original(self, version_manager_id, *args, **kwargs)
+
+    AssignmentService.get_environment = get_environment  # type: ignore[method-assign]
+
+
+class _SnapshotDict(dict):
+    """A dictionary whose values can be walked through while others change it."""
+
+    def values(self) -> list[Any]:  # type: ignore[override]
+        return list(super().values())
 
 
 def create_image_code(image_uri: str) -> ImageCode:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 from botocore.config import Config
 
@@ -43,6 +44,7 @@ class Emulator:
 
     folder: Path
     lab: str
+    cache: Path
     port: int = 0
     process: subprocess.Popen | None = None
     extra: dict[str, str] = field(default_factory=dict)
@@ -72,6 +74,10 @@ class Emulator:
     def start(self) -> None:
         self.port = self.port or _free_port()
         self.folder.mkdir(parents=True, exist_ok=True)
+        cache = self.folder / "filesystem" / "var" / "lib" / "localstack" / "cache"
+        if not cache.exists():
+            cache.parent.mkdir(parents=True)
+            cache.symlink_to(self.cache)
         with (self.folder / "localstack.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [PYTHON, "-m", "localstack.runtime.main"],
@@ -214,10 +220,19 @@ def _need_localstack() -> None:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def localstack_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """LocalStack's index of all services, which takes it seconds to make, made once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def emulator(
+    tmp_path_factory: pytest.TempPathFactory, localstack_cache: Path
+) -> Iterator[Emulator]:
     """The emulator that most tests share."""
     _need_localstack()
-    emulator = Emulator(tmp_path_factory.mktemp("emulator"), f"pytest-{os.getpid()}-shared")
+    lab = f"pytest-{os.getpid()}-shared"
+    emulator = Emulator(tmp_path_factory.mktemp("emulator"), lab, localstack_cache)
     emulator.start()
     yield emulator
     emulator.stop()
@@ -225,10 +240,10 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def own_emulator(tmp_path: Path) -> Iterator[Emulator]:
+def own_emulator(tmp_path: Path, localstack_cache: Path) -> Iterator[Emulator]:
     """An emulator of the test's own, not started yet, to kill and start again."""
     _need_localstack()
-    emulator = Emulator(tmp_path / "emulator", f"pytest-{os.getpid()}-own")
+    emulator = Emulator(tmp_path / "emulator", f"pytest-{os.getpid()}-own", localstack_cache)
     yield emulator
     emulator.kill()
     subprocess.run(
@@ -262,3 +277,16 @@ def wait_until(condition: Callable[[], Any], limit_s: float = 20.0) -> Any:
 @pytest.fixture(name="wait_until")
 def wait_until_fixture() -> Callable[..., Any]:
     return wait_until
+
+
+@pytest.fixture
+def gone() -> Callable[[int], bool]:
+    """Whether a process has ended. One that nobody has collected yet has."""
+
+    def gone(pid: int) -> bool:
+        try:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return gone

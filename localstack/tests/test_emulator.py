@@ -55,6 +55,7 @@ REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/function"
 
 Wait = Callable[..., Any]
+Gone = Callable[[int], bool]
 
 
 def test_ecr_shows_exactly_the_image_that_runs(deployer: Any, emulator: Any) -> None:
@@ -253,7 +254,7 @@ def test_new_configuration_drops_warm_environments(deployer: Any, emulator: Any)
 
 
 def test_new_code_is_live_and_the_old_process_gone(
-    deployer: Any, emulator: Any, wait_until: Wait
+    deployer: Any, emulator: Any, wait_until: Wait, gone: Gone
 ) -> None:
     deployer.create("updated", HELLO)
     old = deployer.invoke("updated").payload["pid"]
@@ -262,7 +263,7 @@ def test_new_code_is_live_and_the_old_process_gone(
     client.update_function_code(FunctionName="updated", ImageUri=deployer.uri(bundle))
     client.get_waiter("function_updated_v2").wait(FunctionName="updated")
     assert deployer.invoke("updated").payload == "new"
-    wait_until(lambda: not psutil.pid_exists(old))
+    wait_until(lambda: gone(old))
 
 
 def test_update_lets_a_running_invocation_end(
@@ -278,11 +279,13 @@ def test_update_lets_a_running_invocation_end(
         assert running.result().payload == pid
 
 
-def test_deleted_function_leaves_no_process(deployer: Any, emulator: Any, wait_until: Wait) -> None:
+def test_deleted_function_leaves_no_process(
+    deployer: Any, emulator: Any, wait_until: Wait, gone: Gone
+) -> None:
     deployer.create("deleted", HELLO)
     pid = deployer.invoke("deleted").payload["pid"]
     emulator.client("lambda").delete_function(FunctionName="deleted")
-    wait_until(lambda: not psutil.pid_exists(pid))
+    wait_until(lambda: gone(pid))
 
 
 def test_output_reaches_cloudwatch_logs(deployer: Any, emulator: Any, wait_until: Wait) -> None:
@@ -386,3 +389,47 @@ def test_nothing_listens_beyond_loopback(emulator: Any) -> None:
     ]
     assert sockets
     assert set(sockets) == {"127.0.0.1"}
+
+
+def test_events_around_an_update_are_neither_lost_nor_late_nor_doubled(
+    deployer: Any, emulator: Any, wait_until: Wait
+) -> None:
+    """LocalStack's own poller hides such an event for the function's timeout plus a minute."""
+    deployer.create("busy", "def handler(event, context):\n    return event['n']\n", Timeout=60)
+    sqs = emulator.client("sqs")
+    queue = sqs.create_queue(QueueName="answers")["QueueUrl"]
+    client = emulator.client("lambda")
+    client.put_function_event_invoke_config(
+        FunctionName="busy",
+        DestinationConfig={
+            "OnSuccess": {"Destination": f"arn:aws:sqs:us-east-1:{ACCOUNT}:answers"}
+        },
+    )
+    sent = 40
+    for number in range(sent):
+        if number == sent // 2:
+            client.update_function_configuration(FunctionName="busy", Description="new")
+        client.invoke(
+            FunctionName="busy", InvocationType="Event", Payload=json.dumps({"n": number})
+        )
+    answers: list[int] = []
+
+    def all_answered() -> bool:
+        received = sqs.receive_message(
+            QueueUrl=queue, WaitTimeSeconds=1, MaxNumberOfMessages=10
+        ).get("Messages", [])
+        for message in received:
+            answers.append(json.loads(message["Body"])["responsePayload"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return len(answers) >= sent
+
+    wait_until(all_answered, 40)
+    assert sorted(answers) == list(range(sent))
+
+
+def test_first_invocations_all_at_once(deployer: Any) -> None:
+    """Environments are added while others look for a free one."""
+    deployer.create("burst", SLEEP)
+    with ThreadPoolExecutor(12) as pool:
+        jobs = [pool.submit(deployer.invoke, "burst", seconds=0.05) for _ in range(48)]
+        assert {job.result().error for job in jobs} == {None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from localstack_image_functions.process_sandbox import MARKER
 
+Gone = Callable[[int], bool]
 HANDLER = """
     import os, subprocess, time
     def handler(event, context):
@@ -53,26 +55,26 @@ def test_stop_ends_every_function_and_does_not_wait_for_long_ones(
 
 
 def test_no_function_survives_kill_9_of_the_emulator(
-    started: Any, own_emulator: Any, wait_until: Any
+    started: Any, own_emulator: Any, wait_until: Any, gone: Gone
 ) -> None:
     started.create("f", HANDLER)
     pid = started.invoke("f").payload
-    assert psutil.pid_exists(pid)
+    assert not gone(pid)
     os.kill(own_emulator.process.pid, signal.SIGKILL)
     own_emulator.process.wait()
-    wait_until(lambda: not psutil.pid_exists(pid))
+    wait_until(lambda: gone(pid))
     wait_until(lambda: not processes_of(own_emulator.lab))
 
 
 def test_next_start_sweeps_what_a_killed_one_left(
-    started: Any, own_emulator: Any, wait_until: Any
+    started: Any, own_emulator: Any, wait_until: Any, gone: Gone
 ) -> None:
     started.create("f", HANDLER)
     child = started.invoke("f", child=True).payload
     own_emulator.kill()
-    assert psutil.pid_exists(child)
+    assert not gone(child)
     leftovers = list((own_emulator.folder / "functions").rglob("function-*"))
     assert leftovers
     own_emulator.start()
-    wait_until(lambda: not psutil.pid_exists(child))
+    wait_until(lambda: gone(child))
     assert not any(folder.exists() for folder in leftovers)

@@ -121,6 +121,7 @@ def streams(event, context):
 """
 
 Make = Callable[..., ExecutionEnvironment]
+Gone = Callable[[int], bool]
 
 
 @pytest.fixture
@@ -250,7 +251,7 @@ def test_death_by_signal_is_not_taken_for_out_of_memory(make: Make) -> None:
     assert message.endswith("signal: killed")
 
 
-def test_timeout_is_enforced_and_the_next_call_works(make: Make) -> None:
+def test_timeout_is_enforced_and_the_next_call_works(make: Make, gone: Gone) -> None:
     environment = make(timeout_s=1.0)
     pid = answer(environment)["pid"]
     outcome = invoke(environment, do="sleep", seconds=60)
@@ -259,7 +260,7 @@ def test_timeout_is_enforced_and_the_next_call_works(make: Make) -> None:
     assert message.endswith("Task timed out after 1.00 seconds")
     assert "going to sleep" in outcome.logs
     assert "Status: timeout" in outcome.logs
-    assert not psutil.pid_exists(pid)
+    assert gone(pid)
     assert answer(environment)["calls"] == 1
 
 
@@ -425,12 +426,12 @@ def test_lines_of_two_streams_are_never_mixed(make: Make) -> None:
 
 
 @pytest.mark.parametrize("session", [False, True])
-def test_what_a_function_started_ends_with_it(make: Make, session: bool) -> None:
+def test_what_a_function_started_ends_with_it(make: Make, session: bool, gone: Gone) -> None:
     environment = make()
     child = answer(environment, do="leave_child", session=session)
-    assert psutil.pid_exists(child)
+    assert not gone(child)
     environment.stop(drain=False)
-    wait_until(lambda: not psutil.pid_exists(child))
+    wait_until(lambda: gone(child))
 
 
 def test_stop_lets_a_running_invocation_end(make: Make) -> None:
@@ -459,12 +460,12 @@ def test_invocation_after_stop_is_refused(make: Make) -> None:
         invoke(environment)
 
 
-def test_sweep_kills_by_lab_and_nothing_else(make: Make) -> None:
+def test_sweep_kills_by_lab_and_nothing_else(make: Make, gone: Gone) -> None:
     pid = answer(make())["pid"]
     assert kill_marked(lab="another lab") == []
-    assert psutil.pid_exists(pid)
+    assert not gone(pid)
     assert pid in kill_marked(lab=f"pytest-{os.getpid()}")
-    wait_until(lambda: not psutil.pid_exists(pid))
+    wait_until(lambda: gone(pid))
 
 
 def test_nothing_is_left_after_many_lives(make: Make) -> None:

@@ -1,0 +1,97 @@
+"""The poller of a function's asynchronous events, in place of LocalStack's own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from localstack.services.lambda_.invocation import event_manager
+from localstack.services.lambda_.invocation.internal_sqs_queue import get_fake_sqs_client
+from localstack.services.lambda_.invocation.version_manager import LambdaVersionManager
+
+from localstack import config
+
+LOG = logging.getLogger(__name__)
+
+WAIT_S = 2
+HIDDEN_BEYOND_TIMEOUT_S = 60
+RETRY_S = 1.0
+BATCH = 10
+MAX_WORKERS = 32
+
+
+class Poller(event_manager.Poller):
+    """Takes no more events off the queue than it can run now, and gives back the rest."""
+
+    def __init__(self, version_manager: LambdaVersionManager, event_queue_url: str) -> None:
+        super().__init__(version_manager, event_queue_url)
+        workers = _workers(version_manager)
+        self.invoker_pool = ThreadPoolExecutor(workers, thread_name_prefix="lambda-events")
+        self._free = threading.Semaphore(workers)
+        self._queue = get_fake_sqs_client()
+
+    def run(self, *_: Any, **__: Any) -> None:
+        while not self._shutdown_event.is_set():
+            free = self._take_free()
+            messages: list[dict] = []
+            try:
+                messages = self._receive(free) if free else []
+            except Exception as error:  # whatever a deleted queue or function raises
+                if not self._shutdown_event.wait(RETRY_S):
+                    LOG.error("polling %s: %s", self.event_queue_url, error)
+            for _ in range(free - len(messages)):
+                self._free.release()
+            for message in messages:
+                self._run(message)
+
+    def _take_free(self) -> int:
+        """Take all free workers, at most a batch; waits a while for the first."""
+        if not self._free.acquire(timeout=WAIT_S):
+            return 0
+        taken = 1
+        while taken < BATCH and self._free.acquire(blocking=False):
+            taken += 1
+        return taken
+
+    def _receive(self, limit: int) -> list[dict]:
+        timeout_s = self.version_manager.function_version.config.timeout
+        response = self._queue.receive_message(
+            QueueUrl=self.event_queue_url,
+            WaitTimeSeconds=WAIT_S,
+            MaxNumberOfMessages=limit,
+            VisibilityTimeout=timeout_s + HIDDEN_BEYOND_TIMEOUT_S,
+        )
+        return response.get("Messages") or []
+
+    def _run(self, message: dict) -> None:
+        if self._shutdown_event.is_set():
+            self._give_back(message)
+            return
+        try:
+            future = self.invoker_pool.submit(self.handle_message, message)
+        except RuntimeError:  # shut down since we looked
+            self._give_back(message)
+            return
+        future.add_done_callback(lambda done: self._finished(done, message))
+
+    def _finished(self, future: Future, message: dict) -> None:
+        self._free.release()
+        if future.cancelled():
+            self._give_back(message)
+
+    def _give_back(self, message: dict) -> None:
+        """Show the event to the next poller at once."""
+        with contextlib.suppress(Exception):  # the queue goes with a deleted function
+            queue = self._queue.queue_manager.get_queue(self.event_queue_url)
+            queue.update_visibility_timeout(message["ReceiptHandle"], 0)
+
+
+def _workers(version_manager: LambdaVersionManager) -> int:
+    """How many events may run at a time."""
+    function = version_manager.function
+    reserved = function.reserved_concurrent_executions if function else None
+    limit = config.LAMBDA_LIMITS_CONCURRENT_EXECUTIONS if reserved is None else reserved
+    return max(1, min(limit, MAX_WORKERS))
