@@ -311,23 +311,32 @@ def kill_marked(markers: Iterable[str] | None = None, lab: str | None = None) ->
     Finds what left its process group or lost its parent, too. Returns the process ids.
     """
     wanted = frozenset(markers or ())
-    killed = []
-    # Not process_iter: it remembers processes, and refuses to kill the successor of one
-    # that had the same number.
+    killed: list[int] = []
+    # Again while there was something: what was about to fork has left a child behind.
+    while found := _marked(wanted, lab) - set(killed):
+        for pid in found:
+            # Not psutil's kill(): it refuses when the system's clock was set meanwhile.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        killed += found
+    return killed
+
+
+def _marked(markers: frozenset[str], lab: str | None) -> set[int]:
+    found = set()
     for pid in psutil.pids():
         try:
             process = psutil.Process(pid)
             if pid == os.getpid() or process.uids().real != os.getuid():
                 continue
             marker = process.environ().get(MARKER)
-            if marker is None:
-                continue
-            if marker in wanted or (lab is not None and marker.partition("/")[0] == lab):
-                process.kill()
-                killed.append(pid)
         except psutil.Error:
             continue
-    return killed
+        if marker is None:
+            continue
+        if marker in markers or (lab is not None and marker.partition("/")[0] == lab):
+            found.add(pid)
+    return found
 
 
 def _beside(program: str, directory: Path) -> str:
