@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -138,20 +139,20 @@ class Gallery:
         if neighbours == 1 or counts.max() == 1:
             return total
         nearest = total
-        owner = np.repeat(np.arange(len(self.people)), self._counts())
         for rank in range(1, int(counts.max())):
-            distances[_first_equal(distances, nearest, owner)] = np.inf
+            distances[_first_equal(distances, nearest, self._owner)] = np.inf
             nearest = np.minimum.reduceat(distances, self.starts)
             total = total + np.where(counts > rank, nearest, 0)
         return (total / counts).astype(np.float32)
 
-    @property
+    @cached_property
     def _squared_norms(self) -> np.ndarray:
-        cached = self.__dict__.get("_norms")
-        if cached is None:
-            cached = np.einsum("ij,ij->i", self.embeddings, self.embeddings)
-            object.__setattr__(self, "_norms", cached)
-        return cached
+        return np.einsum("ij,ij->i", self.embeddings, self.embeddings)
+
+    @cached_property
+    def _owner(self) -> np.ndarray:
+        """Index into `people` of every embedding."""
+        return np.repeat(np.arange(len(self.people)), self._counts())
 
     def _counts(self) -> np.ndarray:
         return np.diff(np.append(self.starts, len(self.embeddings)))
