@@ -10,7 +10,7 @@ import numpy as np
 LEAST_ACCEPT = 0.6
 # Never above: it would reject everybody, and says that the model can't tell people apart.
 MOST_ACCEPT = 0.98
-STRANGERS_NAMED_AT_MOST = 0.01
+STRANGERS_NAMED_AT_MOST = 0.003
 _CANDIDATE_SHARE = 0.5
 _MARGIN = 0.1
 

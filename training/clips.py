@@ -15,6 +15,7 @@ from pathlib import Path
 
 import av
 from av.video.frame import PictureType
+from av.video.reformatter import ColorRange
 
 from recognition import nal
 from training.dataset import DatasetError, person_slug
@@ -110,7 +111,8 @@ def _as_annex_b(path: Path) -> bytes:
         for index, frame in enumerate(source.decode(video)):
             if index >= _MAX_SECONDS * rate:
                 break
-            picture = frame.reformat(width, height, "yuv420p")
+            # Motion JPEG has the full range of values, H.264 is decoded as if it had not.
+            picture = frame.reformat(width, height, "yuv420p", dst_color_range=ColorRange.MPEG)
             picture.pts, picture.time_base = index, 1 / rate
             # The source's picture types would force its key frames upon ours.
             picture.pict_type = PictureType.NONE
