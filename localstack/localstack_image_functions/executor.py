@@ -25,6 +25,7 @@ from localstack_image_functions.images import resolve_image
 from localstack_image_functions.process_sandbox import (
     ProcessFlavour,
     ProcessSettings,
+    isolation_available,
     kill_marked,
 )
 from localstack_image_functions.settings import Settings, read_settings
@@ -91,6 +92,12 @@ class ProcessBackend:
         self._lab = settings.lab
         root = settings.temporary_root or Path(config.dirs.tmp) / "functions"
         self._temporary_root = root / settings.lab
+        self._isolate = settings.isolate and isolation_available()
+        if settings.isolate and not self._isolate:
+            LOG.warning(
+                "this system lets no process set itself apart: functions see the host's files "
+                "as the emulator does"
+            )
 
     def resolve_image(self, uri: str) -> str:
         return resolve_image(uri)
@@ -121,6 +128,7 @@ class ProcessBackend:
                 ephemeral_mb=storage.size if storage else DEFAULT_EPHEMERAL_MB,
                 marker=f"{self._lab}/{environment_id}",
                 temporary_root=self._temporary_root,
+                isolate=self._isolate,
             )
         )
 

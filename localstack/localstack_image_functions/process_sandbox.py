@@ -18,7 +18,9 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -34,6 +36,13 @@ DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 MEMORY_SAMPLE_S = 0.05
 MAX_OPEN_FILES = 1024
 
+# The user that AWS runs functions as.
+FUNCTION_UID = 993
+FUNCTION_GID = 990
+
+# -I: nothing of the host's Python settings; -S: half the start-up time.
+_LAUNCH = (sys.executable, "-I", "-S", launcher.__file__)
+
 # The death signal of a process comes when the *thread* that forked it ends.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="function-spawner")
 
@@ -43,7 +52,9 @@ class ProcessSettings:
     """How to run one function version as a process.
 
     `environment` is the whole environment but for what belongs to one process only
-    (AWS_LAMBDA_RUNTIME_API, HOME, TMPDIR). `marker` is `<lab>/<environment id>`.
+    (AWS_LAMBDA_RUNTIME_API, HOME, TMPDIR). `marker` is `<lab>/<environment id>`. With
+    `isolate`, everything but its own /tmp is read-only and it is an unprivileged user; see
+    `isolation_available`.
     """
 
     argv: tuple[str, ...]
@@ -53,6 +64,33 @@ class ProcessSettings:
     ephemeral_mb: int
     marker: str
     temporary_root: Path
+    isolate: bool = False
+
+
+@cache
+def isolation_available() -> bool:
+    """Whether this machine lets a process set itself apart (Linux 5.12, user namespaces)."""
+    if sys.platform != "linux":
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        specification = {
+            "argv": [sys.executable, "-I", "-S", "-c", ""],
+            "executable": sys.executable,
+            "environment": {},
+            "directory": "/",
+            "parent": os.getpid(),
+            "max_files": MAX_OPEN_FILES,
+            "max_file_bytes": 2**20,
+            **_apart({folder: folder}),
+        }
+        probe = subprocess.run(
+            _LAUNCH, input=json.dumps(specification).encode(), env={}, capture_output=True
+        )
+    return probe.returncode == 0
+
+
+def _apart(writable: Mapping[str, str]) -> dict[str, Any]:
+    return {"writable": writable, "uid": FUNCTION_UID, "gid": FUNCTION_GID}
 
 
 class ProcessFlavour:
@@ -69,28 +107,32 @@ class ProcessFlavour:
         settings = self._settings
         settings.temporary_root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix="function-", dir=settings.temporary_root))
-        environment = {
-            "PATH": DEFAULT_PATH,
-            "LANG": "en_US.UTF-8",
-            "TZ": ":UTC",
-            "HOME": str(temporary),
-            "TMPDIR": str(temporary),
-            **settings.environment,
-            "AWS_LAMBDA_RUNTIME_API": runtime_api,
-            MARKER: settings.marker,
-        }
         try:
             executable = shutil.which(
-                _beside(settings.argv[0], settings.directory), path=environment["PATH"]
+                _beside(settings.argv[0], settings.directory),
+                path=settings.environment.get("PATH", DEFAULT_PATH),
             )
             if executable is None:
                 raise EntrypointNotFound(
                     f"fork/exec {settings.argv[0]}: no such file or not executable"
                 )
+            own_tmp = str(temporary)
+            if settings.isolate and not _lies_in_tmp(settings.directory, executable):
+                own_tmp = "/tmp"  # noqa: S108  the function's, not the host's
             specification = {
                 "argv": settings.argv,
                 "executable": executable,
-                "environment": environment,
+                "environment": {
+                    "PATH": DEFAULT_PATH,
+                    "LANG": "en_US.UTF-8",
+                    "TZ": ":UTC",
+                    "HOME": own_tmp,
+                    "TMPDIR": own_tmp,
+                    **settings.environment,
+                    "AWS_LAMBDA_RUNTIME_API": runtime_api,
+                    MARKER: settings.marker,
+                },
+                **_apart({own_tmp: str(temporary)} if settings.isolate else {}),
                 "directory": str(settings.directory),
                 "parent": os.getpid(),
                 "max_files": MAX_OPEN_FILES,
@@ -181,8 +223,7 @@ class ProcessSandbox:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            # -I: nothing of the host's Python settings; -S: half the start-up time.
-            [sys.executable, "-I", "-S", launcher.__file__],
+            _LAUNCH,
             stdin=subprocess.PIPE,
             stdout=self._pipes.stdout,
             stderr=self._pipes.stderr,
@@ -337,6 +378,15 @@ def _marked(markers: frozenset[str], lab: str | None) -> set[int]:
         if marker in markers or (lab is not None and marker.partition("/")[0] == lab):
             found.add(pid)
     return found
+
+
+def _lies_in_tmp(directory: Path, executable: str) -> bool:
+    """Whether the function itself would be hidden by a /tmp of its own."""
+    tmp = Path("/tmp").resolve()  # noqa: S108
+    program = Path(executable)
+    return any(
+        path.is_relative_to(tmp) for path in (directory.resolve(), program, program.resolve())
+    )
 
 
 def _beside(program: str, directory: Path) -> str:

@@ -18,14 +18,16 @@ class Settings:
 
     `sandbox` (IMAGE_FUNCTIONS_SANDBOX) is `process` or `container`; `lab`
     (IMAGE_FUNCTIONS_LAB) tells several emulators on one machine apart when leftovers are
-    swept; `store` (IMAGE_FUNCTIONS_STORE) is the bundle store and `temporary_root`
-    (IMAGE_FUNCTIONS_TMP) holds the functions' /tmp, both for processes.
+    swept. For processes, `store` (IMAGE_FUNCTIONS_STORE) is the bundle store,
+    `temporary_root` (IMAGE_FUNCTIONS_TMP) holds the functions' /tmp, and `isolate`
+    (IMAGE_FUNCTIONS_ISOLATION, `auto` or `off`) sets them apart where the system can.
     """
 
     sandbox: str
     lab: str
     store: Path | None
     temporary_root: Path | None
+    isolate: bool = True
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -44,11 +46,15 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     lab = environment.get("IMAGE_FUNCTIONS_LAB") or "lab"
     if "/" in lab:
         raise InvalidSetting(f"IMAGE_FUNCTIONS_LAB={lab} may not contain a slash")
+    isolation = environment.get("IMAGE_FUNCTIONS_ISOLATION") or "auto"
+    if isolation not in ("auto", "off"):
+        raise InvalidSetting(f"IMAGE_FUNCTIONS_ISOLATION={isolation} is not one of auto, off")
     return Settings(
         sandbox=sandbox,
         lab=lab,
         store=_folder(environment, "IMAGE_FUNCTIONS_STORE"),
         temporary_root=_folder(environment, "IMAGE_FUNCTIONS_TMP"),
+        isolate=isolation == "auto",
     )
 
 

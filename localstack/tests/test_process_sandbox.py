@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -27,6 +28,7 @@ from localstack_image_functions.process_sandbox import (
     MARKER,
     ProcessFlavour,
     ProcessSettings,
+    isolation_available,
     kill_marked,
 )
 
@@ -106,6 +108,24 @@ def open_files():
             pass  # the listing's own
     return sorted(targets)
 
+def write(event, context):
+    failed = {}
+    for path in event["paths"]:
+        try:
+            Path(path).write_text("x")
+        except OSError as error:
+            failed[path] = type(error).__name__ + ": " + error.strerror
+    return failed
+
+def who(event, context):
+    status = dict(
+        line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
+    )
+    return {
+        "uid": os.getuid(), "gid": os.getgid(), "tmp": os.listdir("/tmp"),
+        "capabilities": int(status["CapEff"], 16), "no_new_privs": int(status["NoNewPrivs"]),
+    }
+
 def fill(event, context):
     with open(Path(os.environ["TMPDIR"]) / "big", "wb") as file:
         for _ in range(event["mb"]):
@@ -124,6 +144,25 @@ Make = Callable[..., ExecutionEnvironment]
 Gone = Callable[[int], bool]
 
 
+needs_isolation = pytest.mark.skipif(
+    not isolation_available(), reason="this system lets no process set itself apart"
+)
+
+
+@pytest.fixture(
+    params=[pytest.param(True, marks=needs_isolation, id="apart"), pytest.param(False, id="plain")]
+)
+def isolate(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+@pytest.fixture
+def outside_tmp() -> Iterator[Path]:
+    """A folder that a function's own /tmp does not hide."""
+    with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     """Make execution environments; all are stopped in the end."""
@@ -138,8 +177,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
         argv: tuple[str, ...] = (sys.executable, "-m", "awslambdaric", "handler.handler"),
         init_limit_s: float = 10.0,
         variables: dict[str, str] | None = None,
+        isolate: bool = isolation_available(),
+        folder: Path = tmp_path,
     ) -> ExecutionEnvironment:
-        task = tmp_path / f"task{len(made)}"
+        task = folder / f"task{len(made)}"
         task.mkdir()
         (task / "handler.py").write_text(textwrap.dedent(code))
         environment = ExecutionEnvironment(
@@ -157,6 +198,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
                     ephemeral_mb=ephemeral_mb,
                     marker=f"pytest-{os.getpid()}/{len(made)}",
                     temporary_root=tmp_path / "functions",
+                    isolate=isolate,
                 )
             ),
             init_limit_s=init_limit_s,
@@ -195,8 +237,8 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_environment_stays_warm(make: Make) -> None:
-    environment = make()
+def test_environment_stays_warm(make: Make, isolate: bool) -> None:
+    environment = make(isolate=isolate)
     first = answer(environment)
     second = answer(environment)
     assert (first["calls"], second["calls"]) == (1, 2)
@@ -251,8 +293,8 @@ def test_death_by_signal_is_not_taken_for_out_of_memory(make: Make) -> None:
     assert message.endswith("signal: killed")
 
 
-def test_timeout_is_enforced_and_the_next_call_works(make: Make, gone: Gone) -> None:
-    environment = make(timeout_s=1.0)
+def test_timeout_is_enforced_and_the_next_call_works(make: Make, isolate: bool, gone: Gone) -> None:
+    environment = make(isolate=isolate, timeout_s=1.0)
     pid = answer(environment)["pid"]
     outcome = invoke(environment, do="sleep", seconds=60)
     kind, message = error_of(outcome)
@@ -281,8 +323,8 @@ def test_memory_over_the_limit_is_out_of_memory(make: Make) -> None:
     assert answer(environment)["calls"] == 1
 
 
-def test_memory_of_children_counts(make: Make) -> None:
-    kind, _ = error_of(invoke(make(memory_mb=200), do="eat_in_child"))
+def test_memory_of_children_counts(make: Make, isolate: bool) -> None:
+    kind, _ = error_of(invoke(make(isolate=isolate, memory_mb=200), do="eat_in_child"))
     assert kind == "Runtime.OutOfMemory"
 
 
@@ -375,8 +417,8 @@ def test_function_sees_its_own_environment_and_nothing_of_the_host(
     assert seen["HOME"] == seen["TMPDIR"] != os.environ.get("HOME")
 
 
-def test_process_is_set_apart(make: Make) -> None:
-    seen = answer(make(), do="look")
+def test_process_is_set_apart(make: Make, isolate: bool) -> None:
+    seen = answer(make(isolate=isolate), do="look")
     assert seen["session"]
     assert seen["umask"] == 0o022
     # Its input, its output and error, and what the runtime itself opened to talk to us.
@@ -394,8 +436,8 @@ def test_context_of_the_invocation(make: Make) -> None:
     assert seen["memory"] == "256"
 
 
-def test_temporary_directory_is_its_own_and_goes_with_it(make: Make) -> None:
-    one, other = make(), make()
+def test_temporary_directory_is_its_own_and_goes_with_it(make: Make, isolate: bool) -> None:
+    one, other = make(isolate=isolate), make(isolate=isolate)
     first = Path(answer(one, do="look")["environment"]["TMPDIR"])
     second = Path(answer(other, do="look")["environment"]["TMPDIR"])
     assert first != second
@@ -403,6 +445,33 @@ def test_temporary_directory_is_its_own_and_goes_with_it(make: Make) -> None:
     one.stop(drain=False)
     assert not first.exists()
     assert second.exists()
+
+
+@needs_isolation
+def test_only_its_own_tmp_is_writable(make: Make, outside_tmp: Path) -> None:
+    environment = make(folder=outside_tmp)
+    task = outside_tmp / "task0"
+    refused = [str(task / "new"), str(task / "handler.py"), str(Path.home() / "new"), "/dev/shm/x"]  # noqa: S108
+    host = Path(tempfile.gettempdir()) / f"of-the-function-{os.getpid()}"
+    failed = answer(environment, do="write", paths=[*refused, "/dev/null", str(host)])
+    assert failed == dict.fromkeys(refused, "OSError: Read-only file system")
+    assert not host.exists()
+    assert answer(environment, do="look")["environment"]["TMPDIR"] == "/tmp"  # noqa: S108
+    assert answer(environment, do="who")["tmp"] == [host.name]
+
+
+@needs_isolation
+def test_function_is_an_ordinary_user_without_capabilities(make: Make, outside_tmp: Path) -> None:
+    seen = answer(make(folder=outside_tmp), do="who")
+    assert seen == {"uid": 993, "gid": 990, "tmp": [], "capabilities": 0, "no_new_privs": 1}
+
+
+@needs_isolation
+def test_function_that_lies_in_tmp_is_not_hidden_from_itself(make: Make) -> None:
+    environment = make()
+    own = answer(environment, do="look")["environment"]["TMPDIR"]
+    assert own != "/tmp"  # noqa: S108
+    assert answer(environment, do="write", paths=[f"{own}/x"]) == {}
 
 
 def test_file_larger_than_the_ephemeral_storage(make: Make) -> None:
@@ -426,16 +495,18 @@ def test_lines_of_two_streams_are_never_mixed(make: Make) -> None:
 
 
 @pytest.mark.parametrize("session", [False, True])
-def test_what_a_function_started_ends_with_it(make: Make, session: bool, gone: Gone) -> None:
-    environment = make()
+def test_what_a_function_started_ends_with_it(
+    make: Make, isolate: bool, session: bool, gone: Gone
+) -> None:
+    environment = make(isolate=isolate)
     child = answer(environment, do="leave_child", session=session)
     assert not gone(child)
     environment.stop(drain=False)
     wait_until(lambda: gone(child))
 
 
-def test_stop_lets_a_running_invocation_end(make: Make) -> None:
-    environment = make()
+def test_stop_lets_a_running_invocation_end(make: Make, isolate: bool) -> None:
+    environment = make(isolate=isolate)
     with ThreadPoolExecutor() as pool:
         running = pool.submit(invoke, environment, do="sleep", seconds=0.5)
         wait_until(lambda: environment._in_use.locked())
@@ -460,16 +531,16 @@ def test_invocation_after_stop_is_refused(make: Make) -> None:
         invoke(environment)
 
 
-def test_sweep_kills_by_lab_and_nothing_else(make: Make, gone: Gone) -> None:
-    pid = answer(make())["pid"]
+def test_sweep_kills_by_lab_and_nothing_else(make: Make, isolate: bool, gone: Gone) -> None:
+    pid = answer(make(isolate=isolate))["pid"]
     assert kill_marked(lab="another lab") == []
     assert not gone(pid)
     assert pid in kill_marked(lab=f"pytest-{os.getpid()}")
     wait_until(lambda: gone(pid))
 
 
-def test_nothing_is_left_after_many_lives(make: Make) -> None:
-    environment = make()
+def test_nothing_is_left_after_many_lives(make: Make, isolate: bool) -> None:
+    environment = make(isolate=isolate)
     answer(environment)
     files, threads = psutil.Process().num_fds(), threading.active_count()
     for _ in range(5):
