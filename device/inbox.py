@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from contract.switch import Switch
@@ -29,7 +29,7 @@ class Message:
 class SqsQueue:
     """One device's queue. `receive` and `delete` may be called from different threads.
 
-    The queue is looked up when it is first needed, and again after it was missing.
+    The queue is looked up when it is first needed: it may come later than we do.
     """
 
     def __init__(self, switch: Switch, device_id: str) -> None:
@@ -37,6 +37,25 @@ class SqsQueue:
         self._switch = switch
         self._client: Any = None
         self._url: str | None = None
+
+    def prepare(self) -> None:
+        """Import boto3 and make the client; needs no network.
+
+        Raises
+        ------
+        Problem
+        """
+        if self._client is None:
+            try:
+                self._client = self._switch.client(
+                    "sqs",
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    read_timeout=WAIT_S + 10,
+                    tcp_keepalive=True,
+                    retries={"mode": "standard", "total_max_attempts": 1},
+                )
+            except Exception as error:
+                raise self._problem(error) from error
 
     def receive(self, wait_s: int) -> list[Message]:
         """Up to ten messages; waits up to `wait_s` seconds (0-20) for the first one.
@@ -65,25 +84,21 @@ class SqsQueue:
         return [messages[int(failed["Id"])] for failed in answer.get("Failed", [])]
 
     def _call(self, operation: str, **arguments: Any) -> dict:
+        self.prepare()
+        client = self._client
         try:
-            if self._client is None:
-                self._client = self._switch.client(
-                    "sqs",
-                    connect_timeout=CONNECT_TIMEOUT_S,
-                    read_timeout=WAIT_S + 10,
-                    tcp_keepalive=True,
-                    retries={"mode": "standard", "total_max_attempts": 1},
-                )
-            client = self._client
             if self._url is None:
                 self._url = client.get_queue_url(QueueName=self.name)["QueueUrl"]
             return getattr(client, operation)(QueueUrl=self._url, **arguments)
         except Exception as error:
-            problem = problem_of(error, f"queue {self.name}")
-            if problem.kind is Kind.CREDENTIALS:
-                self._switch.renew()
-                self._client = None
-            raise problem from error
+            raise self._problem(error) from error
+
+    def _problem(self, error: Exception) -> Problem:
+        problem = problem_of(error, f"queue {self.name}")
+        if problem.kind is Kind.CREDENTIALS:
+            self._switch.renew()
+            self._client = None
+        return problem
 
 
 class Deleter:
@@ -150,6 +165,7 @@ class Poller:
         self._alive = alive
         self._backoff = backoff
         self._deleter = Deleter(source.delete)
+        self._handling = Lock()
 
     def run(self, stop: Event, wait_s: int) -> None:
         """Poll until `stop` is set. Blocks up to `wait_s` seconds in a long poll."""
@@ -174,11 +190,14 @@ class Poller:
             if not messages:
                 self._idle()
             for message in messages:
-                if stop.is_set():
-                    break
-                if self._handle(message):
-                    self._deleter.add(message)
+                with self._handling:
+                    if stop.is_set():
+                        break
+                    if self._handle(message):
+                        self._deleter.add(message)
 
-    def finish(self, timeout_s: float = 2.0) -> None:
+    def finish(self, timeout_s: float = 5.0) -> None:
         """Delete what was handled. Call it after `stop` was set."""
+        with self._handling:  # a message that was just shown is still to be deleted
+            pass
         self._deleter.finish(timeout_s)

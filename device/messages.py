@@ -15,7 +15,7 @@ if __package__ in (None, ""):  # run as `python device/messages.py`
 import argparse
 import json
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from threading import Event, Lock, Thread
 from typing import TextIO
@@ -199,14 +199,19 @@ def _run(options: argparse.Namespace, console: Console) -> int:
             answered.open()
             stack.callback(answered.close)
             rejects = Rejects(options.spool / device_id / REJECTED_NAME)
+            queue = SqsQueue(switch, device_id)
+            # Before the first poll: importing boto3 would count as an idle time.
+            with suppress(Problem):  # told, and tried again, by the poller
+                queue.prepare()
             poller = Poller(
-                SqsQueue(switch, device_id),
+                queue,
                 handle=lambda m, a=answered, r=rejects: viewer.handle(m, a, r),
                 idle=lambda d=device_id: viewer.idle(d),
                 trouble=lambda problem, d=device_id: viewer.trouble(d, problem),
                 alive=lambda: notify("WATCHDOG=1"),
             )
             pollers.append(poller)
+        viewer.last_shown = time.monotonic()
         console.say("Receiving SQS messages...")
         console.event("start", devices=devices)
         notify("READY=1")

@@ -165,8 +165,7 @@ class TestWebcam:
         return WebcamSource(SourceOptions(**options), device=picture, input_format="lavfi")
 
     def test_clips_decode_alone(self):
-        import av
-
+        av = pytest.importorskip("av")
         clips = list(self.source(clip_seconds=0.3).clips(Event()))
         assert [clip.frames for clip in clips] == [9] * 6
         for clip in clips:
