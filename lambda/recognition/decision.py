@@ -54,7 +54,7 @@ def decide_online(
     accept = settings.accept_distance_among(len(people))
     result = _elect(distances, weights, accept + settings.candidate_slack)
     is_named = (
-        result.cost <= accept
+        result.cost <= settings.accept_distance_among(len(people), len(distances))
         and result.lead >= settings.margin
         and result.share >= settings.vote_share
     )

@@ -71,7 +71,8 @@ class Inquiry:
         status = Status.RECOGNIZED if person_id else Status.UNKNOWN
         if not usable:
             status, person_id = Status.LOW_QUALITY, None
-            online, custom = _withheld(online), _withheld(custom)
+            online = _withheld(online, Status.LOW_QUALITY)
+            custom = _withheld(custom, Status.LOW_QUALITY)
         return RecognizedFace(
             box=best.box,
             detection_score=best.detection_score,
@@ -119,5 +120,32 @@ class Inquiry:
         return self._probabilities[id(seen)]
 
 
-def _withheld(verdict: Verdict) -> Verdict:
-    return replace(verdict, status=Status.LOW_QUALITY, person_id=None)
+def one_of_each(faces: list[RecognizedFace]) -> list[RecognizedFace]:
+    """Nobody is in a picture twice: of two faces with one name, the nearer one keeps it."""
+    kept = []
+    for face in faces:
+        rivals = [other for other in faces if other.person_id == face.person_id]
+        if face.person_id is None or face is max(rivals, key=_certainty):
+            kept.append(face)
+            continue
+        online = _withheld(face.online, Status.UNKNOWN)
+        custom = _withheld(face.custom, Status.UNKNOWN)
+        kept.append(
+            replace(
+                face,
+                status=Status.UNKNOWN,
+                person_id=None,
+                online=online,
+                custom=custom,
+                agree=models_agree(online, custom),
+            )
+        )
+    return kept
+
+
+def _certainty(face: RecognizedFace) -> float:
+    return face.online.score + face.custom.score
+
+
+def _withheld(verdict: Verdict, status: Status) -> Verdict:
+    return replace(verdict, status=status, person_id=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from recognition.decode import Clip, Frame
 from recognition.detector import Detection, Detector, overlap
 from recognition.embedder import Embedder
 from recognition.gallery import Gallery
-from recognition.inquiry import Inquiry, RecognizedFace
+from recognition.inquiry import Inquiry, RecognizedFace, one_of_each
 from recognition.landmarks import LandmarkPredictor
 from recognition.quality import assess
 from recognition.settings import Settings
@@ -117,7 +118,7 @@ class Recognizer:
                 if tracks and all(inquiry.is_settled(track) for track in tracks):
                     break
         with watch.stage("decide"):
-            faces = [inquiry.answer(track) for track in tracks]
+            faces = one_of_each([inquiry.answer(track) for track in tracks])
         return Recognition(
             frames_decoded=opened.pictures_decoded,
             faces=tuple(sorted(faces, key=lambda face: -face.size_px)),
@@ -125,7 +126,7 @@ class Recognizer:
         )
 
     @staticmethod
-    def _next(frames, watch: Stopwatch) -> Frame | None:
+    def _next(frames: Iterator[Frame], watch: Stopwatch) -> Frame | None:
         with watch.stage("decode"):
             return next(frames, None)
 

@@ -102,6 +102,13 @@ class Settings:
         "By how much accept_distance shrinks for each tenfold of people enrolled: the more "
         "people, the likelier a stranger resembles one.",
     )
+    several_slack: float = _number(
+        0.02,
+        0.0,
+        0.2,
+        "How much farther the mean over several frames may be: chance resemblance averages out.",
+    )
+    several_frames: int = _number(3, 2, 30, "From how many frames on they count as several.")
     candidate_slack: float = _number(
         0.08, 0.0, 0.5, "How much farther than accepted one frame may be and still vote."
     )
@@ -135,15 +142,16 @@ class Settings:
             if not low <= value <= high:
                 raise InvalidSettings(f"{item.name}={value} is not between {low} and {high}")
 
-    def accept_distance_among(self, people: int) -> float:
-        """The accept distance with that many people enrolled.
+    def accept_distance_among(self, people: int, frames: int = 1) -> float:
+        """The accept distance with that many people enrolled, for a mean over the frames.
 
         On the development faces the share of strangers within a distance of one enrolled
         person grows tenfold for every 0.046; shrinking by as much for every tenfold of
         people keeps the risk of naming a stranger where it was.
         """
         shrunk = self.accept_distance - self.accept_falloff * math.log10(max(1, people))
-        return max(shrunk, _LEAST_ACCEPT_DISTANCE)
+        several = self.several_slack if frames >= self.several_frames else 0.0
+        return max(shrunk, _LEAST_ACCEPT_DISTANCE) + several
 
 
 def describe_settings() -> list[tuple[str, float, float, float, str]]:

@@ -83,6 +83,12 @@ def test_one_bad_frame_among_good_ones_does_no_harm():
     assert online(good, good, bad, good, weights=[1, 1, 0.3, 1]).person_id == "ada"
 
 
+def test_mean_over_several_frames_may_be_a_little_farther():
+    hard = (ACCEPT + SETTINGS.several_slack / 2, 0.8, 0.9)
+    assert online(hard).person_id is None
+    assert online(hard, hard, hard).person_id == "ada"
+
+
 def test_several_candidate_frames_do_not_add_up_to_a_name():
     hard = (ACCEPT + 0.03, 0.8, 0.9)
     assert online(hard, hard, hard, hard, hard).person_id is None

@@ -56,6 +56,15 @@ def test_two_people_both_named(recognizer, gallery, film, portraits):
     assert sorted(face.person_id for face in found.faces) == ["barack-obama", "joe-biden"]
 
 
+def test_nobody_is_named_twice_in_one_picture(recognizer, gallery, film, portraits):
+    clip = film(portraits["obama-2009"], portraits["obama-2010"], height=380)
+    found = recognizer.recognize(clip, gallery, None)
+    assert len(found.faces) == 2
+    assert sorted(str(face.person_id) for face in found.faces) == ["None", "barack-obama"]
+    (other,) = (face for face in found.faces if face.person_id is None)
+    assert (other.status, other.online.person_id) == (Status.UNKNOWN, None)
+
+
 def test_plain_wall_costs_one_frame(recognizer, gallery, film):
     found = recognizer.recognize(film(), gallery, None)
     assert (found.status, found.faces, found.frames_decoded) == (Status.NO_FACE, (), 1)
