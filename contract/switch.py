@@ -86,7 +86,23 @@ class Switch:
 
     @property
     def bucket(self) -> str:
-        return self.names.bucket(self.account, self.client("sts").meta.region_name)
+        return self.names.bucket(self.account, self.region_name)
+
+    @property
+    def region_name(self) -> str:
+        """The region: the settings', else the profile's.
+
+        Raises
+        ------
+        botocore.exceptions.NoRegionError
+            When nobody names one. (An STS client would make do with `aws-global`.)
+        """
+        region = self.region or self._session.region_name
+        if not region:
+            from botocore.exceptions import NoRegionError
+
+            raise NoRegionError()
+        return region
 
 
 def read_switch(

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from contract.switch import Switch, read_switch
-from scripts.aws.account import Account, check_account, check_bucket
+from scripts.aws.account import Account, check_account, check_bucket_name
 from scripts.aws.cost import estimate_text
 from scripts.aws.export import export, exported
 from scripts.aws.inventory import inventory
@@ -69,7 +69,7 @@ def up(
     account = check_account(switch)
     seeds = exported(options.restore) if options.restore else SHIPPED
     publisher.check()
-    check_bucket(switch)
+    check_bucket_name(switch, progress)
     architecture = lambda_architecture(platform.machine())
     print("\n".join(plan(switch, account, architecture)), file=sys.stderr)
     confirm("Go ahead?", options.yes)

@@ -8,11 +8,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contract.switch import Switch
 from scripts.cloud_errors import explain
-from scripts.console import LabError
+from scripts.console import LabError, Progress
+from scripts.provision.stacks import Stacks
 
 
 class BucketTaken(LabError):
-    """The bucket's name belongs to somebody else."""
+    """A bucket of the name that the lab wants exists, and is not this lab's."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +40,28 @@ def check_account(switch: Switch) -> Account:
         Without credentials or region, with expired credentials, or without a network.
     """
     try:
-        sts = switch.client("sts")
-        caller = sts.get_caller_identity()
+        region = switch.region_name
+        caller = switch.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
         raise explain(error) from error
-    return Account(caller["Account"], caller["Arn"], sts.meta.region_name, switch.endpoint_url)
+    return Account(caller["Account"], caller["Arn"], region, switch.endpoint_url)
 
 
-def check_bucket(switch: Switch) -> bool:
-    """Whether the bucket is there, and ours.
+def check_bucket_name(switch: Switch, progress: Progress) -> None:
+    """Whether the stack can have its bucket, or has it.
 
     Raises
     ------
     BucketTaken
-        When it is somebody else's: bucket names are global.
+        When it is somebody else's (bucket names are global), or ours without a stack: what
+        is in there is not for `up` to delete.
     """
     try:
         switch.client("s3").head_bucket(Bucket=switch.bucket, ExpectedBucketOwner=switch.account)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in ("404", "NoSuchBucket"):
-            return False
+            return
         if code in ("403", "301", "AccessDenied"):
             raise BucketTaken(
                 f"the bucket name {switch.bucket} is taken: it belongs to another account, "
@@ -67,4 +69,9 @@ def check_bucket(switch: Switch) -> bool:
                 "another prefix gives another name: FACELAB_PREFIX=… in .env",
             ) from error
         raise
-    return True
+    if Stacks(switch, progress).status(switch.names.stack) is None:
+        raise BucketTaken(
+            f"bucket {switch.bucket} is there but stack {switch.names.stack} is not",
+            "it is left from an earlier lab: `make aws-down` deletes it (ARGS=--keep-data "
+            "copies it first); or take another name: FACELAB_PREFIX=… in .env",
+        )

@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 
 from contract.switch import Switch
-from scripts.aws.account import check_bucket
 from scripts.aws.inventory import Resource, inventory
 from scripts.console import LabError, Progress
 from scripts.provision.__main__ import deploy
 from scripts.provision.people import Seeds
 from scripts.provision.publishers import Publisher
-from scripts.provision.stacks import Stacks
-from scripts.provision.teardown import delete, delete_bucket, empty_bucket
+from scripts.provision.teardown import delete
 
 # A deleted queue is listed for up to a minute.
 GONE_WITHIN_S = 90
@@ -25,16 +23,12 @@ class StillThere(LabError):
 def bring_up(switch: Switch, publisher: Publisher, seeds: Seeds, progress: Progress) -> str:
     """Create the lab or bring it up to date; the image that it runs.
 
-    Whatever an earlier, interrupted run left is taken up or cleared away.
+    What an earlier, interrupted run left is taken up.
 
     Raises
     ------
     LabError
     """
-    if check_bucket(switch) and Stacks(switch, progress).status(switch.names.stack) is None:
-        progress(f"bucket {switch.bucket} is left from an earlier lab: deleting it")
-        empty_bucket(switch, progress)
-        delete_bucket(switch, progress)
     image = publisher.publish(switch, progress)
     deploy(switch, image, progress, seeds)
     return image.uri

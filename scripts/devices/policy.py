@@ -21,8 +21,8 @@ class Place:
     @classmethod
     def of(cls, switch: Switch) -> Place:
         """Asks the cloud for the account."""
-        meta = switch.client("sts").meta
-        return cls(meta.partition, meta.region_name, switch.account, switch.bucket)
+        partition = switch.client("sqs").meta.partition
+        return cls(partition, switch.region_name, switch.account, switch.bucket)
 
 
 def device_policy(place: Place, queue: str, device_id: str) -> dict[str, Any]:

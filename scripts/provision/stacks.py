@@ -37,7 +37,7 @@ class Stacks:
         self._cloudformation = switch.client("cloudformation")
         self._progress = progress
         # The emulator answers in milliseconds; AWS throttles those who ask too often.
-        self._delay_s = 5 if switch.is_aws and not switch.endpoint_url else 0.2
+        self._delay_s = 2 if switch.is_aws and not switch.endpoint_url else 0.2
         self._hint = (
             "`make aws-up` tries again, `make aws-down` clears it away"
             if switch.is_aws
@@ -105,19 +105,29 @@ class Stacks:
     def delete(self, name: str) -> bool:
         """Delete the stack and wait until it is gone; False when there was none.
 
+        What failed is tried once more: resources of a stack that was made by half, or that
+        depended on each other, often go then.
+
         Raises
         ------
         StackFailed
             With the resource that stays, and why.
         """
-        self._settled(name)
-        stack = self.describe(name)
-        if stack is None:
+        if self._settled(name) is None:
             return False
         self._progress(f"deleting stack {name}")
-        self._cloudformation.delete_stack(StackName=name)
-        self._wait(name, stack["StackId"], "stack_delete_complete")
+        try:
+            self._delete_once(name)
+        except StackFailed:
+            self._delete_once(name)
         return True
+
+    def _delete_once(self, name: str) -> None:
+        self._settled(name)
+        stack = self.describe(name)
+        if stack is not None:
+            self._cloudformation.delete_stack(StackName=name)
+            self._wait(name, stack["StackId"], "stack_delete_complete")
 
     def _settled(self, name: str) -> str | None:
         """The stack's status once no operation is under way."""
