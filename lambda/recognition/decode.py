@@ -106,7 +106,7 @@ class Clip:
             if start > position:
                 decoder, position = self._new_decoder(), start
             try:
-                picture = self._decode_until(decoder, position, target)
+                picture, position = self._decode_until(decoder, position, target)
             except (av.FFmpegError, ValueError, MemoryError) as error:
                 if is_first:
                     raise Undecodable(str(error).split(":")[0]) from error
@@ -116,17 +116,28 @@ class Clip:
                     raise Undecodable("no picture comes out of the key frame")
                 return
             yield Frame(target, is_first, target == wanted[-1], picture)
-            position, is_first = target + 1, False
+            is_first = False
 
     def _decode_until(
         self, decoder: av.VideoCodecContext, position: int, target: int
-    ) -> av.VideoFrame | None:
+    ) -> tuple[av.VideoFrame | None, int]:
+        """The newest picture once `target` went in, and how many went in by then.
+
+        A decoder may hold a picture back (fields, streams that lie about their order): it
+        then gets the ones after it, and in the end is asked to hand over what it has.
+        """
         picture = None
-        for index in range(position, target + 1):
-            for picture in decoder.decode(av.Packet(self._pictures[index].to_bytes())):
-                self.pictures_decoded += 1
-                self._check_decoded(picture)
-        return picture
+        while position < len(self._pictures) and (position <= target or picture is None):
+            packet = av.Packet(self._pictures[position].to_bytes())
+            picture = self._newest(decoder.decode(packet)) or picture
+            position += 1
+        return picture or self._newest(decoder.decode(None)), position
+
+    def _newest(self, pictures: list[av.VideoFrame]) -> av.VideoFrame | None:
+        for picture in pictures:
+            self.pictures_decoded += 1
+            self._check_decoded(picture)
+        return pictures[-1] if pictures else None
 
     def _check_decoded(self, picture: av.VideoFrame) -> None:
         limit = self._settings.max_frame_px

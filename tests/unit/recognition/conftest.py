@@ -66,13 +66,14 @@ def gallery(recognizer: Recognizer, enrolled: dict[str, np.ndarray]) -> Gallery:
 def encode() -> ClipMaker:
     """Frames, uint8 [h, w, 3] RGB, as an Annex-B stream with SPS and PPS at each key frame."""
 
-    def make(frames: list[np.ndarray], key_every: int = 15) -> bytes:
+    def make(frames: list[np.ndarray], key_every: int = 15, **options: str) -> bytes:
         codec = av.CodecContext.create("libx264", "w")
         codec.height, codec.width = frames[0].shape[:2]
         codec.pix_fmt, codec.time_base = "yuv420p", Fraction(1, 30)
         codec.bit_rate, codec.thread_count = 3_000_000, 1
         repeat = f"keyint={key_every}:min-keyint={key_every}:scenecut=0:repeat-headers=1"
         codec.options = {"preset": "veryfast", "profile": "baseline", "x264-params": repeat}
+        codec.options = {**codec.options, **options}
         stream = b""
         for index, rgb in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")

@@ -99,6 +99,25 @@ def test_more_frames_wanted_than_there_are(encode, frames):
     assert [frame.index for frame in decoded(encode(frames[:2]), 5)] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"profile": "main", "bf": "2"},
+        {"profile": "high", "flags": "+ildct"},
+        {"profile": "high", "slices": "4"},
+        {"profile": "high444", "qp": "20"},
+    ],
+    ids=["b frames", "interlaced", "four slices", "another profile"],
+)
+def test_streams_that_no_pi_makes(frames, encode, options):
+    found = decoded(encode(frames, **options))
+    assert len(found) >= 3
+    assert np.abs(found[0].to_rgb().astype(int) - frames[0]).mean() < 8
+    for frame in found:
+        nearest = min(np.abs(frame.to_rgb().astype(int) - each).mean() for each in frames)
+        assert nearest < 8
+
+
 def test_zero_bytes():
     with pytest.raises(EmptyClip, match="no bytes"):
         Clip(b"", LIMITS)
