@@ -1,0 +1,137 @@
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from training import evaluate
+from training.clips import clips_of
+from training.evaluation.page import render
+
+SHIPPED = evaluate.ROOT / "training" / "shipped" / "custom.onnx"
+
+
+@pytest.fixture
+def run(models_dir, tmp_path):
+    def measure(data, *more):
+        arguments = ["--data", str(data), "--models", str(models_dir)]
+        code = evaluate.main([*arguments, "--out", str(tmp_path / "out"), *map(str, more)])
+        if code:
+            return None
+        page = (tmp_path / "out" / "eval.html").read_text()
+        return json.loads((tmp_path / "out" / "eval.json").read_text()), page
+
+    return measure
+
+
+def test_pictures_strangers_and_pairs_with_files_of_every_kind(run, dataset, tmp_path, photos):
+    data = dataset(5)
+    people = sorted(folder.name for folder in data.iterdir())
+    stranger, known = people[0], people[1:]
+    (tmp_path / "s").mkdir()
+    (data / stranger).rename(tmp_path / "s" / stranger)
+    first = data / known[0]
+    (first / "broken.jpg").write_bytes(b"nothing")
+    Image.new("L", (92, 112), 128).save(first / "wall.pgm")
+    with Image.open(first / "00.png") as picture:
+        picture.convert("L").save(first / "zz-grey.pgm")
+    (data / "solo").mkdir()
+    with Image.open(tmp_path / "s" / stranger / "00.png") as picture:
+        picture.save(data / "solo" / "only.jpg")
+    pairs = [
+        (f"{known[0]}/0{a}.png", f"{known[b]}/0{c}.png", int(b == 0))
+        for a in range(2)
+        for b in range(2)
+        for c in range(2, 5)
+    ]
+    (tmp_path / "pairs.csv").write_text(
+        "a,b,same\n" + "".join(f"{a},{b},{same}\n" for a, b, same in pairs)
+    )
+    report, page = run(
+        data, "--custom", SHIPPED, "--strangers", tmp_path / "s", "--pairs", tmp_path / "pairs.csv"
+    )
+    for model in ("online", "custom"):
+        figures = report[model]
+        assert set(figures) >= {
+            "rank1", "tar_at_far_1pct", "tar_at_far_01pct", "stranger_rejection",
+            "no_detection_rate", "confusion",
+        }  # fmt: skip
+        assert figures["no_detection_rate"] == pytest.approx(1 / 18, abs=0.001)
+        assert figures["n"]["strangers"] == 5
+    # The enrolled "solo" is the stranger's own picture: the online model names them.
+    assert report["online"]["rank1_of_found"] == 1.0
+    assert report["online"]["stranger_rejection"] == 0.0
+    assert report["data"]["people_enrolled"] == 3
+    assert report["data"]["unreadable"] == 1
+    assert report["pairs"]["n"] == 12
+    assert report["pairs"]["accuracy"] == 1.0
+    assert 0.2 < report["pairs"]["threshold"] < 0.9
+    assert report["voting"]["on"]["online"]["n"]["known"] < report["online"]["n"]["known"]
+    assert [re.sub(".*/", "", path) for path in report["problems"]["no_face"]] == ["wall.pgm"]
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert "Worst errors" in page
+    assert page.count("data:image/jpeg") >= 2
+
+
+def test_the_same_data_gives_the_same_figures(run, dataset):
+    data = dataset(4)
+    one, two = (run(data, "--custom", SHIPPED)[0] for _ in range(2))
+    for changing in ("created", "seconds"):
+        one.pop(changing), two.pop(changing)
+    assert one == two
+
+
+def test_clips_of_people_with_one_photo_each(run, photos, tmp_path):
+    data = tmp_path / "data"
+    for person, photo in photos.items():
+        (data / person).mkdir(parents=True)
+        (data / person / "photo.jpg").write_bytes(photo.read_bytes())
+    lab = evaluate.ROOT / "fixtures" / "lab.h264"
+    truth = json.loads((lab.parent / "truth.json").read_text())["clips"]
+    # One clip of each person, one of nobody, one of a stranger.
+    wanted = {}
+    for index, clip in enumerate(truth):
+        wanted.setdefault((tuple(clip["visible"]), clip["strangers"]), index)
+    kept = [index for key, index in wanted.items() if len(key[0]) + key[1] < 2]
+    clips = clips_of(lab)
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "short.h264").write_bytes(b"".join(clips[index] for index in kept))
+    labels = {"clips": [truth[index] for index in kept]}
+    (tmp_path / "clips" / "truth.json").write_text(json.dumps(labels))
+    report, page = run(data, "--custom", SHIPPED, "--clips", tmp_path / "clips")
+    assert report["measured_on"] == "clips"
+    assert len(kept) == len(photos) + 2
+    for model in ("online", "custom", "final"):
+        figures = report["clips"]["on"][model]
+        assert figures["named_right"] == 1.0
+        assert figures["stranger_rejection"] == 1.0
+        assert figures["empty_right"] == 1.0
+        assert figures["wrong_names"] == 0
+    assert report["online"]["rank1"] == 1.0
+    assert report["clips"]["off"]["online"]["n"]["single_person"] == len(photos)
+    assert "the whole clip" in page
+
+
+def test_nobody_to_ask_about_is_a_clear_error(run, photos, tmp_path, capsys):
+    person, photo = next(iter(photos.items()))
+    (tmp_path / "data" / person).mkdir(parents=True)
+    (tmp_path / "data" / person / "photo.jpg").write_bytes(photo.read_bytes())
+    assert run(tmp_path / "data", "--custom", SHIPPED) is None
+    assert "two pictures" in capsys.readouterr().err
+
+
+def test_names_are_escaped_in_the_page(run, dataset):
+    report, _ = run(dataset(3), "--custom", SHIPPED)
+    report["data"]["name"] = "<script>alert(1)</script>"
+    page = render(report, [], [])
+    assert "<script>" not in page
+
+
+def test_a_custom_model_is_trained_on_the_enrolment_alone(run, dataset, monkeypatch):
+    pytest.importorskip("torch", reason="torch is in the training environment only")
+    monkeypatch.setattr("training.train_face_recognition._VARIATIONS_AT_MOST", 4)
+    report, page = run(dataset(6), "--epochs", "5")
+    assert report["data"]["custom_model"].startswith("trained")
+    assert report["custom"]["confusion"]["rows"] == report["online"]["confusion"]["rows"]
+    assert report["custom"]["rank1"] == 1.0
+    assert "<svg" in page

@@ -1,0 +1,259 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is in the training environment only")
+pytest.importorskip("onnx")
+pytest.importorskip("matplotlib")
+
+from recognition import CustomModel, CustomModelUnusable  # noqa: E402
+from recognition.custom_model import crop_from_chip  # noqa: E402
+from training import export as exporting  # noqa: E402
+from training import scratch  # noqa: E402
+from training import train_face_recognition as training  # noqa: E402
+from training.augment import augmented  # noqa: E402
+from training.calibration import calibrate  # noqa: E402
+from training.dataset import read_tree  # noqa: E402
+from training.export import ParityBroken, check_parity, export  # noqa: E402
+from training.faces import find_faces  # noqa: E402
+from training.fitting import FitOptions, Labelled, fit, make_deterministic  # noqa: E402
+from training.scratch import ScratchNetwork, crops_of, fit_scratch, nobody  # noqa: E402
+from training.strangers import Spread, made_up_strangers  # noqa: E402
+from training.transfer import DistanceHead, centres_of, fit_head  # noqa: E402
+
+QUICK = FitOptions(epochs=12, seed=3)
+LOOSE = calibrate(np.zeros((0, 2)), np.zeros(0, int), np.zeros((0, 2)))
+
+
+def people_faces(people=6, pictures=8, seed=0):
+    """Embeddings as the network spreads them: people 0.75 apart, pictures of one 0.3."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(0, 0.75 / np.sqrt(256), (people, 128))
+    owners = np.repeat(np.arange(people), pictures)
+    noise = random.normal(0, 0.3 / np.sqrt(256), (len(owners), 128))
+    return (centres[owners] + noise).astype(np.float32), owners
+
+
+@pytest.fixture(scope="module")
+def head():
+    make_deterministic(0)
+    embeddings, owners = people_faces()
+    held_out = owners.size // 2
+    mixed = np.random.default_rng(1).permutation(owners.size)
+    train, validation = mixed[:held_out], mixed[held_out:]
+    return fit_head(
+        (embeddings[train], owners[train]),
+        (embeddings[validation], owners[validation]),
+        np.zeros((0, 128), np.float32),
+        6,
+        QUICK,
+    )
+
+
+def test_known_faces_are_named_and_strangers_are_nobody(head):
+    model, history = head
+    embeddings, owners = people_faces(seed=0)
+    with torch.no_grad():
+        known = model(torch.from_numpy(embeddings)).exp().numpy()
+        strangers = model(torch.from_numpy(people_faces(seed=99)[0])).exp().numpy()
+    assert (known.argmax(1) == owners).mean() > 0.97
+    assert (strangers.argmax(1) == 6).mean() > 0.97
+    assert history.held_out
+    assert history.validation_accuracy[history.best_epoch] > 0.9
+
+
+def test_far_from_everybody_nobody_gets_the_probability(head):
+    model, _ = head
+    with torch.no_grad():
+        for far in (torch.full((1, 128), 5.0), torch.full((1, 128), -1e3)):
+            assert model(far).exp()[0, :-1].sum() < 1e-6
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another():
+    embeddings, owners = people_faces(3, 4)
+    nothing = (np.zeros((0, 128), np.float32), np.zeros(0, int))
+
+    def weights(seed):
+        make_deterministic(seed)
+        options = replace(QUICK, epochs=3, seed=seed)
+        model, _ = fit_head(
+            (embeddings, owners), nothing, np.zeros((0, 128), np.float32), 3, options
+        )
+        return export(model, ["a", "b", "c"], LOOSE, {})
+
+    assert weights(1) == weights(1)
+    assert weights(1) != weights(2)
+
+
+def test_one_wrong_picture_does_not_move_a_centre():
+    faces = np.zeros((8, 128), np.float32)
+    faces[0] = 1.0
+    centre = centres_of(faces, np.zeros(8, int), 1)[0]
+    assert np.abs(centre).max() == 0.0
+
+
+def test_early_stopping_keeps_the_best_weights():
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LogSoftmax(dim=1))
+    right = Labelled(torch.eye(2).repeat(16, 1), torch.tensor([0, 1]).repeat(16))
+    wrong = Labelled(right.inputs, 1 - right.classes)
+    options = FitOptions(epochs=80, patience=4, learning_rate=0.05)
+    # From the tenth epoch on, training teaches the opposite of what validation asks.
+    history = fit(model, lambda epoch: right if epoch < 10 else wrong, right, options)
+    # Adam's momentum carries on for a while.
+    assert 8 <= history.best_epoch <= 15
+    assert len(history) == history.best_epoch + 1 + 4
+    with torch.no_grad():
+        assert (model(right.inputs).argmax(1) == right.classes).all()
+
+
+def test_the_exported_head_is_the_trained_one(head):
+    exported = export(head[0], list("abcdef"), LOOSE, {"facelab.arch": "transfer"})
+    parity = check_parity(head[0], exported, seed=0)
+    assert parity.largest_difference < 1e-4
+    loaded = CustomModel.from_bytes(exported)
+    assert loaded.labels == tuple("abcdef")
+    assert loaded.takes == "embedding"
+    assert loaded.properties["facelab.arch"] == "transfer"
+
+
+def test_a_model_that_differs_from_the_trained_one_is_refused(head):
+    other = DistanceHead(head[0].centres.detach().numpy() + 0.02)
+    exported = export(other, list("abcdef"), LOOSE, {})
+    with pytest.raises(ParityBroken):
+        check_parity(head[0], exported, seed=0)
+
+
+def test_labels_and_columns_must_fit(head):
+    with pytest.raises(CustomModelUnusable):
+        check_parity(head[0], export(head[0], ["a", "a"], LOOSE, {}), seed=0)
+
+
+def chips_of_two(seed=0):
+    """Two people that a small network can tell apart: one striped, one checked."""
+    random = np.random.default_rng(seed)
+    chips = []
+    for owner in (0, 1) * 6:
+        y, x = np.mgrid[:150, :150] // 10
+        pattern = (y % 2) * 200 if owner == 0 else ((x + y) % 2) * 200
+        noise = random.normal(0, 10, (150, 150, 3))
+        chips.append(np.clip(pattern[..., None] + 30 + noise, 0, 255).astype(np.uint8))
+    return chips, np.array([0, 1] * 6)
+
+
+def test_the_small_networks_export_takes_what_inference_gives(monkeypatch):
+    monkeypatch.setattr(scratch, "_FACES_PER_EPOCH", 2)
+    make_deterministic(0)
+    chips, owners = chips_of_two()
+    options = FitOptions(epochs=1, seed=0)
+    network, _ = fit_scratch((chips, owners), (chips[:4], owners[:4]), [], 2, options)
+    exported = export(network, ["a", "b"], LOOSE, {})
+    loaded = CustomModel.from_bytes(exported)
+    assert loaded.takes == "crop"
+    assert check_parity(network, exported, seed=0, faces=4).largest_difference < 1e-4
+    with torch.no_grad():
+        ours = network(crops_of(chips[:1])).exp().numpy()[0, :-1]
+    theirs = loaded.probabilities(np.zeros(128, np.float32), chips[0])
+    assert np.abs(ours - theirs).max() < 1e-4
+
+
+def test_crops_are_made_by_the_function_that_inference_uses():
+    chip = np.random.default_rng(0).integers(0, 256, (150, 150, 3), dtype=np.uint8)
+    assert np.array_equal(crops_of([chip])[0].numpy(), crop_from_chip(chip))
+    network = ScratchNetwork(2).eval()
+    with torch.no_grad():
+        assert network(crops_of([chip])).shape == (1, 3)
+
+
+def test_nobody_is_made_of_two_people_or_of_one_turned_over():
+    chips, owners = chips_of_two()
+    random = np.random.default_rng(0)
+    for _ in range(10):
+        made = nobody(chips, owners, random)
+        assert made.shape == (150, 150, 3)
+        assert made.dtype == np.uint8
+        assert all(not np.array_equal(made, chip) for chip in chips)
+    alone = nobody(chips[:1], owners[:1], random)
+    assert np.array_equal(alone, chips[0][::-1])
+
+
+def test_variations_are_faces_of_the_same_shape_and_repeatable():
+    chip = chips_of_two()[0][0]
+    made = [augmented(chip, np.random.default_rng(5)) for _ in range(2)]
+    assert np.array_equal(*made)
+    assert made[0].shape == chip.shape
+    assert made[0].dtype == np.uint8
+    assert not np.array_equal(made[0], augmented(chip, np.random.default_rng(6)))
+
+
+def test_leaving_a_person_out_removes_their_probability_from_the_whole():
+    probabilities = np.array([[0.6, 0.3], [0.99999, 0.0]])
+    left = training._left_out(probabilities, np.array([0, 0]))
+    assert left == pytest.approx(np.array([[0.0, 0.75]]))
+
+
+@pytest.fixture
+def trained(dataset, models_dir, tmp_path, monkeypatch):
+    """The whole command on the fixture's people, with fewer variations than usual."""
+    monkeypatch.setattr(training, "_VARIATIONS_AT_MOST", 6)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+
+    def run(name, *more):
+        data = dataset(4, sessions=2, name=f"data-{name}")
+        (data / "faceless").mkdir()
+        (data / "faceless" / "broken.jpg").write_bytes(b"not a picture")
+        out = tmp_path / name
+        arguments = ["--data", str(data), "--epochs", "8", "--out", str(out), "--json", *more]
+        assert training.main(["--models", str(models_dir), *arguments]) == 0
+        return out
+
+    return run
+
+
+def test_the_command_writes_a_model_that_names_people_and_no_stranger(
+    trained, capsys, recognizer, embedder, dataset
+):
+    out = trained("first")
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["left_out"] == ["faceless"]
+    assert {path.name for path in out.iterdir()} == {
+        "custom.onnx", "curves.png", "confusion.png", "model-card.md",
+    }  # fmt: skip
+    card = (out / "model-card.md").read_text()
+    assert "2023-11-14" in card
+    assert all(person in card for person in summary["people"])
+    model = CustomModel.from_bytes((out / "custom.onnx").read_bytes())
+    counts = json.loads(model.properties["facelab.training"])
+    assert counts["pictures_trained_on"] == counts["pictures_held_out"] == 6
+    tree = read_tree(dataset(2, name="other"))
+    samples = find_faces(recognizer, [p for own in tree.values() for p in own], "test").samples
+    for sample in samples:
+        probabilities = model.probabilities(sample.embedding, sample.chip)
+        assert model.labels[probabilities.argmax()] == sample.picture.person_id
+        assert probabilities.max() >= model.thresholds.accept
+    centres = np.array([sample.embedding for sample in samples])
+    strangers = made_up_strangers(centres, 300, Spread(), np.random.default_rng(1))
+    named = [
+        model.probabilities(one, samples[0].chip).max() >= model.thresholds.accept
+        for one in strangers
+    ]
+    assert np.mean(named) < 0.03
+
+
+def test_the_command_gives_the_same_file_for_the_same_seed(trained):
+    first, second = ((trained(name) / "custom.onnx").read_bytes() for name in ("one", "two"))
+    assert first == second
+
+
+def test_nothing_is_written_when_the_export_is_not_the_model(trained, monkeypatch, capsys):
+    monkeypatch.setattr(exporting, "PARITY_TOLERANCE", -1.0)
+    with pytest.raises(AssertionError):
+        trained("refused")
+    assert "nothing was written" in capsys.readouterr().err
+
+
+def test_data_without_people_is_a_clear_error(tmp_path, models_dir, capsys):
+    arguments = ["--data", str(tmp_path), "--models", str(models_dir)]
+    assert training.main(arguments) == 2
+    assert "DATA/<person>/<picture>" in capsys.readouterr().err
