@@ -220,15 +220,18 @@ def test_a_fresh_clip_does_not_wait_behind_the_backlog(bench: Bench):
 
 def test_over_budget_the_oldest_clips_are_dropped_and_counted(bench: Bench):
     bench.store.answer = down
-    outbox = bench.outbox(budget=1000)
+    outbox = bench.outbox(budget=1000, workers=1)
     ids = bench.accept(outbox, 15)
     bench.told.wait_for("stored", 15)
-    assert bench.files() == ids[5:]
-    assert outbox.counts().dropped == 5
-    assert [fields["clip_id"] for fields in bench.told.of("dropped")] == ids[:5]
+    dropped = [fields["clip_id"] for fields in bench.told.of("dropped")]
+    assert outbox.counts().dropped == len(dropped) == 5
+    # One may be spared because it is just being tried; then the next one goes.
+    assert set(dropped) < set(ids[:6])
+    kept = [clip_id for clip_id in ids if clip_id not in dropped]
+    assert bench.files() == kept
     bench.store.answer = lambda record: None
     assert outbox.wait_until_empty(DEADLINE_S)
-    assert sorted(bench.store.taken) == ids[5:]
+    assert sorted(bench.store.taken) == kept
 
 
 def test_a_clip_on_its_way_is_not_dropped_for_room(bench: Bench):
