@@ -30,7 +30,7 @@ class Console:
 
     def say(self, *lines: str) -> None:
         """Lines for people, printed together."""
-        if not self._as_json:
+        if lines and not self._as_json:
             self._print("\n".join(lines))
 
     def event(self, name: str, **fields: Any) -> None:

@@ -35,6 +35,7 @@ from device.settings import at_least_one, seconds, spool_folder
 from device.stopping import stop_on_signals
 from device.systemd import notify
 
+RUNNING_EVERY = 20
 REJECTED_NAME = "rejected-messages.jsonl"
 
 
@@ -113,11 +114,9 @@ class Viewer:
             self._console.say(
                 f"{self._shown} results, {self._duplicates} duplicates dropped"
                 + (f", {self._malformed} messages not understood" if self._malformed else "")
-                + "."
+                + ".",
+                *self._percentile_lines(),
             )
-            for name, values in (("clip end", end), ("capture start", start)):
-                if values is not None:
-                    self._console.say(_percentiles(name, values))
             self._console.event(
                 "summary",
                 count=self._shown,
@@ -128,6 +127,13 @@ class Viewer:
                     "capture_start": asdict(start) if start else None,
                 },
             )
+
+    def _percentile_lines(self) -> list[str]:
+        both = {
+            "clip end": self._latencies.clip_end(),
+            "capture start": self._latencies.capture_start(),
+        }
+        return [_percentiles(name, values) for name, values in both.items() if values is not None]
 
     def _show(self, result: Result, latency: Latency | None, lines: list[str]) -> None:
         self._shown += 1
@@ -144,6 +150,8 @@ class Viewer:
         )
         if latency is not None:
             self._latencies.add(latency)
+        if self._shown % RUNNING_EVERY == 0:
+            self._console.say(*self._percentile_lines())
 
     def _reject(self, message: Message, error: Exception, rejects: Rejects) -> bool:
         if not rejects.keep(message, str(error)):

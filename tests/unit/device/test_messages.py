@@ -21,7 +21,7 @@ from tests.fakes.cloud import FakeCloud
 from tests.fakes.results import ADA, ALAN, face, result
 
 QUEUE = "facelab-results-lab"
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 LATENCY = Latency(310, 810)
 
 
@@ -195,6 +195,13 @@ def test_an_empty_queue_is_told_once_until_something_comes(screen: Screen):
     screen.show(result("a"))
     screen.viewer.idle("lab")
     assert screen.text.count("Empty Queue...") == 2
+
+
+def test_percentiles_are_told_now_and_then(screen: Screen):
+    for number in range(40):
+        screen.show(result(str(number)))
+    line = "Latency from clip end: p50 0.31 s, p95 0.31 s, max 0.31 s."
+    assert screen.text.count(line) == 2
 
 
 def test_json_is_one_object_a_line_with_the_whole_result(tmp_path: Path):

@@ -15,7 +15,7 @@ from device.problems import Kind, Problem
 from device.spool import ClipRecord, Spool, SpoolFull
 
 QUICK = Backoff(base_s=0.001, cap_s=0.01)
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 @dataclass
