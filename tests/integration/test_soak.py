@@ -1,0 +1,19 @@
+"""Two devices for ten seconds. `make soak` is the long one."""
+
+import json
+
+from tests.conftest import Lab
+
+
+def test_two_devices_get_their_own_results_and_leave_nothing(lab: Lab, tmp_path):
+    out = tmp_path / "soak.json"
+    done = lab.run(
+        *("scripts.soak", "--devices", "2", "--seconds", "10", "--out", str(out)),
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(out.read_text())
+    assert facts["answered"] == facts["recorded"] == 40
+    assert facts["lost"] == facts["foreign"] == facts["shown_twice"] == 0
+    assert json.loads(lab.run("scripts.devices", "list", "--json").stdout) == ["lab"]

@@ -1,0 +1,91 @@
+"""The soak's verdict: it must see each way in which a result can go wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.console import Progress
+from scripts.soak import Soak, report, summary
+
+
+class Run:
+    """Two devices that record one clip each half second, by hand."""
+
+    def __init__(self):
+        self.soak = Soak(["a", "b"], Progress(quiet=True))
+
+    def clip(self, device: str, clip_id: str) -> None:
+        self.soak.camera_of(device)({"event": "clip", "clip_id": clip_id})
+
+    def result(self, device: str, clip_id: str, of: str | None = None) -> None:
+        self.soak.messages_of(device)(
+            {
+                "event": "result",
+                "clip_id": clip_id,
+                "device_id": of or device,
+                "status": "no_face",
+                "latency_ms": {"clip_end": 100.0, "capture_start": 600.0},
+            }
+        )
+
+    def facts(self) -> dict:
+        return report(self.soak, 0.5, "embedded")
+
+
+@pytest.fixture
+def run() -> Run:
+    run = Run()
+    run.clip("a", "a1")
+    run.clip("b", "b1")
+    return run
+
+
+def test_every_result_at_its_own_device_is_right(run):
+    run.result("a", "a1")
+    run.result("b", "b1")
+    facts = run.facts()
+    assert facts["ok"]
+    assert (facts["recorded"], facts["answered"], facts["most_clips_under_way"]) == (2, 2, 2)
+    assert facts["latency_ms"]["p50"] == 100.0
+    assert "lost 0" in summary(facts)
+
+
+def test_lost_clip_is_seen(run):
+    run.result("a", "a1")
+    facts = run.facts()
+    assert not facts["ok"]
+    assert facts["lost"] == facts["per_device"]["b"]["lost"] == 1
+
+
+def test_result_at_the_wrong_device_is_seen(run):
+    run.result("a", "a1")
+    run.result("a", "b1", of="b")
+    facts = run.facts()
+    assert not facts["ok"]
+    assert facts["per_device"]["a"]["foreign"] == 1
+    assert facts["per_device"]["b"]["lost"] == 1
+
+
+def test_own_clip_under_a_foreign_name_is_seen(run):
+    run.result("a", "a1", of="b")
+    run.result("b", "b1")
+    assert run.facts()["foreign"] == 1
+
+
+def test_result_shown_twice_is_seen(run):
+    for clip in ("a1", "a1"):
+        run.result("a", clip)
+    run.result("b", "b1")
+    facts = run.facts()
+    assert not facts["ok"]
+    assert facts["shown_twice"] == 1
+
+
+def test_camera_that_fell_behind_is_seen(run):
+    run.result("a", "a1")
+    run.result("b", "b1")
+    assert not report(run.soak, 1.0, "embedded")["ok"]
+
+
+def test_run_without_an_answer_has_a_summary(run):
+    assert "2 of 2 clips" in summary(run.facts())
