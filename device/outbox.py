@@ -141,9 +141,7 @@ class Outbox:
             self._entries[record.clip_id] = entry
         if self._keep is None:
             # A run that kept clips for their results left these; S3 has them.
-            self._spool.remove(
-                [self._entries.pop(record.clip_id).record.clip_id for record in sent]
-            )
+            self._spool.remove([record.clip_id for record in sent])
         self._totals.recovered = len(waiting)
         if waiting:
             self._report("recovered", {"clips": len(waiting)})
@@ -221,6 +219,9 @@ class Outbox:
                 if stored and not entry.being_sent:
                     entry.data = None
                 confirmed = entry.confirmed and self._claim_confirmed(entry)
+                if entry.confirmed and not stored:
+                    # It can't be kept for its result, but S3 has it: that is enough.
+                    self._entries.pop(entry.record.clip_id, None)
                 self._changed.notify_all()
             if confirmed:
                 self._let_go(entry)
@@ -272,7 +273,7 @@ class Outbox:
                 del self._entries[entry.record.clip_id]
             else:
                 self._drop(entry)
-        self._spool.remove([entry.record.clip_id])
+        self._on_disk(lambda: self._spool.remove([entry.record.clip_id]))
         return entry
 
     def _fit_memory(self) -> list[ClipRecord]:
@@ -295,6 +296,17 @@ class Outbox:
     def _tell_dropped(self, records: list[ClipRecord], reason: str) -> None:
         for record in records:
             self._report("dropped", {"clip_id": record.clip_id, "reason": reason})
+
+    def _on_disk(self, step: Callable[[], None]) -> None:
+        """Do a step that may fail on a card gone bad; the clips go on from memory then.
+
+        What it could not remove is found at the next start and sent again, which harms
+        nothing: a clip is answered once.
+        """
+        try:
+            step()
+        except SpoolError as error:
+            self._trouble(error)
 
     def _trouble(self, error: DeviceError | None) -> None:
         text = str(error or "")
@@ -394,9 +406,9 @@ class Outbox:
     def _let_go(self, entry: _Entry) -> None:
         """S3 has the clip: forget it, or keep it aside for its result. Touches the disk."""
         if self._keep is not None:
-            self._spool.park(entry.record)
+            self._on_disk(lambda: self._spool.park(entry.record))
         elif entry.on_disk:
-            self._spool.remove([entry.record.clip_id])
+            self._on_disk(lambda: self._spool.remove([entry.record.clip_id]))
         with self._changed:
             entry.disk_busy = False
             self._changed.notify_all()
@@ -456,7 +468,7 @@ class Outbox:
             on_disk = entry.on_disk
             self._changed.notify_all()
         if on_disk:
-            self._spool.set_aside(entry.record)
+            self._on_disk(lambda: self._spool.set_aside(entry.record))
         self._report("refused", {"clip_id": entry.record.clip_id, "reason": reason})
 
     # --- kept until answered ---------------------------------------------------------------
@@ -490,18 +502,21 @@ class Outbox:
                     entry.disk_busy = True
                 if done:
                     self._changed.notify_all()
-            self._spool.remove([entry.record.clip_id for entry in done])
+            self._forget(done)
             for entry in done:
                 self._report("answered", {"clip_id": entry.record.clip_id})
             for entry in late:
                 self._send_again(entry)
+
+    def _forget(self, entries: list[_Entry]) -> None:
+        self._on_disk(lambda: self._spool.remove([entry.record.clip_id for entry in entries]))
 
     def _is_overdue(self, entry: _Entry, keep: KeepUntilAnswered, now_ns: int) -> bool:
         waited_s = (now_ns - entry.sent_ns) / 1e9
         return entry.confirmed and waited_s > keep.patience_s and entry.sends < keep.sends
 
     def _send_again(self, entry: _Entry) -> None:
-        self._spool.recall(entry.record)
+        self._on_disk(lambda: self._spool.recall(entry.record))
         with self._changed:
             entry.disk_busy = False
             entry.confirmed = False

@@ -15,7 +15,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -149,7 +150,8 @@ class Spool:
                 f"can't use the spool folder {self._folder}: {error.strerror}",
                 "choose another with --spool or FACELAB_SPOOL",
             ) from error
-        return self._load(self._folder), self._load(self._sent)
+        with _told("read"):
+            return self._load(self._folder), self._load(self._sent)
 
     def close(self) -> None:
         if self._lock_file is not None:
@@ -164,18 +166,19 @@ class Spool:
         SpoolFull
             When it does not fit into the budget or onto the disk; see `excess_bytes`.
         """
-        if self.excess_bytes(record.size_bytes) > 0:
-            raise SpoolFull(f"no room for a clip of {record.size_bytes} bytes in {self._folder}")
         clip = self._clip(self._folder, record.clip_id)
         side = clip.with_suffix(SIDE_SUFFIX)
         try:
+            if self.excess_bytes(record.size_bytes) > 0:
+                raise SpoolFull(f"no room for a clip of {record.size_bytes} bytes")
             _write_whole(side, record.to_json().encode())
             _write_whole(clip, data)
             _sync_folder(self._folder)
         except OSError as error:
-            for path in (clip, side):
-                path.unlink(missing_ok=True)
-                path.with_name(path.name + PART_SUFFIX).unlink(missing_ok=True)
+            with suppress(OSError):
+                for path in (clip, side):
+                    path.unlink(missing_ok=True)
+                    path.with_name(path.name + PART_SUFFIX).unlink(missing_ok=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise SpoolFull(f"the disk of {self._folder} is full") from error
             raise SpoolUnusable(f"can't write {clip.name}: {error.strerror}") from error
@@ -226,13 +229,14 @@ class Spool:
     def remove(self, clip_ids: Iterable[str]) -> None:
         """Forget clips, wherever they lie."""
         for clip_id in clip_ids:
-            for folder in (self._folder, self._sent):
-                clip = self._clip(folder, clip_id)
-                # The clip first: a side file alone is nothing, a clip alone would be sent.
-                clip.unlink(missing_ok=True)
-                clip.with_suffix(SIDE_SUFFIX).unlink(missing_ok=True)
             with self._lock:
                 self._sizes.pop(clip_id, None)
+            with _told("remove"):
+                for folder in (self._folder, self._sent):
+                    clip = self._clip(folder, clip_id)
+                    # The clip first: a side file alone is nothing, a clip alone would be sent.
+                    clip.unlink(missing_ok=True)
+                    clip.with_suffix(SIDE_SUFFIX).unlink(missing_ok=True)
 
     def _load(self, folder: Path) -> list[ClipRecord]:
         for part in folder.glob("*" + PART_SUFFIX):
@@ -268,10 +272,20 @@ class Spool:
     def _move(self, clip_id: str, target: Path, source: Path | None = None) -> None:
         clip = self._clip(source or self._folder, clip_id)
         side = clip.with_suffix(SIDE_SUFFIX)
-        if side.exists():
-            side.replace(target / side.name)
-        if clip.exists():
-            clip.replace(target / clip.name)
+        with _told("move"):
+            if side.exists():
+                side.replace(target / side.name)
+            if clip.exists():
+                clip.replace(target / clip.name)
+
+
+@contextmanager
+def _told(verb: str) -> Iterator[None]:
+    """Turn what the disk says into a line for a person."""
+    try:
+        yield
+    except OSError as error:
+        raise SpoolUnusable(f"can't {verb} clips in the spool: {error.strerror}") from error
 
 
 def _write_whole(path: Path, data: bytes) -> None:

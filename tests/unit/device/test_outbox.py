@@ -12,7 +12,7 @@ from device.answered import FILE_NAME, Answered, AnsweredReader
 from device.backoff import Backoff
 from device.outbox import KeepUntilAnswered, Outbox
 from device.problems import Kind, Problem
-from device.spool import ClipRecord, Spool, SpoolFull
+from device.spool import ClipRecord, Spool, SpoolFull, SpoolUnusable
 
 QUICK = Backoff(base_s=0.001, cap_s=0.01)
 DEADLINE_S = 30.0
@@ -288,6 +288,36 @@ def test_with_a_full_disk_and_no_network_memory_stays_bounded(bench: Bench):
     assert outbox.counts().uploaded == counts.waiting
 
 
+class ReadOnlyDisk(Spool):
+    """What a worn-out SD card becomes: it gives what it has and takes no change."""
+
+    worn = False
+
+    def remove(self, clip_ids) -> None:
+        if self.worn:
+            raise SpoolUnusable("can't remove clips in the spool: Read-only file system")
+        super().remove(clip_ids)
+
+    def write(self, record: ClipRecord, data: bytes) -> None:
+        if self.worn:
+            raise SpoolUnusable("can't write: Read-only file system")
+        super().write(record, data)
+
+
+def test_on_a_disk_that_turned_read_only_clips_still_go_out(bench: Bench):
+    bench.store.answer = down
+    disk = ReadOnlyDisk(bench.folder, "lab", 10**9)
+    outbox = bench.outbox(spool=disk)
+    ids = bench.accept(outbox, 8)
+    bench.told.wait_for("stored", 8)
+    disk.worn = True
+    bench.store.answer = lambda record: None
+    ids += bench.accept(outbox, 8, first=50)
+    assert outbox.wait_until_empty(DEADLINE_S)
+    assert sorted(bench.store.taken) == sorted(ids)
+    assert "Read-only" in bench.told.wait_for("spool")[0]["problem"]
+
+
 def test_a_clip_that_s3_refuses_is_set_aside_and_the_others_go_on(bench: Bench):
     def answer(record: ClipRecord) -> None:
         if record.metadata.sequence == 3:
@@ -386,6 +416,27 @@ class TestKeepUntilAnswered:
         for clip_id in ids:
             answered.add(clip_id)
         assert second.wait_until_empty(DEADLINE_S)
+
+    def test_a_run_that_does_not_keep_lets_go_of_what_s3_has(
+        self, bench: Bench, answered: Answered
+    ):
+        first = self.keeping(bench)
+        bench.accept(first, 3)
+        bench.told.wait_for("uploaded", 3)
+        bench.told.wait_for("stored", 3)
+        first.close()
+        second = bench.outbox()
+        assert second.wait_until_empty(DEADLINE_S)
+        second.close()
+        assert bench.files() == []
+
+    def test_with_a_full_disk_what_s3_has_is_not_kept_for_ever(
+        self, bench: Bench, answered: Answered
+    ):
+        outbox = self.keeping(bench, spool=BrokenDisk(bench.folder, "lab", 10**9))
+        bench.accept(outbox, 3)
+        assert outbox.wait_until_empty(DEADLINE_S)
+        assert outbox.counts().uploaded == 3
 
     def test_room_is_made_first_by_what_s3_has_already(self, bench: Bench, answered: Answered):
         outbox = self.keeping(bench, budget=1000)

@@ -157,6 +157,22 @@ def test_a_failing_card_is_told_by_name(spool: Spool, monkeypatch: pytest.Monkey
         spool.write(clip(1), b"clip")
 
 
+def test_a_card_that_turned_read_only_is_told_by_name(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+):
+    record = clip(1)
+    spool.write(record, b"clip")
+
+    def worn(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", worn)
+    monkeypatch.setattr(Path, "replace", worn)
+    for step in (spool.park, spool.set_aside, lambda record: spool.remove([record.clip_id])):
+        with pytest.raises(SpoolUnusable, match="Read-only file system"):
+            step(record)
+
+
 def test_two_cameras_can_not_share_a_spool(spool: Spool, tmp_path: Path):
     with pytest.raises(SpoolBusy, match="pi-01"):
         Spool(tmp_path, "pi-01", 1).open()
