@@ -207,6 +207,8 @@ class DockerBackend:
             "FACELAB_PORT": str(switch.port),
             "FACELAB_DEVICE_ID": switch.device_id,
             "AWS_REGION": switch.region or "",
+            "FACELAB_CONCURRENCY": os.environ.get("FACELAB_CONCURRENCY")
+            or str(max(2, os.cpu_count() or 2)),
             "COMPOSE_PROGRESS": "quiet",
         }
         host = os.environ.get("DOCKER_HOST", "")
