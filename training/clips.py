@@ -22,12 +22,17 @@ from training.dataset import DatasetError, person_slug
 
 SUFFIXES = (".h264", ".264", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mjpeg")
 CLIP_SECONDS = 0.5
+NOBODY = "nobody"
 _LARGEST_SIDE_PX = 1280
 _MAX_SECONDS = 600
 
 
 class UnreadableVideo(DatasetError):
     """A file that has a video's name but no pictures in it."""
+
+
+class UnlabelledVideo(DatasetError):
+    """Nothing tells who is in a video."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,8 @@ def read_clips(path: Path, people: set[str]) -> tuple[list[LabelledClip], dict[P
 
     `path` is a recording with a `truth.json` beside it, as the fixture has, or a folder with
     a folder per person; folders of people not in `people` hold strangers, `nobody` holds
-    empty scenes.
+    empty scenes. Videos in no folder are told by how their names begin: with a person's,
+    or with `stranger` or `nobody`.
 
     Raises
     ------
@@ -152,13 +158,8 @@ def read_clips(path: Path, people: set[str]) -> tuple[list[LabelledClip], dict[P
     clips, failed = [], {}
     for file in files:
         inner = file.relative_to(path).parts
-        if len(inner) < 2:
-            failed[file] = f"{file}: not in a person's folder"
-            continue
-        person = person_slug(inner[0])
-        visible = (person,) if person in people else ()
-        strangers = int(not visible and person != "nobody")
         try:
+            visible, strangers = _told_by_name(file, inner, people)
             clips += [
                 LabelledClip(f"{'/'.join(inner)}#{index}", data, visible, strangers)
                 for index, data in enumerate(clips_of(file))
@@ -171,6 +172,23 @@ def read_clips(path: Path, people: set[str]) -> tuple[list[LabelledClip], dict[P
             "with a truth.json"
         )
     return clips, failed
+
+
+def _told_by_name(
+    file: Path, inner: tuple[str, ...], people: set[str]
+) -> tuple[tuple[str, ...], int]:
+    """Who a video shows, (visible, strangers), from its folder, else from its own name."""
+    if len(inner) > 1:
+        person = person_slug(inner[0])
+        visible = (person,) if person in people else ()
+        return visible, int(not visible and person != NOBODY)
+    name = person_slug(file.stem)
+    begins = [person for person in people if f"{name}-".startswith(f"{person}-")]
+    if begins:
+        return (max(begins, key=len),), 0
+    if name.startswith((NOBODY, "stranger", "unknown")):
+        return (), int(not name.startswith(NOBODY))
+    raise UnlabelledVideo(f"{file}: neither its folder nor its name is a person's")
 
 
 def _with_truth(recording: Path) -> list[LabelledClip]:

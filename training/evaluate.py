@@ -70,6 +70,8 @@ class Evaluation:
         if options.people:
             kept = set(order(tree, options.seed)[: options.people])
             tree = {person: pictures for person, pictures in tree.items() if person in kept}
+        if options.per_person:
+            tree = {person: self._drawn(pictures) for person, pictures in tree.items()}
         self.clips, self.unreadable_clips = self._clips(set(tree))
         seen = {person for clip in self.clips for person in clip.visible}
         self.plan = make_plan(tree, strangers, seen, options.enrol, options.seed)
@@ -81,6 +83,11 @@ class Evaluation:
         if not self.enrolled:
             raise NothingToMeasure("no face was found in any enrolment picture")
         self.examiner = Examiner(self._gallery(), self._custom(), self.settings)
+
+    def _drawn(self, pictures: list[Picture]) -> list[Picture]:
+        paths = order((str(picture.path) for picture in pictures), self.options.seed)
+        kept = set(paths[: self.options.per_person])
+        return [picture for picture in pictures if str(picture.path) in kept]
 
     def _clips(self, people: set[str]) -> tuple[list[LabelledClip], dict[Path, str]]:
         if not self.options.clips:
@@ -390,6 +397,7 @@ def _parser() -> argparse.ArgumentParser:
         "--enrol", type=int, default=3, help="pictures of each person; default %(default)s"
     )
     parser.add_argument("--people", type=int, help="only so many people of --data, drawn by seed")
+    parser.add_argument("--per-person", type=int, help="only so many pictures of each of them")
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
     parser.add_argument("--out", type=Path, default=ROOT / "out", help="default: out/")
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models")

@@ -23,6 +23,7 @@ h1{font-size:28px;margin:0 0 4px}h2{font-size:19px;margin:44px 0 6px}p{margin:4p
 .tile span{font-size:13px;color:var(--soft)}
 table{border-collapse:collapse;background:#fff;border:1px solid var(--line);border-radius:12px;
 overflow:hidden;font-variant-numeric:tabular-nums}th,td{padding:7px 14px;text-align:right;
+white-space:nowrap;
 border-top:1px solid var(--line);font-weight:400}tr:first-child>*{border-top:0}
 th:first-child,td:first-child{text-align:left}.online{color:var(--online)}
 .custom{color:var(--custom)}.final{color:var(--final)}b.bad{color:#b91c1c}
@@ -261,7 +262,8 @@ def _histogram(chart: Chart) -> str:
         place = 10 + 350 * (chart.accept - edges[0]) / (edges[-1] - edges[0])
         body.append(
             f'<line x1="{place:.1f}" x2="{place:.1f}" y1="20" y2="210" stroke="#111827" '
-            f'stroke-dasharray="4 3"/><text x="{place + 4:.1f}" y="30">accept</text>'
+            f'stroke-dasharray="4 3"/><text x="{place:.1f}" y="14" '
+            'text-anchor="middle">accept</text>'
         )
     return (
         f"<b>{chart.model.capitalize()}: {_text(chart.unit)} to oneself (colour) and to the "
@@ -354,7 +356,7 @@ def _percent(value: float | None) -> str:
     if value is None:
         return "–"
     digits = 1 if value < 0.9995 else 0
-    return f"{value * 100:.{digits}f} %"
+    return f"{value * 100:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _short(name: str) -> str:

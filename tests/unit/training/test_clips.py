@@ -92,6 +92,19 @@ def test_folders_tell_people_strangers_and_nobody(tmp_path):
     assert [path.name for path in failed] == ["broken.mp4"]
 
 
+def test_videos_in_no_folder_are_told_by_their_names(tmp_path):
+    for name in ("ada_2", "ada-l 1", "stranger7", "nobody", "Adam"):
+        write_video(tmp_path / f"{name}.avi", frames=3, size=(64, 48))
+    clips, failed = read_clips(tmp_path, {"ada", "ada-l"})
+    assert {clip.name: (clip.visible, clip.strangers) for clip in clips} == {
+        "ada_2.avi#0": (("ada",), 0),
+        "ada-l 1.avi#0": (("ada-l",), 0),
+        "stranger7.avi#0": ((), 1),
+        "nobody.avi#0": ((), 0),
+    }
+    assert [path.name for path in failed] == ["Adam.avi"]
+
+
 def test_a_recording_needs_a_truth_that_fits(tmp_path):
     (tmp_path / "lab.h264").write_bytes((FIXTURES / "lab.h264").read_bytes())
     with pytest.raises(DatasetError, match=r"truth\.json"):
