@@ -214,8 +214,8 @@ class ProcessSandbox:
                 sum(_resident_bytes(member) for member in (process, *_descendants(process))),
                 _resident_peak_bytes(self.pid),
             )
-        except psutil.Error:
-            return
+        except (psutil.Error, OSError):
+            return  # it, or a child of it, has just ended
         self._peak = max(self._peak, used)
         if used > self._limit and not self._ended.is_set():
             self._out_of_memory = True
