@@ -104,10 +104,11 @@ def down(switch: Switch, options: argparse.Namespace, progress: Progress) -> Non
     progress("nothing of this lab is left")
 
 
-def status(switch: Switch, options: argparse.Namespace) -> int:
+def status(switch: Switch, as_json: bool) -> int:
+    """Print what is there; 3 as the exit status when nothing is."""
     account = check_account(switch)
     found = inventory(switch)
-    if options.json:
+    if as_json:
         print_json({**asdict(account), "resources": [asdict(one) for one in found]})
     else:
         print(account.where)
@@ -155,7 +156,7 @@ def run(arguments: list[str] | None = None, publisher: Publisher | None = None) 
     elif options.action == "down":
         down(switch, options, progress)
     else:
-        return status(switch, options)
+        return status(switch, options.json)
     return 0
 
 

@@ -12,6 +12,7 @@ from dataclasses import astuple
 from typing import Any
 
 from contract.switch import Switch, read_switch
+from scripts.aws.__main__ import status as aws_status
 from scripts.console import LabError, Progress, print_json, run_command
 from scripts.lab.backends import Backend, choose_backend
 from scripts.lab.state import LabState
@@ -133,6 +134,11 @@ def main() -> int:
     options = parser.parse_args()
 
     switch, state, progress = read_switch(), LabState(), Progress()
+    if switch.is_aws and options.action == "status":
+        return aws_status(switch, options.json)
+    if options.action == "logs" and not options.emulator:
+        function_log(switch, options.follow, options.since)
+        return 0
     backend = choose_backend(switch, state, progress)
     if options.action == "up":
         up(switch, state, backend, progress)
@@ -149,10 +155,8 @@ def main() -> int:
             for name, value in facts.items():
                 print(f"{name:>16}  {value}")
         return 0 if facts["emulator"] == "up" else 3
-    elif options.emulator:
-        print(backend.emulator_log(options.lines))
     else:
-        function_log(switch, options.follow, options.since)
+        print(backend.emulator_log(options.lines))
     return 0
 
 

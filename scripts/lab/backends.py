@@ -38,7 +38,10 @@ def choose_backend(switch: Switch, state: LabState, progress: Progress) -> Backe
         For `aws`, which is not an emulator.
     """
     if switch.is_aws:
-        raise BackendUnavailable("FACELAB_BACKEND=aws is AWS itself; there is no emulator to start")
+        raise BackendUnavailable(
+            "FACELAB_BACKEND=aws is AWS itself; there is no emulator to start or stop",
+            "`make aws-up`, `make aws-down`; for the emulator: FACELAB_BACKEND=embedded",
+        )
     embedded = EmbeddedBackend(switch, state, progress)
     running = state.emulator()
     if switch.backend == "embedded" or (
