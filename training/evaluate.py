@@ -85,9 +85,9 @@ class Evaluation:
         self.examiner = Examiner(self._gallery(), self._custom(), self.settings)
 
     def _drawn(self, pictures: list[Picture]) -> list[Picture]:
-        paths = order((str(picture.path) for picture in pictures), self.options.seed)
-        kept = set(paths[: self.options.per_person])
-        return [picture for picture in pictures if str(picture.path) in kept]
+        families = order({picture.family for picture in pictures}, self.options.seed)
+        kept = set(families[: self.options.per_person])
+        return [picture for picture in pictures if picture.family in kept]
 
     def _clips(self, people: set[str]) -> tuple[list[LabelledClip], dict[Path, str]]:
         if not self.options.clips:

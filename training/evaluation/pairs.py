@@ -79,22 +79,23 @@ def _find(name: str, table: Path, data: Path) -> Path:
 
 def made_pairs(samples: Sequence[FaceSample], seed: int = 0) -> list[Pair]:
     """All pairs of the same person, and as many of different people, at most 3000 of each."""
-    by_name = {str(sample.picture.path): sample for sample in samples}
+    # Named without the folder they lie in: the same pairs on every machine.
+    by_name = {f"{one.picture.person_id}/{one.picture.family}": one.picture for one in samples}
     names = sorted(by_name)
-    person = {name: by_name[name].picture.person_id for name in names}
+    person = {name: picture.person_id for name, picture in by_name.items()}
     same = [f"{a}\n{b}" for a, b in combinations(names, 2) if person[a] == person[b]]
     same = order(same, seed)[:_MADE_AT_MOST]
     different: set[str] = set()
     random = np.random.default_rng(seed)
-    if len(set(person.values())) > 1:
-        while len(different) < len(same):
-            a, b = sorted(random.choice(len(names), 2, replace=False).tolist())
-            if person[names[a]] != person[names[b]]:
-                different.add(f"{names[a]}\n{names[b]}")
-            elif len(different) >= len(names) ** 2 // 4:
-                break
+    # Among many people nearly every draw is of two; among few, the pairs may run out.
+    for _ in range(20 * len(same) if len(names) > 1 else 0):
+        a, b = sorted(random.choice(len(names), 2, replace=False).tolist())
+        if person[names[a]] != person[names[b]]:
+            different.add(f"{names[a]}\n{names[b]}")
+        if len(different) == len(same):
+            break
     return [
-        Pair(*map(Path, text.split("\n")), is_same)
+        Pair(*(by_name[name].path for name in text.split("\n")), is_same)
         for texts, is_same in ((same, True), (sorted(different), False))
         for text in texts
     ]

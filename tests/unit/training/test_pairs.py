@@ -1,9 +1,18 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from training.evaluation.pairs import Pair, UnusablePairs, best_threshold, read_pairs, verify
+from training.dataset import Picture
+from training.evaluation.pairs import (
+    Pair,
+    UnusablePairs,
+    best_threshold,
+    made_pairs,
+    read_pairs,
+    verify,
+)
 
 
 def faces(**places):
@@ -77,3 +86,36 @@ def test_an_unusable_table_is_named(tmp_path, text):
     (tmp_path / "pairs.csv").write_text(text)
     with pytest.raises(UnusablePairs, match=r"pairs\.csv"):
         read_pairs(tmp_path / "pairs.csv", tmp_path)
+
+
+def samples(folder, **counts):
+    pictures = [
+        Picture(Path(folder, person, f"{n}.png"), person, None, str(n), False)
+        for person, count in counts.items()
+        for n in range(count)
+    ]
+    return [SimpleNamespace(picture=picture) for picture in pictures]
+
+
+def test_made_pairs_are_balanced_and_the_same_wherever_the_data_lies():
+    def made(folder):
+        pairs = made_pairs(samples(folder, ada=5, bob=5, cyd=1))
+        return [
+            (pair.a.relative_to(folder), pair.b.relative_to(folder), pair.same) for pair in pairs
+        ]
+
+    here, there = made("/here"), made("/somewhere/else")
+    assert here == there
+    assert len(here) == len(set(here)) == 40
+    assert sum(same for *_, same in here) == 20
+    assert all((a.parts[0] == b.parts[0]) == same for a, b, same in here)
+
+
+def test_one_person_alone_makes_no_different_pairs():
+    assert all(pair.same for pair in made_pairs(samples("/x", ada=4)))
+
+
+def test_where_different_pairs_run_out_there_are_fewer():
+    made = made_pairs(samples("/x", ada=6, bob=1))
+    assert sum(pair.same for pair in made) == 15
+    assert sum(not pair.same for pair in made) == 6
