@@ -203,7 +203,7 @@ def test_concurrent_invocations_have_a_process_each(deployer: Any) -> None:
 )
 def test_failure_is_unhandled_and_the_next_call_works(deployer: Any, how: str, kind: str) -> None:
     name = f"fails-{how}"
-    deployer.create(name, FAILURES, Timeout=2, MemorySize=128)
+    deployer.create(name, FAILURES, Timeout=5, MemorySize=128)
     failed = deployer.invoke(name, how=how)
     assert failed.error == "Unhandled"
     assert failed.payload["errorType"] == kind
