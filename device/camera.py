@@ -6,9 +6,12 @@ now waits in the spool, also over a restart.
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
+if __name__ == "__main__":  # Ctrl-C while the imports run: end, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 if __package__ in (None, ""):  # run as `python device/camera.py`
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
@@ -80,12 +83,12 @@ class _Camera:
     def run(self) -> int:
         options = self._options
         settings = source_options(options, options.clip_seconds)
+        stop = stop_on_signals()
         with open_source(options.source, settings) as source:
             self._outbox.open()
             try:
                 # Before the first clip: importing boto3 takes longer than a clip on a Pi.
                 self._uploader.prepare()
-                stop = stop_on_signals()
                 self._console.say(f"Recording from {source}, sending to {self._target}.")
                 self._console.event("start", device_id=self._device_id, source=str(source))
                 notify("READY=1")

@@ -6,9 +6,12 @@ deleted from the queue only after it was shown.
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
+if __name__ == "__main__":  # Ctrl-C while the imports run: end, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 if __package__ in (None, ""):  # run as `python device/messages.py`
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 

@@ -5,9 +5,12 @@ One clear, sharp picture with one face in it every half second or so, until ther
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
+if __name__ == "__main__":  # Ctrl-C while the imports run: end, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 if __package__ in (None, ""):  # run as `python device/pictures.py`
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
@@ -47,10 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _collect(options: argparse.Namespace, console: Console) -> int:
+    stop = stop_on_signals()
     find = None if options.no_face_check else _face_finder(console)
     rules = Rules(options.min_face, options.min_sharpness)
     session = Session(options.data, options.name, options.session)
-    stop = stop_on_signals()
     if options.from_clip is not None:
         options.source, options.speed = str(options.from_clip), NO_PACE
     saved = refused = 0
