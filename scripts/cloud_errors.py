@@ -65,7 +65,11 @@ def explain(error: boto.BotoCoreError | boto.ClientError) -> CloudError:
     ):
         return NoCredentials(f"no usable AWS credentials: {text}", CREDENTIALS_HINT)
     if isinstance(error, (boto.ConnectionError, boto.HTTPClientError)):
-        hint = "is there a network?" if ".amazonaws.com" in text else "`make up` starts the lab"
+        hint = (
+            "is there a network, and is the region called that?"
+            if ".amazonaws.com" in text
+            else "`make up` starts the lab"
+        )
         return Unreachable(text, hint)
     return CloudError(f"the cloud: {text}", "`make status` shows what is up")
 

@@ -83,6 +83,7 @@ class Soak:
                     log.statuses[event["status"]] += 1
                     if event["latency_ms"]:
                         log.latencies_ms.append(event["latency_ms"]["clip_end"])
+                    self._tell()
                 self._note()
 
         return said
@@ -105,9 +106,11 @@ class Soak:
     def _note(self) -> None:
         self._last_event = time.monotonic()
         self._changed.notify_all()
+
+    def _tell(self) -> None:
         shown = sum(len(log.shown) for log in self.devices.values())
         recorded = sum(len(log.recorded) for log in self.devices.values())
-        if shown and shown % 100 == 0:
+        if shown % 100 == 0:
             self._progress(f"{recorded} clips recorded, {shown} results shown")
 
 

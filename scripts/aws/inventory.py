@@ -53,7 +53,7 @@ def _existing(switch: Switch) -> Iterator[Resource]:
                 raise
         except LookupError:
             continue
-    yield from (Resource("queue", name, "there") for name in _queues(switch))
+    yield from _queues(switch)
 
 
 def _lookups(switch: Switch) -> list[tuple[str, str, Callable[[], str]]]:
@@ -104,15 +104,20 @@ def _lookups(switch: Switch) -> list[tuple[str, str, Callable[[], str]]]:
     ]
 
 
-def _queues(switch: Switch) -> list[str]:
+def _queues(switch: Switch) -> Iterator[Resource]:
     """Our queues: the dead letters and one for each device, known or left behind."""
-    names = switch.names
-    ours = (names.dead_letters, names.result_queue("x").removesuffix("x"))
-    pages = switch.client("sqs").get_paginator("list_queues")
-    urls = (
-        url
-        for page in pages.paginate(QueueNamePrefix=f"{names.prefix}-")
-        for url in page.get("QueueUrls", ())
-    )
-    found = (url.rpartition("/")[2] for url in urls)
-    return sorted(one for one in found if one == ours[0] or one.startswith(ours[1]))
+    names, sqs = switch.names, switch.client("sqs")
+    results = names.result_queue("x").removesuffix("x")
+    waiting = "ApproximateNumberOfMessages"
+    pages = sqs.get_paginator("list_queues").paginate(QueueNamePrefix=f"{names.prefix}-")
+    for url in (url for page in pages for url in page.get("QueueUrls", ())):
+        name = url.rpartition("/")[2]
+        if name != names.dead_letters and not name.startswith(results):
+            continue
+        try:
+            answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[waiting])
+        except ClientError as error:
+            if error.response["Error"]["Code"] in GONE:
+                continue  # a deleted queue is listed for up to a minute
+            raise
+        yield Resource("queue", name, f"{answer['Attributes'][waiting]} messages")
