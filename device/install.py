@@ -122,6 +122,9 @@ def install(steps: Steps, options: argparse.Namespace) -> None:
         *("--require-hashes", "--no-deps", "--only-binary", ":all:"),
         *("-r", str(steps.path("/opt/facelab/device/requirements.txt"))),
     )
+    # The services see a read-only system: they could not keep what they compile.
+    programs = [str(steps.path(f"/opt/facelab/{program}")) for program in PROGRAMS]
+    steps.run(str(environment / "bin/python"), "-m", "compileall", "-q", *programs)
     steps.write("/etc/facelab/device.env", settings(options), 0o640, keep=not options.reset)
     steps.run("chown", "-R", f"root:{USER}", str(steps.path("/etc/facelab")))
     steps.run("chmod", "0750", str(steps.path("/etc/facelab")))
