@@ -52,6 +52,11 @@ class Engine:
         return self.folder / "docker.pid" if self.folder else Path("/var/run/docker.pid")
 
     @property
+    def started_file(self) -> Path:
+        """Holds the process id of an engine that this command started; no other is stopped."""
+        return (self.folder or Path("/var/run")) / "facelab-dockerd.pid"
+
+    @property
     def log_file(self) -> Path:
         return self.folder / "dockerd.log" if self.folder else Path("/var/log/dockerd.log")
 
@@ -195,13 +200,14 @@ def start(engine: Engine) -> None:
         if engine.folder:
             engine.folder.mkdir(parents=True, exist_ok=True)
         with engine.log_file.open("ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 ["dockerd", *engine.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+        engine.started_file.write_text(str(process.pid))
     deadline = time.monotonic() + START_TIMEOUT_S
     while not engine.answers():
         if time.monotonic() > deadline:
@@ -211,10 +217,17 @@ def start(engine: Engine) -> None:
 
 
 def stop(engine: Engine) -> None:
-    """Stop an engine started by `start` and wait until it has gone."""
+    """Stop the engine if `start` started it, and wait until it has gone.
+
+    An engine that was there before is not ours to stop.
+    """
     try:
-        pid = int(engine.pid_file.read_text())
+        pid = int(engine.started_file.read_text())
+        running = int(engine.pid_file.read_text())
     except (FileNotFoundError, ValueError):
+        return
+    engine.started_file.unlink()
+    if pid != running:  # of an earlier boot
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
+
 import pytest
 
 from scripts.docker.base_image import BaseImageError, mirrors
 from scripts.docker.images import NO_CA, ca_file
-from scripts.docker.install_engine import Engine
+from scripts.docker.install_engine import Engine, stop
 
 TARGETS = """\
 http://mirror.invalid/debian-security/ bookworm-security main
@@ -52,3 +55,23 @@ def test_separate_engine_touches_nothing_of_the_machines_own(tmp_path):
     assert all(str(tmp_path) in argument for argument in engine.arguments)
     assert engine.environment["DOCKER_HOST"] == engine.host
     assert Engine().arguments == []
+
+
+def test_engine_that_was_there_before_is_not_stopped(tmp_path):
+    engine = Engine(tmp_path)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        engine.pid_file.write_text(str(other.pid))
+        stop(engine)
+        assert other.poll() is None
+        other.kill()
+
+
+def test_engine_that_we_started_is_stopped(tmp_path):
+    engine = Engine(tmp_path)
+    with subprocess.Popen(["sleep", "60"]) as ours:
+        threading.Thread(target=ours.wait, daemon=True).start()  # or it stays a zombie
+        engine.pid_file.write_text(str(ours.pid))
+        engine.started_file.write_text(str(ours.pid))
+        stop(engine)
+        assert ours.wait(5) != 0
+        assert not engine.started_file.exists()
