@@ -157,7 +157,7 @@ def device_calls(lab: Lab, monkeypatch, tmp_path, device_programs) -> Wire:
     device = ["--device", "pi-01", "--spool", str(tmp_path / "spool")]
     with recording(monkeypatch) as wire:
         assert camera.main([*device, "--source", str(FILM), "--count", "2", "--speed", "4"]) == 0
-        assert messages.main([*device, "--count", "2", "--idle-timeout", "60"]) == 0
+        assert messages.main([*device, "--count", "2", "--idle-timeout", "150"]) == 0
     yield wire
     remove_device(lab.switch, "pi-01", QUIET)
 

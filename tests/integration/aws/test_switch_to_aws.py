@@ -32,7 +32,7 @@ def use_everything(monkeypatch: pytest.MonkeyPatch, spool: Path) -> None:
     device = ["--device", "pi-02", "--spool", str(spool)]
     command(monkeypatch, devices, "add", "pi-02")
     assert camera.main([*device, "--source", FILM, "--count", "2", "--speed", "4"]) == 0
-    assert messages.main([*device, "--count", "2", "--idle-timeout", "60"]) == 0
+    assert messages.main([*device, "--count", "2", "--idle-timeout", "150"]) == 0
     command(monkeypatch, gallery, "roster")
     command(monkeypatch, deploy_model.main, "--model", str(SHIPPED.model))
     command(monkeypatch, deploy_model.main, "--rollback")
@@ -47,6 +47,7 @@ def test_with_backend_aws_no_request_goes_to_the_emulator_nor_carries_dummy_cred
     use_everything(monkeypatch, tmp_path / "spool")
     services = {call.service for call in on_aws.calls}
     assert services >= {"s3", "sqs", "sts", "dynamodb", "cloudformation", "ecr"}
+    assert ("sqs", "DeleteMessageBatch") in on_aws.operations(), "no result was taken"
     for call in on_aws.calls:
         assert call.host.endswith(".amazonaws.com"), call
         assert (call.access_key, call.session_token) == (KEY, f"token-of-{KEY}"), call
@@ -68,10 +69,11 @@ def test_with_the_emulator_no_real_credential_travels_and_nothing_goes_to_aws(
         device = ["--device", "pi-02", "--spool", str(tmp_path / "spool")]
         command(monkeypatch, devices, "add", "pi-02")
         assert camera.main([*device, "--source", FILM, "--count", "2", "--speed", "4"]) == 0
-        assert messages.main([*device, "--count", "2", "--idle-timeout", "60"]) == 0
+        assert messages.main([*device, "--count", "2", "--idle-timeout", "150"]) == 0
         command(monkeypatch, gallery, "roster")
         command(monkeypatch, devices, "remove", "pi-02")
     assert {call.service for call in wire.calls} >= {"s3", "sqs", "sts", "dynamodb"}
+    assert ("sqs", "DeleteMessageBatch") in wire.operations(), "no result was taken"
     for call in wire.calls:
         assert call.host == f"127.0.0.1:{lab.port}", call
         assert (call.access_key, call.session_token) == ("test", None), call
