@@ -22,9 +22,10 @@ class Spread:
     """Distances (L2) between dlib embeddings: mean and standard deviation.
 
     `within` is between two pictures of one person, `between` from a person's centre to a
-    picture of somebody else. Measured on the AT&T faces (40 people, 10 pictures each:
-    within 0.31 ± 0.09, between 0.72 ± 0.08, `python -m training.measure_spread`), then
-    widened: those pictures come from one room, a camera's do not.
+    picture of somebody else. Measured with `python -m training.measure_spread` on the AT&T
+    faces (40 people, 10 pictures each); `within` is then widened, for those pictures of one
+    person come from one room, and a camera's do not. `between` is fitted to how near the
+    nearest stranger comes, which is what it is used for.
     """
 
     within_mean: float = 0.36

@@ -24,7 +24,7 @@ import torch
 
 from recognition.embedder import Embedder
 from recognition.errors import RecognitionError
-from recognition.recognizer import Recognizer
+from recognition.loading import load_recognizer
 from training.augment import augmented
 from training.calibration import Calibration, calibrate
 from training.card import write_card
@@ -343,7 +343,7 @@ def main(arguments: list[str] | None = None) -> int:
         seed=options.seed,
     )
     try:
-        recognizer = Recognizer.load(options.models)
+        recognizer = load_recognizer(options.models)
         tree = read_tree(options.data)
         faces = find_faces(
             recognizer, [p for person in tree.values() for p in person], "find faces"
