@@ -111,9 +111,11 @@ class Clip:
                 if is_first:
                     raise Undecodable(str(error).split(":")[0]) from error
                 return
-            if picture is None:
+            # Of half a picture libav makes a whole one, grey where nothing came: nobody in it
+            # would be an answer about something the camera never saw.
+            if picture is None or picture.is_corrupt:
                 if is_first:
-                    raise Undecodable("no picture comes out of the key frame")
+                    raise Undecodable("no whole picture comes out of the key frame")
                 return
             yield Frame(target, is_first, target == wanted[-1], picture)
             is_first = False
