@@ -129,7 +129,7 @@ class Result:
             return cls(**fields)
         except InvalidResult:
             raise
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InvalidResult(f"not a result message: {error!r}") from error
 
 

@@ -37,6 +37,12 @@ def test_message_that_is_no_result(text):
         Result.from_json(text)
 
 
+def test_face_that_is_no_object_is_refused():
+    fields = json.loads(result().to_json()) | {"faces": ["x"]}
+    with pytest.raises(InvalidResult):
+        Result.from_json(json.dumps(fields))
+
+
 def test_unknown_field_is_refused_rather_than_dropped():
     fields = json.loads(result().to_json()) | {"extra": 1}
     with pytest.raises(InvalidResult, match="extra"):
