@@ -320,35 +320,33 @@ def _mistakes(
     """The worst first: wrong names, then people not recognised, then faces not found."""
     wrong, unsure = [], []
     for model in MODELS:
-        place = {person: index for index, person in enumerate(run.examiner.people(model))}
         for answer in asked.answers[model]:
-            if answer.named == answer.truth:
-                continue
-            sample = answer.samples[0]
-            name = sample.picture.path.name
-            shown = answer.named or answer.truth or ""
-            score = abs(float(answer.scores[place[shown]])) if shown in place else 0.0
-            unit = "distance" if model == "online" else "probability"
-            title = (
-                f"{answer.truth or 'a stranger'} named {answer.named}"
-                if answer.named
-                else f"{answer.truth} not recognised"
-            )
-            mistake = Mistake(
-                title,
-                f"{model}, {unit} {score:.2f}; {sample.picture.person_id}/{name}",
-                sample.chip,
-                run.nearest_enrolled(sample, shown),
-            )
-            rank = -score if (model == "online") == bool(answer.named) else score
-            (wrong if answer.named else unsure).append((-rank, mistake))
-    shown = [mistake for _, mistake in sorted(wrong, key=lambda one: one[0])]
+            if answer.named != answer.truth:
+                (wrong if answer.named else unsure).append(_mistake(run, model, answer))
+    shown = [mistake for _, mistake in sorted(wrong, key=lambda one: -one[0])]
     shown += _clip_mistakes(run, clip_answers.get("on", []))
     shown += [mistake for _, mistake in sorted(unsure, key=lambda one: one[0])][:_MISTAKES_SHOWN]
     for picture in run.faces.without_face[:6]:
         name = f"{picture.person_id}/{picture.path.name}"
         shown.append(Mistake("no face found", name, read_picture(picture.path)))
     return shown[:_MISTAKES_SHOWN]
+
+
+def _mistake(run: Evaluation, model: str, answer: Answer) -> tuple[float, Mistake]:
+    """(score of the person it is about, what to show)."""
+    sample, shown = answer.samples[0], answer.named or answer.truth or ""
+    title = f"{answer.truth or 'a stranger'} named {answer.named}"
+    if not answer.named:
+        title = f"{answer.truth} not recognised"
+    scores = dict(zip(run.examiner.people(model), answer.scores.tolist(), strict=True))
+    score = scores.pop(shown, -np.inf)
+    told = [model, f"{'distance' if model == 'online' else 'probability'} {abs(score):.2f}"]
+    if scores:
+        # Near enough and still not named: somebody else was nearly as near.
+        told.append(f"lead over the next {score - max(scores.values()):.2f}")
+    told.append(f"{sample.picture.person_id}/{sample.picture.path.name}")
+    mistake = Mistake(title, "; ".join(told), sample.chip, run.nearest_enrolled(sample, shown))
+    return score, mistake
 
 
 def _clip_mistakes(run: Evaluation, answers: list[ClipAnswer]) -> list[Mistake]:
