@@ -35,7 +35,7 @@ class Usage:
     billed_s: float = 0.2  # warm, on the one vCPU that 1769 MB buy
     memory_mb: int = 1769
     log_kb: float = 0.6  # START, one line, END, REPORT
-    image_gb: float = 0.15  # compressed, as ECR stores it
+    image_gb: float = 0.22  # compressed, as ECR stores it
     images: int = 2
     clip_days: float = 1.0  # the template's expiry
 
