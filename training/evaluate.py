@@ -38,7 +38,7 @@ from training.evaluation.pairs import made_pairs, read_pairs, verify
 from training.evaluation.plan import Plan, make_plan
 from training.faces import Faces, FaceSample, find_faces, observe_main_face
 from training.progress import progress
-from training.tree import ToolError
+from training.tree import ToolError, folder
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = "facelab.eval/1"
@@ -382,7 +382,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, help="a folder for each person")
+    parser.add_argument("--data", type=folder, required=True, help="a folder for each person")
     parser.add_argument("--strangers", type=Path, help="likewise, of people never enrolled")
     parser.add_argument("--pairs", type=Path, help="CSV with columns a, b, same")
     parser.add_argument(

@@ -20,7 +20,7 @@ from training.dataset import read_tree
 from training.evaluation.plan import make_plan
 from training.faces import find_faces
 from training.strangers import Spread, made_up_strangers
-from training.tree import ToolError
+from training.tree import ToolError, folder
 
 ROOT = Path(__file__).resolve().parent.parent
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75)
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, help="a folder for each person")
+    parser.add_argument("--data", type=folder, required=True, help="a folder for each person")
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)

@@ -28,7 +28,7 @@ from recognition.loading import load_recognizer
 from training.augment import augmented
 from training.calibration import Calibration, calibrate
 from training.card import write_card
-from training.dataset import Picture, read_tree, split_validation
+from training.dataset import SUFFIXES, Picture, read_tree, split_validation
 from training.export import Parity, check_parity, export
 from training.faces import Faces, FaceSample, find_faces
 from training.fitting import FitOptions, History, make_deterministic
@@ -37,7 +37,7 @@ from training.progress import progress
 from training.scratch import ScratchNetwork, crops_of, fit_scratch, nobody
 from training.strangers import Spread, made_up_strangers, other_pictures
 from training.transfer import DistanceHead, centres_of, fit_head
-from training.tree import ToolError, pictures_below
+from training.tree import ToolError, folder, pictures_below
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURES = ("transfer", "scratch")
@@ -299,11 +299,11 @@ def report_faces(faces: Faces) -> None:
         print(f"  several faces, the main one is taken: {picture.path}", file=sys.stderr)
 
 
-def background_pictures(folder: Path) -> list[Picture]:
-    """Every picture below `folder`, whoever it shows."""
+def background_pictures(tree: Path) -> list[Picture]:
+    """Every picture below `tree`, whoever it shows."""
     return [
         Picture(path, STRANGER, None, path.stem, is_noisy_copy=False)
-        for path in pictures_below(folder, (".jpg", ".jpeg", ".png", ".pgm", ".ppm", ".webp"))
+        for path in pictures_below(tree, SUFFIXES)
     ]
 
 
@@ -313,7 +313,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, help="a folder for each person")
+    parser.add_argument("--data", type=folder, required=True, help="a folder for each person")
     parser.add_argument("--epochs", type=int, default=60, help="at most; default %(default)s")
     parser.add_argument(
         "--arch", choices=ARCHITECTURES, default="transfer", help="default %(default)s"

@@ -56,8 +56,16 @@ class Summary:
         return 1 if self.errors else 0
 
 
+def folder(text: str) -> Path:
+    """An option's value as a folder. An empty one, as from `make train` without DATA, would
+    otherwise mean the current folder, with all that lies in it."""
+    if not text:
+        raise argparse.ArgumentTypeError("name a folder (make: DATA=dir)")
+    return Path(text)
+
+
 def add_tree_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("tree", type=Path, help="folder to walk, with everything below it")
+    parser.add_argument("tree", type=folder, help="folder to walk, with everything below it")
     parser.add_argument(
         "--out", type=Path, help="write into this folder, in the same order; default: beside"
     )

@@ -135,3 +135,9 @@ def test_a_custom_model_is_trained_on_the_enrolment_alone(run, dataset, monkeypa
     assert report["custom"]["confusion"]["rows"] == report["online"]["confusion"]["rows"]
     assert report["custom"]["rank1"] == 1.0
     assert "<svg" in page
+
+
+def test_an_empty_data_option_is_not_the_current_folder(capsys):
+    with pytest.raises(SystemExit):
+        evaluate.main(["--data", ""])
+    assert "DATA=dir" in capsys.readouterr().err
