@@ -151,8 +151,10 @@ class Stacks:
             # By id: under its name a deleted stack can't be asked about any more.
             self._cloudformation.get_waiter(waiter).wait(StackName=stack_id, WaiterConfig=waiting)
         except WaiterError as error:
-            reason = self._first_failure(name, stack_id) or error
-            raise StackFailed(f"stack {name}: {reason}", self._hint) from error
+            reason = str(self._first_failure(name, stack_id) or error)
+            # SQS keeps the name of a deleted queue for a minute.
+            hint = "wait a minute, then again" if "60 seconds" in reason else self._hint
+            raise StackFailed(f"stack {name}: {reason}", hint) from error
 
     def _first_failure(self, name: str, stack_id: str) -> str | None:
         """Why the latest operation failed: its first failure, the rest follows from it."""

@@ -52,6 +52,7 @@ def test_with_backend_aws_no_request_goes_to_the_emulator_nor_carries_dummy_cred
         assert call.host.endswith(".amazonaws.com"), call
         assert (call.access_key, call.session_token) == (KEY, f"token-of-{KEY}"), call
         assert call.region == REGION, call
+        assert not call.resource or call.resource.startswith("wire-"), "a name made by hand"
     assert not {"AWS_PROFILE", "AWS_REGION"} & os.environ.keys(), "they stand in .env alone"
 
 

@@ -132,6 +132,16 @@ def test_reason_is_the_first_failure_of_this_operation_not_of_an_older_one():
     assert "make aws-up" in failed.value.hint
 
 
+def test_queue_that_was_just_deleted_takes_a_minute():
+    said = "You must wait 60 seconds after deleting a queue before you can create another"
+    cloudformation = CloudFormation(
+        None, events=[event("Results", "CREATE_FAILED", said)], failing_waits=1
+    )
+    with pytest.raises(StackFailed, match="60 seconds") as failed:
+        deploy(cloudformation)
+    assert "wait a minute" in failed.value.hint
+
+
 def test_devices_are_told_by_parameters_not_by_the_name_alone():
     def stack(name: str, **parameters: str) -> dict:
         rows = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
