@@ -164,11 +164,12 @@ def print_table(report: dict[str, Any]) -> None:
         print(f"\none clear face, {size}: {report['ratio'][size]} times faster")
         for name, row in (("report style", theirs), ("facelab", ours)):
             stages = ", ".join(f"{stage} {ms:.0f}" for stage, ms in row["stages_ms"].items())
-            print(f"  {name:13} {row['total_ms']:8.1f} ms  right {row['right']:7} ({stages})")
+            cost = f"{row['total_ms']:8.1f} ms (cpu {row['cpu_ms']:.0f})"
+            print(f"  {name:13} {cost}  right {row['right']:7} ({stages})")
     print("\nnobody there")
     for pipeline, rows in report["no_face"].items():
         for kind, row in rows.items():
-            print(f"  {pipeline:13} {kind:20} {row['total_ms']:8.1f} ms")
+            print(f"  {pipeline:13} {kind:20} {row['total_ms']:8.1f} ms (cpu {row['cpu_ms']:.0f})")
     print("\nready in a fresh process")
     for name, ms in report["init_ms"].items():
         print(f"  {name:13} {ms:8.1f} ms")

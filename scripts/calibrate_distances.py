@@ -148,7 +148,9 @@ def main() -> int:
     if not options.faces.is_dir():
         raise LabError(f"{options.faces} is not a folder", "give a folder with one folder a person")
     say = Progress(quiet=options.json)
-    recognizer = Recognizer.load(ROOT / "build/models", Settings(smallest_face_px=36))
+    recognizer = Recognizer.load(
+        ROOT / "build/models", Settings(smallest_face_px=36, max_level_px=200_000)
+    )
     kinds = variations(np.random.default_rng(1))
     faces = {}
     for kind, vary in kinds.items():
