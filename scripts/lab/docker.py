@@ -77,7 +77,9 @@ class DockerBackend:
             try:
                 self._progress(f"{base_image.IMAGE}: {base_image.ensure()}")
             except base_image.BaseImageError as error:
-                raise DockerFailed(str(error)) from error
+                raise DockerFailed(
+                    str(error), "FACELAB_BACKEND=embedded runs the lab without Docker"
+                ) from error
         self._progress("building images (minutes the first time, seconds later)")
         self._compose("build", "--quiet")
         self._progress(f"starting LocalStack on 127.0.0.1:{self._switch.port}")

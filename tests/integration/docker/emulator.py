@@ -15,6 +15,7 @@ Made to be copied: it needs testcontainers, boto3 and the two images that
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import uuid
@@ -92,6 +93,7 @@ class ImageFunctionsEmulator:
         if self._registry:
             self._registry.stop()
         self._network.remove()
+        forget_images(self.engine, self.registry_host)
 
     def start_localstack(self) -> None:
         """Start LocalStack; again after `stop_localstack` or a kill. It keeps no state."""
@@ -158,6 +160,15 @@ class ImageFunctionsEmulator:
             .with_startup_timeout(START_TIMEOUT_S)
         )
         self._registry.start()
+
+
+def forget_images(engine: docker.DockerClient, registry_host: str) -> None:
+    """Take the names of a registry that is gone off the engine's images."""
+    for image in engine.images.list():
+        for name in (*image.tags, *image.attrs.get("RepoDigests", ())):
+            if name.startswith(f"{registry_host}/"):
+                with contextlib.suppress(docker.errors.APIError):
+                    engine.images.remove(name, noprune=True)
 
 
 def _engine_socket() -> str:

@@ -17,6 +17,7 @@ from device.sources.fixture import cut_at_key_frames
 from scripts.e2e.truth import names, read_truth
 from scripts.setup import ROOT
 from tests.conftest import Lab, free_port, wait_until
+from tests.integration.docker.emulator import forget_images
 from tests.integration.test_loop import Cloud, new_key
 
 FIXTURE = ROOT / "fixtures" / "lab.h264"
@@ -76,6 +77,7 @@ def docker_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
             filters={"label": f"com.docker.compose.project={lab.project}"}
         ):
             volume.remove(force=True)
+        forget_images(engine, f"localhost:{settings['FACELAB_REGISTRY_PORT']}")
 
 
 @pytest.fixture(scope="module")
