@@ -119,7 +119,7 @@ def test_chips_are_cut_like_dlibs(models_dir, dlib_faces, dlib_landmarks):
 def test_whole_way_lands_where_face_recognition_does(recognizer: Recognizer, portraits):
     """Another detector's box moves the landmarks: 0.15 at most, a quarter of its tolerance."""
     face_recognition = pytest.importorskip("face_recognition")
-    for name, picture in portraits.items():
+    for name, picture in list(portraits.items())[1::2]:
         theirs = face_recognition.face_encodings(picture)
         assert len(theirs) == 1, name
         ours = recognizer.observe(picture)
@@ -132,7 +132,7 @@ def test_detections_are_mmods(models_dir, portraits):
     ours = Detector(models_dir / "detector.onnx", Settings(smallest_face_px=60))
     original = dlib.cnn_face_detection_model_v1(models.cnn_face_detector_model_location())
     for name, portrait in list(portraits.items())[::2]:
-        scale = 300 / max(portrait.shape)
+        scale = 240 / max(portrait.shape)
         picture = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         theirs = original(picture, 0)
         found = ours.find_all(picture)
@@ -150,7 +150,7 @@ def test_scores_of_one_level_are_mmods(models_dir, portraits):
 
     session = onnxruntime.InferenceSession(models_dir / "detector.onnx")
     original = dlib.cnn_face_detection_model_v1(models.cnn_face_detector_model_location())
-    portrait = portraits["collins"]
+    portrait = portraits["collins"][:260, 80:340]  # the head; dlib takes seconds for more
     wanted = 80 / 100  # its face is about 100 px high; the network's is 80
     picture = cv2.resize(portrait, None, fx=wanted, fy=wanted, interpolation=cv2.INTER_AREA)
     (theirs,) = original(picture, 0)
@@ -163,7 +163,7 @@ def test_reference_recognizer_agrees_with_ours(recognizer: Recognizer, gallery, 
     from recognition import load_recognizer
 
     reference = load_recognizer(None, environment={"FACELAB_RECOGNIZER": "face_recognition"})
-    clip = film(portraits["obama-2009"])
+    clip = film(portraits["obama-2009"], count=2)
     (theirs,) = reference.recognize(clip, gallery, None).faces
     (ours,) = recognizer.recognize(clip, gallery, None).faces
     assert theirs.person_id == ours.person_id == "barack-obama"
