@@ -18,6 +18,7 @@ import argparse
 from datetime import datetime
 from threading import Event
 
+from contract.people import person_id_of
 from device.console import Console, fail
 from device.decoding import ClipUndecodable, pictures_of
 from device.errors import DeviceError
@@ -30,7 +31,6 @@ from device.portraits import (
     Rules,
     Session,
     choose,
-    person_folder,
 )
 from device.settings import add_source_options, at_least_one, clip_seconds, seconds, source_options
 from device.sources import open_source
@@ -102,7 +102,7 @@ def _count_down(count: int, stop: Event, console: Console) -> None:
 
 
 def _name(text: str) -> str:
-    if not person_folder(text):
+    if not person_id_of(text):
         raise argparse.ArgumentTypeError("a name has at least one letter or digit")
     return text.strip()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.people import person_id_of
 from device.decoding import Picture
 from device.errors import DeviceError
 from device.faces import FaceFinder, FoundFace
@@ -95,7 +95,7 @@ class Session:
     """One sitting's folder: `DATA/<person>/<session>/{originals,crops}/0001.png`."""
 
     def __init__(self, data: Path, name: str, session: str) -> None:
-        self.folder = data / person_folder(name) / session
+        self.folder = data / person_id_of(name) / session
         self._originals = self.folder / "originals"
         self._crops = self.folder / "crops"
         try:
@@ -120,8 +120,3 @@ class Session:
         except OSError as error:
             raise PicturesUnwritable(f"can't write {name}: {error.strerror}") from error
         return self._originals / name
-
-
-def person_folder(name: str) -> str:
-    """`Ada Lovelace` → `ada-lovelace`; letters of every script stay, separators don't."""
-    return "-".join(re.findall(r"[^\W_]+", name.lower()))

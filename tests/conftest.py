@@ -82,6 +82,14 @@ class Lab:
         self.run("scripts.lab", "down")
 
 
+@pytest.fixture(autouse=True)
+def _pillow_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """face_recognition, when a test imports it, lets Pillow accept truncated pictures."""
+    from PIL import ImageFile
+
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab that is up, shared by all tests that leave it as they found it."""

@@ -17,8 +17,9 @@ import av
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange
 
+from contract.people import person_id_of
 from recognition import nal
-from training.dataset import DatasetError, person_slug
+from training.dataset import DatasetError
 
 SUFFIXES = (".h264", ".264", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mjpeg")
 CLIP_SECONDS = 0.5
@@ -179,10 +180,10 @@ def _told_by_name(
 ) -> tuple[tuple[str, ...], int]:
     """Who a video shows, (visible, strangers), from its folder, else from its own name."""
     if len(inner) > 1:
-        person = person_slug(inner[0])
+        person = person_id_of(inner[0])
         visible = (person,) if person in people else ()
         return visible, int(not visible and person != NOBODY)
-    name = person_slug(file.stem)
+    name = person_id_of(file.stem)
     begins = [person for person in people if f"{name}-".startswith(f"{person}-")]
     if begins:
         return (max(begins, key=len),), 0

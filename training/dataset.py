@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from contract.people import person_id_of
 from training.tree import ToolError, pictures_below
 
 SUFFIXES = (
@@ -33,7 +33,6 @@ SUFFIXES = (
     ".tiff",
 )
 _NOISE = re.compile(r"-noise-\d+$")
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 # Kinds of pictures, not sessions: `pictures.py` keeps crops and originals apart by folder.
 _CROPS, _ORIGINALS = "crops", "originals"
 
@@ -69,16 +68,6 @@ class Picture:
     is_noisy_copy: bool
 
 
-def person_slug(name: str) -> str:
-    """A folder's name as a person id: `Ada Lovelace` → `ada-lovelace`, `Zoë_B` → `zoe-b`."""
-    if _SLUG.fullmatch(name):
-        return name
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = "-".join(re.findall(r"[a-z0-9]+", plain))
-    # Names without a Latin letter still need an id, always the same one.
-    return slug or f"person-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
 def read_tree(tree: Path) -> dict[str, list[Picture]]:
     """The pictures below `tree` by person id, both sorted; people without pictures are left out.
 
@@ -92,7 +81,7 @@ def read_tree(tree: Path) -> dict[str, list[Picture]]:
         inner = path.relative_to(tree).parts
         if len(inner) < 2 or any(part.startswith(".") for part in inner):
             continue
-        person = person_slug(inner[0])
+        person = person_id_of(inner[0])
         if folders.setdefault(person, inner[0]) != inner[0]:
             raise SamePerson(
                 f"folders {folders[person]!r} and {inner[0]!r} are both {person!r}: rename one"

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from contract.people import person_id_of
 from contract.results import Person
 from contract.switch import read_switch
 from recognition import Gallery, Recognizer
 from scripts.console import LabError, Progress, print_json, run_command
 from scripts.gallery.photos import examine, read_pictures
-from scripts.gallery.store import PeopleStore, person_id_of
+from scripts.gallery.store import PeopleStore
 from scripts.setup import BUILD, ROOT
 
 MODELS = BUILD / "models"
@@ -25,6 +26,9 @@ LOOKALIKE_DISTANCE = 0.45
 def enroll(options: argparse.Namespace, store: PeopleStore, progress: Progress) -> dict[str, Any]:
     if not options.photos.exists():
         raise LabError(f"there is no {options.photos}", "PHOTOS= takes a folder or a file")
+    person_id = options.person_id or person_id_of(options.person)
+    if not person_id:
+        raise LabError("a person needs a name", 'PERSON="Ada Lovelace"')
     progress(f"looking at {options.photos}")
     found = examine(read_pictures(options.photos), Recognizer.load(MODELS))
     for refusal in found.refusals:
@@ -35,7 +39,7 @@ def enroll(options: argparse.Namespace, store: PeopleStore, progress: Progress) 
             "3 to 10 sharp pictures with one face each, from slightly different angles",
         )
     person = Person(
-        options.person_id or person_id_of(options.person),
+        person_id,
         options.person,
         options.major,
         options.year,
@@ -114,7 +118,7 @@ def main() -> int:
     gone.add_argument(
         "--pictures",
         type=Path,
-        default=ROOT / "out" / "pictures",
+        default=ROOT / "out" / "data",
         help="where pictures.py put them",
     )
     actions.add_parser("roster", help="list everybody")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,21 +22,6 @@ ATTEMPTS = 5
 
 class GalleryBusy(LabError):
     """Somebody else kept changing the gallery meanwhile."""
-
-
-def person_id_of(name: str) -> str:
-    """The id of a person called `name`: `Zoë O'Neil` is `zoe-o-neil`.
-
-    Raises
-    ------
-    LabError
-        When nothing of the name can stand in an id.
-    """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    person_id = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if not person_id:
-        raise LabError(f"{name!r} has no letter that an id can take", "give PERSON_ID=… as well")
-    return person_id
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from device import pictures
 from device.decoding import ClipUndecodable, DecoderMissing, Picture, Square, pictures_of
 from device.faces import FoundFace, NoFaceFinder
-from device.portraits import Portrait, Refused, Rules, Session, choose, person_folder
+from device.portraits import Portrait, Refused, Rules, Session, choose
 from tests.fakes.h264 import stream
 
 av = pytest.importorskip("av")
@@ -121,19 +121,6 @@ def test_numbers_go_on_where_an_earlier_run_of_the_session_ended(tmp_path: Path)
         path = Session(tmp_path, "Ada Lovelace", "monday").save(Portrait(SHARP, SHARP))
         assert path == tmp_path / "ada-lovelace" / "monday" / "originals" / expected
     assert (tmp_path / "ada-lovelace" / "monday" / "crops" / "0002.png").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "folder"),
-    [
-        ("Ada Lovelace", "ada-lovelace"),
-        ("../../etc/passwd", "etc-passwd"),
-        ("Zoë O'Neil", "zoë-o-neil"),
-        ("孔子", "孔子"),
-    ],
-)
-def test_a_name_never_leaves_the_data_folder(name: str, folder: str):
-    assert person_folder(name) == folder
 
 
 def test_a_clip_that_can_not_be_decoded_is_told():

@@ -7,7 +7,6 @@ from training.dataset import (
     SamePerson,
     UnreadablePicture,
     order,
-    person_slug,
     read_picture,
     read_tree,
     split_validation,
@@ -18,26 +17,6 @@ def touch(*paths):
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (4, 4), 90).save(path)
-
-
-@pytest.mark.parametrize(
-    ("folder", "person"),
-    [
-        ("ada-lovelace", "ada-lovelace"),
-        ("Ada Lovelace", "ada-lovelace"),
-        ("Zoë O'Neil", "zoe-o-neil"),
-        ("George_W_Bush", "george-w-bush"),
-        ("s1", "s1"),
-    ],
-)
-def test_a_folder_names_a_person(folder, person):
-    assert person_slug(folder) == person
-
-
-def test_a_name_without_latin_letters_gets_an_id_of_its_own():
-    assert person_slug("王小明") == person_slug("王小明")
-    assert person_slug("王小明") != person_slug("李四")
-    assert person_slug("王小明").startswith("person-")
 
 
 def test_two_folders_of_one_person_are_refused(tmp_path):
