@@ -23,6 +23,7 @@ _SMALLEST_SEEN_PX = 65
 _LARGEST_USEFUL_PX = 72
 # Neighbouring levels overlap a little: a slightly finer one would find nothing more.
 _WORTH_A_LEVEL = 1.1
+_FINEST_FOR_COMPANIONS = 0.9
 _THOROUGH_STEP = 0.8
 _MEAN_RGB = (123, 117, 104)
 _BORDER_PX = 24
@@ -69,13 +70,13 @@ class Detector:
 
         With nothing known, level by level down to `smallest_face_px` until there is a face.
         Beside known faces, only others down to `companion_size` of the largest (people in
-        one scene), and not beyond the frame's own resolution.
+        one scene), and not beyond a scale that costs more than all the rest of a clip.
         """
         coarsest, finest = self._cheap_scales(rgb)[0], self._finest_scale(rgb)
         if known:
             largest = max(face.box.bottom - face.box.top for face in known)
             companion_px = self._settings.companion_size * largest
-            finest = min(finest, 1.0, _SMALLEST_SEEN_PX / companion_px)
+            finest = min(finest, _FINEST_FOR_COMPANIONS, _SMALLEST_SEEN_PX / companion_px)
             levels = _levels(coarsest, finest, self._settings.full_step)
             return self._merge([*known, *self._search(rgb, levels, regions)])
         for level in _levels(coarsest, finest, self._settings.full_step):
