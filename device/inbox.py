@@ -13,7 +13,9 @@ from device.backoff import Backoff
 from device.problems import Kind, Problem, problem_of
 
 BATCH = 10
-WAIT_S = 20
+# Not the 20 that SQS allows: a poll that its process left behind (killed, restarted) can still
+# take messages, which then come again only after the queue's visibility timeout.
+WAIT_S = 5
 CONNECT_TIMEOUT_S = 3
 
 

@@ -185,8 +185,8 @@ class EmbeddedBackend:
             "IMAGE_FUNCTIONS_LAB": state.lab_id,
             # AWS repeats a failed event after one minute, then two; nobody wants to wait.
             "LAMBDA_RETRY_BASE_DELAY": "2",
-            # Each concurrent invocation is a process of its own.
-            "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": str(2 * (os.cpu_count() or 2)),
+            # Each concurrent invocation is a process of its own; further events wait their turn.
+            "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": str(max(2, os.cpu_count() or 2)),
             "LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY": "0",
             # For the init hook.
             "FACELAB_PYTHON": str(LAB.python),
