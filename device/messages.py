@@ -202,7 +202,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     devices = [check_device_id(d) for d in options.device or [switch.device_id]]
     stop = stop_on_signals()
     viewer = Viewer(console, Clock(), stop, options.count, name_devices=len(devices) > 1)
-    wait_s = WAIT_S if options.idle_timeout is None else max(1, min(WAIT_S, int(options.idle_timeout)))
+    wait_s = (
+        WAIT_S if options.idle_timeout is None else max(1, min(WAIT_S, int(options.idle_timeout)))
+    )
     pollers = []
     with ExitStack() as stack:
         for device_id in dict.fromkeys(devices):
