@@ -1,6 +1,6 @@
 # facelab's front door. `make help` lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs image doctor e2e enroll forget roster bench training-env train evaluate deploy-model test test-training lint format clean \
+.PHONY: help setup up down status logs image doctor e2e enroll forget roster bench bench-handler training-env train evaluate deploy-model test test-training lint format clean \
 	aws-up aws-down aws-status device-add device-remove device-policy soak
 PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
@@ -51,6 +51,9 @@ roster: setup ## who is enrolled
 
 bench: up ## what the emulator adds to a warm invocation (ARGS="--count 50"), out/bench-overhead.json
 	@$(LAB) -m scripts.bench_overhead $(ARGS)
+
+bench-handler: training-env ## the report's pipeline against ours on the same clips, out/bench.json
+	@$(LAB) -m scripts.bench_handler $(ARGS)
 
 training-env: setup
 	@$(PYTHON) training/setup_environment.py
