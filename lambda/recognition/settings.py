@@ -44,7 +44,7 @@ class Settings:
         0.0, -1.0, 2.0, "Least mmod score of a face; 0 is dlib's own decision."
     )
     cheap_side_px: int = _number(
-        320, 80, 2048, "Longest side of the picture in the cheap pass, px."
+        352, 80, 2048, "Longest side of the picture in the cheap pass, px."
     )
     cheap_step: float = _number(0.65, 0.5, 0.9, "Scale from level to level in the cheap pass.")
     full_step: float = _number(
