@@ -55,10 +55,6 @@ class Player:
         for line in self._process.stdout:
             self._on_event(json.loads(line))
 
-    @property
-    def running(self) -> bool:
-        return self._process.poll() is None
-
     def wait(self, seconds: float) -> None:
         """Wait for the program's own end.
 
