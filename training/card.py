@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from training.export import Parity
 from training.fitting import FitOptions
-
-if TYPE_CHECKING:
-    from training.train_face_recognition import Trained
+from training.trained import Trained
 
 _ABOUT = {
     "transfer": (
         "A head on dlib's 128-d face embedding network: for each person a centre and a radius "
         "in a learned linear map of the embedding space, a softmax over the people and "
         '"nobody". Faces far from every centre get little probability for anybody.'
+    ),
+    "transfer-fine-tuned": (
+        "dlib's 128-d face embedding network with its last residual stage and projection trained "
+        "further on these people at a tenth of the head's learning rate, and the transfer head on "
+        'it: for each person a centre and a radius, a softmax over the people and "nobody". It '
+        "runs the network again for each face, beside the unchanged one that the online model "
+        "needs; the plain transfer head reuses that one's result in next to no time. With few "
+        "photos the plain head is the better choice: what the stage learns from them may not hold "
+        "for other days, and made-up strangers cannot show where it now puts real ones."
     ),
     "scratch": (
         "A convolutional network (5 stages, 16 to 128 channels) on 160×160 crops, trained from "
@@ -25,13 +32,21 @@ _ABOUT = {
 }
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs: its file, and the time for one face where it was trained."""
+
+    size_bytes: int
+    ms_per_face: float
+
+
 def write_card(
     trained: Trained,
     arch: str,
     options: FitOptions,
     created: str,
     parity: Parity,
-    size_bytes: int,
+    cost: Cost,
     path: Path,
 ) -> None:
     counts, calibration, history = trained.counts, trained.calibration, trained.history
@@ -51,7 +66,8 @@ def write_card(
     path.write_text(
         f"""# Model card: custom model ({arch})
 
-Created {created}, format `facelab.custom/1`, {size_bytes / 1024:.0f} KB.
+Created {created}, format `facelab.custom/1`, {cost.size_bytes / 1024:.0f} KB,
+{cost.ms_per_face:.2g} ms for each face on the machine that trained it.
 
 {_ABOUT[arch]}
 
@@ -85,7 +101,7 @@ On single faces: {_percent(calibration.known_named)} of known faces named rightl
 ({strangers}). A clip's answer is made of several faces. Confusion: `confusion.png`.
 
 torch and the exported file differ by at most {parity.largest_difference:.1e} in any
-probability over {parity.faces} random faces.
+probability over {parity.faces} faces.
 
 ## Limits
 

@@ -113,6 +113,7 @@ class Evaluation:
         if self.options.custom:
             return CustomModel.from_bytes(self.options.custom.read_bytes())
         # torch is only needed here: a given model can be measured without it.
+        from training.embedding_network import EmbeddingNetwork
         from training.export import check_parity, export
         from training.fitting import FitOptions
         from training.train_face_recognition import train
@@ -122,11 +123,19 @@ class Evaluation:
         for sample in self.enrolled:
             people.setdefault(sample.picture.person_id, []).append(sample)
         fit_options = FitOptions(epochs=self.options.epochs, seed=self.options.seed)
-        embedder = Embedder(self.options.models / "embedding.onnx")
+        weights = self.options.models / "embedding.onnx"
         # Everything enrolled is trained on: the probes are what is held out.
-        trained = train(embedder, people, [], fit_options, self.options.arch, validation_share=0)
+        trained = train(
+            Embedder(weights),
+            people,
+            [],
+            fit_options,
+            self.options.arch,
+            validation_share=0,
+            network=EmbeddingNetwork.from_file(weights) if self.options.fine_tune else None,
+        )
         exported = export(trained.model, trained.labels, trained.calibration, {})
-        check_parity(trained.model, exported, self.options.seed)
+        check_parity(trained.model, exported, self.options.seed, chips=trained.sample_chips)
         return CustomModel.from_bytes(exported)
 
     def ask(self, group_size: int) -> _Asked:
@@ -275,8 +284,14 @@ def _data(run: Evaluation, options: argparse.Namespace) -> dict[str, object]:
         "strangers_are": strangers_are,
         "clips": len(run.clips),
         "unreadable": len(run.faces.unreadable) + len(run.unreadable_clips),
-        "custom_model": "given" if options.custom else f"trained on the enrolment ({options.arch})",
+        "custom_model": "given"
+        if options.custom
+        else f"trained on the enrolment ({_arch(options)})",
     }
+
+
+def _arch(options: argparse.Namespace) -> str:
+    return f"{options.arch}, fine-tuned" if options.fine_tune else options.arch
 
 
 def _problems(run: Evaluation) -> dict[str, list[str]]:
@@ -390,6 +405,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--custom", type=Path, help="measure this custom.onnx, train none")
     parser.add_argument("--arch", choices=("transfer", "scratch"), default="transfer")
+    parser.add_argument(
+        "--fine-tune", action="store_true", help="with transfer: as train_face_recognition.py does"
+    )
     parser.add_argument("--epochs", type=int, default=60, help="at most; default %(default)s")
     parser.add_argument(
         "--enrol", type=int, default=3, help="pictures of each person; default %(default)s"
@@ -404,7 +422,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.fine_tune and options.arch != "transfer":
+        parser.error("--fine-tune goes with --arch transfer only")
     try:
         report, page = evaluate(options)
     except (ToolError, RecognitionError, OSError) as error:

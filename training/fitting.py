@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import random as python_random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -41,11 +42,19 @@ class History:
         return len(self.train_loss)
 
 
+class Inputs(Protocol):
+    """What `fit` asks of a model's inputs; a tensor does, and so may what stands for one."""
+
+    def __getitem__(self, chosen: torch.Tensor) -> Any: ...
+    def split(self, size: int) -> Sequence[Any]: ...
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Labelled:
     """Inputs [n, …] and the class of each; the class after the last person means nobody."""
 
-    inputs: torch.Tensor
+    inputs: torch.Tensor | Inputs
     classes: torch.Tensor
 
     def __len__(self) -> int:
@@ -67,13 +76,15 @@ def fit(
     validation: Labelled,
     options: FitOptions,
     penalty: Callable[[], torch.Tensor] | None = None,
+    groups: list[dict[str, Any]] | None = None,
 ) -> History:
     """Train `model` (inputs to log-probabilities [n, classes]); it ends with its best weights.
 
     `train_of_epoch` gives each epoch's examples, so that augmentation can be fresh. Without
-    validation examples the training loss decides about early stopping.
+    validation examples the training loss decides about early stopping. `groups` are Adam's
+    parameter groups where not everything is trained, or not at one rate.
     """
-    optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
+    optimizer = torch.optim.Adam(groups or model.parameters(), lr=options.learning_rate)
     generator = torch.Generator().manual_seed(options.seed)
     history, best_loss, best_weights = History(), float("inf"), None
     for epoch in progress(range(options.epochs), "train", total=options.epochs):

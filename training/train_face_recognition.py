@@ -7,6 +7,11 @@ and embedded by the same code that the function runs. With folders for sessions,
 sessions are held out for validation. `--background` takes pictures of people who must stay
 unknown; without it strangers are made up. The result, with curves, a confusion matrix and
 a model card, lies in `--out`; `make deploy-model` makes it live.
+
+`--fine-tune` trains the embedding network's last stage too, ten times slower than the head.
+It has a price: a file of 23 MB instead of some ten KB, and this network run once more for
+each face, on top of the one that the online model needs (figures in training/README.md).
+With few photos of each person, or without `--background`, the plain head is the better choice.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,26 +31,35 @@ from recognition.embedder import Embedder
 from recognition.errors import RecognitionError
 from recognition.loading import load_recognizer
 from training.augment import augmented
-from training.calibration import Calibration, calibrate
-from training.card import write_card
+from training.calibration import calibrate
+from training.card import Cost, write_card
 from training.dataset import SUFFIXES, Picture, read_tree, split_validation
-from training.export import Parity, check_parity, export
+from training.embedding_network import EmbeddingNetwork
+from training.export import Parity, check_parity, export, ms_per_face
 from training.faces import Faces, FaceSample, find_faces
-from training.fitting import FitOptions, History, make_deterministic
+from training.fine_tuning import (
+    FineTunedNetwork,
+    embeddings_of,
+    fit_fine_tuned,
+    frozen_features,
+)
+from training.fitting import FitOptions, make_deterministic
 from training.plots import plot_confusion, plot_curves
 from training.progress import progress
 from training.scratch import ScratchNetwork, crops_of, fit_scratch, nobody
 from training.strangers import Spread, made_up_strangers, other_pictures
+from training.trained import STRANGER, Trained
 from training.transfer import DistanceHead, centres_of, fit_head
 from training.tree import ToolError, folder, pictures_below
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURES = ("transfer", "scratch")
-UNKNOWN, STRANGER = "unknown", "stranger"
+FINE_TUNED = "transfer-fine-tuned"
 _VALIDATION_SHARE = 0.25
 # Enough variations that one photo becomes a small film, few enough for a large dataset.
 _VARIATIONS_OF_ALL, _VARIATIONS_AT_MOST = 2400, 48
 _CALIBRATION_STRANGERS = 4000
+_SAMPLE_CHIPS = 24
 
 
 class TooFewFaces(ToolError):
@@ -64,26 +78,6 @@ class FaceSet:
         return len(self.chips)
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A model with everything that its card tells."""
-
-    model: DistanceHead | ScratchNetwork
-    labels: list[str]
-    history: History
-    calibration: Calibration
-    confusion: np.ndarray
-    counts: dict[str, int]
-
-    @property
-    def confusion_rows(self) -> list[str]:
-        return [*self.labels, STRANGER]
-
-    @property
-    def confusion_columns(self) -> list[str]:
-        return [*self.labels, UNKNOWN]
-
-
 def train(
     embedder: Embedder,
     people: dict[str, list[FaceSample]],
@@ -91,8 +85,10 @@ def train(
     options: FitOptions,
     arch: str = "transfer",
     validation_share: float = _VALIDATION_SHARE,
+    network: EmbeddingNetwork | None = None,
 ) -> Trained:
-    """Train on faces by person id; `background` are strangers' faces.
+    """Train on faces by person id; `background` are strangers' faces. With a `network`, the
+    head is trained together with its last stage, which is changed in place.
 
     Raises
     ------
@@ -114,12 +110,26 @@ def train(
     strange = _face_set(embedder, [(sample, 0) for sample in background], 3, random)
     # Calibration must not see the strangers that the fit saw.
     half = (len(strange) // 2 // 4) * 4
-    fit_strange, other_strange = np.split(strange.embeddings, [half])
-    if arch == "transfer":
+    if network is not None:
+        sets = (train_set, validation_set, strange)
+        parts = [frozen_features(network, one.chips, "frozen part") for one in sets]
+        model, history = fit_fine_tuned(
+            network,
+            (parts[0], train_set.owners),
+            (parts[1], validation_set.owners),
+            parts[2][:half],
+            len(labels),
+            options,
+        )
+        train_set, validation_set, strange = (
+            replace(one, embeddings=embeddings_of(network, part))
+            for one, part in zip(sets, parts, strict=True)
+        )
+    elif arch == "transfer":
         model, history = fit_head(
             (train_set.embeddings, train_set.owners),
             (validation_set.embeddings, validation_set.owners),
-            fit_strange,
+            strange.embeddings[:half],
             len(labels),
             options,
         )
@@ -132,7 +142,13 @@ def train(
             options,
         )
     known, nobody_at_all = _calibration_scores(
-        model, train_set, validation_set, other_strange, strange.chips[half:], random
+        # Of a fine-tuned network, the sets hold its own embeddings by now.
+        model.head if isinstance(model, FineTunedNetwork) else model,
+        train_set,
+        validation_set,
+        strange.embeddings[half:],
+        strange.chips[half:],
+        random,
     )
     probabilities, owners = known
     calibration = calibrate(probabilities, owners, nobody_at_all)
@@ -149,6 +165,7 @@ def train(
             "variations_of_each": variations,
             "background_pictures": len(background),
         },
+        sample_chips=train_set.chips[:: max(1, len(train_set) // _SAMPLE_CHIPS)][:_SAMPLE_CHIPS],
     )
 
 
@@ -271,13 +288,14 @@ def write(trained: Trained, out: Path, arch: str, options: FitOptions) -> tuple[
             "facelab.training": json.dumps(summary),
         },
     )
-    parity = check_parity(trained.model, exported, options.seed)
+    parity = check_parity(trained.model, exported, options.seed, chips=trained.sample_chips)
     out.mkdir(parents=True, exist_ok=True)
     plot_curves(trained.history, out / "curves.png")
     plot_confusion(
         trained.confusion_rows, trained.confusion_columns, trained.confusion, out / "confusion.png"
     )
-    write_card(trained, arch, options, created, parity, len(exported), out / "model-card.md")
+    cost = Cost(len(exported), ms_per_face(exported, trained.sample_chips))
+    write_card(trained, arch, options, created, parity, cost, out / "model-card.md")
     path = out / "custom.onnx"
     path.write_bytes(exported)
     return path, parity
@@ -318,6 +336,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--arch", choices=ARCHITECTURES, default="transfer", help="default %(default)s"
     )
+    parser.add_argument(
+        "--fine-tune",
+        action="store_true",
+        help="with transfer: train the embedding network's last stage too; costs a file of 23 MB "
+        "and a second run of this network for each face; for few photos choose the plain head",
+    )
     parser.add_argument("--background", type=Path, help="pictures of strangers, any folders")
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
     parser.add_argument("--batch-size", type=int, default=32, help="default %(default)s")
@@ -334,7 +358,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.fine_tune and options.arch != "transfer":
+        parser.error("--fine-tune goes with --arch transfer only")
+    if options.fine_tune and not options.background:
+        print(
+            "train_face_recognition: without --background nothing shows where the changed "
+            "network puts strangers; measure before you deploy, or train the plain head",
+            file=sys.stderr,
+        )
     fit_options = FitOptions(
         epochs=options.epochs,
         batch_size=options.batch_size,
@@ -357,9 +390,18 @@ def main(arguments: list[str] | None = None) -> int:
             background = find_faces(
                 recognizer, background_pictures(options.background), "find strangers' faces"
             )
-        embedder = Embedder(options.models / "embedding.onnx")
-        trained = train(embedder, people, background.samples, fit_options, options.arch)
-        path, parity = write(trained, options.out, options.arch, fit_options)
+        weights = options.models / "embedding.onnx"
+        network = EmbeddingNetwork.from_file(weights) if options.fine_tune else None
+        trained = train(
+            Embedder(weights),
+            people,
+            background.samples,
+            fit_options,
+            options.arch,
+            network=network,
+        )
+        arch = FINE_TUNED if options.fine_tune else options.arch
+        path, parity = write(trained, options.out, arch, fit_options)
     except (ToolError, RecognitionError) as error:
         print(f"train_face_recognition: {error}", file=sys.stderr)
         return 2
