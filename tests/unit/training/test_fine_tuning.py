@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="torch is in the training environmen
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("matplotlib")
 
-from recognition import CustomModel, Recognizer  # noqa: E402
+from recognition import CustomModel  # noqa: E402
 from recognition.errors import ModelsMissing  # noqa: E402
 from training import evaluate  # noqa: E402
 from training import train_face_recognition as training  # noqa: E402
@@ -37,19 +37,13 @@ LABELS = ["a", "b", "c"]
 
 
 @pytest.fixture(scope="module")
-def faces(models_dir):
+def faces(recognizer, photos):
     """The chip of each of the fixture's people with five variations: 18 chips, 18 owners."""
-    recognizer, random = Recognizer.load(models_dir), np.random.default_rng(0)
-    chips = []
-    for photo in conftest_photos():
+    random, chips = np.random.default_rng(0), []
+    for photo in photos.values():
         chip = recognizer.observe(np.asarray(Image.open(photo).convert("RGB")))[0].chip
         chips += [chip, *(augmented(chip, random) for _ in range(5))]
     return chips, np.repeat(np.arange(3), 6)
-
-
-def conftest_photos():
-    folders = sorted((evaluate.ROOT / "fixtures" / "people").iterdir())
-    return [sorted(folder.glob("*.jpg"))[0] for folder in folders if folder.is_dir()]
 
 
 @pytest.fixture
@@ -96,7 +90,7 @@ def test_only_the_last_stage_and_the_projection_change(network, faces):
     tuned(network, faces)
     changed = {n for n, w in network.weights.items() if not torch.equal(w, before[n])}
     assert changed == {n for n, w in network.weights.items() if w.requires_grad}
-    # Two convolutions with their biases, and the projection, of 61 weights in all.
+    # Two convolutions with their biases, and the projection.
     shapes = sorted(tuple(network.weights[name].shape) for name in changed)
     assert shapes == [(256,), (256,), (256, 128), (256, 256, 3, 3), (256, 256, 3, 3)]
 
