@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -50,19 +51,34 @@ class Cloud:
     def put(self, key: str, data: bytes, **kwargs) -> None:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=data, **kwargs)
 
-    def take(self, seconds: float = 30) -> Result:
-        """The next result; it is deleted from the queue."""
+    def ask(self, data: bytes) -> Result:
+        """Put a clip under a new key; its result."""
+        key = new_key()
+        self.put(key, data)
+        return self.take(key)
 
-        def receive():
-            return self.sqs.receive_message(QueueUrl=self.queue, WaitTimeSeconds=1).get("Messages")
+    def take(self, key: str, seconds: float = 30) -> Result:
+        """The result of the clip at `key`; those that other tests left are thrown away."""
+        return wait_until(lambda: self._received(key), seconds, f"the result of {key}")
 
-        (message,) = wait_until(receive, seconds, "a result")
-        self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-        return Result.from_json(message["Body"])
+    def nothing_for(self, *keys: str) -> bool:
+        """Whether no result of these clips comes within two seconds."""
+        deadline = time.monotonic() + 2
+        while time.monotonic() < deadline:
+            if any(self._received(key) for key in keys):
+                return False
+        return True
 
-    def nothing_waits(self) -> bool:
-        answer = self.sqs.receive_message(QueueUrl=self.queue, WaitTimeSeconds=2)
-        return not answer.get("Messages")
+    def _received(self, key: str) -> Result | None:
+        answer = self.sqs.receive_message(
+            QueueUrl=self.queue, WaitTimeSeconds=1, MaxNumberOfMessages=1
+        )
+        for message in answer.get("Messages", ()):
+            self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+            result = Result.from_json(message["Body"])
+            if result.key == key:
+                return result
+        return None
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +94,7 @@ def test_clip_comes_back_as_a_name(cloud, single_person_clip):
     data, person = single_person_clip
     key, metadata = new_key(), ClipMetadata(1_795_000_000_000, 1_795_000_000_500, 3)
     cloud.put(key, data, Metadata=metadata.to_s3())
-    result = cloud.take()
+    result = cloud.take(key)
     assert (result.key, result.status) == (key, Status.RECOGNIZED)
     assert names(result, "online") == {person}
     assert (result.capture_end_ms, result.sequence) == (1_795_000_000_500, 3)
@@ -91,8 +107,9 @@ def test_clip_comes_back_as_a_name(cloud, single_person_clip):
 )
 def test_key_with_odd_characters_is_answered(cloud, single_person_clip, name):
     data, person = single_person_clip
-    cloud.put(f"clips/lab/by hand/{name}.h264", data)
-    result = cloud.take()
+    key = f"clips/lab/by hand/{name}.h264"
+    cloud.put(key, data)
+    result = cloud.take(key)
     assert (result.clip_id, result.capture_start_ms) == (name, None)
     assert names(result, "online") == {person}
 
@@ -100,38 +117,38 @@ def test_key_with_odd_characters_is_answered(cloud, single_person_clip, name):
 def test_bad_clips_are_rejected_with_a_reason_and_do_not_block_the_next(cloud, single_person_clip):
     data, person = single_person_clip
     for bad in (b"", b"just some text\n" * 100, data[: len(data) // 50], os.urandom(50_000)):
-        cloud.put(new_key(), bad)
-        result = cloud.take()
+        result = cloud.ask(bad)
         assert result.status is Status.REJECTED
         assert result.reason
-    cloud.put(new_key(), data)
-    assert names(cloud.take(), "online") == {person}
+    assert names(cloud.ask(data), "online") == {person}
 
 
 def test_truncated_clip_is_answered_once(cloud, single_person_clip):
     data, person = single_person_clip
-    cloud.put(new_key(), data[: len(data) * 2 // 3])
-    assert names(cloud.take(), "online") <= {person}
-    assert cloud.nothing_waits()
+    result = cloud.ask(data[: len(data) * 2 // 3])
+    assert names(result, "online") <= {person}
+    assert cloud.nothing_for(result.key)
 
 
 def test_same_object_put_twice_is_answered_once(cloud, single_person_clip):
     key = new_key()
     cloud.put(key, single_person_clip[0])
-    cloud.take()
+    cloud.take(key)
     cloud.put(key, single_person_clip[0])
-    assert cloud.nothing_waits()
+    assert cloud.nothing_for(key)
 
 
 def test_object_that_is_no_clip_invokes_nothing(cloud, single_person_clip):
-    cloud.put("clips/lab/2026-11-22/notes.txt", b"hello")
-    cloud.put("elsewhere/lab/2026-11-22/x.h264", single_person_clip[0])
-    assert cloud.nothing_waits()
+    keys = ("clips/lab/2026-11-22/notes.txt", "elsewhere/lab/2026-11-22/x.h264")
+    for key in keys:
+        cloud.put(key, single_person_clip[0])
+    assert cloud.nothing_for(*keys)
 
 
 def test_key_of_no_device_is_ignored_as_documented(cloud, single_person_clip):
-    cloud.put("clips/Not A Device/x.h264", single_person_clip[0])
-    assert cloud.nothing_waits()
+    key = "clips/Not A Device/x.h264"
+    cloud.put(key, single_person_clip[0])
+    assert cloud.nothing_for(key)
     assert "is not a device id" in function_log(cloud, "is not a device id")
 
 
@@ -163,8 +180,7 @@ def test_clip_of_an_unknown_device_ends_in_the_dead_letters(cloud, single_person
 
 
 def test_log_has_start_end_report_lines(cloud, single_person_clip):
-    cloud.put(new_key(), single_person_clip[0])
-    request = cloud.take().request_id
+    request = cloud.ask(single_person_clip[0]).request_id
     log = function_log(cloud, f"REPORT RequestId: {request}")
     assert f"START RequestId: {request}" in log
     assert f"END RequestId: {request}" in log
@@ -172,8 +188,7 @@ def test_log_has_start_end_report_lines(cloud, single_person_clip):
 
 
 def test_function_sees_nothing_of_the_host(lab, cloud, single_person_clip):
-    cloud.put(new_key(), single_person_clip[0])
-    cloud.take()
+    cloud.ask(single_person_clip[0])
     emulator = psutil.Process(json.loads((lab.state / "emulator.json").read_text())["pid"])
     functions = [
         process.environ()

@@ -98,7 +98,7 @@ def test_clip_comes_back_as_a_name(docker_lab, single_person_clip):
     cloud = Cloud(docker_lab)
     key = new_key()
     cloud.put(key, data)
-    result = cloud.take(60)
+    result = cloud.take(key, 60)
     assert (result.key, names(result, "online"), names(result, "custom")) == (
         key,
         {person},
@@ -130,7 +130,7 @@ def test_image_serves_itself_outside_lambda(docker_lab, single_person_clip):
     data, _ = single_person_clip
     cloud, key, port = Cloud(docker_lab), new_key(), free_port()
     cloud.put(key, data)
-    cloud.take(60)
+    cloud.take(key, 60)
     container = docker.from_env().containers.run(
         "facelab-recognize:local",
         detach=True,
@@ -172,8 +172,9 @@ def test_restarted_emulator_provisions_itself(docker_lab, single_person_clip):
     docker_lab.containers("localstack")[0].restart(timeout=15)
     wait_until(docker_lab.emulator_is_healthy, 120, "LocalStack to be healthy again")
     cloud = Cloud(docker_lab)
-    cloud.put(new_key(), single_person_clip[0])
-    assert cloud.take(60).faces
+    key = new_key()
+    cloud.put(key, single_person_clip[0])
+    assert cloud.take(key, 60).faces
 
 
 def device(lab: Lab, module: str, *arguments: str) -> subprocess.Popen[str]:
