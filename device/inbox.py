@@ -123,7 +123,8 @@ class Deleter:
     def finish(self, timeout_s: float) -> None:
         """Delete what is left, as far as that is possible in time."""
         self._handled.put(None)
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:  # Ctrl-C may come before the first poll began
+            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         ended = False

@@ -312,3 +312,20 @@ class TestPolling:
         assert done.wait(DEADLINE_S)
         self.finish(*running)
         assert troubles == ["network", None]
+
+
+def test_ctrl_c_before_the_first_poll_ends_without_an_error():
+    class NeverAsked:
+        def receive(self, wait_s: int) -> list[Message]:
+            pytest.fail("nothing is received after the end")
+
+        def delete(self, messages: list[Message]) -> list[Message]:
+            return messages
+
+    never_started = Poller(
+        NeverAsked(), handle=lambda _: True, idle=lambda: None, trouble=lambda _: None
+    )
+    never_started.finish(timeout_s=0.1)
+    stop = threading.Event()
+    stop.set()
+    never_started.run(stop, 1)
