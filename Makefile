@@ -1,6 +1,6 @@
 # facelab's front door. `make help` lists what it can do.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs image doctor e2e enroll forget roster bench bench-handler training-env train evaluate deploy-model test test-training lint format clean \
+.PHONY: help setup up down status logs image doctor e2e enroll forget roster bench bench-handler training-env train evaluate deploy-model test test-faults test-training lint format clean \
 	aws-up aws-down aws-status device-add device-remove device-policy soak
 PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
@@ -69,7 +69,10 @@ deploy-model: setup ## MODEL=out/training/custom.onnx: a new custom model goes l
 	@$(LAB) -m scripts.deploy_model $(if $(MODEL),--model "$$MODEL") $(ARGS)
 
 test: setup ## unit and integration tests, against a lab of their own
-	@$(LAB) -m pytest $(ARGS)
+	@$(LAB) -m pytest --ignore=tests/faults $(ARGS)
+
+test-faults: setup ## kill -9, cut networks, full disks: the device's programs lose nothing
+	@$(LAB) -m pytest tests/faults $(ARGS)
 
 test-training: training-env ## tests of training, with torch
 	@$(TRAINING) -m pytest tests/unit/training $(ARGS)
