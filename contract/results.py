@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -24,6 +25,15 @@ class Status(StrEnum):
     NO_FACE = "no_face"
     LOW_QUALITY = "low_quality"
     REJECTED = "rejected"
+
+
+def clip_status(faces: Iterable[Status]) -> Status:
+    """A clip's status: the most telling one among the statuses of its faces."""
+    found = set(faces)
+    for status in (Status.RECOGNIZED, Status.UNKNOWN, Status.LOW_QUALITY):
+        if status in found:
+            return status
+    return Status.NO_FACE
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from contract.clips import ClipMetadata, InvalidClipMetadata
-from contract.results import Face, Identity, Person, Result, Status
+from contract.results import Face, Identity, Person, Result, Status, clip_status
 from events import ClipRef
 from recognition import ClipRejected, Recognition
 from stores import Claim, ClipGone, StoredClip
@@ -148,7 +148,7 @@ class AnsweringService:
             faces = self._name(recognition)
         return replace(
             result,
-            status=clip_status(faces),
+            status=clip_status(face.status for face in faces),
             faces=faces,
             frames_decoded=recognition.frames_decoded,
             models=self._recognizer.versions(),
@@ -169,15 +169,6 @@ def people_in(result: Result) -> set[str]:
     """Ids of everybody whom either model named."""
     identities = [one for face in result.faces for one in (face.online, face.custom)]
     return {identity.person.person_id for identity in identities if identity.person}
-
-
-def clip_status(faces: tuple[Face, ...]) -> Status:
-    """The clip's status: the most telling one among its faces."""
-    found = {face.status for face in faces}
-    for status in (Status.RECOGNIZED, Status.UNKNOWN, Status.LOW_QUALITY):
-        if status in found:
-            return status
-    return Status.NO_FACE
 
 
 def _identity(verdict: Any, people: dict[str, Person]) -> Identity:

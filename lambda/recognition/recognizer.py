@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from contract.results import Box, Status
+from contract.results import Box, Status, clip_status
 from recognition.alignment import face_box, face_chip
 from recognition.custom_model import CustomModel
 from recognition.decode import Clip, Frame
@@ -39,11 +39,7 @@ class Recognition:
     @property
     def status(self) -> Status:
         """The most telling status among the faces."""
-        found = {face.status for face in self.faces}
-        for status in (Status.RECOGNIZED, Status.UNKNOWN, Status.LOW_QUALITY):
-            if status in found:
-                return status
-        return Status.NO_FACE
+        return clip_status(face.status for face in self.faces)
 
 
 class Recognizer:

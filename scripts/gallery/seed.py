@@ -10,12 +10,11 @@ import hashlib
 from pathlib import Path
 
 from scripts.console import LabError, Progress, run_command
-from scripts.provision.people import read_roster
+from scripts.provision.people import SHIPPED, read_roster
 from scripts.setup import BUILD, ROOT
 
 PHOTOS = ROOT / "fixtures" / "people"
-ROSTER = ROOT / "fixtures" / "roster.json"
-GALLERY = BUILD / "seed" / "gallery.npz"
+ROSTER, GALLERY = SHIPPED.roster, SHIPPED.gallery
 
 
 def fingerprint() -> str:
