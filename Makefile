@@ -12,48 +12,48 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make the environments and the model files (every target does this when needed)
-	@$(PYTHON) scripts/setup.py
+	@$(PYTHON) -m scripts.setup
 
 up: setup ## start the emulator, deploy the stack, seed people; a no-op when all is there
-	@$(LAB) -m scripts.lab up
+	@$(LAB) -m scripts.cli.lab up
 
 down: ## stop the emulator and everything it started
-	@$(PYTHON) scripts/setup.py lab
-	@$(LAB) -m scripts.lab down
+	@$(PYTHON) -m scripts.setup lab
+	@$(LAB) -m scripts.cli.lab down
 
 status: ## what is up, and what waits where (ARGS=--json)
-	@$(PYTHON) scripts/setup.py lab
-	@$(LAB) -m scripts.lab status $(ARGS)
+	@$(PYTHON) -m scripts.setup lab
+	@$(LAB) -m scripts.cli.lab status $(ARGS)
 
 logs: ## the function's output (ARGS=--follow, ARGS=--emulator)
-	@$(PYTHON) scripts/setup.py lab
-	@$(LAB) -m scripts.lab logs $(ARGS)
+	@$(PYTHON) -m scripts.setup lab
+	@$(LAB) -m scripts.cli.lab logs $(ARGS)
 
 image: setup ## build the function's image, push it to ECR, deploy it by digest
-	@$(LAB) -m scripts.lab deploy
+	@$(LAB) -m scripts.cli.lab deploy
 
 doctor: ## what this machine can do, and what to do about what it can't (ARGS=--json)
-	@$(PYTHON) scripts/setup.py lab
+	@$(PYTHON) -m scripts.setup lab
 	@$(LAB) -m scripts.doctor $(ARGS)
 
 e2e: setup ## play the fixture through the whole loop, compare with the truth, write out/e2e.json
-	@$(LAB) -m scripts.e2e $(ARGS)
+	@$(LAB) -m scripts.cli.e2e $(ARGS)
 
 enroll: setup ## PERSON="Ada Lovelace" MAJOR=… YEAR=… PHOTOS=dir: the function knows them in seconds
-	@$(LAB) -m scripts.gallery enroll --person "$$PERSON" --major "$$MAJOR" --year "$$YEAR" \
+	@$(LAB) -m scripts.cli.people enroll --person "$$PERSON" --major "$$MAJOR" --year "$$YEAR" \
 	    --photos "$$PHOTOS" $(ARGS)
 
 forget: setup ## PERSON="Ada Lovelace": remove every trace of a person
-	@$(LAB) -m scripts.gallery forget --person "$$PERSON" $(ARGS)
+	@$(LAB) -m scripts.cli.people forget --person "$$PERSON" $(ARGS)
 
 roster: setup ## who is enrolled
-	@$(LAB) -m scripts.gallery roster $(ARGS)
+	@$(LAB) -m scripts.cli.people roster $(ARGS)
 
 bench: up ## what the emulator adds to a warm invocation (ARGS="--count 50"), out/bench-overhead.json
-	@$(LAB) -m scripts.bench_overhead $(ARGS)
+	@$(LAB) -m scripts.bench.overhead $(ARGS)
 
 bench-handler: training-env ## the report's pipeline against ours on the same clips, out/bench.json
-	@$(LAB) -m scripts.bench_handler $(ARGS)
+	@$(LAB) -m scripts.bench.handler $(ARGS)
 
 training-env: setup
 	@$(PYTHON) training/setup_environment.py
@@ -66,7 +66,7 @@ evaluate: training-env ## DATA=dir: measure both models, out/eval.json and a pag
 	    $(if $(CLIPS),--clips "$$CLIPS") $(if $(PAIRS),--pairs "$$PAIRS") $(ARGS)
 
 deploy-model: setup ## MODEL=out/training/custom.onnx: a new custom model goes live (ARGS=--rollback)
-	@$(LAB) -m scripts.deploy_model $(if $(MODEL),--model "$$MODEL") $(ARGS)
+	@$(LAB) -m scripts.gallery.model $(if $(MODEL),--model "$$MODEL") $(ARGS)
 
 test: setup ## unit and integration tests, against a lab of their own
 	@$(LAB) -m pytest --ignore=tests/faults $(ARGS)
@@ -78,43 +78,43 @@ test-training: training-env ## tests of training, with torch
 	@$(TRAINING) -m pytest tests/unit/training $(ARGS)
 
 lint: ## style, imports, security rules, templates
-	@$(PYTHON) scripts/setup.py lab
+	@$(PYTHON) -m scripts.setup lab
 	@$(LAB) -m ruff check .
 	@$(LAB) -m ruff format --check .
 	@.venv/bin/cfn-lint scripts/provision/*.yaml
 
 format: ## rewrite the code in the project's style
-	@$(PYTHON) scripts/setup.py lab
+	@$(PYTHON) -m scripts.setup lab
 	@$(LAB) -m ruff check --fix .
 	@$(LAB) -m ruff format .
 
 clean: ## stop the lab; remove environments, models and reports
-	@if [ -x $(LAB) ]; then $(LAB) -m scripts.lab down; fi
+	@if [ -x $(LAB) ]; then $(LAB) -m scripts.cli.lab down; fi
 	@if [ -d build ]; then chmod -R u+w build; fi
 	rm -rf .venv build out
 
 aws-up: setup ## the lab on AWS: shows account, region and cost, asks once (ARGS=--yes)
-	@$(LAB) -m scripts.aws up $(ARGS)
+	@$(LAB) -m scripts.cli.aws up $(ARGS)
 
 aws-down: ## delete all of it (ARGS=--keep-data copies people, gallery and models here first)
-	@$(PYTHON) scripts/setup.py lab
-	@$(LAB) -m scripts.aws down $(ARGS)
+	@$(PYTHON) -m scripts.setup lab
+	@$(LAB) -m scripts.cli.aws down $(ARGS)
 
 aws-status: ## what of the lab exists on AWS (ARGS=--json)
-	@$(PYTHON) scripts/setup.py lab
-	@$(LAB) -m scripts.aws status $(ARGS)
+	@$(PYTHON) -m scripts.setup lab
+	@$(LAB) -m scripts.cli.aws status $(ARGS)
 
 device-add: ## DEVICE=pi-01: a result queue for one more device
-	@$(PYTHON) scripts/setup.py lab
-	@$(LAB) -m scripts.devices add "$$DEVICE" $(ARGS)
+	@$(PYTHON) -m scripts.setup lab
+	@$(LAB) -m scripts.cli.devices add "$$DEVICE" $(ARGS)
 
 device-remove: ## DEVICE=pi-01: delete its queue
-	@$(PYTHON) scripts/setup.py lab
-	@$(LAB) -m scripts.devices remove "$$DEVICE" $(ARGS)
+	@$(PYTHON) -m scripts.setup lab
+	@$(LAB) -m scripts.cli.devices remove "$$DEVICE" $(ARGS)
 
 device-policy: ## DEVICE=pi-01: the IAM policy that its credentials need
-	@$(PYTHON) scripts/setup.py lab
-	@$(LAB) -m scripts.devices policy "$$DEVICE" $(ARGS)
+	@$(PYTHON) -m scripts.setup lab
+	@$(LAB) -m scripts.cli.devices policy "$$DEVICE" $(ARGS)
 
 soak: setup ## several devices at once for a minute, against the lab that is up (ARGS=…)
-	@$(LAB) -m scripts.soak $(ARGS)
+	@$(LAB) -m scripts.e2e.soak $(ARGS)

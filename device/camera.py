@@ -19,8 +19,8 @@ import argparse
 import time
 from dataclasses import asdict
 
+from cloud.switch import Switch, read_switch
 from contract.clips import ContractError, check_device_id
-from contract.switch import Switch, read_switch
 from device.answered import FILE_NAME as ANSWERED
 from device.answered import AnsweredReader
 from device.clock import Clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from device.annexb import access_units, parameter_sets
+from contract.annexb import access_units, nal_units
 from device.sources.base import Footage
 
 
@@ -46,9 +46,9 @@ class Cutter:
     def _clip(self) -> Footage:
         first, last = self._frames[0], self._frames[-1]
         data = b"".join(frame.data for frame in self._frames)
-        unit = next(access_units(first.data), None)
-        if unit is not None and unit.self_contained:
-            self._headers = parameter_sets(first.data, unit)
+        unit = next(access_units(nal_units(first.data)), None)
+        if unit is not None and unit.is_self_contained:
+            self._headers = unit.parameter_sets
         else:
             data = self._headers + data
         return Footage(data, len(self._frames), first.start_ns, last.end_ns)

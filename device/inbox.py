@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Event, Lock, Thread
 from typing import Any
 
-from contract.switch import Switch
+from cloud.switch import Switch
 from device.backoff import Backoff
 from device.problems import Kind, Problem, problem_of
 

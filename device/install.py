@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 SERVICES = ("facelab-camera.service", "facelab-messages.service")
 PACKAGES = ("python3-venv", "python3-picamera2")
-PROGRAMS = ("contract", "device")
+PROGRAMS = ("cloud", "contract", "device")
 USER = "facelab"
 
 

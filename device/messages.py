@@ -23,9 +23,9 @@ from dataclasses import asdict
 from threading import Event, Lock, Thread
 from typing import TextIO
 
+from cloud.switch import read_switch
 from contract.clips import ContractError, check_device_id
 from contract.results import InvalidResult, Result
-from contract.switch import read_switch
 from device.answered import Answered
 from device.clock import Clock
 from device.console import Console, fail

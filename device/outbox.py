@@ -16,6 +16,7 @@ from threading import Condition, Thread
 from device.answered import KEEP, AnsweredReader
 from device.backoff import Backoff
 from device.errors import DeviceError
+from device.link import Link
 from device.problems import Kind, Problem
 from device.spool import ClipDamaged, ClipRecord, Spool, SpoolError, SpoolFull
 
@@ -71,16 +72,6 @@ class _Entry:
 
 
 @dataclass
-class _Link:
-    """The way to the cloud: open, or closed until the next try."""
-
-    failures: int = 0
-    retry_at_ns: int = 0
-    problem: Problem | None = None
-    probing: bool = False
-
-
-@dataclass
 class _Totals:
     recovered: int = 0
     recorded: int = 0
@@ -114,12 +105,11 @@ class Outbox:
         self._upload = upload
         self._report = report
         self._workers = workers
-        self._backoff = backoff
         self._keep = keep
         self._memory_bytes = memory_bytes
         self._changed = Condition()
         self._entries: dict[str, _Entry] = {}
-        self._link = _Link()
+        self._link = Link(backoff)
         self._totals = _Totals()
         self._spool_trouble = ""
         self._stopping = False
@@ -323,19 +313,14 @@ class Outbox:
                 if entry is None:
                     return
                 entry.being_sent = True
-                probe = self._link.problem is not None
-                self._link.probing = probe
+                probe = self._link.try_it()
                 data = entry.data
             self._send(entry, data, probe)
 
     def _wait_for_one_to_send(self) -> _Entry | None:
         while not self._stopping:
-            wait_s: float | None = None
-            if self._link.problem is not None:
-                wait_s = (self._link.retry_at_ns - time.monotonic_ns()) / 1e9
-            if self._link.probing:
-                wait_s = None
-            elif wait_s is None or wait_s <= 0:
+            wait_s = self._link.wait_s()
+            if wait_s == 0:
                 entry = self._next_to_send()
                 if entry is not None:
                     return entry
@@ -415,11 +400,9 @@ class Outbox:
 
     def _link_works(self) -> None:
         with self._changed:
-            reopened = self._link.problem is not None
-            failures = self._link.failures
-            self._link = _Link()
+            failures = self._link.open()
             self._changed.notify_all()
-        if reopened:
+        if failures is not None:
             self._report("link", {"state": "open", "after_failures": failures})
 
     def _link_fails(self, entry: _Entry, problem: Problem, probe: bool) -> None:
@@ -427,17 +410,10 @@ class Outbox:
             entry.being_sent = False
             if entry.on_disk:
                 entry.data = None
-            known = self._link.problem
-            # Calls that were under way when the first one failed say nothing new.
-            if probe or known is None:
-                self._link.failures += 1
-                wait_s = self._backoff.wait_s(self._link.failures)
-                self._link.retry_at_ns = time.monotonic_ns() + round(wait_s * 1e9)
-                self._link.problem = problem
-                self._link.probing = False
+            is_news = self._link.fail(problem, probe)
             waiting = sum(not e.confirmed for e in self._entries.values())
             self._changed.notify_all()
-        if known is None or (probe and str(known) != str(problem)):
+        if is_news:
             self._report(
                 "link",
                 {
@@ -453,7 +429,7 @@ class Outbox:
             entry.refusals += 1
             entry.being_sent = False
             again = entry.refusals < REFUSALS_BEFORE_SETTING_ASIDE
-            self._link.probing = False
+            self._link.stop_trying()
             self._changed.notify_all()
         if not again:
             self._give_up(entry, str(problem))
@@ -462,7 +438,7 @@ class Outbox:
         """A clip that can't be sent goes to `refused/`, so that the others go on."""
         with self._changed:
             entry.being_sent = False
-            self._link.probing = False
+            self._link.stop_trying()
             self._entries.pop(entry.record.clip_id, None)
             self._totals.refused += 1
             on_disk = entry.on_disk

@@ -20,10 +20,8 @@ from threading import Event
 
 from contract.people import person_id_of
 from device.console import Console, fail
-from device.decoding import ClipUndecodable, pictures_of
 from device.errors import DeviceError
-from device.faces import FaceFinder, NoFaceFinder, lab_face_finder
-from device.portraits import (
+from device.portraits.choosing import (
     MIN_FACE_PX,
     MIN_SHARPNESS,
     Portrait,
@@ -32,6 +30,8 @@ from device.portraits import (
     Session,
     choose,
 )
+from device.portraits.decoding import ClipUndecodable, pictures_of
+from device.portraits.faces import FaceFinder, NoFaceFinder, lab_face_finder
 from device.settings import add_source_options, at_least_one, clip_seconds, seconds, source_options
 from device.sources import open_source
 from device.stopping import stop_on_signals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import Any
 
-from contract.switch import Switch
+from cloud.switch import Switch
 from device.clock import Clock
 from device.problems import Kind, Problem, problem_of
 from device.spool import ClipRecord

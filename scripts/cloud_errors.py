@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from botocore import exceptions as boto
 
-from scripts.console import LabError
+from scripts.errors import LabError
 
 STALE_CODES = {
     "ExpiredToken",

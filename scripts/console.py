@@ -8,13 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-
-class LabError(Exception):
-    """Something a person can mend: `message` says what happened, `hint` what to do."""
-
-    def __init__(self, message: str, hint: str = ""):
-        super().__init__(message)
-        self.hint = hint
+from scripts.errors import LabError
 
 
 class Progress:

@@ -11,14 +11,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from contract.switch import Switch, read_switch
+from cloud.switch import Switch, read_switch
 from scripts.console import Progress, print_json, run_command
 from scripts.docker import base_image
-from scripts.docker.images import NO_CA, ca_file
+from scripts.docker.engine import engine_answers
 from scripts.lab.backends import choose_backend
-from scripts.lab.docker import engine_answers
 from scripts.lab.state import LabState
-from scripts.setup import BUILD, ENVIRONMENTS, MIN_PYTHON, ROOT
+from scripts.paths import BUILD, ROOT
+from scripts.provision.container_image import NO_CA, ca_file
+from scripts.setup import ENVIRONMENTS, MIN_PYTHON
 
 MIN_FREE_GB = {"embedded": 3, "docker": 8}
 

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build"
+from scripts.paths import BUILD, ROOT, import_roots
+
 MIN_PYTHON = (3, 11)
 
 
@@ -159,10 +159,6 @@ def run_visible(*command: str | Path) -> None:
     done = subprocess.run([str(part) for part in command], cwd=ROOT, env=environment, check=False)
     if done.returncode:
         raise SetupError("the step above failed")
-
-
-def import_roots() -> list[str]:
-    return [str(ROOT), str(ROOT / "lambda"), str(ROOT / "localstack")]
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 import pytest
 
-from contract.switch import Switch, read_switch
-from scripts.setup import ROOT, import_roots
+from cloud.switch import Switch, read_switch
+from scripts.paths import ROOT, import_roots
 
 T = TypeVar("T")
 
@@ -75,11 +75,11 @@ class Lab:
         )
 
     def up(self) -> None:
-        done = self.run("scripts.lab", "up", check=False)
+        done = self.run("scripts.cli.lab", "up", check=False)
         assert done.returncode == 0, done.stderr
 
     def down(self) -> None:
-        self.run("scripts.lab", "down")
+        self.run("scripts.cli.lab", "down")
 
 
 @pytest.fixture(autouse=True)

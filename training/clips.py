@@ -17,8 +17,8 @@ import av
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange
 
+from contract.annexb import AccessUnit, NalType, NalUnit, access_units, nal_units
 from contract.people import person_id_of
-from recognition import nal
 from training.dataset import DatasetError
 
 SUFFIXES = (".h264", ".264", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mjpeg")
@@ -69,14 +69,14 @@ def clips_of(path: Path) -> list[bytes]:
 def _cut(stream: bytes) -> Iterator[bytes]:
     """One clip for each key frame; parameter sets that come once are repeated."""
     sets: dict[int, bytes] = {}
-    clip: list[nal.AccessUnit] = []
-    pictures = nal.access_units(nal.nal_units(stream), limit=10**9)
+    clip: list[AccessUnit] = []
+    pictures = access_units(nal_units(stream))
     for picture in pictures:
         if picture.is_key and clip:
             yield _whole(clip, sets)
             clip = []
         for unit in picture.units:
-            if unit.type in (nal.NalType.SPS, nal.NalType.PPS):
+            if unit.type in (NalType.SPS, NalType.PPS):
                 sets[unit.type] = unit.data
         if picture.is_key or clip:
             clip.append(picture)
@@ -84,14 +84,14 @@ def _cut(stream: bytes) -> Iterator[bytes]:
         yield _whole(clip, sets)
 
 
-def _whole(clip: list[nal.AccessUnit], sets: dict[int, bytes]) -> bytes:
+def _whole(clip: list[AccessUnit], sets: dict[int, bytes]) -> bytes:
     present = {unit.type for unit in clip[0].units}
     missing = tuple(
-        nal.NalUnit(sets[kind])
-        for kind in (nal.NalType.SPS, nal.NalType.PPS)
+        NalUnit(sets[kind])
+        for kind in (NalType.SPS, NalType.PPS)
         if kind in sets and kind not in present
     )
-    first = nal.AccessUnit((*missing, *clip[0].units))
+    first = AccessUnit((*missing, *clip[0].units))
     return b"".join(picture.to_bytes() for picture in (first, *clip[1:]))
 
 

@@ -14,197 +14,28 @@ import argparse
 import json
 import sys
 import time
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from recognition import CustomModel, Gallery, RecognitionError, Settings, load_recognizer
-from recognition.embedder import Embedder
-from training.clips import LabelledClip, read_clips
-from training.dataset import DatasetError, Picture, order, read_picture, read_tree
-from training.evaluation.answers import FINAL, MODELS, Answer, Examiner, groups_of
+from recognition import RecognitionError
+from training.dataset import read_picture
+from training.evaluation.answers import FINAL, MODELS, Answer
 from training.evaluation.filmed import (
     ClipAnswer,
     all_clip_figures,
     first_picture,
-    recognize_clips,
 )
-from training.evaluation.metrics import compare, figures
+from training.evaluation.metrics import compare
 from training.evaluation.page import Chart, Mistake, render
-from training.evaluation.pairs import made_pairs, read_pairs, verify
-from training.evaluation.plan import Plan, make_plan
-from training.faces import Faces, FaceSample, find_faces, observe_main_face
-from training.progress import progress
+from training.evaluation.run import Evaluation, NothingToMeasure, _Asked, _say
 from training.tree import ToolError, folder
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = "facelab.eval/1"
 _MISTAKES_SHOWN = 24
-_DECISIONS = ("rank1", "named_right", "named_wrong", "stranger_rejection", "n", "interval_95")
-
-
-class NothingToMeasure(ToolError):
-    """The data leaves nobody to ask about."""
-
-
-@dataclass
-class _Asked:
-    """Every answer by model, and the probes that had no face, by person (None: strangers)."""
-
-    answers: dict[str, list[Answer]] = field(default_factory=dict)
-    missed: Counter[str | None] = field(default_factory=Counter)
-
-
-class Evaluation:
-    """One run: the plan, the faces found, both models made of the enrolment."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
-        self.settings = Settings()
-        self.recognizer = load_recognizer(options.models, self.settings)
-        tree = read_tree(options.data)
-        strangers = read_tree(options.strangers) if options.strangers else None
-        if options.people:
-            kept = set(order(tree, options.seed)[: options.people])
-            tree = {person: pictures for person, pictures in tree.items() if person in kept}
-        if options.per_person:
-            tree = {person: self._drawn(pictures) for person, pictures in tree.items()}
-        self.clips, self.unreadable_clips = self._clips(set(tree))
-        seen = {person for clip in self.clips for person in clip.visible}
-        self.plan = make_plan(tree, strangers, seen, options.enrol, options.seed)
-        self.faces = self._find(self.plan)
-        self.by_path = {sample.picture.path: sample for sample in self.faces.samples}
-        self.enrolled = self._samples(
-            [picture for person in self.plan.people for picture in self.plan.enrolment[person]]
-        )
-        if not self.enrolled:
-            raise NothingToMeasure("no face was found in any enrolment picture")
-        self.examiner = Examiner(self._gallery(), self._custom(), self.settings)
-
-    def _drawn(self, pictures: list[Picture]) -> list[Picture]:
-        families = order({picture.family for picture in pictures}, self.options.seed)
-        kept = set(families[: self.options.per_person])
-        return [picture for picture in pictures if picture.family in kept]
-
-    def _clips(self, people: set[str]) -> tuple[list[LabelledClip], dict[Path, str]]:
-        if not self.options.clips:
-            return [], {}
-        _say("reading clips")
-        return read_clips(self.options.clips, people)
-
-    def _find(self, plan: Plan) -> Faces:
-        pictures = plan.pictures()
-        _say(f"finding faces in {len(pictures)} pictures of {len(plan.people)} people and others")
-        return find_faces(self.recognizer, pictures, "find faces")
-
-    def _samples(self, pictures: list[Picture]) -> list[FaceSample]:
-        return [self.by_path[one.path] for one in pictures if one.path in self.by_path]
-
-    def _gallery(self) -> Gallery:
-        return Gallery.of(
-            [sample.picture.person_id for sample in self.enrolled],
-            np.array([sample.embedding for sample in self.enrolled]),
-        )
-
-    def _custom(self) -> CustomModel:
-        if self.options.custom:
-            return CustomModel.from_bytes(self.options.custom.read_bytes())
-        # torch is only needed here: a given model can be measured without it.
-        from training.embedding_network import EmbeddingNetwork
-        from training.export import check_parity, export
-        from training.fitting import FitOptions
-        from training.train_face_recognition import train
-
-        _say(f"training the custom model on {len(self.enrolled)} enrolment pictures")
-        people: dict[str, list[FaceSample]] = {}
-        for sample in self.enrolled:
-            people.setdefault(sample.picture.person_id, []).append(sample)
-        fit_options = FitOptions(epochs=self.options.epochs, seed=self.options.seed)
-        weights = self.options.models / "embedding.onnx"
-        # Everything enrolled is trained on: the probes are what is held out.
-        trained = train(
-            Embedder(weights),
-            people,
-            [],
-            fit_options,
-            self.options.arch,
-            validation_share=0,
-            network=EmbeddingNetwork.from_file(weights) if self.options.fine_tune else None,
-        )
-        exported = export(trained.model, trained.labels, trained.calibration, {})
-        check_parity(trained.model, exported, self.options.seed, chips=trained.sample_chips)
-        return CustomModel.from_bytes(exported)
-
-    def ask(self, group_size: int) -> _Asked:
-        """Ask about all probes, `group_size` pictures of a person at a time."""
-        asked = _Asked({model: [] for model in (*MODELS, FINAL)})
-        for pictures, is_stranger in ((self.plan.probes, False), (self.plan.strangers, True)):
-            for group in groups_of(self._samples(pictures), group_size):
-                truth = None if is_stranger else group[0].picture.person_id
-                for model, answer in self.examiner.ask(truth, group).items():
-                    asked.answers[model].append(answer)
-            for picture in pictures:
-                if picture in self._without_face:
-                    asked.missed[None if is_stranger else picture.person_id] += 1
-        return asked
-
-    @property
-    def _without_face(self) -> set[Picture]:
-        return set(self.faces.without_face)
-
-    def figures(self, asked: _Asked, model: str, *, count_missed: bool = True) -> dict[str, object]:
-        made = figures(
-            asked.answers[model],
-            self.examiner.people(model),
-            dict(asked.missed) if count_missed else {},
-            len(self.faces.without_face),
-            len(self.faces.samples) + len(self.faces.without_face),
-        )
-        return {key: made[key] for key in _DECISIONS} if model == FINAL else made
-
-    def clip_answers(self) -> dict[str, list[ClipAnswer]]:
-        if not self.clips:
-            return {}
-        from dataclasses import replace
-
-        _say(f"recognising {len(self.clips)} clips, with one frame and with all")
-        gallery, custom = self.examiner.gallery, self.examiner.custom
-        single = load_recognizer(self.options.models, replace(self.settings, max_frames=1))
-        return {
-            "off": recognize_clips(single, self.clips, gallery, custom, "one frame"),
-            "on": recognize_clips(self.recognizer, self.clips, gallery, custom, "whole clips"),
-        }
-
-    def pairs(self):
-        if self.options.pairs:
-            pairs, source = read_pairs(self.options.pairs, self.options.data), "given"
-        else:
-            asked = self._samples([*self.plan.probes, *self.plan.strangers])
-            pairs, source = made_pairs(asked, self.options.seed), "made of the probes"
-        embeddings = {path: sample.embedding for path, sample in self.by_path.items()}
-        wanted = {path for pair in pairs for path in (pair.a, pair.b)} - set(embeddings)
-        known_without = {picture.path for picture in self.faces.without_face}
-        for path in progress(sorted(wanted - known_without), "pairs"):
-            embeddings[path] = self._embedding_of(path)
-        return verify(pairs, embeddings, source)
-
-    def _embedding_of(self, path: Path) -> np.ndarray | None:
-        try:
-            seen = observe_main_face(self.recognizer, read_picture(path))
-        except DatasetError as error:
-            self.faces.unreadable[path] = str(error)
-            return None
-        return seen[0].embedding if seen else None
-
-    def nearest_enrolled(self, sample: FaceSample, person: str) -> np.ndarray | None:
-        """The chip of `person`'s enrolment picture that is nearest to `sample`."""
-        own = [one for one in self.enrolled if one.picture.person_id == person]
-        if not own:
-            return None
-        return min(own, key=lambda one: np.linalg.norm(one.embedding - sample.embedding)).chip
 
 
 def evaluate(options: argparse.Namespace) -> tuple[dict, str]:
@@ -385,10 +216,6 @@ def _clip_mistakes(run: Evaluation, answers: list[ClipAnswer]) -> list[Mistake]:
         mistake = Mistake(title or "nobody", f"{'; '.join(told)}; {answer.clip.name}", rgb)
         mistakes.append((not any(wrong.values()), answer.clip.name, mistake))
     return [mistake for *_, mistake in sorted(mistakes, key=lambda one: one[:2])][:12]
-
-
-def _say(text: str) -> None:
-    print(f"evaluate: {text}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

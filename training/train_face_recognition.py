@@ -20,252 +20,26 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from recognition.embedder import Embedder
 from recognition.errors import RecognitionError
 from recognition.loading import load_recognizer
-from training.augment import augmented
-from training.calibration import calibrate
 from training.card import Cost, write_card
-from training.dataset import SUFFIXES, Picture, read_tree, split_validation
+from training.custom import train
+from training.dataset import SUFFIXES, Picture, read_tree
 from training.embedding_network import EmbeddingNetwork
 from training.export import Parity, check_parity, export, ms_per_face
 from training.faces import Faces, FaceSample, find_faces
-from training.fine_tuning import (
-    FineTunedNetwork,
-    embeddings_of,
-    fit_fine_tuned,
-    frozen_features,
-)
-from training.fitting import FitOptions, make_deterministic
+from training.fitting import FitOptions
 from training.plots import plot_confusion, plot_curves
-from training.progress import progress
-from training.scratch import ScratchNetwork, crops_of, fit_scratch, nobody
-from training.strangers import Spread, made_up_strangers, other_pictures
 from training.trained import STRANGER, Trained
-from training.transfer import DistanceHead, centres_of, fit_head
 from training.tree import ToolError, folder, pictures_below
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURES = ("transfer", "scratch")
 FINE_TUNED = "transfer-fine-tuned"
-_VALIDATION_SHARE = 0.25
-# Enough variations that one photo becomes a small film, few enough for a large dataset.
-_VARIATIONS_OF_ALL, _VARIATIONS_AT_MOST = 2400, 48
-_CALIBRATION_STRANGERS = 4000
-_SAMPLE_CHIPS = 24
-
-
-class TooFewFaces(ToolError):
-    """Nobody is left to train on after faces were searched for."""
-
-
-@dataclass(frozen=True)
-class FaceSet:
-    """Faces with their variations: chips [n], embeddings [n, 128], owners [n]."""
-
-    chips: list[np.ndarray]
-    embeddings: np.ndarray
-    owners: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.chips)
-
-
-def train(
-    embedder: Embedder,
-    people: dict[str, list[FaceSample]],
-    background: list[FaceSample],
-    options: FitOptions,
-    arch: str = "transfer",
-    validation_share: float = _VALIDATION_SHARE,
-    network: EmbeddingNetwork | None = None,
-) -> Trained:
-    """Train on faces by person id; `background` are strangers' faces. With a `network`, the
-    head is trained together with its last stage, which is changed in place.
-
-    Raises
-    ------
-    TooFewFaces
-    """
-    labels = sorted(person for person, samples in people.items() if samples)
-    if not labels:
-        raise TooFewFaces("no face was found in any picture; nothing to train on")
-    make_deterministic(options.seed)
-    random = np.random.default_rng(options.seed)
-    train_samples, held_out = [], []
-    for owner, person in enumerate(labels):
-        kept, validated = _split(people[person], validation_share, options.seed)
-        train_samples += [(sample, owner) for sample in kept]
-        held_out += [(sample, owner) for sample in validated]
-    variations = int(np.clip(_VARIATIONS_OF_ALL // len(train_samples), 2, _VARIATIONS_AT_MOST))
-    train_set = _face_set(embedder, train_samples, variations, random)
-    validation_set = _face_set(embedder, held_out, 3, random, "vary held-out faces")
-    strange = _face_set(embedder, [(sample, 0) for sample in background], 3, random)
-    # Calibration must not see the strangers that the fit saw.
-    half = (len(strange) // 2 // 4) * 4
-    if network is not None:
-        sets = (train_set, validation_set, strange)
-        parts = [frozen_features(network, one.chips, "frozen part") for one in sets]
-        model, history = fit_fine_tuned(
-            network,
-            (parts[0], train_set.owners),
-            (parts[1], validation_set.owners),
-            parts[2][:half],
-            len(labels),
-            options,
-        )
-        train_set, validation_set, strange = (
-            replace(one, embeddings=embeddings_of(network, part))
-            for one, part in zip(sets, parts, strict=True)
-        )
-    elif arch == "transfer":
-        model, history = fit_head(
-            (train_set.embeddings, train_set.owners),
-            (validation_set.embeddings, validation_set.owners),
-            strange.embeddings[:half],
-            len(labels),
-            options,
-        )
-    else:
-        model, history = fit_scratch(
-            (train_set.chips[:: variations + 1], train_set.owners[:: variations + 1]),
-            (validation_set.chips, validation_set.owners),
-            strange.chips[:half],
-            len(labels),
-            options,
-        )
-    known, nobody_at_all = _calibration_scores(
-        # Of a fine-tuned network, the sets hold its own embeddings by now.
-        model.head if isinstance(model, FineTunedNetwork) else model,
-        train_set,
-        validation_set,
-        strange.embeddings[half:],
-        strange.chips[half:],
-        random,
-    )
-    probabilities, owners = known
-    calibration = calibrate(probabilities, owners, nobody_at_all)
-    return Trained(
-        model=model,
-        labels=labels,
-        history=history,
-        calibration=calibration,
-        confusion=_confusion(probabilities, owners, nobody_at_all, calibration.accept),
-        counts={
-            "people": len(labels),
-            "pictures_trained_on": len(train_samples),
-            "pictures_held_out": len(held_out),
-            "variations_of_each": variations,
-            "background_pictures": len(background),
-        },
-        sample_chips=train_set.chips[:: max(1, len(train_set) // _SAMPLE_CHIPS)][:_SAMPLE_CHIPS],
-    )
-
-
-def _split(
-    samples: list[FaceSample], share: float, seed: int
-) -> tuple[list[FaceSample], list[FaceSample]]:
-    by_path = {sample.picture.path: sample for sample in samples}
-    parts = split_validation([sample.picture for sample in samples], share, seed)
-    kept, held_out = ([by_path[picture.path] for picture in part] for part in parts)
-    return kept, held_out
-
-
-def _face_set(
-    embedder: Embedder,
-    samples: list[tuple[FaceSample, int]],
-    variations: int,
-    random: np.random.Generator,
-    what: str = "vary faces",
-) -> FaceSet:
-    """Each sample as it is, followed by its variations."""
-    chips, embeddings, owners = [], [], []
-    for sample, owner in progress(samples, what):
-        chips.append(sample.chip)
-        embeddings.append(sample.embedding)
-        for _ in range(variations):
-            chips.append(augmented(sample.chip, random))
-            embeddings.append(embedder.embed(chips[-1]))
-        owners += [owner] * (variations + 1)
-    return FaceSet(chips, np.array(embeddings, np.float32).reshape(-1, 128), np.array(owners, int))
-
-
-def _calibration_scores(
-    model: DistanceHead | ScratchNetwork,
-    train_set: FaceSet,
-    validation_set: FaceSet,
-    strange: np.ndarray,
-    strange_chips: list[np.ndarray],
-    random: np.random.Generator,
-) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """((probabilities of known faces, owners), probabilities of strangers).
-
-    Strangers are the background's, made-up ones, and every person in turn: to a model
-    without them, they would be strangers.
-    """
-    known = validation_set if len(validation_set) else train_set
-    if isinstance(model, DistanceHead):
-        spread = Spread()
-        # Around where the people's faces lie, which is not where the fit has moved its centres.
-        centres = centres_of(train_set.embeddings, train_set.owners, len(model.centres))
-        made_up = made_up_strangers(centres, _CALIBRATION_STRANGERS, spread, random)
-        faces = known.embeddings
-        if known is train_set:
-            faces = other_pictures(faces, spread, random)
-        inputs = torch.from_numpy(faces)
-        strangers = torch.from_numpy(np.concatenate([made_up, strange]))
-        every_one = torch.from_numpy(np.concatenate([train_set.embeddings, known.embeddings]))
-    else:
-        made_up = [nobody(train_set.chips, train_set.owners, random) for _ in range(200)]
-        inputs, every_one = crops_of(known.chips), crops_of(known.chips)
-        strangers = crops_of([*made_up, *strange_chips])
-    probabilities = _probabilities(model, inputs)
-    left_out = _left_out(
-        _probabilities(model, every_one),
-        np.concatenate([train_set.owners, known.owners])
-        if isinstance(model, DistanceHead)
-        else known.owners,
-    )
-    return (probabilities, known.owners), np.concatenate(
-        [_probabilities(model, strangers), left_out]
-    )
-
-
-def _probabilities(model: torch.nn.Module, inputs: torch.Tensor) -> np.ndarray:
-    with torch.no_grad():
-        answers = [model(part).exp().numpy() for part in inputs.split(256)]
-    return np.concatenate(answers)[:, :-1]
-
-
-def _left_out(probabilities: np.ndarray, owners: np.ndarray) -> np.ndarray:
-    """What the model would say to each face if its person's column did not exist."""
-    if probabilities.shape[1] < 2:
-        return np.zeros((0, probabilities.shape[1]))
-    rows = np.arange(len(owners))
-    rest = np.maximum(1.0 - probabilities[rows, owners], 1e-9)
-    others = probabilities / rest[:, None]
-    others[rows, owners] = 0.0
-    # Where the person had all of the probability, what is left is rounding.
-    return others[rest > 1e-4]
-
-
-def _confusion(
-    known: np.ndarray, owners: np.ndarray, strangers: np.ndarray, accept: float
-) -> np.ndarray:
-    """Counts [people + strangers, people + unknown] of single faces."""
-    people = known.shape[1]
-    counts = np.zeros((people + 1, people + 1), int)
-    for probabilities, rows in ((known, owners), (strangers, np.full(len(strangers), people))):
-        named = np.where(probabilities.max(1) >= accept, probabilities.argmax(1), people)
-        np.add.at(counts, (rows, named), 1)
-    return counts
 
 
 def write(trained: Trained, out: Path, arch: str, options: FitOptions) -> tuple[Path, Parity]:

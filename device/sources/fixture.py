@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from device.annexb import AccessUnit, access_units, parameter_sets
+from contract.annexb import AccessUnit, access_units, nal_units
 from device.sources.base import Footage, Source, SourceError, SourceOptions
 
 
@@ -36,14 +36,14 @@ def cut_at_key_frames(stream: bytes, frames_per_clip: int) -> list[Cut]:
     begun: AccessUnit | None = None
     missing = b""
     frames = end = 0
-    for unit in access_units(stream):
-        if unit.self_contained:
-            headers = parameter_sets(stream, unit)
-        if unit.key and (begun is None or frames >= frames_per_clip):
+    for unit in access_units(nal_units(stream)):
+        if unit.is_self_contained:
+            headers = unit.parameter_sets
+        if unit.is_key and (begun is None or frames >= frames_per_clip):
             if begun is not None:
                 cuts.append(Cut(begun.start, unit.start, frames, missing))
             begun, frames = unit, 0
-            missing = b"" if unit.self_contained else headers
+            missing = b"" if unit.is_self_contained else headers
         frames += 1
         end = unit.end
     if begun is not None:

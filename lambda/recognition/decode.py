@@ -9,7 +9,7 @@ from itertools import islice
 import av
 import numpy as np
 
-from recognition import nal
+from contract.annexb import NalType, NalUnit, access_units, nal_units
 from recognition.errors import (
     ClipTooLarge,
     EmptyClip,
@@ -20,13 +20,14 @@ from recognition.errors import (
     Undecodable,
 )
 from recognition.settings import Settings
+from recognition.sps import MalformedSps, picture_size
 
 # libav prints concealment notices to stderr, which would be the function's log.
 av.logging.set_level(av.logging.PANIC)
 
 # A stream of start codes alone would otherwise become millions of objects.
 _MAX_NAL_UNITS = 50_000
-_ESSENTIAL = (nal.NalType.SLICE, nal.NalType.IDR_SLICE, nal.NalType.SPS, nal.NalType.PPS)
+_ESSENTIAL = (NalType.SLICE, NalType.IDR_SLICE, NalType.SPS, NalType.PPS)
 
 
 @dataclass(frozen=True)
@@ -58,26 +59,26 @@ class Clip:
             raise EmptyClip
         if len(data) > settings.max_clip_bytes:
             raise ClipTooLarge(len(data), settings.max_clip_bytes)
-        units = list(islice(nal.nal_units(data), _MAX_NAL_UNITS))
+        units = list(islice(nal_units(data), _MAX_NAL_UNITS))
         if data[4:8] == b"ftyp" or not any(unit.type in _ESSENTIAL for unit in units):
             raise NotH264
         self._settings = settings
         self._check_size(units)
-        self._pictures = nal.access_units(iter(units), settings.max_clip_pictures)
+        self._pictures = list(islice(access_units(units), settings.max_clip_pictures))
         self._keys = [index for index, picture in enumerate(self._pictures) if picture.is_key]
         if not self._keys:
             raise NoKeyFrame
         self.pictures_decoded = 0
 
-    def _check_size(self, units: list[nal.NalUnit]) -> None:
+    def _check_size(self, units: list[NalUnit]) -> None:
         sizes = []
         for unit in units:
-            if unit.type == nal.NalType.SPS:
+            if unit.type == NalType.SPS:
                 try:
-                    sizes.append(nal.picture_size(unit))
-                except nal.MalformedSps:
+                    sizes.append(picture_size(unit))
+                except MalformedSps:
                     continue
-        if not sizes or not any(unit.type == nal.NalType.PPS for unit in units):
+        if not sizes or not any(unit.type == NalType.PPS for unit in units):
             raise NoParameterSets
         limit = self._settings.max_frame_px
         for width, height in sizes:

@@ -11,7 +11,7 @@ from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto, call_moto_with_request
 from localstack.services.plugins import Service, aws_provider
 
-from localstack_image_functions.container_registry import registry_from_environment
+from localstack_image_functions.container.registry import registry_from_environment
 
 
 @aws_provider()
@@ -19,7 +19,7 @@ def ecr() -> Service:
     registry = registry_from_environment()
     if registry is None:
         return _moto_service("ecr", PutImage=_put_image)
-    from localstack_image_functions.container_ecr import registry_operations
+    from localstack_image_functions.container.ecr import registry_operations
 
     return _moto_service("ecr", **registry_operations(registry))
 

@@ -25,7 +25,7 @@ import psutil
 import pytest
 from botocore.config import Config
 
-from localstack_image_functions.bundle import Bundle, ImageConfig, build_bundle
+from localstack_image_functions.process.bundle import Bundle, ImageConfig, build_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = Path(
@@ -247,7 +247,7 @@ def own_emulator(tmp_path: Path, localstack_cache: Path) -> Iterator[Emulator]:
     yield emulator
     emulator.kill()
     subprocess.run(
-        [sys.executable, "-m", "localstack_image_functions.sweep", "--lab", emulator.lab],
+        [sys.executable, "-m", "localstack_image_functions.process.sweep", "--lab", emulator.lab],
         check=True,
         env={"PYTHONPATH": str(ROOT / "localstack")},
     )

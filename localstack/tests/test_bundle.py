@@ -12,9 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from localstack_image_functions import bundle as bundles
-from localstack_image_functions.bundle import ImageConfig, build_bundle, load_bundle, remove_tree
 from localstack_image_functions.errors import BundleNotFound, InvalidBundle
+from localstack_image_functions.process import bundle as bundles
+from localstack_image_functions.process.bundle import (
+    ImageConfig,
+    build_bundle,
+    load_bundle,
+    remove_tree,
+)
 
 CONFIG = ImageConfig(
     entrypoint=("/usr/bin/python3", "-m", "awslambdaric"),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from localstack_image_functions.container_registry import (
+from localstack_image_functions.container.registry import (
     Manifest,
     Registry,
     parse_uri,

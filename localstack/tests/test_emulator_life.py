@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from localstack_image_functions.process_sandbox import MARKER
+from localstack_image_functions.process.sandbox import MARKER
 
 Gone = Callable[[int], bool]
 HANDLER = """

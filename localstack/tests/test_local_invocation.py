@@ -50,7 +50,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     runtime.write_text(RUNTIME)
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "localstack_image_functions.local_invocation"),
+            *(sys.executable, "-m", "localstack_image_functions.runtime.local_invocation"),
             *("--host", "127.0.0.1", "--port", "0", sys.executable, str(runtime), "app.handler"),
         ],
         env={"PYTHONPATH": str(PLUGIN), "PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},

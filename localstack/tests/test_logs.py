@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localstack_image_functions.logs import OutputLog
+from localstack_image_functions.runtime.logs import OutputLog
 
 
 def test_unbuffered_print_in_two_pieces_is_one_line() -> None:

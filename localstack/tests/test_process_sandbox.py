@@ -17,19 +17,19 @@ from typing import Any
 import psutil
 import pytest
 
-from localstack_image_functions.environment import (
-    Event,
-    ExecutionEnvironment,
-    FunctionLimits,
-    Outcome,
-)
 from localstack_image_functions.errors import EnvironmentStopped
-from localstack_image_functions.process_sandbox import (
+from localstack_image_functions.process.sandbox import (
     MARKER,
     ProcessFlavour,
     ProcessSettings,
     isolation_available,
     kill_marked,
+)
+from localstack_image_functions.runtime.environment import (
+    Event,
+    ExecutionEnvironment,
+    FunctionLimits,
+    Outcome,
 )
 
 WAIT_S = 20.0

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from localstack_image_functions.runtime_api import (
+from localstack_image_functions.runtime.api import (
     MAX_RESPONSE_BYTES,
     Invocation,
     RuntimeApi,

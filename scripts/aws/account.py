@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from contract.switch import Switch
+from cloud.switch import Switch
 from scripts.cloud_errors import explain
-from scripts.console import LabError, Progress
+from scripts.console import Progress
+from scripts.errors import LabError
 from scripts.provision.stacks import Stacks
 
 

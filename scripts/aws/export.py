@@ -8,11 +8,12 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from cloud.switch import Switch
 from contract.clips import PREFIX as CLIPS_PREFIX
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
 from contract.results import Person
-from contract.switch import Switch
-from scripts.console import LabError, Progress
+from scripts.console import Progress
+from scripts.errors import LabError
 from scripts.provision.people import Seeds
 
 ROSTER_NAME = "roster.json"

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from contract.switch import Switch
+from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.provision.devices import device_ids
 from scripts.provision.stacks import Stacks

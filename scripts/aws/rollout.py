@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from contract.switch import Switch
+from cloud.switch import Switch
 from scripts.aws.inventory import Resource, inventory
-from scripts.console import LabError, Progress
-from scripts.provision.__main__ import deploy
+from scripts.console import Progress
+from scripts.errors import LabError
+from scripts.provision.deployment import deploy
 from scripts.provision.people import Seeds
 from scripts.provision.publishers import Publisher
 from scripts.provision.teardown import delete

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from scripts.console import LabError
+from scripts.errors import LabError
 
 STOP_SECONDS = 15
 

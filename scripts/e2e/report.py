@@ -6,7 +6,8 @@ import itertools
 import statistics
 from typing import Any
 
-from scripts.e2e.truth import Comparison, percentiles
+from scripts.e2e.truth import Comparison
+from scripts.percentiles import percentiles
 
 
 def e2e_json(run: Comparison, backend: str) -> dict[str, Any]:

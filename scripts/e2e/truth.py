@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,16 +111,3 @@ class Comparison:
 def _list(numbers: list[int]) -> str:
     shown = ", ".join(map(str, numbers[:12]))
     return shown + (", …" if len(numbers) > 12 else "")
-
-
-def percentiles(values: Iterable[float]) -> dict[str, float] | None:
-    """{p50, p95, max} of `values` in their own unit (nearest rank), None without values."""
-    ordered = sorted(values)
-    if not ordered:
-        return None
-    p95 = ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
-    return {
-        "p50": round(statistics.median(ordered), 1),
-        "p95": round(p95, 1),
-        "max": round(ordered[-1], 1),
-    }

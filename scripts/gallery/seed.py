@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from scripts.console import LabError, Progress, run_command
+from scripts.console import Progress, run_command
+from scripts.errors import LabError
+from scripts.paths import BUILD, ROOT
 from scripts.provision.people import SHIPPED, read_roster
-from scripts.setup import BUILD, ROOT
 
 PHOTOS = ROOT / "fixtures" / "people"
 ROSTER, GALLERY = SHIPPED.roster, SHIPPED.gallery

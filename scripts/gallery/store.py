@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from botocore.exceptions import ClientError
 
+from cloud.switch import Switch
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
 from contract.results import Person
-from contract.switch import Switch
 from recognition import CustomModel, Gallery, RecognitionError
-from scripts.console import LabError
+from scripts.errors import LabError
 from scripts.provision.people import put_people
 
 MODELS_PREFIX = "models/"

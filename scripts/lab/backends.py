@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from contract.switch import Switch
-from scripts.console import LabError, Progress
-from scripts.lab.docker import DockerBackend, engine_answers
+from cloud.switch import Switch
+from scripts.console import Progress
+from scripts.docker.engine import engine_answers
+from scripts.errors import LabError
+from scripts.lab.docker import DockerBackend
 from scripts.lab.embedded import EmbeddedBackend
 from scripts.lab.state import LabState
 

@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from contract.switch import Switch
-from scripts.console import LabError, Progress
+from cloud.switch import Switch
+from scripts.console import Progress
 from scripts.docker import base_image
-from scripts.docker.images import build_environment
+from scripts.docker.engine import engine_answers
+from scripts.errors import LabError
 from scripts.lab.state import LabState
-from scripts.setup import ROOT
+from scripts.paths import ROOT
+from scripts.provision.container_image import build_environment
 
 READY_SECONDS = 300
 LAB_LABEL = "localstack-image-functions.lab"
@@ -23,21 +25,6 @@ LAB_LABEL = "localstack-image-functions.lab"
 
 class DockerFailed(LabError):
     """The engine or Compose did not do what the lab needs."""
-
-
-def engine_answers() -> bool:
-    """Whether a Docker engine with Compose answers here."""
-    try:
-        for command in (
-            ["docker", "version", "--format", "{{.Server.Version}}"],
-            ["docker", "compose", "version"],
-        ):
-            done = subprocess.run(command, capture_output=True, check=False, timeout=10)
-            if done.returncode:
-                return False
-    except (FileNotFoundError, subprocess.TimeoutExpired):
-        return False
-    return True
 
 
 class DockerBackend:

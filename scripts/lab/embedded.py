@@ -15,10 +15,12 @@ from typing import Any
 
 import psutil
 
-from contract.switch import Switch
-from scripts.console import LabError, Progress
+from cloud.switch import Switch
+from scripts.console import Progress
+from scripts.errors import LabError
 from scripts.lab.state import EmulatorProcess, LabState
-from scripts.setup import BUILD, EMULATOR, LAB, ROOT, import_roots
+from scripts.paths import BUILD, ROOT, import_roots
+from scripts.setup import EMULATOR, LAB
 
 READY_SECONDS = 120
 STOP_SECONDS = 15
@@ -247,7 +249,7 @@ class EmbeddedBackend:
                 [
                     EMULATOR.python,
                     "-m",
-                    "localstack_image_functions.sweep",
+                    "localstack_image_functions.process.sweep",
                     "--lab",
                     self._state.lab_id,
                 ],

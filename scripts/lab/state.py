@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from scripts.setup import BUILD
+from scripts.paths import BUILD
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.switch import Switch
+from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.provision.stacks import Stacks
 

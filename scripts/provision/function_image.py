@@ -8,10 +8,12 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.switch import Switch
-from localstack_image_functions.bundle import ImageConfig, build_bundle
-from scripts.console import LabError, Progress
-from scripts.setup import BUILD, FUNCTION, ROOT
+from cloud.switch import Switch
+from localstack_image_functions.process.bundle import ImageConfig, build_bundle
+from scripts.console import Progress
+from scripts.errors import LabError
+from scripts.paths import BUILD, ROOT
+from scripts.setup import FUNCTION
 
 TASK_ROOT = Path("var/task")
 KEPT_UNTAGGED_IMAGES = 5

@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud.switch import Switch
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
 from contract.results import Person
-from contract.switch import Switch
-from scripts.console import LabError, Progress
-from scripts.setup import BUILD, ROOT
+from scripts.console import Progress
+from scripts.errors import LabError
+from scripts.paths import BUILD, ROOT
 
 
 class BadRoster(LabError):

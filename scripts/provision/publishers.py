@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from contract.switch import Switch
-from scripts.console import LabError, Progress
+from cloud.switch import Switch
+from scripts.console import Progress
+from scripts.errors import LabError
 from scripts.provision.function_image import PublishedImage, publish_bundle
 
 
@@ -27,7 +28,7 @@ class ContainerImage:
     """Built and pushed by the Docker engine: for AWS and the docker backend."""
 
     def check(self) -> None:
-        from scripts.docker.images import engine_runs
+        from scripts.provision.container_image import engine_runs
 
         if not engine_runs():
             raise NoEngine(
@@ -36,7 +37,7 @@ class ContainerImage:
             )
 
     def publish(self, switch: Switch, progress: Progress) -> PublishedImage:
-        from scripts.docker.images import publish_image
+        from scripts.provision.container_image import publish_image
 
         return publish_image(switch, progress)
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from contract.switch import Switch
-from scripts.console import LabError, Progress
+from cloud.switch import Switch
+from scripts.console import Progress
+from scripts.errors import LabError
 
 TEMPLATES = Path(__file__).parent
 # Such a stack takes no update; only deleting it helps.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from contract.switch import Switch
-from scripts.console import LabError, Progress
+from cloud.switch import Switch
+from scripts.console import Progress
+from scripts.errors import LabError
 from scripts.provision.devices import device_ids, remove_device
 from scripts.provision.stacks import StackFailed, Stacks
 

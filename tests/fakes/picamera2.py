@@ -15,7 +15,7 @@ from types import ModuleType
 
 import pytest
 
-from device.annexb import access_units
+from contract.annexb import access_units, nal_units
 
 EXPOSURE_US = 8_000
 
@@ -155,7 +155,7 @@ class Picamera2:
     def _run(self):
         frame_ns = round(1e9 / self.camera_config["controls"]["FrameRate"] / self.speed)
         began = time.monotonic_ns()
-        for number, unit in enumerate(() if self.silent else access_units(self.film)):
+        for number, unit in enumerate(() if self.silent else access_units(nal_units(self.film))):
             sensor_ns = began + number * frame_ns
             if self._stop.wait(max(0.0, (sensor_ns - time.monotonic_ns()) / 1e9)):
                 return
@@ -163,7 +163,7 @@ class Picamera2:
             request = CompletedRequest(metadata)
             if self.post_callback:
                 self.post_callback(request)
-            self._encoder.encode(request, self.film[unit.start : unit.end], unit.key)
+            self._encoder.encode(request, self.film[unit.start : unit.end], unit.is_key)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, film: bytes, speed: float = 1.0) -> type[Picamera2]:

@@ -33,14 +33,14 @@ def of_this_lab(lab) -> list[psutil.Process]:
 
 def test_second_up_is_a_no_op(lab):
     before = emulator(lab).pid
-    said = lab.run("scripts.lab", "up").stderr
+    said = lab.run("scripts.cli.lab", "up").stderr
     assert emulator(lab).pid == before
     assert "starting" not in said
     assert "creating" not in said
 
 
 def test_status_is_machine_readable(lab):
-    status = json.loads(lab.run("scripts.lab", "status", "--json").stdout)
+    status = json.loads(lab.run("scripts.cli.lab", "status", "--json").stdout)
     assert status["emulator"] == "up"
     assert status["function"] == "Active"
     assert status["dead_letters"] >= 0
@@ -68,7 +68,7 @@ def test_taken_port_is_named_with_what_to_do(own_lab):
     with socket.socket() as other:
         other.bind(("127.0.0.1", own_lab.port))
         other.listen()
-        done = own_lab.run("scripts.lab", "up", check=False)
+        done = own_lab.run("scripts.cli.lab", "up", check=False)
     assert done.returncode == 1
     assert f"port {own_lab.port} is taken" in done.stderr
     assert "hint:" in done.stderr
@@ -82,7 +82,7 @@ def test_killed_emulator_leaves_nothing_and_up_provisions_again(own_lab):
     first.wait(10)
     own_lab.up()
     assert emulator(own_lab).pid != first.pid
-    status = json.loads(own_lab.run("scripts.lab", "status", "--json").stdout)
+    status = json.loads(own_lab.run("scripts.cli.lab", "status", "--json").stdout)
     assert status["people"] > 0
 
     own_lab.down()
@@ -91,7 +91,7 @@ def test_killed_emulator_leaves_nothing_and_up_provisions_again(own_lab):
 
 def test_stack_updates_and_deletes_without_leavings(own_lab):
     own_lab.up()
-    own_lab.run("scripts.provision", "delete")
+    own_lab.run("scripts.cli.provision", "delete")
     switch = own_lab.switch
     assert not switch.client("s3").list_buckets()["Buckets"]
     assert not switch.client("lambda").list_functions()["Functions"]
@@ -101,6 +101,6 @@ def test_stack_updates_and_deletes_without_leavings(own_lab):
     assert not switch.client("logs").describe_log_groups()["logGroups"]
     assert not switch.client("iam").list_roles()["Roles"]
 
-    own_lab.run("scripts.provision", "deploy", "--store", str(own_lab.state / "images"))
-    own_lab.run("scripts.provision", "deploy", "--store", str(own_lab.state / "images"))
+    own_lab.run("scripts.cli.provision", "deploy", "--store", str(own_lab.state / "images"))
+    own_lab.run("scripts.cli.provision", "deploy", "--store", str(own_lab.state / "images"))
     assert switch.client("lambda").list_functions()["Functions"]

@@ -15,7 +15,8 @@ from contract.clips import ClipKey, ClipMetadata
 from contract.results import Result, Status
 from device.sources.fixture import cut_at_key_frames
 from scripts.e2e.truth import names, read_truth
-from scripts.setup import LAB, ROOT
+from scripts.paths import ROOT
+from scripts.setup import LAB
 from tests.conftest import Lab, wait_until
 
 FIXTURES = ROOT / "fixtures"

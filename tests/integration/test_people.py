@@ -10,7 +10,7 @@ import pytest
 from contract.results import Status
 from scripts.e2e.truth import names, read_truth
 from scripts.gallery.photos import PHOTO_SUFFIXES
-from scripts.setup import ROOT
+from scripts.paths import ROOT
 from tests.conftest import wait_until
 from tests.integration.test_loop import FIXTURES, Cloud, clips, new_key  # noqa: F401
 
@@ -59,7 +59,7 @@ def test_stranger_is_known_within_seconds_after_enrolment_and_unknown_after_forg
             shutil.copy(source, photos)
     (photos / "broken.jpg").write_bytes(b"not a picture")
     done = people_lab.run(
-        *("scripts.gallery", "--json", "enroll", "--person", "Grace Hopper"),
+        *("scripts.cli.people", "--json", "enroll", "--person", "Grace Hopper"),
         *("--major", "Mathematics", "--year", "1934", "--photos", str(photos)),
     )
     outcome = json.loads(done.stdout)
@@ -67,7 +67,7 @@ def test_stranger_is_known_within_seconds_after_enrolment_and_unknown_after_forg
     assert [one["source"] for one in outcome["refused"]] == ["broken.jpg"]
     wait_until(lambda: seen_in(cloud, stranger) == {"grace-hopper"}, 15, "the new gallery")
 
-    listed = json.loads(people_lab.run("scripts.gallery", "--json", "roster").stdout)
+    listed = json.loads(people_lab.run("scripts.cli.people", "--json", "roster").stdout)
     assert {"Grace Hopper"} <= {row["name"] for row in listed}
 
     pictures = tmp_path / "pictures"
@@ -76,7 +76,7 @@ def test_stranger_is_known_within_seconds_after_enrolment_and_unknown_after_forg
     cloud.put(kept_key, stranger)
     assert names(cloud.take(kept_key), "online") == {"grace-hopper"}
     done = people_lab.run(
-        *("scripts.gallery", "--json", "forget", "--person", "Grace Hopper"),
+        *("scripts.cli.people", "--json", "forget", "--person", "Grace Hopper"),
         *("--pictures", str(pictures)),
     )
     assert json.loads(done.stdout)["clips"] >= 1
@@ -97,7 +97,7 @@ def assert_no_trace(cloud, person_id: str, clip_key: str) -> None:
 
 
 def test_forgetting_nobody_says_so(people_lab):
-    done = people_lab.run("scripts.gallery", "forget", "--person", "No Body", check=False)
+    done = people_lab.run("scripts.cli.people", "forget", "--person", "No Body", check=False)
     assert done.returncode == 1
     assert "nobody called no-body is known" in done.stderr
     assert "Traceback" not in done.stderr
@@ -108,7 +108,8 @@ def test_photos_without_a_face_enrol_nobody(people_lab, tmp_path):
 
     Image.new("RGB", (300, 300), "grey").save(tmp_path / "wall.png")
     done = people_lab.run(
-        *("scripts.gallery", "enroll", "--person", "Wall", "--photos", str(tmp_path)), check=False
+        *("scripts.cli.people", "enroll", "--person", "Wall", "--photos", str(tmp_path)),
+        check=False,
     )
     assert done.returncode == 1
     assert "wall.png: no face found" in done.stderr
@@ -118,7 +119,7 @@ def test_photos_without_a_face_enrol_nobody(people_lab, tmp_path):
 def test_model_that_the_function_could_not_use_is_refused(people_lab, tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     done = people_lab.run(
-        "scripts.deploy_model", "--model", str(tmp_path / "bad.onnx"), check=False
+        "scripts.gallery.model", "--model", str(tmp_path / "bad.onnx"), check=False
     )
     assert done.returncode == 1
     assert "can't be used" in done.stderr
@@ -128,16 +129,16 @@ def test_forgotten_person_leaves_no_model_and_rollback_brings_none_back(people_l
     easy = clip_where(clips, lambda truth: truth.is_single_person and not truth.tags)
     (person,) = wait_until(lambda: seen_in(cloud, easy, "custom"), 15, "the custom model")
     shipped = str(ROOT / "training" / "shipped" / "custom.onnx")
-    people_lab.run("scripts.deploy_model", "--model", shipped)
-    kept = json.loads(people_lab.run("scripts.deploy_model", "--history", "--json").stdout)["kept"]
+    people_lab.run("scripts.gallery.model", "--model", shipped)
+    kept = json.loads(people_lab.run("scripts.gallery.model", "--history", "--json").stdout)["kept"]
     assert len(kept) == 1
-    people_lab.run("scripts.deploy_model", "--rollback")
+    people_lab.run("scripts.gallery.model", "--rollback")
     assert seen_in(cloud, easy, "custom") == {person}
 
-    done = people_lab.run("scripts.gallery", "--json", "forget", "--person-id", person)
+    done = people_lab.run("scripts.cli.people", "--json", "forget", "--person-id", person)
     assert json.loads(done.stdout)["models"] == ["models/custom.onnx"]
     wait_until(lambda: seen_in(cloud, easy, "custom") == set(), 15, "the model to be gone")
     result = cloud.ask(easy)
     assert result.status is not Status.RECOGNIZED
-    done = people_lab.run("scripts.deploy_model", "--rollback", check=False)
+    done = people_lab.run("scripts.gallery.model", "--rollback", check=False)
     assert "no earlier model" in done.stderr

@@ -8,7 +8,7 @@ from tests.conftest import Lab
 def test_two_devices_get_their_own_results_and_leave_nothing(lab: Lab, tmp_path):
     out = tmp_path / "soak.json"
     done = lab.run(
-        *("scripts.soak", "--devices", "2", "--seconds", "10", "--out", str(out)),
+        *("scripts.e2e.soak", "--devices", "2", "--seconds", "10", "--out", str(out)),
         check=False,
         timeout=240,
     )
@@ -16,4 +16,4 @@ def test_two_devices_get_their_own_results_and_leave_nothing(lab: Lab, tmp_path)
     facts = json.loads(out.read_text())
     assert facts["answered"] == facts["recorded"] == 40
     assert facts["lost"] == facts["foreign"] == facts["shown_twice"] == 0
-    assert json.loads(lab.run("scripts.devices", "list", "--json").stdout) == ["lab"]
+    assert json.loads(lab.run("scripts.cli.devices", "list", "--json").stdout) == ["lab"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from contract.switch import Switch, read_switch
-from scripts.aws.__main__ import run
+from cloud.switch import Switch, read_switch
+from scripts.cli.aws import run
 from scripts.provision.publishers import ProcessBundle
 from tests.conftest import Lab
 from tests.fakes.wire import Wire, recording

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from cloud.switch import Switch, read_switch
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
-from contract.switch import Switch, read_switch
-from scripts.aws.__main__ import NotConfirmed, run
 from scripts.aws.account import BucketTaken
 from scripts.aws.inventory import inventory
+from scripts.cli.aws import NotConfirmed, run
 from scripts.cloud_errors import NoCredentials, NoRegion
 from scripts.console import Progress
-from scripts.provision.__main__ import deploy
+from scripts.provision.deployment import deploy
 from scripts.provision.devices import add_device, device_ids
 from scripts.provision.function_image import PublishedImage, ensure_repository
 from scripts.provision.people import SHIPPED

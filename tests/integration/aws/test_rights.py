@@ -20,11 +20,11 @@ from contract.results import Status
 from device import camera, messages
 from device.sources.fixture import cut_at_key_frames
 from scripts.console import Progress
-from scripts.devices.policy import Place, device_policy
 from scripts.e2e.truth import read_truth
+from scripts.paths import BUILD, ROOT
+from scripts.provision.device_policy import Place, device_policy
 from scripts.provision.devices import add_device, remove_device
 from scripts.provision.people import SHIPPED
-from scripts.setup import BUILD, ROOT
 from tests.conftest import Lab
 from tests.fakes.rights import Grant, Need, grants, needs
 from tests.fakes.wire import Wire, recording
@@ -198,7 +198,7 @@ def test_device_may_not_touch_what_is_not_its_own(action, resource):
 
 
 def test_policy_is_what_the_command_prints(lab: Lab):
-    printed = json.loads(lab.run("scripts.devices", "policy", "pi-01").stdout)
+    printed = json.loads(lab.run("scripts.cli.devices", "policy", "pi-01").stdout)
     queue = lab.switch.names.result_queue("pi-01")
     assert printed == device_policy(Place.of(lab.switch), queue, "pi-01")
     assert printed["Version"] == "2012-10-17"

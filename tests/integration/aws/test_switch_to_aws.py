@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from contract.identity import DummyCredentials
-from contract.switch import read_switch
+from cloud.credentials import DummyCredentials
+from cloud.switch import read_switch
 from device import camera, messages
-from scripts import deploy_model
-from scripts.devices.__main__ import main as devices
-from scripts.gallery.__main__ import main as gallery
+from scripts.cli.devices import main as devices
+from scripts.cli.people import main as gallery
+from scripts.gallery import model as deploy_model
+from scripts.paths import ROOT
 from scripts.provision.people import SHIPPED
-from scripts.setup import ROOT
 from tests.conftest import Lab
 from tests.fakes.wire import Wire, recording
 from tests.integration.aws.conftest import KEY, REGION

@@ -11,8 +11,8 @@ import pytest
 
 from device.sources.fixture import cut_at_key_frames
 from scripts.console import Progress
+from scripts.paths import ROOT
 from scripts.provision.devices import add_device, remove_device
-from scripts.setup import ROOT
 from tests.conftest import Lab
 from tests.fakes.programs import Program
 from tests.fakes.proxy import Proxy

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from scripts.docker import base_image
-from scripts.docker.images import build_environment, ca_file
-from scripts.lab.docker import engine_answers
-from scripts.setup import ROOT
+from scripts.docker.engine import engine_answers
+from scripts.paths import ROOT
+from scripts.provision.container_image import build_environment, ca_file
 
 HERE = Path(__file__).parent
 

@@ -15,7 +15,7 @@ import requests
 
 from device.sources.fixture import cut_at_key_frames
 from scripts.e2e.truth import names, read_truth
-from scripts.setup import ROOT
+from scripts.paths import ROOT
 from tests.conftest import Lab, free_port, wait_until
 from tests.integration.docker.emulator import forget_images
 from tests.integration.test_loop import Cloud, new_key
@@ -33,7 +33,7 @@ class DockerLab(Lab):
         return self.environment["FACELAB_PREFIX"]
 
     def up(self) -> str:
-        done = self.run("scripts.lab", "up", check=False, timeout=UP_SECONDS)
+        done = self.run("scripts.cli.lab", "up", check=False, timeout=UP_SECONDS)
         assert done.returncode == 0, done.stderr
         return done.stderr
 

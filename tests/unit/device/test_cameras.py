@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from device.annexb import access_units
+from contract.annexb import access_units, nal_units
 from device.cutter import Cutter, EncodedFrame
 from device.sources import SourceError, SourceOptions, open_source
 from device.sources import picamera as picamera_module
@@ -24,8 +24,8 @@ KNOWN = json.loads(FACTS.read_text())
 class TestCutter:
     def frames(self, film: bytes) -> list[EncodedFrame]:
         return [
-            EncodedFrame(film[u.start : u.end], u.key, n * 100, n * 100 + 30)
-            for n, u in enumerate(access_units(film))
+            EncodedFrame(film[u.start : u.end], u.is_key, n * 100, n * 100 + 30)
+            for n, u in enumerate(access_units(nal_units(film)))
         ]
 
     def cut(self, film: bytes, frames_per_clip: int = 15):
@@ -176,7 +176,9 @@ class TestWebcam:
 
     def test_one_key_frame_a_clip(self):
         for clip in self.source().clips(Event()):
-            assert [unit.key for unit in access_units(clip.data)] == [True] + [False] * 14
+            assert [unit.is_key for unit in access_units(nal_units(clip.data))] == [True] + [
+                False
+            ] * 14
 
     def test_a_webcam_that_is_not_there_is_named(self):
         pytest.importorskip("av")

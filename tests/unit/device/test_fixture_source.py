@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from device.annexb import access_units
+from contract.annexb import access_units, nal_units
 from device.sources import SourceError, SourceOptions, open_source
 from device.sources.fixture import FixtureSource, cut_at_key_frames
 from tests.fakes.h264 import PPS, SPS, slice_unit, stream
@@ -30,9 +30,9 @@ def test_the_clips_put_together_are_the_file_again(tmp_path: Path):
 
 def test_every_clip_begins_with_its_own_parameter_sets_and_key_frame(tmp_path: Path):
     for clip in source(tmp_path, stream(60)).clips(Event()):
-        first = next(iter(access_units(clip.data)))
-        assert first.key
-        assert first.self_contained
+        first = next(iter(access_units(nal_units(clip.data))))
+        assert first.is_key
+        assert first.is_self_contained
 
 
 def test_headers_given_only_once_are_put_before_every_clip(tmp_path: Path):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cloud.switch import read_switch
 from contract.results import Result, Status
-from contract.switch import read_switch
 from device.answered import Answered
 from device.backoff import Backoff
 from device.clock import Clock

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from device import pictures
-from device.decoding import ClipUndecodable, DecoderMissing, Picture, Square, pictures_of
-from device.faces import FoundFace, NoFaceFinder
-from device.portraits import Portrait, Refused, Rules, Session, choose
+from device.portraits.choosing import Portrait, Refused, Rules, Session, choose
+from device.portraits.decoding import ClipUndecodable, DecoderMissing, Picture, Square, pictures_of
+from device.portraits.faces import FoundFace, NoFaceFinder
 from tests.fakes.h264 import stream
 
 av = pytest.importorskip("av")

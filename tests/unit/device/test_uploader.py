@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from botocore import exceptions as boto
 
+from cloud.switch import Switch, read_switch
 from contract.clips import ClipKey, ClipMetadata
-from contract.switch import Switch, read_switch
 from device.clock import Clock
 from device.problems import Kind, Problem, problem_of
 from device.spool import ClipRecord

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recognition import ClipRejected, Settings, nal
+from contract.annexb import NalType, NalUnit, access_units, nal_units
+from recognition import ClipRejected, Settings
 from recognition.decode import Clip
 from recognition.errors import (
     ClipTooLarge,
@@ -20,6 +21,7 @@ from recognition.errors import (
     NotH264,
     Undecodable,
 )
+from recognition.sps import MalformedSps, picture_size
 
 LIMITS = Settings()
 
@@ -39,8 +41,8 @@ def stream(frames, encode) -> bytes:
     return encode(frames)
 
 
-def units_of(stream: bytes) -> list[nal.NalUnit]:
-    return list(nal.nal_units(stream))
+def units_of(stream: bytes) -> list[NalUnit]:
+    return list(nal_units(stream))
 
 
 def join(units) -> bytes:
@@ -142,12 +144,12 @@ def test_what_is_not_h264(data):
 
 def test_clip_without_sps_and_pps(stream):
     with pytest.raises(NoParameterSets, match="repeat headers"):
-        Clip(without(stream, nal.NalType.SPS, nal.NalType.PPS), LIMITS)
+        Clip(without(stream, NalType.SPS, NalType.PPS), LIMITS)
 
 
 def test_clip_without_pps(stream):
     with pytest.raises(NoParameterSets):
-        Clip(without(stream, nal.NalType.PPS), LIMITS)
+        Clip(without(stream, NalType.PPS), LIMITS)
 
 
 def test_clip_of_parameter_sets_alone(stream):
@@ -157,13 +159,13 @@ def test_clip_of_parameter_sets_alone(stream):
 
 def test_clip_cut_between_key_frames(stream):
     with pytest.raises(NoKeyFrame, match="IDR"):
-        Clip(without(stream, nal.NalType.IDR_SLICE), LIMITS)
+        Clip(without(stream, NalType.IDR_SLICE), LIMITS)
 
 
 def test_pictures_before_the_first_key_frame_are_skipped(frames, encode):
     stream = encode(frames, key_every=5)
     units = units_of(stream)
-    first_key = next(i for i, unit in enumerate(units) if unit.type == nal.NalType.IDR_SLICE)
+    first_key = next(i for i, unit in enumerate(units) if unit.type == NalType.IDR_SLICE)
     tail = join(units[:2]) + join(units[first_key + 1 :])
     found = decoded(tail)
     assert found[0].index == 4  # four pictures of the first group have lost their key frame
@@ -182,7 +184,7 @@ def test_truncated_clip_gives_frames_or_one_clear_error(stream, share):
 def test_key_frame_of_garbage(stream):
     units = units_of(stream)
     broken = [
-        nal.NalUnit(unit.data[:2] + b"\xff" * 40) if unit.type == nal.NalType.IDR_SLICE else unit
+        NalUnit(unit.data[:2] + b"\xff" * 40) if unit.type == NalType.IDR_SLICE else unit
         for unit in units[:4]
     ]
     found = outcome(join(broken), 1)
@@ -193,7 +195,7 @@ def test_key_frame_of_garbage(stream):
 def test_damage_in_the_middle_keeps_the_frames_before_it(stream, frames):
     units = units_of(stream)
     for index in range(9, len(units)):
-        units[index] = nal.NalUnit(units[index].data[:3])
+        units[index] = NalUnit(units[index].data[:3])
     found = decoded(join(units))
     assert found
     assert np.abs(found[0].to_rgb().astype(int) - frames[0]).mean() < 6
@@ -223,7 +225,7 @@ def sps_of_size(width_mbs: int, height_mbs: int) -> bytes:
 
 @pytest.mark.parametrize("size", [(1024, 1024), (1, 60000), (2**20, 2)])
 def test_huge_dimensions_are_refused_before_anything_is_allocated(stream, size):
-    hostile = b"\x00\x00\x01" + sps_of_size(*size) + without(stream, nal.NalType.SPS)
+    hostile = b"\x00\x00\x01" + sps_of_size(*size) + without(stream, NalType.SPS)
     with pytest.raises(FrameTooLarge, match="resolution"):
         Clip(hostile, LIMITS)
 
@@ -235,9 +237,9 @@ def test_second_sps_with_huge_dimensions(stream):
 
 
 def test_picture_size_is_read_from_the_sps(stream):
-    (sps,) = (unit for unit in units_of(stream) if unit.type == nal.NalType.SPS)
-    assert nal.picture_size(sps) == (160, 128)
-    assert nal.picture_size(nal.NalUnit(sps_of_size(120, 68))) == (1920, 1088)
+    (sps,) = (unit for unit in units_of(stream) if unit.type == NalType.SPS)
+    assert picture_size(sps) == (160, 128)
+    assert picture_size(NalUnit(sps_of_size(120, 68))) == (1920, 1088)
 
 
 def test_long_clip_is_looked_at_up_to_a_bound(frames, encode):
@@ -252,9 +254,9 @@ def test_stream_of_start_codes_is_bounded():
 
 
 def test_slices_of_one_picture_stay_together(stream):
-    first = nal.NalUnit(b"\x65\x88\x80")
-    second = nal.NalUnit(b"\x65\x40\x80")  # first_mb_in_slice is not 0
-    pictures = nal.access_units(iter([first, second, first]), 10)
+    first = NalUnit(b"\x65\x88\x80")
+    second = NalUnit(b"\x65\x40\x80")  # first_mb_in_slice is not 0
+    pictures = access_units([first, second, first])
     assert [len(picture.units) for picture in pictures] == [2, 1]
 
 
@@ -273,8 +275,8 @@ def test_nal_units_are_what_lies_between_start_codes(data):
 @settings(max_examples=300, deadline=None)
 def test_any_sps_has_a_size_or_is_malformed(data):
     try:
-        width, height = nal.picture_size(nal.NalUnit(b"\x67" + data))
-    except nal.MalformedSps:
+        width, height = picture_size(NalUnit(b"\x67" + data))
+    except MalformedSps:
         return
     assert width >= 16
     assert height >= 16

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from contract.annexb import AccessUnit, access_units, nal_units
 from contract.results import Box, Status
 from recognition import (
     ClipRejected,
@@ -18,7 +19,6 @@ from recognition import (
     Recognizer,
     Settings,
     load_recognizer,
-    nal,
 )
 from recognition.detector import Detector, overlap
 from recognition.loading import UnknownRecognizer
@@ -185,9 +185,9 @@ def test_importing_recognition_brings_no_torch_dlib_or_onnx_builder():
 
 
 def fixture_clips() -> list[bytes]:
-    units = nal.nal_units((ROOT / "fixtures/lab.h264").read_bytes())
-    clips: list[list[nal.AccessUnit]] = []
-    for picture in nal.access_units(units, 10**6):
+    units = nal_units((ROOT / "fixtures/lab.h264").read_bytes())
+    clips: list[list[AccessUnit]] = []
+    for picture in access_units(units):
         if picture.is_key:
             clips.append([])
         clips[-1].append(picture)

@@ -13,7 +13,7 @@ from contract.names import Names
 from scripts.aws.account import BucketTaken, check_bucket_name
 from scripts.aws.cost import Usage, estimate_text, per_clips, per_idle_month, total
 from scripts.console import Progress
-from scripts.docker.images import registry_login
+from scripts.provision.container_image import registry_login
 from scripts.provision.function_image import lambda_architecture
 from scripts.provision.publishers import ContainerImage, ProcessBundle, publisher_for
 

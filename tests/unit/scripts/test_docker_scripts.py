@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from scripts.docker.base_image import BaseImageError, mirrors
-from scripts.docker.images import NO_CA, ca_file
 from scripts.docker.install_engine import Engine, stop
+from scripts.provision.container_image import NO_CA, ca_file
 
 TARGETS = """\
 http://mirror.invalid/debian-security/ bookworm-security main

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.console import Progress
-from scripts.soak import Soak, report, summary
+from scripts.e2e.soak import Soak, report, summary
 
 
 class Run:

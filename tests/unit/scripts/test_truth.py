@@ -1,7 +1,8 @@
 import pytest
 
 from contract.results import Box, Face, Identity, Person, Result, Status
-from scripts.e2e.truth import Answer, ClipTruth, Comparison, percentiles
+from scripts.e2e.truth import Answer, ClipTruth, Comparison
+from scripts.percentiles import percentiles
 
 
 def identity(name: str | None) -> Identity:

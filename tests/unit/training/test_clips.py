@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition import nal
+from contract.annexb import AccessUnit, NalType, nal_units
 from recognition.decode import Clip
 from recognition.settings import Settings
 from training.clips import UnreadableVideo, clips_of, read_clips
@@ -60,11 +60,11 @@ def test_any_video_becomes_clips_of_half_a_second(tmp_path, name, codec, pix_fmt
 
 
 def test_parameter_sets_that_come_once_are_repeated(tmp_path):
-    units = list(nal.nal_units((FIXTURES / "lab.h264").read_bytes()[:400_000]))
-    sets = [unit for unit in units if unit.type in (nal.NalType.SPS, nal.NalType.PPS)]
+    units = list(nal_units((FIXTURES / "lab.h264").read_bytes()[:400_000]))
+    sets = [unit for unit in units if unit.type in (NalType.SPS, NalType.PPS)]
     assert len(sets) > 4
-    others = [unit for unit in units if unit.type not in (nal.NalType.SPS, nal.NalType.PPS)]
-    stream = nal.AccessUnit((*sets[:2], *others)).to_bytes()
+    others = [unit for unit in units if unit.type not in (NalType.SPS, NalType.PPS)]
+    stream = AccessUnit((*sets[:2], *others)).to_bytes()
     (tmp_path / "once.h264").write_bytes(stream)
     clips = clips_of(tmp_path / "once.h264")
     assert len(clips) == len(sets) // 2

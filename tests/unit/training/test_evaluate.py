@@ -129,7 +129,7 @@ def test_names_are_escaped_in_the_page(run, dataset):
 
 def test_a_custom_model_is_trained_on_the_enrolment_alone(run, dataset, monkeypatch):
     pytest.importorskip("torch", reason="torch is in the training environment only")
-    monkeypatch.setattr("training.train_face_recognition._VARIATIONS_AT_MOST", 4)
+    monkeypatch.setattr("training.custom._VARIATIONS_AT_MOST", 4)
     report, page = run(dataset(6), "--epochs", "5")
     assert report["data"]["custom_model"].startswith("trained")
     assert report["custom"]["confusion"]["rows"] == report["online"]["confusion"]["rows"]

@@ -11,7 +11,10 @@ pytest.importorskip("matplotlib")
 
 from recognition import CustomModel  # noqa: E402
 from recognition.errors import ModelsMissing  # noqa: E402
-from training import evaluate  # noqa: E402
+from training import (
+    custom,
+    evaluate,
+)
 from training import train_face_recognition as training  # noqa: E402
 from training.augment import augmented  # noqa: E402
 from training.calibration import calibrate  # noqa: E402
@@ -163,7 +166,7 @@ def test_without_the_network_or_with_another_the_error_says_so(tmp_path):
 def test_the_command_fine_tunes_and_the_card_tells_the_price(
     dataset, models_dir, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(training, "_VARIATIONS_AT_MOST", 3)
+    monkeypatch.setattr(custom, "_VARIATIONS_AT_MOST", 3)
     data, out = dataset(2), tmp_path / "out"
     (data / "barack-obama").rename(tmp_path / "strangers")
     arguments = ["--data", str(data), "--models", str(models_dir), "--out", str(out), "--json"]

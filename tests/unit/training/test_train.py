@@ -10,8 +10,11 @@ pytest.importorskip("matplotlib")
 
 from recognition import CustomModel, CustomModelUnusable  # noqa: E402
 from recognition.custom_model import crop_from_chip  # noqa: E402
+from training import (
+    custom,
+    scratch,
+)
 from training import export as exporting  # noqa: E402
-from training import scratch  # noqa: E402
 from training import train_face_recognition as training  # noqa: E402
 from training.augment import augmented  # noqa: E402
 from training.calibration import calibrate  # noqa: E402
@@ -189,14 +192,14 @@ def test_variations_are_faces_of_the_same_shape_and_repeatable():
 
 def test_leaving_a_person_out_removes_their_probability_from_the_whole():
     probabilities = np.array([[0.6, 0.3], [0.99999, 0.0]])
-    left = training._left_out(probabilities, np.array([0, 0]))
+    left = custom._left_out(probabilities, np.array([0, 0]))
     assert left == pytest.approx(np.array([[0.0, 0.75]]))
 
 
 @pytest.fixture
 def trained(dataset, models_dir, tmp_path, monkeypatch):
     """The whole command on the fixture's people, with fewer variations than usual."""
-    monkeypatch.setattr(training, "_VARIATIONS_AT_MOST", 6)
+    monkeypatch.setattr(custom, "_VARIATIONS_AT_MOST", 6)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
 
     def run(name, *more):

@@ -1,0 +1,1 @@
+"""Where the cloud is and who we are to it: the one switch, and credentials."""

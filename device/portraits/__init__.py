@@ -1,0 +1,1 @@
+"""Pictures of one person for enrolment: decode, find the face, choose."""

@@ -1,0 +1,80 @@
+"""Whether a picture shows one usable face: the lab's own eyes, where they are installed.
+
+The device does not need them: without, whole pictures are kept and enrolment checks them.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from device.errors import DeviceError
+from device.portraits.decoding import Picture, Square
+
+ROOT = Path(__file__).resolve().parents[2]
+# Room around the face's box, so that a crop can be detected and aligned again.
+MARGIN = 0.4
+
+
+class NoFaceFinder(DeviceError):
+    """The lab's recognition can't be used on this machine."""
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face's place in a picture, px."""
+
+    top: int
+    right: int
+    bottom: int
+    left: int
+
+    @property
+    def size_px(self) -> int:
+        return self.bottom - self.top
+
+    def crop(self, width: int, height: int) -> Square:
+        """The square around the face with a margin, moved and cut to lie in the picture."""
+        side = round(max(self.size_px, self.right - self.left) * (1 + 2 * MARGIN))
+        side = min(side, width, height)
+        left = round((self.left + self.right - side) / 2)
+        top = round((self.top + self.bottom - side) / 2)
+        return Square(
+            min(max(0, left), width - side),
+            min(max(0, top), height - side),
+            side,
+        )
+
+
+class FaceFinder(Protocol):
+    """Finds every face in a picture, the largest first."""
+
+    def __call__(self, picture: Picture) -> list[FoundFace]: ...
+
+
+def lab_face_finder() -> FaceFinder:
+    """The faces as the Lambda function would see them.
+
+    Raises
+    ------
+    NoFaceFinder
+    """
+    function = str(ROOT / "lambda")
+    if function not in sys.path:
+        sys.path.append(function)
+    try:
+        from recognition import RecognitionError, load_recognizer
+
+        recognizer = load_recognizer(ROOT / "build" / "models")
+    except ImportError as error:
+        raise NoFaceFinder(f"the lab's recognition is not installed here ({error.name})") from error
+    except RecognitionError as error:
+        raise NoFaceFinder(f"the lab's models are not here: {error}", "`make setup`") from error
+
+    def find(picture: Picture) -> list[FoundFace]:
+        boxes = [seen.box for seen in recognizer.observe(picture.rgb())]
+        return [FoundFace(box.top, box.right, box.bottom, box.left) for box in boxes]
+
+    return find

@@ -1,0 +1,1 @@
+"""Functions as containers, with a real registry behind ECR."""

@@ -1,0 +1,98 @@
+"""Image functions as containers, from the registry behind ECR."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from docker.errors import APIError, DockerException
+from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
+
+from localstack_image_functions.container import engine as container_engine
+from localstack_image_functions.container.registry import (
+    Registry,
+    parse_uri,
+    registry_from_environment,
+)
+from localstack_image_functions.container.sandbox import ContainerFlavour, ContainerSettings
+from localstack_image_functions.errors import ImageNotFound, InvalidSetting
+from localstack_image_functions.runtime.environment import Flavour
+from localstack_image_functions.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+DEFAULT_EPHEMERAL_MB = 512
+
+
+class ContainerBackend:
+    """Runs each environment of an image function as a sibling container of the emulator."""
+
+    def __init__(self, settings: Settings) -> None:
+        registry = registry_from_environment()
+        if registry is None:
+            raise InvalidSetting(
+                "IMAGE_FUNCTIONS_REGISTRY is not set: which registry stands behind ECR?"
+            )
+        self._registry: Registry = registry
+        self._lab = settings.lab
+        self._network = os.environ.get("LAMBDA_DOCKER_NETWORK") or None
+
+    @property
+    def endpoint_host(self) -> str:
+        """Where functions reach the emulator."""
+        return container_engine.own_position(self._network).address
+
+    def resolve_image(self, uri: str) -> str:
+        """The digest of what was pushed under `uri`.
+
+        Raises
+        ------
+        ImageNotFound, UnsupportedImage
+        """
+        return self._registry.image(uri)[1].digest
+
+    def check_image(self, digest: str, uri: str) -> None:
+        """Bring the image to the engine, so that no cold start has to.
+
+        Raises
+        ------
+        ImageNotFound
+            When the engine can't get it.
+        """
+        repository = parse_uri(uri).repository
+        try:
+            container_engine.engine().images.pull(self._registry.pinned(repository, digest))
+        except (APIError, DockerException) as error:
+            raise ImageNotFound(f"the container engine can't pull {uri}: {error}") from error
+
+    def flavour(
+        self, version: FunctionVersion, environment_id: str, variables: dict[str, str]
+    ) -> Flavour:
+        """How to run an environment of `version` with these environment variables."""
+        image = version.config.image
+        assert image is not None  # noqa: S101  an image function
+        repository = parse_uri(image.image_uri).repository
+        override = version.config.image_config
+        storage = version.config.ephemeral_storage
+        return ContainerFlavour(
+            ContainerSettings(
+                image=self._registry.pinned(repository, f"sha256:{image.code_sha256}"),
+                environment={"LAMBDA_TASK_ROOT": "/var/task", **variables},
+                memory_mb=version.config.memory_size,
+                ephemeral_mb=storage.size if storage else DEFAULT_EPHEMERAL_MB,
+                lab=self._lab,
+                function_name=version.id.function_name,
+                environment_id=environment_id,
+                entrypoint=tuple((override and override.entrypoint) or ()),
+                command=tuple((override and override.command) or ()),
+                working_directory=(override and override.working_directory) or "",
+            ),
+            container_engine.engine(),
+            container_engine.own_position(self._network),
+        )
+
+    def sweep(self) -> None:
+        """Remove the containers that an earlier emulator of the same lab left behind."""
+        removed = container_engine.sweep(self._lab)
+        if removed:
+            LOG.warning("removed containers of an earlier emulator: %s", ", ".join(removed))

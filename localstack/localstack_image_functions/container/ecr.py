@@ -1,0 +1,334 @@
+"""ECR's image operations answered from the registry, joined with LocalStack and moto."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from localstack.aws.api import CommonServiceException, RequestContext
+from localstack.services.moto import call_moto
+from moto.ecr.models import Image, ecr_backends
+
+from localstack_image_functions.container.registry import (
+    Manifest,
+    Registry,
+    RegistryRefused,
+)
+
+TOKEN_LIFE = timedelta(hours=12)
+Request = Mapping[str, Any]
+CallMoto = Callable[[Any], dict[str, Any]]
+Handler = Callable[[Any, Request], dict[str, Any]]
+
+
+class EcrError(Exception):
+    """An error that ECR's API defines. `code` is its name."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass
+class Pushed:
+    """An image of a repository: what ECR says of it."""
+
+    manifest: Manifest
+    tags: list[str] = field(default_factory=list)
+
+
+class EcrJoin:
+    """Handlers for the ECR operations that concern images or say where the registry is.
+
+    `call_moto` sends the request of a LocalStack context on to moto, `repository_of` finds
+    moto's repository object for a context and a name (or raises ECR's error for a missing
+    one).
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        call_moto: CallMoto,
+        repository_of: Callable[[Any, Request], Any],
+        make_image: Callable[[Any, Manifest], Any],
+    ) -> None:
+        self._registry = registry
+        self._call_moto = call_moto
+        self._repository_of = repository_of
+        self._make_image = make_image
+        self._lock = threading.RLock()
+
+    def handlers(self) -> dict[str, Handler]:
+        """Operation name -> handler. Every other operation goes to moto as it is."""
+        return {
+            "CreateRepository": self._one_repository,
+            "DeleteRepository": self._delete_repository,
+            "DescribeRepositories": self._describe_repositories,
+            "GetAuthorizationToken": self._authorization,
+            "DescribeImages": self._after_sync,
+            "ListImages": self._list_images,
+            "BatchGetImage": self._batch_get_image,
+            "StartImageScan": self._after_sync,
+            "DescribeImageScanFindings": self._after_sync,
+            "PutImage": self._put_image,
+            "BatchDeleteImage": self._batch_delete_image,
+            "BatchCheckLayerAvailability": self._layers,
+        }
+
+    def sync(self, context: Any, request: Request) -> Any:
+        """Make moto's repository show what the registry holds; returns that repository.
+
+        An image that lost its last tag to a newer push stays, untagged, as in ECR: the
+        registry keeps it, but can't list it.
+        """
+        repository = self._repository_of(context, request)
+        with self._lock:
+            pushed = pushed_images(self._registry, repository.name)
+            known = {image.get_image_digest(): image for image in repository.images}
+            for digest, entry in pushed.items():
+                image = known.get(digest) or self._make_image(repository, entry.manifest)
+                image.image_tags = list(entry.tags)
+                image.image_tag = entry.tags[-1]
+                known[digest] = image
+            for digest, image in list(known.items()):
+                if digest not in pushed:
+                    image.image_tags = []
+                    image.image_tag = None
+                    if self._registry.manifest(repository.name, digest) is None:
+                        del known[digest]
+            repository.images[:] = known.values()
+        return repository
+
+    def _after_sync(self, context: Any, request: Request) -> dict[str, Any]:
+        self.sync(context, request)
+        return self._call_moto(context)
+
+    def _list_images(self, context: Any, request: Request) -> dict[str, Any]:
+        repository = self.sync(context, request)
+        wanted = (request.get("filter") or {}).get("tagStatus", "ANY")
+        rows: list[dict[str, str]] = []
+        for image in repository.images:
+            digest = {"imageDigest": image.get_image_digest()}
+            if image.image_tags and wanted != "UNTAGGED":
+                rows += [digest | {"imageTag": tag} for tag in image.image_tags]
+            elif not image.image_tags and wanted != "TAGGED":
+                rows.append(digest)
+        return {"imageIds": rows}
+
+    def _batch_get_image(self, context: Any, request: Request) -> dict[str, Any]:
+        repository = self.sync(context, request)
+        images, failures = [], []
+        for image_id in request["imageIds"]:
+            image = _find(repository.images, image_id)
+            if image is None:
+                failures.append(_not_found(image_id))
+                continue
+            tag = image_id.get("imageTag")
+            images.append(
+                _described(
+                    repository, image.get_image_digest(), tag, image.image_manifest,
+                    image.image_manifest_media_type,
+                )
+            )  # fmt: skip
+        return {"images": images, "failures": failures}
+
+    def _put_image(self, context: Any, request: Request) -> dict[str, Any]:
+        repository = self.sync(context, request)
+        text, tag = request["imageManifest"], request.get("imageTag")
+        media_type = request.get("imageManifestMediaType") or json.loads(text).get("mediaType")
+        digest = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+        holder = _find(repository.images, {"imageTag": tag}) if tag else None
+        here = _find(repository.images, {"imageDigest": digest})
+        if (holder and holder.get_image_digest() == digest) or (here and not tag):
+            raise EcrError(
+                "ImageAlreadyExistsException",
+                f"Image with digest '{digest}' and tag '{tag}' already exists in the repository "
+                f"with name '{repository.name}' in registry with id '{repository.registry_id}'",
+            )
+        if holder and repository.is_tag_immutable():
+            raise EcrError(
+                "ImageTagAlreadyExistsException",
+                f"The image tag '{tag}' already exists in the '{repository.name}' repository and "
+                "cannot be overwritten because the repository is immutable.",
+            )
+        try:
+            self._registry.put_manifest(repository.name, tag or digest, text, media_type or "")
+        except RegistryRefused as error:
+            raise EcrError(
+                "LayersNotFoundException",
+                f"The repository '{repository.name}' lacks what the manifest names: {error}",
+            ) from error
+        if not tag:
+            manifest = Manifest(digest, media_type or "", text)
+            repository.images.append(self._make_image(repository, manifest))
+        self.sync(context, request)
+        return {"image": _described(repository, digest, tag, text, media_type)}
+
+    def _batch_delete_image(self, context: Any, request: Request) -> dict[str, Any]:
+        """By digest with all its tags; by tag only that tag, and the image with its last."""
+        repository = self.sync(context, request)
+        deleted, failures = [], []
+        for image_id in request["imageIds"]:
+            image = _find(repository.images, image_id)
+            if image is None:
+                failures.append(_not_found(image_id))
+                continue
+            digest, tag = image.get_image_digest(), image_id.get("imageTag")
+            gone = [tag] if tag else (image.image_tags or [None])
+            kept = [other for other in image.image_tags if other not in gone]
+            # The registry deletes by digest alone; the other tags are put back.
+            self._registry.delete_manifest(repository.name, digest)
+            for other in kept:
+                self._registry.put_manifest(
+                    repository.name, other, image.image_manifest, image.image_manifest_media_type
+                )
+            image.image_tags = kept
+            if not kept:
+                repository.images.remove(image)
+            deleted += [
+                {"imageDigest": digest} | ({"imageTag": name} if name else {}) for name in gone
+            ]
+        return {"imageIds": deleted, "failures": failures}
+
+    def _layers(self, context: Any, request: Request) -> dict[str, Any]:
+        repository = self._repository_of(context, request)
+        layers = []
+        for digest in request["layerDigests"]:
+            size = self._registry.has_blob(repository.name, digest)
+            found = size is not None
+            layers.append(
+                {
+                    "layerDigest": digest,
+                    "layerAvailability": "AVAILABLE" if found else "UNAVAILABLE",
+                    **({"layerSize": size} if found else {}),
+                }
+            )
+        return {"layers": layers, "failures": []}
+
+    def _one_repository(self, context: Any, request: Request) -> dict[str, Any]:
+        answer = self._call_moto(context)
+        self._name_registry([answer["repository"]])
+        return answer
+
+    def _describe_repositories(self, context: Any, request: Request) -> dict[str, Any]:
+        answer = self._call_moto(context)
+        self._name_registry(answer["repositories"])
+        return answer
+
+    def _delete_repository(self, context: Any, request: Request) -> dict[str, Any]:
+        repository = self.sync(context, request)
+        digests = [image.get_image_digest() for image in repository.images]
+        answer = self._one_repository(context, request)  # refuses images without `force`
+        for digest in digests:
+            self._registry.delete_manifest(repository.name, digest)
+        return answer
+
+    def _authorization(self, context: Any, request: Request) -> dict[str, Any]:
+        """Any password will do for a registry on loopback; the shape is ECR's."""
+        token = base64.b64encode(b"AWS:emulated").decode()
+        return {
+            "authorizationData": [
+                {
+                    "authorizationToken": token,
+                    "expiresAt": datetime.now(UTC) + TOKEN_LIFE,
+                    "proxyEndpoint": f"http://{self._registry.public_host}",
+                }
+            ]
+        }
+
+    def _name_registry(self, repositories: Iterable[dict[str, Any]]) -> None:
+        for repository in repositories:
+            repository["repositoryUri"] = self._registry.uri(repository["repositoryName"])
+
+
+def pushed_images(registry: Registry, repository: str) -> dict[str, Pushed]:
+    """Every tagged image in the registry, by digest."""
+    found: dict[str, Pushed] = {}
+    for tag in registry.tags(repository):
+        manifest = registry.manifest(repository, tag)
+        if manifest is not None:  # deleted since the tags were listed
+            found.setdefault(manifest.digest, Pushed(manifest)).tags.append(tag)
+    return found
+
+
+def _find(images: Iterable[Any], image_id: Request) -> Any | None:
+    digest, tag = image_id.get("imageDigest"), image_id.get("imageTag")
+    matches: Iterator[Any] = (
+        image
+        for image in images
+        if (digest or tag)
+        and (not digest or image.get_image_digest() == digest)
+        and (not tag or tag in image.image_tags)
+    )
+    return next(matches, None)
+
+
+def _not_found(image_id: Request) -> dict[str, Any]:
+    return {
+        "imageId": dict(image_id),
+        "failureCode": "ImageNotFound",
+        "failureReason": "Requested image not found",
+    }
+
+
+def _described(
+    repository: Any, digest: str, tag: str | None, text: str, media_type: str | None
+) -> dict[str, Any]:
+    return {
+        "registryId": repository.registry_id,
+        "repositoryName": repository.name,
+        "imageId": {"imageDigest": digest} | ({"imageTag": tag} if tag else {}),
+        "imageManifest": text,
+        **({"imageManifestMediaType": media_type} if media_type else {}),
+    }
+
+
+class RegistryImage(Image):
+    """moto's image, with the digest and size that the registry knows."""
+
+    def __init__(self, repository: Any, manifest: Manifest) -> None:
+        super().__init__(
+            account_id=repository.account_id,
+            tag=None,
+            manifest=manifest.text,
+            repository=repository.name,
+            image_manifest_mediatype=manifest.media_type,
+            digest=manifest.digest,
+        )
+        self._size_bytes = manifest.size_bytes
+
+    def get_image_size_in_bytes(self) -> int:
+        return self._size_bytes
+
+
+def registry_operations(registry: Registry) -> dict[str, Callable[..., Any]]:
+    """Handlers for a LocalStack skeleton, by operation name."""
+    join = EcrJoin(registry, call_moto, _repository, RegistryImage)
+    return {name: _translating(handler) for name, handler in join.handlers().items()}
+
+
+def _repository(context: RequestContext, request: Mapping[str, Any]) -> Any:
+    backend = ecr_backends[context.account_id][context.region]
+    return backend._get_repository(request["repositoryName"], request.get("registryId"))
+
+
+def _translating(handler: Callable[..., Any]) -> Callable[..., Any]:
+    from moto.core.exceptions import ServiceException
+
+    def handle(context: RequestContext, request: Mapping[str, Any]) -> Any:
+        try:
+            return handler(context, request)
+        except EcrError as error:
+            raise CommonServiceException(code=error.code, message=str(error)) from error
+        except ServiceException as error:  # moto's own, from outside its request handling
+            raise CommonServiceException(
+                code=type(error).code or type(error).__name__, message=error.message
+            ) from error
+
+    return handle

@@ -1,0 +1,294 @@
+"""A function as a locked-down sibling container: the image, run as AWS Lambda would.
+
+Knows nothing of LocalStack. What differs from AWS: `/tmp` is a tmpfs, so that files in it
+count against the function's memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.types import LogConfig, Ulimit
+
+from localstack_image_functions.container.engine import FUNCTION_LABEL, LAB_LABEL, Position
+from localstack_image_functions.errors import EntrypointNotFound
+from localstack_image_functions.runtime.environment import Exit
+from localstack_image_functions.runtime.logs import OutputLog
+
+LOG = logging.getLogger(__name__)
+
+# The ids that Lambda gives to every function, whatever the image's USER says.
+USER_ID, GROUP_ID = 993, 990
+MEMORY_MB_PER_CPU = 1769
+INIT_CPUS = 2.0
+CPU_PERIOD_US = 100_000
+MIN_CPU_QUOTA_US = 1_000
+MAX_PROCESSES = 1024
+MAX_OPEN_FILES = 1024
+MIN_MEMORY_MB = 32
+"""Less than this and the container's own init can't start."""
+
+# An engine takes some 13 ms to pause a container and as many to resume it. A function that
+# gets one clip after another must not pay that each time, one that idles must not run.
+FREEZE_AFTER_S = 1.0
+# The engine hands output on from another process and tells nobody when it is through.
+OUTPUT_QUIET_S = 0.01
+OUTPUT_LIMIT_S = 0.2
+
+_NOT_EXECUTABLE = ("executable file not found", "no such file or directory", "permission denied")
+
+
+@dataclass(frozen=True)
+class ContainerSettings:
+    """How to run one function version as a container.
+
+    `image` is what the engine calls it, by digest. `environment` is the whole environment but
+    for AWS_LAMBDA_RUNTIME_API. Empty `entrypoint`, `command` and `working_directory` leave
+    the image's own.
+    """
+
+    image: str
+    environment: Mapping[str, str]
+    memory_mb: int
+    ephemeral_mb: int
+    lab: str
+    function_name: str
+    environment_id: str
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    working_directory: str = ""
+
+    @property
+    def cpu_quota_us(self) -> int:
+        """CPU time per period: Lambda gives one CPU for each 1769 MB."""
+        share = self.memory_mb / MEMORY_MB_PER_CPU
+        return max(MIN_CPU_QUOTA_US, math.ceil(share * CPU_PERIOD_US))
+
+    @property
+    def init_cpu_quota_us(self) -> int:
+        """Lambda does not hold the init phase to the memory's share."""
+        return max(self.cpu_quota_us, int(INIT_CPUS * CPU_PERIOD_US))
+
+
+class ContainerFlavour:
+    """Starts containers for one execution environment."""
+
+    def __init__(
+        self, settings: ContainerSettings, engine: DockerClient, position: Position
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._position = position
+        self.runtime_api_host = position.address
+
+    def start(
+        self, runtime_api: str, output: OutputLog, on_exit: Callable[[Exit], None]
+    ) -> ContainerSandbox:
+        options = self._options(runtime_api)
+        try:
+            container = self._engine.containers.create(**options)
+        except ImageNotFound:  # removed from the engine since the function was deployed
+            self._engine.images.pull(self._settings.image)
+            container = self._engine.containers.create(**options)
+        try:
+            return ContainerSandbox(container, self._settings, output, on_exit)
+        except BaseException:
+            _remove(container)
+            raise
+
+    def _options(self, runtime_api: str) -> dict[str, Any]:
+        settings = self._settings
+        memory = f"{max(MIN_MEMORY_MB, settings.memory_mb)}m"
+        # An environment that starts anew must not meet the name of the one being removed.
+        life = os.urandom(2).hex()
+        name = f"{settings.lab}-{settings.function_name}-{settings.environment_id[:8]}-{life}"
+        return {
+            "image": settings.image,
+            "name": "".join(c if c.isalnum() or c in "-_." else "-" for c in name),
+            "labels": {LAB_LABEL: settings.lab, FUNCTION_LABEL: settings.function_name},
+            "entrypoint": list(settings.entrypoint) or None,
+            "command": list(settings.command) or None,
+            "working_dir": settings.working_directory or None,
+            "environment": {**settings.environment, "AWS_LAMBDA_RUNTIME_API": runtime_api},
+            "network": self._position.network,
+            "user": f"{USER_ID}:{GROUP_ID}",
+            "read_only": True,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges:true"],
+            "tmpfs": {
+                "/tmp": (  # noqa: S108  the one place where Lambda lets a function write
+                    f"rw,exec,nosuid,nodev,size={settings.ephemeral_mb}m,mode=0700,"
+                    f"uid={USER_ID},gid={GROUP_ID}"
+                )
+            },
+            "ipc_mode": "none",  # Lambda has no /dev/shm either
+            "mem_limit": memory,
+            "memswap_limit": memory,
+            # A quota, not a number of CPUs: the engine refuses more CPUs than the host has.
+            "cpu_period": CPU_PERIOD_US,
+            "cpu_quota": settings.init_cpu_quota_us,
+            "pids_limit": MAX_PROCESSES,
+            "ulimits": [
+                Ulimit(name="nofile", soft=MAX_OPEN_FILES, hard=MAX_OPEN_FILES),
+                Ulimit(name="core", soft=0, hard=0),
+            ],
+            "log_config": LogConfig(type="json-file", config={"max-size": "1m"}),
+        }
+
+
+class ContainerSandbox:
+    """One function container, its output, its memory and its end."""
+
+    def __init__(
+        self,
+        container: Container,
+        settings: ContainerSettings,
+        output: OutputLog,
+        on_exit: Callable[[Exit], None],
+    ) -> None:
+        self._container = container
+        self._settings = settings
+        self._output = output
+        self._on_exit = on_exit
+        self._ended = threading.Event()
+        self._last_output = time.monotonic()
+        self._peak_bytes = 0
+        self._limited = False
+        self._frozen = False
+        self._freezing = threading.Lock()
+        self._freeze_timer: threading.Timer | None = None
+        # Before the start, so that nothing is missed.
+        stream = container.attach(stream=True, stdout=True, stderr=True, logs=False, demux=True)
+        try:
+            container.start()
+        except APIError as error:
+            if any(sign in str(error.explanation).lower() for sign in _NOT_EXECUTABLE):
+                raise EntrypointNotFound(str(error.explanation)) from error
+            raise
+        threading.Thread(
+            target=self._follow, args=(stream,), name=f"output-{container.name}", daemon=True
+        ).start()
+        threading.Thread(target=self._measure, name=f"memory-{container.name}", daemon=True).start()
+
+    @property
+    def container_id(self) -> str:
+        return self._container.id
+
+    def thaw(self) -> None:
+        self._cancel_freeze()
+        with self._freezing:
+            if self._frozen and not self._ended.is_set():
+                self._container.unpause()
+                self._frozen = False
+
+    def freeze(self) -> None:
+        if not self._limited:
+            self._limited = True
+            self._ask(self._limit_cpu)
+        self._cancel_freeze()
+        self._freeze_timer = threading.Timer(FREEZE_AFTER_S, self._freeze_now)
+        self._freeze_timer.daemon = True
+        self._freeze_timer.start()
+
+    def flush_output(self) -> None:
+        deadline = time.monotonic() + OUTPUT_LIMIT_S
+        begin = time.monotonic()
+        while not self._ended.is_set():
+            quiet_s = time.monotonic() - max(begin, self._last_output)
+            if quiet_s >= OUTPUT_QUIET_S or time.monotonic() > deadline:
+                return
+            self._ended.wait(OUTPUT_QUIET_S - quiet_s)
+
+    def peak_memory_bytes(self) -> int:
+        return self._peak_bytes
+
+    def stop(self, grace_s: float) -> None:
+        self._cancel_freeze()
+        if grace_s and not self._ended.is_set():
+            self._ask(self.thaw)
+            self._ask(lambda: self._container.kill("SIGTERM"))
+            self._ended.wait(grace_s)
+        _remove(self._container)
+
+    def _freeze_now(self) -> None:
+        with self._freezing:
+            # A thaw that came first cancelled the timer, but maybe too late to stop us.
+            if self._freeze_timer is None or self._ended.is_set():
+                return
+            self._ask(self._container.pause)
+            self._frozen = True
+
+    def _cancel_freeze(self) -> None:
+        with self._freezing:
+            timer, self._freeze_timer = self._freeze_timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _limit_cpu(self) -> None:
+        if self._settings.cpu_quota_us < self._settings.init_cpu_quota_us:
+            self._container.update(cpu_quota=self._settings.cpu_quota_us)
+
+    def _follow(self, stream: Any) -> None:
+        """Gather the output; its end is the container's end."""
+        try:
+            for pieces in stream:
+                for number, data in enumerate(pieces):
+                    if data:
+                        self._output.write(number, data)
+                self._last_output = time.monotonic()
+        except (DockerException, OSError, ValueError) as error:
+            LOG.debug("output of %s ended: %s", self._container.name, error)
+        self._on_exit(self._exit())
+        self._ended.set()
+
+    def _exit(self) -> Exit:
+        try:
+            status = self._container.wait()["StatusCode"]
+            self._container.reload()
+            out_of_memory = bool(self._container.attrs["State"]["OOMKilled"])
+        except (DockerException, OSError):
+            return Exit(signal=9)  # removed by us while it ran
+        # As a shell does, the engine reports a signal as 128 plus its number.
+        if 128 < status < 160:
+            return Exit(signal=status - 128, out_of_memory=out_of_memory and status == 137)
+        return Exit(status=status, out_of_memory=False)
+
+    def _measure(self) -> None:
+        # One stream for the sandbox's life: asking once blocks for a second.
+        try:
+            for sample in self._container.stats(stream=True, decode=True):
+                memory = sample.get("memory_stats") or {}
+                details = memory.get("stats") or {}
+                cache = details.get("total_inactive_file", details.get("inactive_file", 0))
+                self._peak_bytes = max(self._peak_bytes, memory.get("usage", 0) - cache)
+                if self._ended.is_set():
+                    return
+        except (DockerException, OSError, ValueError) as error:
+            LOG.debug("memory of %s: %s", self._container.name, error)
+
+    def _ask(self, request: Callable[[], object]) -> None:
+        """Ask the engine for something that fails when the container has just ended."""
+        try:
+            request()
+        except APIError as error:
+            LOG.debug("%s: %s", self._container.name, error)
+
+
+def _remove(container: Container) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        pass
+    except APIError as error:
+        if "already in progress" not in str(error):
+            LOG.warning("could not remove %s: %s", container.name, error)

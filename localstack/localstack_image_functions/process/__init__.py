@@ -1,0 +1,1 @@
+"""Functions as sandboxed processes, from bundles."""

@@ -1,0 +1,253 @@
+"""An image that serves itself: Lambda's invocation endpoint for `docker run -p 9000:8080`.
+
+    curl -XPOST http://localhost:9000/2015-03-31/functions/function/invocations -d @event.json
+
+What AWS's Runtime Interface Emulator does, by the code that runs functions under LocalStack.
+Standard library only: an image carries this file and those it imports, and its entry point
+starts it when `AWS_LAMBDA_RUNTIME_API` is not set:
+
+    python -m localstack_image_functions.runtime.local_invocation python -m awslambdaric app.handler
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from localstack_image_functions.errors import EntrypointNotFound
+from localstack_image_functions.runtime.environment import (
+    Event,
+    ExecutionEnvironment,
+    Exit,
+    FunctionLimits,
+    Outcome,
+)
+from localstack_image_functions.runtime.logs import OutputLog
+
+PREFIX = "/2015-03-31/functions/"
+SUFFIX = "/invocations"
+MAX_REQUEST_BYTES = 6 * 1024 * 1024
+DEFAULT_TIMEOUT_S = 300
+DEFAULT_MEMORY_MB = 3008
+FLUSH_LIMIT_S = 0.2
+
+
+class ChildFlavour:
+    """Runs the function as a child process: the container around us is the sandbox."""
+
+    runtime_api_host = "127.0.0.1"
+
+    def __init__(self, argv: list[str], environment: Mapping[str, str]) -> None:
+        self._argv = argv
+        self._environment = environment
+
+    def start(
+        self, runtime_api: str, output: OutputLog, on_exit: Callable[[Exit], None]
+    ) -> ChildSandbox:
+        environment = {**self._environment, "AWS_LAMBDA_RUNTIME_API": runtime_api}
+        try:
+            process = subprocess.Popen(
+                self._argv,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EntrypointNotFound(f"fork/exec {self._argv[0]}: {error.strerror}") from error
+        return ChildSandbox(process, output, on_exit)
+
+
+class ChildSandbox:
+    """One child and its output. It is never frozen: there is nobody to save power for."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        output: OutputLog,
+        on_exit: Callable[[Exit], None],
+    ) -> None:
+        self._process = process
+        self._output = output
+        self._readers = [
+            threading.Thread(target=self._read, args=(number, stream), daemon=True)
+            for number, stream in enumerate((process.stdout, process.stderr))
+        ]
+        for reader in self._readers:
+            reader.start()
+        threading.Thread(target=self._wait, args=(on_exit,), daemon=True).start()
+
+    def thaw(self) -> None:
+        """Nothing to do."""
+
+    def freeze(self) -> None:
+        """Nothing to do."""
+
+    def flush_output(self) -> None:
+        if self._process.poll() is not None:
+            for reader in self._readers:
+                reader.join(FLUSH_LIMIT_S)
+
+    def peak_memory_bytes(self) -> int:
+        with contextlib.suppress(OSError, ValueError), open(self._status) as lines:  # noqa: PTH123
+            for line in lines:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+        return 0
+
+    @property
+    def _status(self) -> str:
+        return f"/proc/{self._process.pid}/status"
+
+    def stop(self, grace_s: float) -> None:
+        self._signal(signal.SIGTERM)
+        try:
+            self._process.wait(grace_s or 0.1)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _read(self, number: int, stream) -> None:
+        while data := stream.read1(65_536):
+            self._output.write(number, data)
+
+    def _wait(self, on_exit: Callable[[Exit], None]) -> None:
+        status = self._process.wait()
+        for reader in self._readers:
+            reader.join(FLUSH_LIMIT_S)
+        on_exit(Exit(signal=-status) if status < 0 else Exit(status=status))
+
+
+class LocalFunction:
+    """The function behind the endpoint: one environment, one invocation at a time."""
+
+    def __init__(self, argv: list[str], settings: Mapping[str, str]) -> None:
+        name = settings.get("AWS_LAMBDA_FUNCTION_NAME") or "function"
+        region = settings.get("AWS_REGION") or settings.get("AWS_DEFAULT_REGION") or "us-east-1"
+        memory_mb = int(settings.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or DEFAULT_MEMORY_MB)
+        environment = {
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "$LATEST",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "_HANDLER": argv[-1],
+            **settings,
+            "AWS_LAMBDA_FUNCTION_NAME": name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
+        }
+        timeout_s = float(settings.get("AWS_LAMBDA_FUNCTION_TIMEOUT") or DEFAULT_TIMEOUT_S)
+        self.arn = f"arn:aws:lambda:{region}:012345678912:function:{name}"
+        self._environment = ExecutionEnvironment(
+            FunctionLimits("$LATEST", memory_mb, timeout_s), ChildFlavour(argv, environment)
+        )
+        self._initialized = False
+        self._lock = threading.Lock()
+
+    def invoke(self, payload: bytes) -> Outcome:
+        """Run one invocation; what the function wrote goes to our own standard output."""
+        with self._lock:
+            if not self._initialized:
+                self._initialized = True
+                self._environment.init()
+            outcome = self._environment.invoke(Event(str(uuid.uuid4()), payload, self.arn))
+        sys.stdout.write(outcome.logs)
+        sys.stdout.flush()
+        return outcome
+
+    def stop(self) -> None:
+        self._environment.stop(drain=False)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        """START, END and REPORT say it already."""
+
+    def do_POST(self) -> None:
+        name = self.path.removeprefix(PREFIX).removesuffix(SUFFIX)
+        if self.path != f"{PREFIX}{name}{SUFFIX}" or "/" in name or not name:
+            self._send(HTTPStatus.NOT_FOUND, _message(f"POST to {PREFIX}function{SUFFIX}"))
+            return
+        length = self.headers.get("Content-Length") or ""
+        if not length.isdecimal():
+            self.close_connection = True
+            self._send(HTTPStatus.LENGTH_REQUIRED, _message("Content-Length is missing"))
+        elif int(length) > MAX_REQUEST_BYTES:
+            self.close_connection = True
+            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _message("the event is over 6 MB"))
+        else:
+            outcome = self.server.function.invoke(self.rfile.read(int(length)) or b"{}")
+            headers = {"X-Amz-Function-Error": "Unhandled"} if outcome.is_error else {}
+            self._send(HTTPStatus.OK, outcome.payload, headers)
+
+    def do_GET(self) -> None:
+        self._send(HTTPStatus.NOT_FOUND, _message(f"POST to {PREFIX}function{SUFFIX}"))
+
+    def _send(
+        self, status: HTTPStatus, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], function: LocalFunction) -> None:
+        self.function = function
+        super().__init__(address, _Handler)
+
+
+def _message(text: str) -> bytes:
+    return json.dumps({"message": text}).encode()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m localstack_image_functions.runtime.local_invocation",
+        description="Serve a container-image function for local invocation.",
+    )
+    parser.add_argument("--host", default="0.0.0.0")  # noqa: S104  of a container
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="the function's runtime")
+    options = parser.parse_args(arguments)
+    if not options.command:
+        parser.error("which command starts the function's runtime?")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    function = LocalFunction(options.command, environment)
+    server = _Server((options.host, options.port), function)
+    # shutdown() waits for serve_forever to return, so it can't be called from its thread.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    print(f"serving {PREFIX}function{SUFFIX} on port {server.server_address[1]}", flush=True)
+    server.serve_forever(poll_interval=0.2)
+    function.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

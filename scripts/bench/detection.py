@@ -1,0 +1,241 @@
+"""Faces that are hard to find: ours against face_recognition.face_locations (upsample 1).
+
+Real portraits are put into the fixture's empty room: small, dark, tilted, half covered,
+blurred. Prints a table of faces found and writes it as Markdown with `--out`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from contract.annexb import access_units, nal_units
+from contract.results import Box
+from recognition import Recognizer, Settings
+from recognition.decode import Clip
+from recognition.detector import Detector
+from scripts.console import run_command
+from scripts.errors import LabError
+from scripts.paths import ROOT
+
+FRAME = (480, 640)
+_HEAD = 1.9  # of the face box, cut from the portrait with the hair
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head cut from a portrait: uint8 RGB, and the face's height in it, px."""
+
+    name: str
+    rgb: np.ndarray
+    face_px: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A frame, uint8 RGB, with one face at `box`."""
+
+    kind: str
+    rgb: np.ndarray
+    box: Box
+
+
+@dataclass(frozen=True)
+class Row:
+    kind: str
+    faces: int
+    found: int
+    false_alarms: int
+    median_ms: float
+
+
+def heads(recognizer: Recognizer) -> list[Head]:
+    paths = sorted((ROOT / "fixtures/people").glob("*/*.jpg"))
+    paths += sorted((ROOT / "fixtures/sources").glob("*.png"))
+    found = []
+    for path in paths:
+        rgb = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        faces = recognizer.observe(rgb)
+        if len(faces) != 1:
+            raise LabError(f"{len(faces)} faces in {path}", "the fixture changed")
+        box = faces[0].box
+        half = int((box.bottom - box.top) * _HEAD / 2)
+        y, x = (box.top + box.bottom) // 2, (box.left + box.right) // 2
+        padded = cv2.copyMakeBorder(rgb, half, half, half, half, cv2.BORDER_REPLICATE)
+        found.append(
+            Head(path.stem, padded[y : y + 2 * half, x : x + 2 * half], box.bottom - box.top)
+        )
+    return found
+
+
+def empty_rooms(count: int) -> list[np.ndarray]:
+    truth = json.loads((ROOT / "fixtures/truth.json").read_text())["clips"]
+    empty = [i for i, clip in enumerate(truth) if not clip["visible"] and not clip["strangers"]]
+    stream = nal_units((ROOT / "fixtures/lab.h264").read_bytes())
+    keys = [p for p in access_units(stream) if p.is_key]
+    chosen = [empty[i * len(empty) // count] for i in range(count)]
+    return [next(Clip(keys[i].to_bytes(), Settings()).frames(1)).to_rgb() for i in chosen]
+
+
+def place(
+    head: Head, room: np.ndarray, face_px: float, angle: float, cover: str, where: tuple[int, int]
+) -> tuple[np.ndarray, Box]:
+    """The room with the head in it, its face's centre at `where` (x, y)."""
+    scale = face_px / head.face_px
+    side = head.rgb.shape[0]
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), angle, scale)
+    turn[:, 2] += np.array(where) - side / 2
+    source = cover_half(head.rgb, cover)
+    if scale < 0.5:  # warpAffine would alias
+        blur = 0.5 / scale
+        source = cv2.GaussianBlur(source, (0, 0), blur * 0.7)
+    mask = np.zeros((side, side), np.float32)
+    cv2.ellipse(mask, (side // 2, side // 2), (int(side * 0.4), int(side * 0.47)), 0, 0, 360, 1, -1)
+    mask = cv2.GaussianBlur(mask, (0, 0), side * 0.02)
+    size = (room.shape[1], room.shape[0])
+    alpha = cv2.warpAffine(mask, turn, size)[..., None]
+    moved = cv2.warpAffine(source, turn, size, borderMode=cv2.BORDER_REPLICATE)
+    half = round(face_px / 2)
+    box = Box(where[1] - half, where[0] + half, where[1] + half, where[0] - half)
+    return (room * (1 - alpha) + moved * alpha).astype(np.uint8), box
+
+
+def cover_half(rgb: np.ndarray, cover: str) -> np.ndarray:
+    covered = rgb.copy()
+    side = rgb.shape[0]
+    grey = (96, 84, 78)
+    if cover == "side":
+        covered[:, : side // 2] = grey
+    elif cover == "mouth":
+        covered[int(side * 0.58) :] = grey
+    elif cover == "brow":
+        covered[: int(side * 0.36)] = grey
+    return covered
+
+
+def camera(rgb: np.ndarray, noise: np.random.Generator, gain: float, blur: float) -> np.ndarray:
+    picture = rgb.astype(np.float32) * gain
+    if blur:
+        picture = cv2.GaussianBlur(picture, (0, 0), blur)
+    return np.clip(picture + noise.normal(0, 2.5, rgb.shape), 0, 255).astype(np.uint8)
+
+
+def scenes(recognizer: Recognizer) -> Iterator[Scene]:
+    noise = np.random.default_rng(11)
+    rooms = empty_rooms(2)
+    people = heads(recognizer)
+    kinds: list[tuple[str, dict[str, object]]] = []
+    kinds += [(f"small, {px} px", {"face_px": px}) for px in (40, 50, 60, 75, 90)]
+    kinds += [(f"dark, 1/{round(1 / g)} of the light", {"gain": g}) for g in (0.25, 0.125, 0.0625)]
+    kinds += [(f"tilted by {a}°", {"angle": a}) for a in (15, 25, 35, 45)]
+    kinds += [(f"covered: {cover}", {"cover": cover}) for cover in ("side", "mouth", "brow")]
+    kinds += [(f"blurred, sigma {b}", {"blur": b}) for b in (3.0, 5.0)]
+    kinds += [("small and dark", {"face_px": 60, "gain": 0.2})]
+    kinds += [("tilted and covered", {"angle": 20, "cover": "mouth"})]
+    for kind, what in kinds:
+        for number, head in enumerate(people):
+            for turn, room in enumerate(rooms):
+                where = (int(noise.integers(150, 490)), int(noise.integers(150, 330)))
+                angle = float(what.get("angle", 0)) * (-1) ** (number + turn)
+                rgb, box = place(
+                    head,
+                    room,
+                    float(what.get("face_px", 130)),
+                    angle,
+                    str(what.get("cover", "")),
+                    where,
+                )
+                gain, blur = float(what.get("gain", 1)), float(what.get("blur", 0))
+                yield Scene(kind, camera(rgb, noise, gain, blur), box)
+
+
+def is_hit(found: Box, wanted: Box) -> bool:
+    """The centre within a third of a face, the size within a factor of 1.8."""
+    size, wanted_size = found.bottom - found.top, wanted.bottom - wanted.top
+    off = np.hypot(
+        (found.left + found.right - wanted.left - wanted.right) / 2,
+        (found.top + found.bottom - wanted.top - wanted.bottom) / 2,
+    )
+    return bool(off < wanted_size / 3 and 1 / 1.8 < size / wanted_size < 1.8)
+
+
+def count(find: Callable[[np.ndarray], list[Box]], kind: str, pictures: list[Scene]) -> Row:
+    found = false_alarms = 0
+    times = []
+    for scene in pictures:
+        started = time.perf_counter()
+        boxes = find(scene.rgb)
+        times.append((time.perf_counter() - started) * 1000)
+        hits = [is_hit(box, scene.box) for box in boxes]
+        found += any(hits)
+        false_alarms += hits.count(False)
+    return Row(kind, len(pictures), found, false_alarms, statistics.median(times))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench.detection", description=__doc__)
+    parser.add_argument("--out", type=Path, help="write the table here as Markdown")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    options = parser.parse_args()
+    import face_recognition
+
+    models = ROOT / "build/models"
+    recognizer = Recognizer.load(models)
+    detector = Detector(models / "detector.onnx", Settings())
+
+    def theirs(rgb: np.ndarray) -> list[Box]:
+        return [Box(*box) for box in face_recognition.face_locations(rgb)]
+
+    def ours_in_a_clip(rgb: np.ndarray) -> list[Box]:
+        large = detector.find_large(rgb)
+        regions = detector.regions_with_detail(rgb, large)
+        return [face.box for face in detector.find_more(rgb, regions, large)]
+
+    def ours_thorough(rgb: np.ndarray) -> list[Box]:
+        return [face.box for face in detector.find_all(rgb)]
+
+    finders = {"face_locations": theirs, "clip": ours_in_a_clip, "photo": ours_thorough}
+    by_kind: dict[str, list[Scene]] = {}
+    for scene in scenes(recognizer):
+        by_kind.setdefault(scene.kind, []).append(scene)
+    rows = {
+        name: [count(find, kind, pictures) for kind, pictures in by_kind.items()]
+        for name, find in finders.items()
+    }
+    if options.json:
+        print(json.dumps({name: [row.__dict__ for row in each] for name, each in rows.items()}))
+        return 0
+    table = as_table(rows)
+    print(table)
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(table + "\n")
+    return 0
+
+
+def as_table(rows: dict[str, list[Row]]) -> str:
+    lines = ["| faces | of | face_locations | facelab, clip | facelab, photo |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    for theirs, clip, photo in zip(*rows.values(), strict=True):
+        found = f"{theirs.found} | {clip.found} | {photo.found}"
+        lines.append(f"| {theirs.kind} | {theirs.faces} | {found} |")
+    totals = [sum(row.found for row in each) for each in rows.values()]
+    alarms = [sum(row.false_alarms for row in each) for each in rows.values()]
+    times = [statistics.median(row.median_ms for row in each) for each in rows.values()]
+    faces = sum(row.faces for row in rows["clip"])
+    lines.append(f"| **all** | {faces} | " + " | ".join(f"**{n}**" for n in totals) + " |")
+    lines.append("| false alarms | | " + " | ".join(str(n) for n in alarms) + " |")
+    lines.append("| median ms | | " + " | ".join(f"{ms:.0f}" for ms in times) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run_command(main)

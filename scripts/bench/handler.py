@@ -1,0 +1,186 @@
+"""Compute per clip: the report's pipeline against ours, on the same clips, interleaved.
+
+Also measures how long each takes to start in a fresh process. Writes out/bench.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from scripts.console import Progress, print_json, run_command
+from scripts.errors import LabError
+from scripts.paths import BUILD, ROOT
+from scripts.setup import FUNCTION, LAB
+
+TRAINING = BUILD / "env" / "training" / "bin" / "python"
+PACKAGES = BUILD / "env" / "bench"
+LOCK = ROOT / "scripts" / "bench.txt"
+SIZES = ("160x160", "640x480")
+_REPORT_IMPORTS = "import torch, face_recognition, PIL.Image, numpy"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench.handler", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="times each clip is answered")
+    parser.add_argument("--clips", type=int, default=2, help="clips of each person")
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench.json")
+    parser.add_argument("--json", action="store_true", help="print the report, not the table")
+    options = parser.parse_args()
+    say = Progress(quiet=options.json)
+    if not TRAINING.exists():
+        raise LabError("the report's pipeline needs torch", "run `make training-env` first")
+    ffmpeg = find_ffmpeg(say)
+    say(f"{options.rounds} rounds of both pipelines; some minutes")
+    measured = run_both(ffmpeg, options.rounds, options.clips)
+    say("starting each in a fresh process")
+    report = {**tabulate(measured), "init_ms": measure_init(), "machine": machine(measured)}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=2) + "\n")
+    if options.json:
+        print_json(report)
+    else:
+        print_table(report)
+        print(f"\nwritten to {options.out}")
+    return 0
+
+
+def find_ffmpeg(say: Progress) -> str:
+    """The machine's ffmpeg, or the one that a PyPI package brings.
+
+    Raises
+    ------
+    LabError
+    """
+    if found := shutil.which("ffmpeg"):
+        return found
+    if not list(PACKAGES.glob("imageio_ffmpeg/binaries/ffmpeg*")):
+        say("no ffmpeg on this machine: installing the one of PyPI's imageio-ffmpeg")
+        command = [str(TRAINING), "-m", "pip", "install", "--quiet", "--no-deps"]
+        command += ["--require-hashes", "--disable-pip-version-check"]
+        command += ["--target", str(PACKAGES), "-r", str(LOCK)]
+        if subprocess.run(command, check=False).returncode:
+            raise LabError("ffmpeg could not be installed (see above)", "install it yourself")
+    return str(next(PACKAGES.glob("imageio_ffmpeg/binaries/ffmpeg*")))
+
+
+def run_both(ffmpeg: str, rounds: int, clips: int) -> dict[str, Any]:
+    command = [str(TRAINING), "-m", "scripts.bench.handler_worker", "--ffmpeg", ffmpeg]
+    command += ["--rounds", str(rounds), "--clips", str(clips), "--packages", str(lab_packages())]
+    made = subprocess.run(
+        command, cwd=ROOT, env=_environment(), check=False, stdout=subprocess.PIPE, text=True
+    )
+    if made.returncode:
+        raise LabError("the bench failed (see above)", "is `make setup` done?")
+    return json.loads(made.stdout)
+
+
+def lab_packages() -> Path:
+    """Where face_recognition and dlib lie: the lab has them for its parity tests."""
+    return next((LAB.path / "lib").glob("python3*/site-packages"))
+
+
+def tabulate(measured: dict[str, Any]) -> dict[str, Any]:
+    table = measured["table"]
+    report: dict[str, Any] = {
+        pipeline: {size: table[f"{pipeline}/{size}/one_face"] for size in SIZES}
+        for pipeline in ("report_style", "facelab")
+    }
+    report["ratio"] = {
+        size: round(
+            report["report_style"][size]["total_ms"] / report["facelab"][size]["total_ms"], 1
+        )
+        for size in SIZES
+    }
+    report["no_face"] = {
+        pipeline: {
+            f"{size}/{kind}": table[f"{pipeline}/{size}/{kind}"]
+            for size, kind in (
+                ("160x160", "empty_room"),
+                ("640x480", "empty_room"),
+                ("640x480", "plain_wall"),
+            )
+        }
+        for pipeline in ("report_style", "facelab")
+    }
+    return report
+
+
+def measure_init(times: int = 5) -> dict[str, float]:
+    """Median time from process start to ready, ms: imports, clients, models."""
+    lambda_env = {
+        "FACELAB_PREFIX": "facelab",
+        "FACELAB_BUCKET": "bench",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "LAMBDA_TASK_ROOT": str(BUILD),  # the models lie in its folder `models`
+    }
+    behind = f"import sys; sys.path.append({str(lab_packages())!r}); "
+    commands = {
+        "report_style": ([str(TRAINING), "-W", "ignore", "-c", behind + _REPORT_IMPORTS], {}),
+        "facelab": ([str(FUNCTION.python), "-c", "import handler"], lambda_env),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(times + 1):
+        for name, (command, extra) in commands.items():
+            started = time.perf_counter()
+            subprocess.run(command, cwd=ROOT, env=_environment(extra), check=True)
+            samples[name].append((time.perf_counter() - started) * 1000)
+    # The first of each warms the disk cache.
+    return {name: round(statistics.median(values[1:]), 1) for name, values in samples.items()}
+
+
+def machine(measured: dict[str, Any]) -> dict[str, Any]:
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "load_1min": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "torch": measured["torch"],
+        "rounds": measured["rounds"],
+    }
+
+
+def print_table(report: dict[str, Any]) -> None:
+    for size in SIZES:
+        theirs, ours = report["report_style"][size], report["facelab"][size]
+        print(f"\none clear face, {size}: {report['ratio'][size]} times faster")
+        for name, row in (("report style", theirs), ("facelab", ours)):
+            stages = ", ".join(f"{stage} {ms:.0f}" for stage, ms in row["stages_ms"].items())
+            cost = f"{row['total_ms']:8.1f} ms (cpu {row['cpu_ms']:.0f})"
+            print(f"  {name:13} {cost}  right {row['right']:7} ({stages})")
+    print("\nnobody there")
+    for pipeline, rows in report["no_face"].items():
+        for kind, row in rows.items():
+            print(f"  {pipeline:13} {kind:20} {row['total_ms']:8.1f} ms (cpu {row['cpu_ms']:.0f})")
+    print("\nready in a fresh process")
+    for name, ms in report["init_ms"].items():
+        print(f"  {name:13} {ms:8.1f} ms")
+
+
+def _environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+    roots = os.pathsep.join(str(path) for path in (ROOT, ROOT / "lambda"))
+    return {**os.environ, "PYTHONPATH": roots, **(extra or {})}
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

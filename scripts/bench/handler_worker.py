@@ -1,0 +1,103 @@
+"""Runs in the training environment (torch) with the bench's own packages beside it.
+
+Started by `python -m scripts.bench.handler`; prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import warnings
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.handler_bench", description=__doc__)
+    parser.add_argument("--packages", type=Path, action="append", default=[])
+    parser.add_argument("--ffmpeg", required=True)
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--clips", type=int, required=True)
+    options = parser.parse_args()
+    # Behind everything else: only what this environment lacks comes from there.
+    sys.path += [str(path) for path in options.packages]
+    warnings.simplefilter("ignore")
+    print(json.dumps(measure(options.ffmpeg, options.rounds, options.clips)))
+    return 0
+
+
+def measure(ffmpeg: str, rounds: int, per_kind: int) -> dict[str, Any]:
+    import cv2
+    import torch
+
+    from scripts.bench.handler_clips import plain_wall, read_clips
+    from scripts.bench.pipeline_facelab import Facelab
+    from scripts.bench.pipeline_report import ReportStyle
+
+    root = Path(__file__).resolve().parents[2]
+    enrolled = {}
+    for folder in sorted((root / "fixtures/people").iterdir()):
+        photo = cv2.imread(str(sorted(folder.glob("*.jpg"))[0]))
+        enrolled[folder.name] = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+    pipelines = [
+        ReportStyle(ffmpeg, enrolled),
+        Facelab(root / "build/models", root / "training/shipped/custom.onnx", enrolled),
+    ]
+    clips = [*read_clips(root / "fixtures", per_kind), plain_wall()]
+    samples: dict[tuple[str, str, str], list[dict[str, float]]] = defaultdict(list)
+    cpu_ms: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    right: dict[tuple[str, str, str], list[bool]] = defaultdict(list)
+    order = random.Random(0)  # noqa: S311  a fixed order, no secret
+    for turn in range(rounds + 1):
+        turns = [(pipeline, clip) for clip in clips for pipeline in pipelines]
+        order.shuffle(turns)
+        for pipeline, clip in turns:
+            before = os.times()
+            name, stages = pipeline.answer(clip.data)
+            spent = sum(os.times()[:4]) - sum(before[:4])
+            if turn == 0:
+                continue  # warming up
+            key = (pipeline.name, clip.size, _kind(clip))
+            samples[key].append(stages)
+            cpu_ms[key].append(spent * 1000)
+            right[key].append(name == clip.person_id)
+    table = {
+        "/".join(key): {
+            **_summary(values),
+            # Of all threads and of ffmpeg: says more than the clock on a busy machine.
+            "cpu_ms": round(statistics.median(cpu_ms[key]), 1),
+            "right": f"{sum(right[key])}/{len(right[key])}",
+        }
+        for key, values in samples.items()
+    }
+    return {"table": table, "torch": torch.__version__, "rounds": rounds}
+
+
+def _kind(clip: Any) -> str:
+    if clip.name == "plain wall":
+        return "plain_wall"
+    return "one_face" if clip.person_id else "empty_room"
+
+
+def _summary(samples: list[dict[str, float]]) -> dict[str, Any]:
+    totals = [sum(stages.values()) for stages in samples]
+    names = dict.fromkeys(name for stages in samples for name in stages)
+    return {
+        "total_ms": round(statistics.median(totals), 1),
+        "fastest_ms": round(min(totals), 1),
+        "slowest_ms": round(max(totals), 1),
+        "samples": len(samples),
+        "stages_ms": {
+            name: round(statistics.median(stages.get(name, 0.0) for stages in samples), 2)
+            for name in names
+        },
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

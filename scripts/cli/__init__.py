@@ -1,0 +1,1 @@
+"""Every command line of the lab. Nothing imports this package."""

@@ -1,0 +1,142 @@
+"""Play the fixture through the whole loop and compare every result with the truth."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from cloud.switch import read_switch
+from contract.results import Result
+from scripts.aws.account import check_account
+from scripts.console import Progress, run_command
+from scripts.e2e.players import Player
+from scripts.e2e.report import e2e_json, summary, table
+from scripts.e2e.truth import Answer, Comparison, read_truth
+from scripts.lab.backends import choose_backend
+from scripts.lab.deployment import up
+from scripts.lab.state import LabState
+from scripts.paths import ROOT
+
+FIXTURES = ROOT / "fixtures"
+PATIENCE_S = 60.0
+
+
+class Run:
+    """Collects what the two programs say."""
+
+    def __init__(self, progress: Progress, clips: int):
+        self._progress = progress
+        self._clips = clips
+        self._lock = threading.Lock()
+        self.indices: dict[str, int] = {}
+        self.results: dict[str, Answer] = {}
+        self.duplicates = 0
+        self.listening = threading.Event()
+        self.complete = threading.Event()
+        self.last_event = time.monotonic()
+
+    def camera_said(self, event: dict[str, Any]) -> None:
+        if event["event"] == "clip":
+            with self._lock:
+                self.indices[event["clip_id"]] = event["sequence"]
+                self._check()
+
+    def messages_said(self, event: dict[str, Any]) -> None:
+        self.listening.set()
+        if event.pop("event") != "result":
+            return
+        latency = event.pop("latency_ms") or {}
+        known = Result.__dataclass_fields__
+        result = Result.from_json(json.dumps({k: v for k, v in event.items() if k in known}))
+        answer = Answer(result, latency.get("clip_end", 0.0), latency.get("capture_start", 0.0))
+        with self._lock:
+            self.duplicates += result.clip_id in self.results
+            self.results[result.clip_id] = answer
+            self.last_event = time.monotonic()
+            if len(self.results) % 20 == 0:
+                self._progress(f"{len(self.results)} of {self._clips} clips answered")
+            self._check()
+
+    def _check(self) -> None:
+        if len(self.indices) == self._clips and self.indices.keys() <= self.results.keys():
+            self.complete.set()
+
+    def answers(self) -> dict[int, Answer]:
+        """Results by the clip's place in the fixture; those of other runs are left out."""
+        return {
+            index: self.results[clip_id]
+            for clip_id, index in self.indices.items()
+            if clip_id in self.results
+        }
+
+
+def play(progress: Progress, device: str, clips: int, speed: float) -> Run:
+    """Run camera and messages until every clip is answered, or nothing comes any more."""
+    run = Run(progress, clips)
+    with (
+        tempfile.TemporaryDirectory() as spool,
+        Player("device.messages", "--device", device, "--spool", spool, on_event=run.messages_said),
+    ):
+        run.listening.wait(PATIENCE_S)
+        progress(f"playing {clips} clips of fixtures/lab.h264 at {speed:g}× their pace")
+        with Player(
+            "device.camera",
+            *("--source", str(FIXTURES / "lab.h264"), "--device", device),
+            *("--speed", str(speed), "--spool", spool),
+            on_event=run.camera_said,
+        ) as camera:
+            camera.wait(clips * 0.5 / speed + PATIENCE_S)
+            run.last_event = time.monotonic()
+            while not run.complete.wait(1.0):
+                if time.monotonic() - run.last_event > PATIENCE_S:
+                    break
+    return run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.cli.e2e", description=__doc__)
+    parser.add_argument("--speed", type=float, default=1.0, help="1 plays at the camera's pace")
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "e2e.json")
+    parser.add_argument("--json", action="store_true", help="print e2e.json instead of the table")
+    options = parser.parse_args()
+
+    switch, state, progress = read_switch(), LabState(), Progress()
+    if switch.is_aws:
+        name = "aws"  # `make aws-up` made it; what costs money is not made on the way
+        progress(f"playing against {check_account(switch).where}")
+    else:
+        backend = choose_backend(switch, state, progress)
+        up(switch, state, backend, progress)
+        name = backend.name
+    truth = read_truth(FIXTURES / "truth.json")
+    run = play(progress, switch.device_id, len(truth), options.speed)
+    comparison = Comparison(truth, run.answers(), run.duplicates)
+    facts = e2e_json(comparison, name)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(facts, indent=2) + "\n")
+
+    if options.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        print(f"\n{table(comparison)}\n\n{summary(facts)}\n")
+    failures = comparison.failures()
+    for line in failures:
+        print(f"facelab: {line}", file=sys.stderr)
+    if failures:
+        print(
+            "  hint: `make logs` shows what the function said, `make status` what waits where",
+            file=sys.stderr,
+        )
+    stop = "make aws-down" if switch.is_aws else "make down"
+    progress(f"wrote {options.out}; the lab stays up, `{stop}` stops it")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    run_command(main)

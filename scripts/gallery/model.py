@@ -1,0 +1,106 @@
+"""Put a custom model live, without a new image, or go back to the one before."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from cloud.switch import Switch, read_switch
+from contract.names import CUSTOM_MODEL_KEY
+from recognition import CustomModel, CustomModelUnusable
+from scripts.console import Progress, print_json, run_command
+from scripts.errors import LabError
+
+HISTORY_PREFIX = "models/history/"
+
+
+def deploy(switch: Switch, data: bytes) -> CustomModel:
+    """Check the model as the function will, keep the one in use, then replace it.
+
+    Raises
+    ------
+    LabError
+        When the function could not use it; the one in use stays.
+    """
+    try:
+        model = CustomModel.from_bytes(data)
+    except CustomModelUnusable as error:
+        raise LabError(f"this model can't be used: {error}", "`make train` exports one") from error
+    _keep_current(switch)
+    switch.client("s3").put_object(Bucket=switch.bucket, Key=CUSTOM_MODEL_KEY, Body=data)
+    return model
+
+
+def roll_back(switch: Switch) -> str:
+    """Put the newest kept model back and take it out of the history; its key there.
+
+    Raises
+    ------
+    LabError
+        When none is kept.
+    """
+    s3 = switch.client("s3")
+    kept = history(switch)
+    if not kept:
+        raise LabError("there is no earlier model to go back to", "`make deploy-model` keeps them")
+    source = {"Bucket": switch.bucket, "Key": kept[-1]}
+    s3.copy_object(Bucket=switch.bucket, Key=CUSTOM_MODEL_KEY, CopySource=source)
+    s3.delete_object(**source)
+    return kept[-1]
+
+
+def history(switch: Switch) -> list[str]:
+    """Keys of the kept models, the oldest first (their names are times)."""
+    pages = (
+        switch.client("s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=switch.bucket, Prefix=HISTORY_PREFIX)
+    )
+    return sorted(row["Key"] for page in pages for row in page.get("Contents", ()))
+
+
+def _keep_current(switch: Switch) -> None:
+    stamp = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}{time.time_ns() % 10**9:09d}"
+    try:
+        switch.client("s3").copy_object(
+            Bucket=switch.bucket,
+            Key=f"{HISTORY_PREFIX}{stamp}.onnx",
+            CopySource={"Bucket": switch.bucket, "Key": CUSTOM_MODEL_KEY},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
+            raise
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.gallery.model", description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", type=Path, help="custom.onnx as training exported it")
+    what.add_argument("--rollback", action="store_true", help="back to the one before")
+    what.add_argument("--history", action="store_true", help="list the kept models")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    switch, progress = read_switch(), Progress()
+    if options.history:
+        outcome = {"kept": history(switch)}
+        if not options.json:
+            print("\n".join(outcome["kept"]) or "no earlier model is kept")
+    elif options.rollback:
+        outcome = {"restored": roll_back(switch)}
+        progress(f"{outcome['restored']} is live within seconds")
+    else:
+        if not options.model.is_file():
+            raise LabError(f"there is no {options.model}", "MODEL= takes the exported custom.onnx")
+        model = deploy(switch, options.model.read_bytes())
+        outcome = {"labels": list(model.labels), "kept": history(switch)}
+        progress(f"{options.model} is live within seconds; it knows {', '.join(model.labels)}")
+    if options.json:
+        print_json(outcome)
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

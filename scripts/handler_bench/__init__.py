@@ -1,1 +1,0 @@
-"""`make bench-handler`: the report's pipeline against ours, in one process, interleaved."""

@@ -1,0 +1,69 @@
+"""Bring the lab up, and what changed up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import astuple
+
+from cloud.switch import Switch
+from scripts.console import Progress
+from scripts.errors import LabError
+from scripts.lab.backends import Backend
+from scripts.lab.state import LabState
+from scripts.paths import ROOT
+from scripts.provision.function_image import function_files
+from scripts.provision.people import SHIPPED
+
+
+def fingerprint() -> str:
+    """Digest of everything that a deployment puts into the cloud."""
+    digest = hashlib.sha256()
+    files = [*function_files().values(), *astuple(SHIPPED)]
+    files += (ROOT / "scripts" / "provision").glob("*.yaml")
+    files += [ROOT / "lambda" / name for name in ("Dockerfile", "entrypoint", "requirements.txt")]
+    for path in sorted(files):
+        digest.update(f"{path}\0{path.stat().st_size}\0".encode())
+        # Models are large and content-addressed by the build; their size and time will do.
+        digest.update(
+            str(path.stat().st_mtime_ns).encode() if path.suffix == ".onnx" else path.read_bytes()
+        )
+    return digest.hexdigest()
+
+
+def up(switch: Switch, state: LabState, backend: Backend, progress: Progress) -> None:
+    """Bring the lab up, or what changed up to date; a quick no-op when nothing did."""
+    state.folder.mkdir(parents=True, exist_ok=True)
+    current = fingerprint()
+    if backend.is_up():
+        if state.deployed.exists() and state.deployed.read_text() == current:
+            progress(f"the lab is up ({backend.name}, {switch.endpoint_url})")
+            return
+        progress("something changed since the last deployment: deploying it")
+        deploy_now(backend)
+    else:
+        backend.start()
+    state.deployed.write_text(current)
+    progress(f"the lab is up ({backend.name}, {switch.endpoint_url})")
+
+
+def deploy(switch: Switch, state: LabState, backend: Backend, progress: Progress) -> None:
+    """Deploy what is here now; a lab that is down comes up with it."""
+    if not backend.is_up():
+        up(switch, state, backend, progress)
+        return
+    current = fingerprint()
+    deploy_now(backend)
+    state.deployed.write_text(current)
+
+
+def deploy_now(backend: Backend) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.cli.provision", "deploy"],
+        env={**os.environ, "FACELAB_BACKEND": backend.name},
+        check=False,
+    )
+    if done.returncode:
+        raise LabError("deployment failed", "the reason stands above")

@@ -1,0 +1,55 @@
+"""What is up, what waits where, and what the function said."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from cloud.switch import Switch
+from scripts.lab.backends import Backend
+
+
+def status(switch: Switch, backend: Backend) -> dict[str, Any]:
+    facts: dict[str, Any] = {"backend": backend.name, **backend.describe()}
+    if facts["emulator"] != "up":
+        return facts
+    names = switch.names
+    function = switch.client("lambda").get_function(FunctionName=names.function)
+    sqs = switch.client("sqs")
+
+    def depth(queue: str) -> int:
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        waiting = "ApproximateNumberOfMessages"
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[waiting])
+        return int(answer["Attributes"][waiting])
+
+    bucket = switch.client("s3").list_objects_v2(Bucket=switch.bucket, Prefix="clips/")
+    people = switch.client("dynamodb").scan(TableName=names.people_table, Select="COUNT")
+    return facts | {
+        "function": function["Configuration"]["State"],
+        "image": function["Code"]["ImageUri"],
+        "bucket": switch.bucket,
+        "clips": bucket["KeyCount"],
+        "people": people["Count"],
+        "device": switch.device_id,
+        "results_waiting": depth(names.result_queue(switch.device_id)),
+        "dead_letters": depth(names.dead_letters),
+    }
+
+
+def function_log(switch: Switch, follow: bool, since_s: float) -> None:
+    """Print the function's output from CloudWatch Logs."""
+    logs = switch.client("logs")
+    start = int((time.time() - since_s) * 1000)
+    seen: set[str] = set()
+    while True:
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=switch.names.log_group, startTime=start
+        )
+        for event in (event for page in pages for event in page["events"]):
+            if event["eventId"] not in seen:
+                seen.add(event["eventId"])
+                print(event["message"].rstrip("\n"), flush=True)
+        if not follow:
+            return
+        time.sleep(1)  # CloudWatch Logs has no call that waits for the next line

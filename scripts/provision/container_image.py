@@ -1,0 +1,134 @@
+"""Build the lab's images and push the function's to ECR."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from cloud.switch import Switch
+from scripts.console import Progress
+from scripts.docker import base_image
+from scripts.errors import LabError
+from scripts.paths import ROOT
+from scripts.provision.function_image import PublishedImage, ensure_repository, lambda_architecture
+
+FUNCTION_IMAGE = "facelab-recognize:local"
+TAG = "latest"
+# Variables by which a machine says which CAs its network needs, the lab's own first.
+CA_VARIABLES = ("FACELAB_CA_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+NO_CA = ROOT / "localstack" / "no-extra-ca.pem"
+
+
+class BuildFailed(LabError):
+    """An image could not be built."""
+
+
+class PushFailed(LabError):
+    """The function's image did not reach the registry."""
+
+
+def ca_file(environment: Mapping[str, str] = os.environ) -> Path:
+    """The CA bundle that builds may use; an empty file where none is named."""
+    for name in CA_VARIABLES:
+        path = Path(environment.get(name) or "/nowhere")
+        if path.is_file():
+            return path
+    return NO_CA
+
+
+def build_environment() -> dict[str, str]:
+    """The environment of `docker build` and `docker compose`."""
+    return {
+        **os.environ,
+        "FACELAB_CA_FILE": str(ca_file()),
+        # Lambda takes single images; an attestation would make an index of them.
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+        "DOCKER_BUILDKIT": "1",
+    }
+
+
+def engine_runs() -> bool:
+    """Whether a Docker engine answers. Compose is not needed to build and push."""
+    try:
+        done = subprocess.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            check=False,
+            timeout=10,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def build_function_image(progress: Progress) -> None:
+    """Build the function's image; a second without a change takes a second.
+
+    Raises
+    ------
+    BuildFailed
+    """
+    if base_image.origin() is base_image.Origin.ABSENT:
+        progress(f"getting {base_image.IMAGE}")
+        try:
+            base_image.ensure()
+        except base_image.BaseImageError as error:
+            raise BuildFailed(str(error)) from error
+    progress(f"building {FUNCTION_IMAGE}")
+    command = ["docker", "build", "--file", "lambda/Dockerfile", "--tag", FUNCTION_IMAGE]
+    command += ["--secret", f"id=ca,src={ca_file()}", "."]
+    done = subprocess.run(
+        command, cwd=ROOT, env=build_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        lines = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
+        raise BuildFailed(f"{FUNCTION_IMAGE} could not be built:\n{lines}")
+
+
+def registry_login(switch: Switch) -> dict[str, str]:
+    """User and password for a push, as ECR hands them out for twelve hours."""
+    token = switch.client("ecr").get_authorization_token()["authorizationData"][0]
+    user, _, password = base64.b64decode(token["authorizationToken"]).decode().partition(":")
+    return {"username": user, "password": password}
+
+
+def publish_image(switch: Switch, progress: Progress) -> PublishedImage:
+    """Push the function's image to ECR.
+
+    It is built first, for the engine's own architecture, unless FACELAB_PREBUILT_IMAGE names
+    one that the engine has: the init hook runs inside LocalStack's container, which can push
+    but not build.
+
+    Raises
+    ------
+    BuildFailed, PushFailed
+    """
+    import docker
+    from docker.errors import DockerException, ImageNotFound
+
+    local = os.environ.get("FACELAB_PREBUILT_IMAGE")
+    if not local:
+        build_function_image(progress)
+        local = FUNCTION_IMAGE
+    uri = ensure_repository(switch)
+    login = registry_login(switch)
+    try:
+        engine = docker.from_env(timeout=600)
+        image = engine.images.get(local)
+        image.tag(uri, TAG)
+        digest = ""
+        pushing = engine.images.push(uri, TAG, stream=True, decode=True, auth_config=login)
+        for line in pushing:
+            if "error" in line:
+                raise PushFailed(f"pushing to {uri}: {line['error']}")
+            digest = line.get("aux", {}).get("Digest", digest)
+    except ImageNotFound as error:
+        raise PushFailed(f"the engine has no image {local}", "`make image` builds it") from error
+    except DockerException as error:
+        raise PushFailed(f"pushing to {uri}: {error}") from error
+    size_mb = image.attrs["Size"] / 1e6
+    progress(f"image {digest[:19]}… is in ECR ({size_mb:.0f} MB on disk)")
+    return PublishedImage(f"{uri}@{digest}", lambda_architecture(image.attrs["Architecture"]))

@@ -1,0 +1,27 @@
+"""Deploy the stack, the image, the devices and the people."""
+
+from __future__ import annotations
+
+from cloud.switch import Switch
+from scripts.console import Progress
+from scripts.provision.devices import add_device
+from scripts.provision.function_image import PublishedImage
+from scripts.provision.people import SHIPPED, Seeds, seed
+from scripts.provision.stacks import Stacks
+
+
+def deploy(
+    switch: Switch, image: PublishedImage, progress: Progress, seeds: Seeds = SHIPPED
+) -> None:
+    """Bring both stacks to their templates, then seed what is empty."""
+    Stacks(switch, progress).deploy(
+        switch.names.stack,
+        "stack.yaml",
+        {
+            "Prefix": switch.names.prefix,
+            "ImageUri": image.uri,
+            "Architecture": image.architecture,
+        },
+    )
+    add_device(switch, switch.device_id, progress)
+    seed(switch, seeds, progress)

@@ -1,0 +1,55 @@
+import pytest
+
+from cloud.switch import InvalidSetting, read_switch
+from contract.clips import InvalidDeviceId
+
+
+def test_without_settings_it_is_the_emulator_on_loopback():
+    switch = read_switch({})
+    assert switch.endpoint_url == "http://127.0.0.1:4566"
+    assert (switch.backend, switch.device_id, switch.names.prefix) == (None, "lab", "facelab")
+
+
+def test_port_moves_the_endpoint():
+    assert read_switch({"FACELAB_PORT": "4700"}).endpoint_url == "http://127.0.0.1:4700"
+
+
+def test_any_other_endpoint_can_be_named():
+    named = {"AWS_ENDPOINT_URL": "http://192.0.2.1:4566"}
+    assert read_switch(named).endpoint_url == "http://192.0.2.1:4566"
+
+
+def test_emulator_never_sees_real_credentials(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
+    credentials = read_switch({}).client("sqs")._request_signer._credentials
+    assert (credentials.access_key, credentials.secret_key) == ("test", "test")
+
+
+def test_aws_has_no_endpoint_and_no_dummy_credentials(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
+    switch = read_switch({"FACELAB_BACKEND": "aws", "AWS_REGION": "eu-central-1"})
+    client = switch.client("sqs")
+    assert switch.endpoint_url is None
+    assert client.meta.endpoint_url == "https://sqs.eu-central-1.amazonaws.com"
+    assert client._request_signer._credentials.access_key == "AKIAREAL"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FACELAB_BACKEND", "azure"),
+        ("FACELAB_PORT", "0"),
+        ("FACELAB_PORT", "http"),
+        ("FACELAB_PREFIX", "Face Lab"),
+    ],
+)
+def test_setting_that_cannot_be_used_is_named(name, value):
+    with pytest.raises(InvalidSetting, match=name):
+        read_switch({name: value})
+
+
+def test_device_id_that_cannot_be_used_is_refused():
+    with pytest.raises(InvalidDeviceId):
+        read_switch({"FACELAB_DEVICE_ID": "Pi 1"})
