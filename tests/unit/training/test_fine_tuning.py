@@ -11,7 +11,7 @@ pytest.importorskip("matplotlib")
 
 from recognition import CustomModel  # noqa: E402
 from recognition.errors import ModelsMissing  # noqa: E402
-from training import (
+from training import (  # noqa: E402
     custom,
     evaluate,
 )

@@ -10,7 +10,7 @@ pytest.importorskip("matplotlib")
 
 from recognition import CustomModel, CustomModelUnusable  # noqa: E402
 from recognition.custom_model import crop_from_chip  # noqa: E402
-from training import (
+from training import (  # noqa: E402
     custom,
     scratch,
 )
