@@ -127,10 +127,10 @@ def examine(switch: Switch) -> list[Finding]:
     return [*(check() for check in checks), lab(switch)]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.doctor", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON list")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     findings = examine(read_switch())
     if options.json:
         print_json([asdict(finding) for finding in findings])

@@ -23,6 +23,8 @@ from pathlib import Path
 from scripts.paths import BUILD, ROOT, import_roots
 
 MIN_PYTHON = (3, 11)
+# Counts up when what set-up puts into an environment changes, beside its lock file.
+LAYOUT = "2"
 
 
 class SetupError(Exception):
@@ -52,7 +54,7 @@ class Environment:
         return self.path / ".facelab-plugin-stamp"
 
     def fingerprint(self) -> str:
-        return _digest(sys.version, str(self.path), self.lock.read_text())
+        return _digest(LAYOUT, sys.version, str(self.path), self.lock.read_text())
 
     def plugin_fingerprint(self) -> str:
         """Of the plugin's sources: an edit must reach the environment at the next command."""
@@ -128,11 +130,22 @@ def make_environment(env: Environment) -> None:
         # --no-deps: the lock is complete, and it leaves out what must not be installed (the
         # dlib source distribution, 13 minutes of compiling; dlib-bin stands in for it).
         install(env, "--require-hashes", "-r", env.lock)
+        if env is LAB:
+            add_command(env)
         env.stamp.write_text(env.fingerprint())
         say(f"{env.name} environment ready after {time.monotonic() - start:.0f} s")
     if env.plugin and not _plugin_current(env):
         install(env, "--no-build-isolation", "--reinstall", env.plugin)
         env.plugin_stamp.write_text(env.plugin_fingerprint())
+
+
+def add_command(env: Environment) -> None:
+    """The console script `facelab`, and the checkout's own packages on the import path."""
+    site = next(env.path.glob("lib/python3*/site-packages"))
+    (site / "facelab.pth").write_text("\n".join(import_roots()) + "\n")
+    command = env.path / "bin" / "facelab"
+    command.write_text(f"#!{env.python}\nfrom scripts.cli.facelab import main\n\nmain()\n")
+    command.chmod(0o755)
 
 
 def install(env: Environment, *what: str | Path) -> None:

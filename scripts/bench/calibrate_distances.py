@@ -138,14 +138,14 @@ def open_set(
     }
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.bench.calibrate_distances", description=__doc__
+        prog="facelab calibrate-distances", description=__doc__
     )
     parser.add_argument("--faces", type=Path, required=True, help="a folder for each person")
     parser.add_argument("--draws", type=int, default=10, help="random choices of who is enrolled")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not options.faces.is_dir():
         raise LabError(f"{options.faces} is not a folder", "give a folder with one folder a person")
     say = Progress(quiet=options.json)

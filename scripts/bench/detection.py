@@ -180,11 +180,11 @@ def count(find: Callable[[np.ndarray], list[Box]], kind: str, pictures: list[Sce
     return Row(kind, len(pictures), found, false_alarms, statistics.median(times))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench.detection", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab bench-detection", description=__doc__)
     parser.add_argument("--out", type=Path, help="write the table here as Markdown")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     import face_recognition
 
     models = ROOT / "build/models"

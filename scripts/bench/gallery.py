@@ -18,13 +18,13 @@ from recognition import Gallery, Settings  # noqa: E402
 from scripts.console import print_json, run_command  # noqa: E402
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench.gallery", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab bench-gallery", description=__doc__)
     parser.add_argument("--embeddings", type=int, default=50_000)
     parser.add_argument("--each", type=int, default=5, help="embeddings of one person")
     parser.add_argument("--searches", type=int, default=100)
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     random = np.random.default_rng(0)
     embeddings = random.normal(0, 0.09, (options.embeddings, 128)).astype(np.float32)
     people = [f"p{index // options.each:06d}" for index in range(options.embeddings)]

@@ -12,7 +12,6 @@ import platform
 import shutil
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,13 +28,13 @@ SIZES = ("160x160", "640x480")
 _REPORT_IMPORTS = "import torch, face_recognition, PIL.Image, numpy"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench.handler", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab bench-handler", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="times each clip is answered")
     parser.add_argument("--clips", type=int, default=2, help="clips of each person")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench.json")
     parser.add_argument("--json", action="store_true", help="print the report, not the table")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     say = Progress(quiet=options.json)
     if not TRAINING.exists():
         raise LabError("the report's pipeline needs torch", "run `make training-env` first")
@@ -183,4 +182,4 @@ def _environment(extra: dict[str, str] | None = None) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    run_command(main)

@@ -68,12 +68,12 @@ class RoundTrips:
         raise LabError(f"no result within {PATIENCE_S:.0f} s", "`make status` and `make logs`")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench.overhead", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab bench", description=__doc__)
     parser.add_argument("--count", type=int, default=50, help="warm round trips to measure")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench-overhead.json")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     switch, progress = read_switch(), Progress()
     trips, clip = RoundTrips(switch), easy_clip()
     round_trips, handlers, overheads, cold = [], [], [], []

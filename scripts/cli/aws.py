@@ -108,7 +108,7 @@ def down(switch: Switch, options: argparse.Namespace, progress: Progress) -> Non
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.cli.aws",
+        prog="facelab aws",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -25,8 +25,8 @@ def add(switch: Switch, device_id: str, progress: Progress) -> dict[str, str]:
     return {"device": device_id, "queue": switch.names.result_queue(device_id)}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.cli.devices", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab device", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     for action, text in (
         ("add", "create the device's result queue"),
@@ -38,7 +38,7 @@ def main() -> int:
         one.add_argument("--json", action="store_true")
     one = actions.add_parser("list", help="devices that have a queue")
     one.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
 
     switch, progress = read_switch(), Progress()
     if options.action == "list":

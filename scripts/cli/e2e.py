@@ -99,12 +99,12 @@ def play(progress: Progress, device: str, clips: int, speed: float) -> Run:
     return run
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.cli.e2e", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab e2e", description=__doc__)
     parser.add_argument("--speed", type=float, default=1.0, help="1 plays at the camera's pace")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "e2e.json")
     parser.add_argument("--json", action="store_true", help="print e2e.json instead of the table")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
 
     switch, state, progress = read_switch(), LabState(), Progress()
     if switch.is_aws:

@@ -13,8 +13,8 @@ from scripts.lab.state import LabState
 from scripts.lab.status import function_log, status
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.cli.lab", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("up", help="start the emulator and deploy what changed")
     actions.add_parser("down", help="stop the emulator and everything it started")
@@ -26,7 +26,7 @@ def main() -> int:
     logs.add_argument("--since", type=float, default=3600, metavar="SECONDS")
     logs.add_argument("--emulator", action="store_true", help="LocalStack's own log instead")
     logs.add_argument("--lines", type=int, default=100, help="of LocalStack's log")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
 
     switch, state, progress = read_switch(), LabState(), Progress()
     if switch.is_aws and options.action == "status":

@@ -103,8 +103,8 @@ def roster(store: PeopleStore, as_json: bool) -> Any:
     return rows
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.cli.people", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab", description=__doc__)
     parser.add_argument("--json", action="store_true")
     actions = parser.add_subparsers(dest="action", required=True)
     new = actions.add_parser("enroll", help="add a person, or replace their pictures")
@@ -123,7 +123,7 @@ def main() -> int:
         help="where pictures.py put them",
     )
     actions.add_parser("roster", help="list everybody")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
 
     store, progress = PeopleStore(read_switch()), Progress()
     if options.action == "enroll":

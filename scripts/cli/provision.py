@@ -14,9 +14,9 @@ from scripts.provision.publishers import publisher_for
 from scripts.provision.teardown import delete
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.cli.provision", description=__doc__.splitlines()[0]
+        prog="facelab provision", description=__doc__.splitlines()[0]
     )
     parser.add_argument("action", choices=("deploy", "delete"))
     parser.add_argument(
@@ -25,7 +25,7 @@ def main() -> int:
         default=Path(os.environ.get("IMAGE_FUNCTIONS_STORE", BUILD / "lab" / "images")),
         help="where process bundles are kept (embedded backend)",
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     switch, progress = read_switch(), Progress()
     if options.action == "delete":
         delete(switch, progress)

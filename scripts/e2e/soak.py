@@ -236,9 +236,9 @@ def play(device_ids: list[str], seconds: float, progress: Progress) -> Soak:
     return soak
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.e2e.soak",
+        prog="facelab soak",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -246,7 +246,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, metavar="S")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "soak.json")
     parser.add_argument("--json", action="store_true", help="print soak.json, not the summary")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.devices < 1 or options.seconds * CLIPS_A_SECOND < 1:
         parser.error("at least one device and half a second")
     switch, progress = read_switch(), Progress()

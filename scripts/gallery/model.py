@@ -75,14 +75,14 @@ def _keep_current(switch: Switch) -> None:
             raise
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.gallery.model", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab model", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--model", type=Path, help="custom.onnx as training exported it")
     what.add_argument("--rollback", action="store_true", help="back to the one before")
     what.add_argument("--history", action="store_true", help="list the kept models")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     switch, progress = read_switch(), Progress()
     if options.history:
         outcome = {"kept": history(switch)}

@@ -1,0 +1,75 @@
+"""The one command: what it lists it can do, and its refusals are codes a script can read."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.cli import facelab
+from scripts.errors import LabError
+from scripts.paths import ROOT
+
+HERE = [task for task in facelab.TASKS if not task.with_torch]
+
+
+@pytest.mark.parametrize("task", HERE, ids=lambda task: task.name)
+def test_every_task_has_help(task, capsys):
+    main = getattr(importlib.import_module(task.module), task.main)
+    with pytest.raises(SystemExit) as ended:
+        main([*task.given, "--help"])
+    assert ended.value.code == 0
+    assert "usage:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("task", HERE, ids=lambda task: task.name)
+def test_a_wrong_option_is_code_2(task, capsys):
+    main = getattr(importlib.import_module(task.module), task.main)
+    with pytest.raises(SystemExit) as ended:
+        main([*task.given, "--no-such-option"])
+    assert ended.value.code == 2
+
+
+def test_no_task_name_stands_twice():
+    names = [task.name for task in facelab.TASKS]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_the_list_names_every_task(capsys):
+    assert facelab.run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {task.name} " in shown for task in facelab.TASKS)
+
+
+@pytest.mark.parametrize("arguments", [[], ["nosuch"], ["--json"]])
+def test_an_unknown_task_is_code_2(arguments, capsys):
+    assert facelab.run(arguments) == 2
+
+
+def test_every_make_target_calls_a_task_that_exists():
+    called = re.findall(r"\$\(FACELAB\) ([a-z0-9-]+)", (ROOT / "Makefile").read_text())
+    assert len(called) > 15
+    assert set(called) <= {task.name for task in facelab.TASKS}
+
+
+def test_training_without_its_environment_says_which_command_makes_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(facelab, "TRAINING_PYTHON", tmp_path / "none")
+    with pytest.raises(LabError) as refused:
+        facelab.run(["train"])
+    assert "training-env" in refused.value.hint
+
+
+def test_the_console_script_runs_from_anywhere(tmp_path):
+    command = Path(sys.executable).with_name("facelab")
+    done = subprocess.run(
+        [command, "enroll", "--help"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "facelab enroll" in done.stdout
