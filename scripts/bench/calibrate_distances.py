@@ -139,9 +139,7 @@ def open_set(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="facelab calibrate-distances", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="facelab calibrate-distances", description=__doc__)
     parser.add_argument("--faces", type=Path, required=True, help="a folder for each person")
     parser.add_argument("--draws", type=int, default=10, help="random choices of who is enrolled")
     parser.add_argument("--json", action="store_true")

@@ -18,7 +18,7 @@ from typing import Any
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench.handler_worker", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--packages", type=Path, action="append", default=[])
     parser.add_argument("--ffmpeg", required=True)
     parser.add_argument("--rounds", type=int, required=True)

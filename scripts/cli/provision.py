@@ -15,9 +15,7 @@ from scripts.provision.teardown import delete
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="facelab provision", description=__doc__.splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="facelab provision", description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=("deploy", "delete"))
     parser.add_argument(
         "--store",
