@@ -98,7 +98,12 @@ class Result:
     """What the function found in one clip.
 
     Times are Unix milliseconds on the device's clock, None for clips that carried no
-    metadata. `stages_ms` maps a stage of the function to its duration in milliseconds.
+    metadata. `reason` says why a clip was rejected, or what of it was not looked at.
+    `frames_seen` coded pictures are in the clip; `frames_decoded` of them were decoded and
+    `frames_skipped` were not: not needed for the answer, damaged, or beyond a limit.
+    `stages_ms` maps a stage of the function to its duration in milliseconds.
+    `result_id` is the same in every repeat of one answer, and another for other content
+    under the same key; empty in messages that an earlier version sent.
     """
 
     clip_id: str
@@ -110,13 +115,21 @@ class Result:
     capture_end_ms: int | None = None
     sequence: int | None = None
     faces: tuple[Face, ...] = ()
+    frames_seen: int = 0
     frames_decoded: int = 0
+    frames_skipped: int = 0
     stages_ms: dict[str, float] = field(default_factory=dict)
     cold_start: bool = False
     init_ms: float | None = None
     request_id: str = ""
     models: dict[str, str] = field(default_factory=dict)
+    result_id: str = ""
     schema: str = SCHEMA
+
+    @property
+    def identity(self) -> str:
+        """What makes two messages the same answer, to be shown once."""
+        return self.result_id or self.clip_id
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))

@@ -70,11 +70,15 @@ class Answered:
     def __contains__(self, clip_id: str) -> bool:
         return clip_id in self._ids
 
-    def add(self, clip_id: str) -> None:
-        self._remember(clip_id)
-        self._file.write(clip_id.replace("\n", " ") + "\n")
+    def add(self, *ids: str) -> None:
+        """Remember what was shown: the clip's id and, where it differs, the result's."""
+        lines = []
+        for one in dict.fromkeys(ids):
+            self._remember(one)
+            lines.append(one.replace("\n", " ") + "\n")
+        self._file.write("".join(lines))
         self._file.flush()
-        self._lines += 1
+        self._lines += len(lines)
         if self._lines > 2 * self._keep:
             self._file.close()
             self._compact()

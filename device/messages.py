@@ -74,7 +74,7 @@ class Viewer:
                 result = Result.from_json(message.body)
                 latency = Latency.of(result, self._clock.now_ms())
                 lines = wording(self._shown + 1, result, latency)
-                duplicate = result.clip_id in answered
+                duplicate = result.identity in answered
             except (InvalidResult, TypeError, ValueError, AttributeError, RecursionError) as error:
                 # Fields of the right names may still hold anything: a queue is an open door.
                 return self._reject(message, error, rejects)
@@ -83,7 +83,7 @@ class Viewer:
                 self._console.event("duplicate", clip_id=result.clip_id, device_id=result.device_id)
                 return True
             self._show(result, latency, lines)
-            answered.add(result.clip_id)
+            answered.add(result.clip_id, result.identity)
             if self._count is not None and self._shown >= self._count:
                 self._stop.set()
             return True

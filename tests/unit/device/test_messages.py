@@ -114,6 +114,13 @@ def screen(tmp_path: Path):
     screen.answered.close()
 
 
+def test_other_content_under_a_clips_name_is_shown_too_and_its_repeat_is_not(screen: Screen):
+    for result_id in ("first", "second", "first", "second"):
+        assert screen.show(result("a", face(ADA, ADA), result_id=result_id))
+    assert screen.text.count("Online model") == 2
+    assert "a" in screen.answered  # the camera lets go of its clip by the clip's id
+
+
 def test_a_result_is_shown_once_however_often_it_comes(screen: Screen):
     assert screen.show(result("a", face(ADA, ADA)))
     assert screen.show(result("a", face(ADA, ADA)))
