@@ -106,9 +106,11 @@ test-faults: setup ## kill -9, cut networks, full disks: the device's programs l
 test-training: training-env ## tests of training, with torch
 	@$(TRAINING) -m pytest tests/unit/training $(ARGS)
 
-lint: lab-env ## style, imports, security rules, templates
+lint: lab-env ## style, types, who may import whom, security rules, templates
 	@$(LAB) -m ruff check .
 	@$(LAB) -m ruff format --check .
+	@$(LAB) -m mypy
+	@$(FACELAB) check-imports
 	@.venv/bin/cfn-lint scripts/provision/*.yaml
 
 format: lab-env ## rewrite the code in the project's style

@@ -91,10 +91,10 @@ def say(text: str) -> None:
     print(f"facelab: {text}", flush=True)
 
 
-def run(*command: str | Path, **kwargs) -> None:
+def run(*command: str | Path) -> None:
     """Run a command; its output is shown only when it fails."""
     done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, **kwargs
+        [str(part) for part in command], capture_output=True, text=True, check=False
     )
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])

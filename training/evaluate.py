@@ -164,7 +164,8 @@ def _mistakes(
     run: Evaluation, asked: _Asked, clip_answers: dict[str, list[ClipAnswer]]
 ) -> list[Mistake]:
     """The worst first: wrong names, then people not recognised, then faces not found."""
-    wrong, unsure = [], []
+    wrong: list[tuple[float, Mistake]] = []
+    unsure: list[tuple[float, Mistake]] = []
     for model in MODELS:
         for answer in asked.answers[model]:
             if answer.named != answer.truth:

@@ -10,6 +10,7 @@ near its old embedding, and pictures of real strangers (`background`) matter mor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -154,7 +155,7 @@ def fit_fine_tuned(
     fixed_random = np.random.default_rng([options.seed, 5])
     fixed = examples(fixed_random.permutation(fixed_rows)[:_FACES_PER_EPOCH], fixed_random)
     model = _StageAndHead(network, head, features, torch.from_numpy(before))
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": list(head.parameters())},
         {"params": network.trained_weights(), "lr": options.learning_rate * STAGE_RATE},
     ]

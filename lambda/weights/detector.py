@@ -23,7 +23,7 @@ def convert(data: bytes, name: str) -> bytes:
     layers = list(network.layers)
     graph = Graph("dlib_mmod_face_detector")
     value = graph.rgb_picture("pictures")
-    mean = network.mean
+    mean: tuple[float, float, float] | None = network.mean
     while len(layers) > 1:
         convolution, affine, relu = layers[:3]
         if not (

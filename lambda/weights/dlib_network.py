@@ -87,7 +87,7 @@ def _read_layers(stream: DlibStream, *, fixed_input: bool) -> Network:
         if nesting[-1] not in (_TAG_OR_SKIP, _ADD_LAYER, _INNERMOST) or len(nesting) > _MAX_LAYERS:
             raise stream.fail(f"layer version {nesting[-1]}")
     stream.text()  # name of the input layer
-    mean = tuple(stream.floatings(3))
+    red, green, blue = stream.floatings(3)
     if fixed_input:
         stream.integers(2)  # 150 x 150
     layers = []
@@ -102,7 +102,7 @@ def _read_layers(stream: DlibStream, *, fixed_input: bool) -> Network:
         if version == _INNERMOST:
             stream.integer()  # sample expansion factor
     stream.finish()
-    return Network(mean, tuple(layers))
+    return Network((red, green, blue), tuple(layers))
 
 
 def _read_layer(stream: DlibStream) -> Layer:

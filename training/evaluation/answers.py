@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recognition.custom_model import CustomModel
+from recognition.decision import Verdict
 from recognition.gallery import Gallery
 from recognition.inquiry import Inquiry, RecognizedFace
 from recognition.settings import Settings
@@ -75,7 +76,7 @@ class Examiner:
         return np.average(np.array(rows, np.float64), axis=0, weights=weights)
 
 
-def _verdict(face: RecognizedFace, model: str):
+def _verdict(face: RecognizedFace, model: str) -> Verdict:
     return face.online if model == "online" else face.custom
 
 

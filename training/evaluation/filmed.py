@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from recognition.custom_model import CustomModel
+from recognition.decision import Verdict
 from recognition.decode import Clip
 from recognition.errors import ClipRejected
 from recognition.gallery import Gallery
+from recognition.inquiry import RecognizedFace
 from recognition.recognizer import Recognition, Recognizer
 from training.clips import LabelledClip
 from training.evaluation.answers import FINAL, MODELS
@@ -28,7 +30,7 @@ class ClipAnswer:
     reason: str | None = None
 
     @property
-    def faces(self):
+    def faces(self) -> tuple[RecognizedFace, ...]:
         return self.recognition.faces if self.recognition else ()
 
     def named(self, model: str) -> set[str]:
@@ -39,11 +41,11 @@ class ClipAnswer:
         return self.named(model) - set(self.clip.visible)
 
 
-def _person(face, model: str) -> str | None:
+def _person(face: RecognizedFace, model: str) -> str | None:
     return face.person_id if model == FINAL else getattr(face, model).person_id
 
 
-def _verdict(face, model: str):
+def _verdict(face: RecognizedFace, model: str) -> Verdict:
     return face.custom if model == "custom" else face.online
 
 
@@ -133,7 +135,7 @@ def _best_guess(answer: ClipAnswer, model: str) -> str | None:
     return _verdict(answer.faces[0], model).nearest if answer.faces else None
 
 
-def _score(face, model: str) -> float:
+def _score(face: RecognizedFace, model: str) -> float:
     verdict = _verdict(face, model)
     return -verdict.distance if verdict.distance is not None else verdict.score
 

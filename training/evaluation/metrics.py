@@ -48,7 +48,8 @@ class Comparisons:
 def compare(answers: Sequence[Answer], people: Sequence[str], missed: int) -> Comparisons:
     """Every answer against every person; `missed` known probes had no face."""
     column = {person: index for index, person in enumerate(people)}
-    genuine, impostor = [-np.inf] * missed, []
+    genuine: list[float] = [-np.inf] * missed
+    impostor: list[float] = []
     for answer in answers:
         own = column.get(answer.truth) if answer.truth else None
         for index, score in enumerate(answer.scores):

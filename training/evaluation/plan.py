@@ -79,7 +79,7 @@ def split_person(
     Pictures of one family (the same moment) stay together.
     """
     sessions = order({str(picture.session) for picture in pictures}, seed)
-    families = {str(session): set() for session in sessions}
+    families: dict[str, set[str]] = {str(session): set() for session in sessions}
     for picture in pictures:
         families[str(picture.session)].add(picture.family)
     total = sum(len(names) for names in families.values())
