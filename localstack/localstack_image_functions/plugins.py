@@ -38,6 +38,7 @@ def prepare_emulator() -> None:
     from localstack_image_functions.settings import read_settings
 
     upstream.wake_hypercorn_on_shutdown()
+    upstream.keep_files_in_own_folder()
     make_backend(read_settings()).sweep()
 
 

@@ -11,7 +11,24 @@ from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto, call_moto_with_request
 from localstack.services.plugins import Service, aws_provider
 
+from localstack import config
 from localstack_image_functions.container.registry import registry_from_environment
+
+OWN_FOLDER = "own-folder"
+"""Name of the S3 provider below."""
+
+
+@aws_provider(api="s3", name=OWN_FOLDER)
+def s3() -> Service:
+    """LocalStack's S3, its objects' files below this emulator's own folder.
+
+    Its default is one fixed folder of the machine, where emulators delete the objects of each
+    other's buckets of the same name.
+    """
+    from localstack.services.s3.provider import S3Provider
+    from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
+
+    return Service.for_provider(S3Provider(EphemeralS3ObjectStore(f"{config.dirs.tmp}/s3")))
 
 
 @aws_provider()

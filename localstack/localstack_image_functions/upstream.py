@@ -28,6 +28,22 @@ def wake_hypercorn_on_shutdown() -> None:
     HypercornRuntimeServer.shutdown = shutdown  # type: ignore[method-assign]
 
 
+def keep_files_in_own_folder() -> None:
+    """Let several emulators live on one machine: nothing of theirs lies in a shared place.
+
+    S3 keeps objects in a fixed folder of the machine (see `providers.s3`), and code of zip
+    functions, uploads and parts go to the system's temporary folder under names that two
+    emulators may both choose.
+    """
+    import tempfile
+
+    from localstack import config
+    from localstack_image_functions.providers import OWN_FOLDER
+
+    config.SERVICE_PROVIDER_CONFIG.set_provider_if_not_exists("s3", OWN_FOLDER)
+    tempfile.tempdir = config.dirs.tmp
+
+
 def resolve_images_through_ecr() -> None:
     """Let CreateFunction and UpdateFunctionCode take images from the emulated ECR.
 

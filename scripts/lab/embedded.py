@@ -11,6 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -25,6 +26,7 @@ from scripts.setup import EMULATOR, LAB
 READY_SECONDS = 120
 STOP_SECONDS = 15
 CACHE = BUILD / "emulator-cache"
+INDEX = "service-catalog-*.dill"
 HOOK = ROOT / "localstack" / "ready.d" / "provision.sh"
 # What of the host's environment the emulator may see: enough to find programs and to write
 # text, and nothing that could carry a credential.
@@ -71,6 +73,7 @@ class EmbeddedBackend:
             self._check_port()
             self._spawn()
         self._wait_until_ready()
+        self._share_cache()
 
     def stop(self) -> None:
         """Stop the emulator and everything it started; quiet when nothing runs."""
@@ -133,7 +136,7 @@ class EmbeddedBackend:
         state = self._state
         hooks = state.filesystem / "etc" / "localstack" / "init" / "ready.d"
         hooks.mkdir(parents=True)
-        self._keep_cache()
+        self._fill_cache()
         shutil.copy2(HOOK, hooks / HOOK.name)
         state.provision_log.write_text("")
         self._progress(f"starting LocalStack on 127.0.0.1:{self._switch.port}")
@@ -150,12 +153,26 @@ class EmbeddedBackend:
         created = psutil.Process(process.pid).create_time()
         state.remember(EmulatorProcess(process.pid, created, self._switch.port))
 
-    def _keep_cache(self) -> None:
-        """Let LocalStack's index of AWS services outlive its files: it takes seconds to make."""
+    @property
+    def _cache(self) -> Path:
+        return self._state.filesystem / "var" / "lib" / "localstack" / "cache"
+
+    def _fill_cache(self) -> None:
+        """Give LocalStack the index of AWS services that another start has made in seconds.
+
+        A copy: two labs that start at once would write into each other's.
+        """
+        self._cache.mkdir(parents=True)
+        for index in CACHE.glob(INDEX):
+            shutil.copyfile(index, self._cache / index.name)
+
+    def _share_cache(self) -> None:
         CACHE.mkdir(parents=True, exist_ok=True)
-        place = self._state.filesystem / "var" / "lib" / "localstack" / "cache"
-        place.parent.mkdir(parents=True)
-        place.symlink_to(CACHE)
+        for index in self._cache.glob(INDEX):
+            if not (CACHE / index.name).exists():
+                draft = CACHE / f".{index.name}.{os.getpid()}"
+                shutil.copyfile(index, draft)
+                draft.replace(CACHE / index.name)
 
     def _environment(self) -> dict[str, str]:
         state, switch = self._state, self._switch
