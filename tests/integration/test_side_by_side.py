@@ -47,9 +47,7 @@ def test_deleting_a_bucket_leaves_the_bucket_of_that_name_in_another_lab(pair):
     assert left.get_object(Bucket="shared-name", Key="clip")["Body"].read() == ON_DISK
     left.put_object(Bucket="shared-name", Key="next", Body=ON_DISK)
     upload = left.create_multipart_upload(Bucket="shared-name", Key="parts")["UploadId"]
-    left.upload_part(
-        Bucket="shared-name", Key="parts", UploadId=upload, PartNumber=1, Body=ON_DISK
-    )
+    left.upload_part(Bucket="shared-name", Key="parts", UploadId=upload, PartNumber=1, Body=ON_DISK)
 
 
 def test_everything_an_emulator_writes_lies_below_its_lab(pair):
