@@ -1,0 +1,150 @@
+"""What the documents name is there: files, links, make targets, modules, tasks."""
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.cli.facelab import TASKS
+from scripts.paths import ROOT
+
+DOCUMENTS = sorted(
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+)
+# Where a document may name a file from: the checkout, its own folder, import roots and rooms.
+ROOMS = [
+    "",
+    "lambda",
+    "localstack",
+    "device",
+    "training",
+    "fixtures",
+    "fixtures/studio",
+    "scripts",
+    "scripts/provision",
+    "tests",
+    "lambda/recognition",
+    "localstack/localstack_image_functions",
+]
+# Made at run time, or somebody else's: what a person has, or what a command writes.
+NOT_OURS = re.compile(
+    r"^(out|build|photos|dir|\.venv|~|/|https?:|\*|clips|\$|state|[A-Z]+)(/|$|:)"
+    r"|^(sent|refused|originals|crops)/$|^(embedding|detector)\.onnx$"
+)
+FILE = re.compile(r"^[\w.-]+(/[\w.*-]+)*\.(py|md|yaml|yml|toml|sh|h264|json|in|txt|onnx)$")
+FOLDER = re.compile(r"^[\w.-]+(/[\w.-]+)*/$")
+MADE_BY_COMMANDS = re.compile(
+    r"^(event|eval|bench|soak|e2e|custom|roster|labels|report|faults|simulation|loop|lab)\.(json|html|onnx)$"
+)
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def is_there(name: str, document: Path) -> bool:
+    places = [document.parent, *(ROOT / room for room in ROOMS)]
+    return any(any(place.glob(name.rstrip("/"))) for place in places)
+
+
+def missing_names(text: str, document: Path) -> list[str]:
+    """Names of files and folders in backticks, and targets of links, that are not there."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.S)
+    quoted = re.findall(r"`([^`\s]+)`", prose)
+    named = [name for name in quoted if FILE.match(name) or FOLDER.match(name)]
+    named = [n for n in named if not NOT_OURS.match(n) and not MADE_BY_COMMANDS.match(n)]
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", prose)]
+    named += [link for link in links if link and not re.match(r"^(https?|mailto):", link)]
+    return [name for name in named if not is_there(name, document)]
+
+
+def blocks(text: str) -> list[str]:
+    """The command lines of a document's shell blocks, continued lines joined."""
+    lines = []
+    for block in re.findall(r"```sh\n(.*?)```", text, flags=re.S):
+        lines += block.replace("\\\n", " ").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def unknown_commands(text: str) -> list[str]:
+    """make targets, modules and tasks in a document's commands that do not exist."""
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    tasks = {task.name for task in TASKS}
+    spoken = [*blocks(text), *re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.S))]
+    unknown = []
+    for line in spoken:
+        for target in re.findall(r"(?:^|[;&|=\w]\s)make ([a-z][a-z0-9-]*)", line):
+            if target not in targets:
+                unknown.append(f"make {target}")
+        for module in re.findall(r"python3? -m ([\w.]+)", line):
+            name = module.rstrip(".")
+            if importlib.util.find_spec(name.partition(".")[0]) is None or not _exists(name):
+                unknown.append(f"python -m {name}")
+        for task in re.findall(r"^(?:\.venv/bin/)?facelab ([a-z][\w-]*)", line):
+            if task not in tasks:
+                unknown.append(f"facelab {task}")
+        for script in re.findall(r"python3? ([\w./-]+\.py)", line):
+            if not (ROOT / script).exists():
+                unknown.append(script)
+    return unknown
+
+
+def _exists(module: str) -> bool:
+    if module.startswith(("localstack.", "venv", "pip")):
+        return True  # of another environment, or Python's own
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_every_file_that_a_document_names_is_there(document):
+    assert missing_names(document.read_text(), document) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_every_command_that_a_document_names_is_there(document):
+    assert unknown_commands(document.read_text()) == []
+
+
+def test_a_readme_line_that_names_a_missing_file_fails():
+    readme = ROOT / "README.md"
+    text = "`device/no_such_file.py`, `nowhere/`, [this](docs/none.md); `README.md` is there."
+    assert missing_names(text, readme) == ["device/no_such_file.py", "nowhere/", "docs/none.md"]
+
+
+def test_a_command_that_is_not_there_fails():
+    text = "```sh\nmake no-such-target\npython -m device.nothing\nfacelab nothing\n```"
+    assert unknown_commands(text) == [
+        "make no-such-target",
+        "python -m device.nothing",
+        "facelab nothing",
+    ]
+
+
+def test_the_glossary_is_short_and_the_map_is_long():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    glossary = text.partition("## Glossary")[2]
+    assert sum(line.startswith("|") for line in glossary.splitlines()) - 2 <= 40
+    where = text.partition("## Where do I change")[2].partition("\n## ")[0]
+    assert sum(line.startswith("|") for line in where.splitlines()) - 2 >= 15
+
+
+def test_the_workflow_calls_targets_that_exist():
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    jobs = yaml.safe_load(text)["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    assert {command.split()[1] for command in commands} <= targets
+    assert all(command.startswith("make ") for command in commands)
