@@ -63,6 +63,7 @@ TASKS = (
     Task("bench-handler", "measure", "the report's pipeline and ours", "scripts.bench.handler"),
     Task("bench-gallery", "measure", "search in large galleries", "scripts.bench.gallery"),
     Task("bench-detection", "measure", "which faces are found", "scripts.bench.detection"),
+    Task("figures", "develop", "the documents' tables of figures", "scripts.cli.figures"),
     Task("check-imports", "develop", "who may import whom", "scripts.cli.check_imports"),
 )
 
