@@ -11,7 +11,10 @@ from pathlib import PurePosixPath
 PREFIX = "clips/"
 SUFFIX = ".h264"
 DEVICE_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-MAX_CLIP_ID_CHARS = 200
+MAX_KEY_BYTES = 1024  # S3's own limit: no clip's id can be longer
+MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999
+MAX_SEQUENCE = 2**53
+_DIGITS = re.compile(r"[0-9]{1,16}")
 
 
 class ContractError(ValueError):
@@ -76,16 +79,16 @@ class ClipKey:
         Raises
         ------
         InvalidClipKey
-            When the key is not below `clips/<valid device id>/` or has no `.h264` name.
+            When the key is not below `clips/<valid device id>/` or does not end in `.h264`, or
+        is longer than S3 takes. Every other key belongs to a device, and is answered there.
         """
         parts = PurePosixPath(key).parts
-        clip_id = parts[-1].removesuffix(SUFFIX) if parts else ""
-        if not key.startswith(PREFIX) or not key.endswith(SUFFIX) or len(parts) < 3 or not clip_id:
-            raise InvalidClipKey(f"{key!r} is not clips/<device>/<date>/<clip>.h264")
-        if len(clip_id) > MAX_CLIP_ID_CHARS:
-            raise InvalidClipKey(
-                f"clip id of {len(clip_id)} characters, at most {MAX_CLIP_ID_CHARS}"
-            )
+        if not key.startswith(PREFIX) or not key.endswith(SUFFIX) or len(parts) < 3:
+            raise InvalidClipKey(f"{key!r:.300} is not clips/<device>/<date>/<clip>.h264")
+        if len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
+            raise InvalidClipKey(f"key of more than {MAX_KEY_BYTES} bytes: {key!r:.100}")
+        # `clips/lab/.h264` is a file without a name, but still somebody's clip.
+        clip_id = parts[-1].removesuffix(SUFFIX) or parts[-1]
         if not DEVICE_ID.fullmatch(parts[1]):
             raise InvalidClipKey(f"{parts[1]!r} in {key!r} is not a device id")
         return cls(parts[1], "/".join(parts[2:-1]), clip_id)
@@ -121,12 +124,16 @@ class ClipMetadata:
         Raises
         ------
         InvalidClipMetadata
-            When only a part is there or a value is not an integer.
+            When only a part is there, or a value is no plain number or out of bounds
+            (`MAX_TIME_MS`, `MAX_SEQUENCE`): anybody who may PUT writes these.
         """
         names = ("capture-start-ms", "capture-end-ms", "sequence")
         if not any(name in metadata for name in names):
             return None
-        try:
-            return cls(*(int(metadata[name]) for name in names))
-        except (KeyError, ValueError) as error:
-            raise InvalidClipMetadata(f"clip metadata {metadata!r}: {error!r}") from error
+        values = []
+        for name, most in zip(names, (MAX_TIME_MS, MAX_TIME_MS, MAX_SEQUENCE), strict=True):
+            text = metadata.get(name, "")
+            if not _DIGITS.fullmatch(text) or int(text) > most:
+                raise InvalidClipMetadata(f"clip metadata {name} is {text!r:.60}, not 0 to {most}")
+            values.append(int(text))
+        return cls(*values)

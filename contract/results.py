@@ -6,9 +6,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
 
-from contract.clips import ContractError
+from contract.clips import (
+    MAX_KEY_BYTES,
+    MAX_TIME_MS,
+    ContractError,
+    InvalidDeviceId,
+    check_device_id,
+)
+from contract.decoding import Undecodable, from_value, parse
 
 SCHEMA = "facelab.result/1"
 
@@ -136,37 +142,31 @@ class Result:
 
     @classmethod
     def from_json(cls, text: str) -> Result:
-        """Read a message.
+        """Read a message. What it holds is checked: a queue is an open door.
 
         Raises
         ------
         InvalidResult
-            When it is not JSON, of another schema, or lacks or adds fields.
+            When it is not JSON, of another schema, lacks or adds fields, or a field is not
+            what this class says of it, in type or in size.
         """
         try:
-            fields = json.loads(text)
-            if fields["schema"] != SCHEMA:
-                raise InvalidResult(f"schema {fields['schema']!r}, this side reads {SCHEMA!r}")
-            fields["status"] = Status(fields["status"])
-            fields["faces"] = tuple(_face(face) for face in fields["faces"])
-            return cls(**fields)
-        except InvalidResult:
-            raise
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InvalidResult(f"not a result message: {error!r}") from error
+            fields = parse(text)
+            schema = fields.get("schema") if isinstance(fields, dict) else None
+            if schema != SCHEMA:
+                raise InvalidResult(f"schema {schema!r:.60}, this side reads {SCHEMA!r}")
+            return _checked(from_value(cls, fields))
+        except (Undecodable, InvalidDeviceId) as error:
+            raise InvalidResult(f"not a result message: {error}") from error
 
 
-def _identity(fields: dict[str, Any]) -> Identity:
-    person = fields.pop("person")
-    status = Status(fields.pop("status"))
-    return Identity(status=status, person=Person(**person) if person else None, **fields)
-
-
-def _face(fields: dict[str, Any]) -> Face:
-    return Face(
-        box=Box(**fields.pop("box")),
-        status=Status(fields.pop("status")),
-        online=_identity(fields.pop("online")),
-        custom=_identity(fields.pop("custom")),
-        **fields,
-    )
+def _checked(result: Result) -> Result:
+    check_device_id(result.device_id)
+    for name in ("clip_id", "key"):
+        if not 0 < len(getattr(result, name)) <= MAX_KEY_BYTES:
+            raise InvalidResult(f"{name} is not 1 to {MAX_KEY_BYTES} characters long")
+    for name in ("capture_start_ms", "capture_end_ms"):
+        moment = getattr(result, name)
+        if moment is not None and not 0 <= moment <= MAX_TIME_MS:
+            raise InvalidResult(f"{name} is {moment}, not 0 to {MAX_TIME_MS}")
+    return result

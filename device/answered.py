@@ -1,4 +1,4 @@
-"""Which clips have been answered: one id a line, remembered over restarts.
+"""Which clips have been answered: one id a line, as JSON, remembered over restarts.
 
 `messages.py` writes it, to show each result once; `camera.py` reads it, to let go of clips
 that it keeps until they are answered. The file stays small: only the newest ids count.
@@ -7,14 +7,21 @@ that it keeps until they are answered. The file stays small: only the newest ids
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import time
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
 from device.errors import DeviceError
+from device.private_files import make_private_folder, open_private, write_all
 
 FILE_NAME = "answered"
+LOCK_NAME = f".{FILE_NAME}.lock"
 KEEP = 20_000
+LOCK_TRIES = 5
+LOCK_PAUSE_S = 0.02
 
 
 class AlreadyReading(DeviceError):
@@ -26,14 +33,21 @@ class AnsweredUnusable(DeviceError):
 
 
 class Answered:
-    """The writer's side. `folder` is the spool folder of all devices."""
+    """The writer's side. `folder` is the spool folder of all devices.
+
+    An id is remembered at once; the file follows. Where the disk takes nothing, what is to be
+    written waits in memory, and goes out with the next `add` or `save` that succeeds.
+    """
 
     def __init__(self, folder: Path, device_id: str, keep: int = KEEP) -> None:
         self._device_id = device_id
-        self._path = folder / device_id / FILE_NAME
+        self.path = folder / device_id / FILE_NAME
         self._keep = keep
         self._ids: OrderedDict[str, None] = OrderedDict()
+        self._unwritten: list[str] = []
         self._lines = 0
+        self._file = -1
+        self._lock = -1
 
     def open(self) -> None:
         """Read what an earlier run left, and keep other processes from writing here.
@@ -43,57 +57,96 @@ class Answered:
         AlreadyReading, AnsweredUnusable
         """
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
             # The lock is a file of its own: compaction replaces the list.
-            self._lock = os.open(
-                self._path.with_name(f".{FILE_NAME}.lock"), os.O_RDWR | os.O_CREAT, 0o600
-            )
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for clip_id in AnsweredReader(self._path).new_ids():
-                self._remember(clip_id)
-            self._compact()
+            self._lock = open_private(self.path.with_name(LOCK_NAME), os.O_RDWR | os.O_CREAT)
+            _take(self._lock)
+            reader = AnsweredReader(self.path)
+            for one in reader.new_ids():
+                self._remember(one)
+                self._lines += 1
+            self._file = open_private(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            os.ftruncate(self._file, reader.offset)  # a power cut may have torn the last line
         except BlockingIOError as error:
             raise AlreadyReading(
                 f"another messages process already shows the results of {self._device_id}",
                 "stop it first: two would each get only some of the results",
             ) from error
         except OSError as error:
-            raise AnsweredUnusable(
-                f"can't write {self._path}: {error.strerror}",
-                "choose another folder with --spool or FACELAB_SPOOL",
-            ) from error
+            raise self._unusable(error) from error
 
     def close(self) -> None:
-        self._file.close()
-        os.close(self._lock)
+        """Write what is left, as far as the disk takes it, and let the file go."""
+        with suppress(AnsweredUnusable):  # it was told before
+            self.save()
+        for descriptor in (self._file, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._lock = -1
 
-    def __contains__(self, clip_id: str) -> bool:
-        return clip_id in self._ids
+    def __contains__(self, one: str) -> bool:
+        return one in self._ids
 
     def add(self, *ids: str) -> None:
-        """Remember what was shown: the clip's id and, where it differs, the result's."""
-        lines = []
+        """Remember what was shown: the clip's id and, where it differs, the result's.
+
+        Raises
+        ------
+        AnsweredUnusable
+            When the disk takes nothing now. It is remembered all the same, in memory.
+        """
         for one in dict.fromkeys(ids):
             self._remember(one)
-            lines.append(one.replace("\n", " ") + "\n")
-        self._file.write("".join(lines))
-        self._file.flush()
-        self._lines += len(lines)
-        if self._lines > 2 * self._keep:
-            self._file.close()
-            self._compact()
+            self._unwritten.append(one)
+        self.save()
 
-    def _remember(self, clip_id: str) -> None:
-        self._ids[clip_id] = None
+    def save(self) -> None:
+        """Write what could not be written before.
+
+        Raises
+        ------
+        AnsweredUnusable
+        """
+        if not self._unwritten:
+            return
+        try:
+            whole = os.fstat(self._file).st_size
+            try:
+                write_all(self._file, b"".join(_line(one) for one in self._unwritten))
+            except OSError:
+                os.ftruncate(self._file, whole)  # no torn line for the next one to follow
+                raise
+            self._lines += len(self._unwritten)
+            self._unwritten.clear()
+            if self._lines > 2 * self._keep:
+                self._compact()
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> AnsweredUnusable:
+        return AnsweredUnusable(
+            f"can't write {self.path}: {error.strerror}",
+            "make room; or choose another folder with --spool or FACELAB_SPOOL",
+        )
+
+    def _remember(self, one: str) -> None:
+        self._ids[one] = None
+        self._ids.move_to_end(one)
         if len(self._ids) > self._keep:
             self._ids.popitem(last=False)
 
     def _compact(self) -> None:
-        part = self._path.with_name(FILE_NAME + ".part")
-        part.write_text("".join(f"{clip_id}\n" for clip_id in self._ids), "utf-8")
-        part.replace(self._path)
-        self._lines = len(self._ids)
-        self._file = self._path.open("a", encoding="utf-8")
+        part = self.path.with_name(FILE_NAME + ".part")
+        new = open_private(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+        try:
+            write_all(new, b"".join(_line(one) for one in self._ids))
+            part.replace(self.path)
+        except OSError:
+            os.close(new)
+            part.unlink(missing_ok=True)
+            raise
+        os.close(self._file)
+        self._file, self._lines = new, len(self._ids)
 
 
 class AnsweredReader:
@@ -102,19 +155,65 @@ class AnsweredReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._inode = 0
-        self._offset = 0
+        self.offset = 0  # where the whole lines read so far end
 
     def new_ids(self) -> list[str]:
-        """Ids that were added since the last call; after a compaction, all that were kept."""
+        """Ids that were added since the last call; after a compaction, all that were kept.
+
+        Raises
+        ------
+        OSError
+            When the disk can't be read.
+        """
         try:
             with self._path.open("rb") as file:
-                inode = os.fstat(file.fileno()).st_ino
-                if inode != self._inode:
-                    self._inode, self._offset = inode, 0
-                file.seek(self._offset)
+                found = os.fstat(file.fileno())
+                if found.st_ino != self._inode or found.st_size < self.offset:
+                    self._inode, self.offset = found.st_ino, 0
+                file.seek(self.offset)
                 data = file.read()
         except FileNotFoundError:
             return []
         whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return whole.decode("utf-8", "replace").splitlines()
+        self.offset += len(whole)
+        lines = whole.split(b"\n")
+        return [one for one in map(_id_of, lines) if one is not None]
+
+    def viewer_is_running(self) -> bool:
+        """Whether a messages process shows this device's results now, by the lock it holds."""
+        try:
+            lock = os.open(self._path.with_name(LOCK_NAME), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+
+def _take(lock: int) -> None:
+    """Lock for writing; a camera that looks whether somebody does holds it for an instant."""
+    for _ in range(LOCK_TRIES):
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE_S)
+    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _line(one: str) -> bytes:
+    # JSON, in ASCII: whatever an id contains, it is one line.
+    return json.dumps(one).encode("ascii") + b"\n"
+
+
+def _id_of(line: bytes) -> str | None:
+    """None for an empty or torn line. A line without quotes is from an earlier version."""
+    if not line.startswith(b'"'):
+        return line.decode("utf-8", "replace") or None
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

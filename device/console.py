@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from threading import Lock
 from typing import Any, TextIO
+
+from contract.printable import json_line, printable
 
 
 class Console:
     """Lines from several threads, whole and in order.
 
     With `as_json`, `event` prints objects and `say` is silent; otherwise the other way
-    round. `log` is a file that gets everything that is printed.
+    round. `log` is a file that gets everything that is printed. Whatever a line holds, it
+    stays one line and does nothing to the terminal.
     """
 
     def __init__(
@@ -25,34 +27,57 @@ class Console:
         self._out = out or sys.stdout
         self._log = log
         self._lock = Lock()
-        self._closed = False
+        self._ended: list[TextIO] = []
+        self._failing: list[TextIO] = []
         self.interactive = not as_json and self._out.isatty()
 
     def say(self, *lines: str) -> None:
         """Lines for people, printed together."""
         if lines and not self._as_json:
-            self._print("\n".join(lines))
+            self._print("\n".join(map(printable, lines)))
 
     def event(self, name: str, **fields: Any) -> None:
         """One JSON object: `{"event": name, …}`."""
         if self._as_json:
-            line = {"event": name, **fields}
-            self._print(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+            self._print(json_line({"event": name, **fields}))
 
     def _print(self, text: str) -> None:
         with self._lock:
             for stream in (self._out, self._log):
-                if stream is None or (self._closed and stream is self._out):
-                    continue
-                try:
-                    stream.write(text + "\n")
-                    stream.flush()
-                except BrokenPipeError:
-                    # `| head` has seen enough. Recording goes on.
-                    self._closed = True
+                if stream is not None and not _among(stream, self._ended):
+                    self._write(stream, text)
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        try:
+            try:
+                stream.write(text + "\n")
+            except UnicodeEncodeError:  # a terminal of another encoding
+                stream.write(text.encode("ascii", "backslashreplace").decode() + "\n")
+            stream.flush()
+        except BrokenPipeError:
+            self._ended.append(stream)  # `| head` has seen enough; recording goes on
+        except OSError as error:
+            # A full disk, say: each line is tried again, and the trouble told once.
+            if not _among(stream, self._failing):
+                self._failing.append(stream)
+                warn(f"can't write {getattr(stream, 'name', 'the output')}: {error.strerror}")
+        else:
+            self._failing = [one for one in self._failing if one is not stream]
+
+
+def _among(stream: TextIO, streams: list[TextIO]) -> bool:
+    return any(stream is one for one in streams)
+
+
+def warn(text: str) -> None:
+    """One line on stderr."""
+    try:
+        print(f"error: {printable(text)}", file=sys.stderr)
+    except (OSError, ValueError):
+        return  # nobody listens
 
 
 def fail(error: Exception) -> int:
     """Tell an error in one line on stderr; return the exit status."""
-    print(f"error: {error}", file=sys.stderr)
+    warn(str(error))
     return 2

@@ -6,11 +6,12 @@ import queue
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import Any, Protocol
 
 from cloud.switch import Switch
 from device.backoff import Backoff
-from device.problems import Kind, Problem, problem_of
+from device.crew import Crew, Failed, describe
+from device.problems import Kind, Problem, problem_of, strange_answer
 
 BATCH = 10
 # Not the 20 that SQS allows: a poll that its process left behind (killed, restarted) can still
@@ -69,10 +70,13 @@ class SqsQueue:
         answer = self._call(
             "receive_message", MaxNumberOfMessages=BATCH, WaitTimeSeconds=min(wait_s, WAIT_S)
         )
-        return [
-            Message(message["Body"], message["MessageId"], message["ReceiptHandle"])
-            for message in answer.get("Messages", [])
-        ]
+        try:
+            return [
+                Message(message["Body"], message["MessageId"], message["ReceiptHandle"])
+                for message in answer.get("Messages", [])
+            ]
+        except (AttributeError, KeyError, TypeError) as error:
+            raise strange_answer(f"queue {self.name}") from error
 
     def delete(self, messages: list[Message]) -> list[Message]:
         """Delete up to ten messages; return those that the queue did not delete.
@@ -84,6 +88,19 @@ class SqsQueue:
         entries = [{"Id": str(n), "ReceiptHandle": m.receipt} for n, m in enumerate(messages)]
         answer = self._call("delete_message_batch", Entries=entries)
         return [messages[int(failed["Id"])] for failed in answer.get("Failed", [])]
+
+    def release(self, messages: list[Message]) -> None:
+        """Let up to ten messages that were received, but not handled, come again at once.
+
+        Raises
+        ------
+        Problem
+        """
+        entries = [
+            {"Id": str(n), "ReceiptHandle": m.receipt, "VisibilityTimeout": 0}
+            for n, m in enumerate(messages)
+        ]
+        self._call("change_message_visibility_batch", Entries=entries)
 
     def _call(self, operation: str, **arguments: Any) -> dict:
         self.prepare()
@@ -97,10 +114,18 @@ class SqsQueue:
 
     def _problem(self, error: Exception) -> Problem:
         problem = problem_of(error, f"queue {self.name}")
-        if problem.kind is Kind.CREDENTIALS:
+        if problem.kind in (Kind.CREDENTIALS, Kind.DENIED):
             self._switch.renew()
             self._client = None
         return problem
+
+
+class Source(Protocol):
+    """What a poller needs of a queue; `SqsQueue` is one."""
+
+    def receive(self, wait_s: int) -> list[Message]: ...
+    def delete(self, messages: list[Message]) -> list[Message]: ...
+    def release(self, messages: list[Message]) -> None: ...
 
 
 class Deleter:
@@ -112,10 +137,10 @@ class Deleter:
     def __init__(self, delete: Callable[[list[Message]], list[Message]]) -> None:
         self._delete = delete
         self._handled: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self._thread = Thread(target=self._run, name="delete", daemon=True)
+        self._thread: Thread | None = None
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self, crew: Crew) -> None:
+        self._thread = crew.start("delete", self._run)
 
     def add(self, message: Message) -> None:
         self._handled.put(message)
@@ -123,7 +148,7 @@ class Deleter:
     def finish(self, timeout_s: float) -> None:
         """Delete what is left, as far as that is possible in time."""
         self._handled.put(None)
-        if self._thread.ident is not None:  # Ctrl-C may come before the first poll began
+        if self._thread is not None:  # Ctrl-C may come before the first poll began
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
@@ -140,7 +165,7 @@ class Deleter:
             if batch:
                 try:
                     self._delete(batch)
-                except Problem:
+                except Exception:  # noqa: S112  whatever it is: they come again
                     continue
 
 
@@ -150,16 +175,18 @@ class Poller:
     `handle` is called with each message and returns whether it may be deleted. `idle` is
     called when a long poll brought nothing, `trouble` with a Problem when polling fails in a
     new way, and with None when it works again; `alive` in each round, whatever it brought.
+    `failed` is told when a thread of it ends by a fault of ours: the program has to end then.
     """
 
     def __init__(
         self,
-        source: SqsQueue,
+        source: Source,
         handle: Callable[[Message], bool],
         idle: Callable[[], None],
         trouble: Callable[[Problem | None], None],
         alive: Callable[[], None] = lambda: None,
         backoff: Backoff = Backoff(),  # noqa: B008  frozen
+        failed: Failed = lambda name, why: None,
     ) -> None:
         self._source = source
         self._handle = handle
@@ -168,39 +195,77 @@ class Poller:
         self._alive = alive
         self._backoff = backoff
         self._deleter = Deleter(source.delete)
+        self._crew = Crew(failed)
         self._handling = Lock()
+        self._failures = 0
+        self._told = ""
+
+    def start(self, stop: Event, wait_s: int) -> Thread:
+        """`run` in a thread, which a long poll does not let hold up the end of the program."""
+        return self._crew.start("poll", lambda: self.run(stop, wait_s))
+
+    def start_deleting(self) -> None:
+        """Begin to delete in the background; `run` does it by itself."""
+        self._deleter.start(self._crew)
 
     def run(self, stop: Event, wait_s: int) -> None:
         """Poll until `stop` is set. Blocks up to `wait_s` seconds in a long poll."""
-        self._deleter.start()
-        failures = 0
-        told = ""
+        self.start_deleting()
         while not stop.is_set():
+            pause_s = self.poll_once(stop, wait_s)
+            if pause_s:
+                stop.wait(pause_s)
+
+    def poll_once(self, stop: Event, wait_s: int) -> float:
+        """One round; returns how many seconds to pause before the next one.
+
+        What it received when `stop` is set goes back to the queue at once: the next viewer
+        is not to wait until the queue gives up on this one.
+        """
+        try:
             self._alive()
-            try:
-                messages = self._source.receive(wait_s)
-            except Problem as problem:
-                failures += 1
-                if str(problem) != told:
-                    told = str(problem)
-                    self._trouble(problem)
-                stop.wait(self._backoff.wait_s(failures))
-                continue
-            if told:
-                told = ""
-                self._trouble(None)
-            failures = 0
+            messages = self._source.receive(wait_s)
+            self._works()
             if not messages:
                 self._idle()
-            for message in messages:
-                with self._handling:
-                    if stop.is_set():
-                        break
-                    if self._handle(message):
-                        self._deleter.add(message)
+            self._take(messages, stop)
+        except Problem as problem:
+            return self._fails(problem)
+        except Exception as error:  # a fault of ours: told, and the next message has its turn
+            return self._fails(Problem(Kind.STRANGE, describe(error)))
+        return 0.0
 
     def finish(self, timeout_s: float = 5.0) -> None:
         """Delete what was handled. Call it after `stop` was set."""
-        with self._handling:  # a message that was just shown is still to be deleted
-            pass
+        # A message that was just shown is still to be deleted, the ones behind it released.
+        if self._handling.acquire(timeout=timeout_s):
+            self._handling.release()
         self._deleter.finish(timeout_s)
+
+    def _take(self, messages: list[Message], stop: Event) -> None:
+        with self._handling:
+            for number, message in enumerate(messages):
+                if not stop.is_set() and self._handle(message):
+                    self._deleter.add(message)
+                elif stop.is_set():
+                    self._release(messages[number:])
+                    return
+
+    def _works(self) -> None:
+        self._failures = 0
+        if self._told:
+            self._told = ""
+            self._trouble(None)
+
+    def _fails(self, problem: Problem) -> float:
+        self._failures += 1
+        if str(problem) != self._told:
+            self._told = str(problem)
+            self._trouble(problem)
+        return self._backoff.wait_s(self._failures)
+
+    def _release(self, messages: list[Message]) -> None:
+        try:
+            self._source.release(messages)
+        except Exception:
+            return  # they come again when the queue's patience is over

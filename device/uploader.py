@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from threading import Lock
 from typing import Any
 
 from cloud.switch import Switch
 from device.clock import Clock
-from device.problems import Kind, Problem, problem_of
+from device.problems import Kind, Problem, problem_of, strange_answer
 from device.spool import ClipRecord
 
 CONTENT_TYPE = "video/h264"
@@ -65,7 +66,10 @@ class S3Uploader:
                 try:
                     self._bucket = self._switch.bucket
                 except Exception as error:
-                    raise self._problem(error, self._where) from error
+                    problem = self._problem(error, self._where)
+                    if problem.kind is Kind.REFUSED:  # not of a clip: no clip was sent
+                        problem = strange_answer(self._where)
+                    raise problem from error
             return self._bucket
 
     def __call__(self, record: ClipRecord, data: bytes) -> None:
@@ -74,6 +78,8 @@ class S3Uploader:
         Raises
         ------
         Problem
+            `refused` only when S3 itself will not have this object. An answer without the
+            clip's checksum or ETag is not S3's, whatever its status says.
         """
         client = self.prepare()
         bucket = self.bucket()
@@ -90,8 +96,8 @@ class S3Uploader:
             )
         except Exception as error:
             raise self._problem(error, f"bucket {bucket}") from error
-        if answer.get("ChecksumSHA256", record.sha256) != record.sha256:
-            raise Problem(Kind.BUSY, f"bucket {bucket} got other bytes", "sending the clip again")
+        if not _confirms(answer, record, data):
+            raise strange_answer(f"bucket {bucket}")
 
     @property
     def _where(self) -> str:
@@ -99,8 +105,17 @@ class S3Uploader:
 
     def _problem(self, error: Exception, where: str) -> Problem:
         problem = problem_of(error, where)
-        if problem.kind is Kind.CREDENTIALS:
+        if problem.kind in (Kind.CREDENTIALS, Kind.DENIED):
             with self._lock:
                 self._switch.renew()
                 self._client = None
         return problem
+
+
+def _confirms(answer: dict[str, Any], record: ClipRecord, data: bytes) -> bool:
+    """Whether an answer to a PUT shows that S3 has these bytes."""
+    checksum = answer.get("ChecksumSHA256")
+    if checksum is not None:
+        return checksum == record.sha256
+    etag = str(answer.get("ETag", "")).strip('"')
+    return etag == hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -4,23 +4,8 @@ from __future__ import annotations
 
 from botocore import exceptions as boto
 
+from cloud.causes import Kind, cause_of_exception
 from scripts.errors import LabError
-
-STALE_CODES = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "InvalidToken",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
-DENIED_CODES = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
-CREDENTIALS_HINT = (
-    "name a profile in AWS_PROFILE (a line of .env will do), or run `aws configure` "
-    "or `aws sso login`"
-)
 
 
 class CloudError(LabError):
@@ -31,8 +16,12 @@ class NoCredentials(CloudError):
     """There are no credentials, or they can't be used."""
 
 
+class WrongClock(CloudError):
+    """This machine's time is not that of AWS, so that nothing it signs is accepted."""
+
+
 class NoRegion(CloudError):
-    """Nothing says which AWS region is meant."""
+    """Nothing says which AWS region is meant, or it says the wrong one."""
 
 
 class AccessDenied(CloudError):
@@ -40,52 +29,48 @@ class AccessDenied(CloudError):
 
 
 class Unreachable(CloudError):
-    """Nothing answers at the endpoint."""
+    """Nothing answers at the endpoint, or somebody else does."""
+
+
+_ERRORS: dict[Kind, type[CloudError]] = {
+    Kind.CREDENTIALS: NoCredentials,
+    Kind.CLOCK: WrongClock,
+    Kind.REGION: NoRegion,
+    Kind.DENIED: AccessDenied,
+    Kind.NETWORK: Unreachable,
+    Kind.STRANGE: Unreachable,
+    Kind.TLS: Unreachable,
+}
+_RIGHTS = (
+    "the one who runs this needs rights on CloudFormation, S3, Lambda, ECR, IAM roles, "
+    "DynamoDB, SQS and CloudWatch Logs"
+)
 
 
 def explain(error: boto.BotoCoreError | boto.ClientError) -> CloudError:
     """The error in words that a person can act on."""
-    if isinstance(error, boto.ClientError):
-        return _refusal(error)
+    cause = cause_of_exception(error)
+    kind = _ERRORS.get(cause.kind, CloudError)
     text = " ".join(str(error).split())
-    if isinstance(error, boto.NoRegionError):
-        return NoRegion(
-            "no AWS region is chosen", "AWS_REGION=eu-central-1 in .env, or one in the profile"
-        )
-    if isinstance(
-        error,
-        (
-            boto.CredentialRetrievalError,
-            boto.NoCredentialsError,
-            boto.PartialCredentialsError,
-            boto.ProfileNotFound,
-            boto.SSOError,
-            boto.TokenRetrievalError,
-        ),
-    ):
-        return NoCredentials(f"no usable AWS credentials: {text}", CREDENTIALS_HINT)
-    if isinstance(error, (boto.ConnectionError, boto.HTTPClientError)):
-        hint = (
-            "is there a network, and is the region called that?"
-            if ".amazonaws.com" in text
-            else "`make up` starts the lab"
-        )
-        return Unreachable(text, hint)
-    return CloudError(f"the cloud: {text}", "`make status` shows what is up")
+    if isinstance(error, boto.ClientError):
+        return _refusal(error, kind, cause.told("the cloud"), cause.hint)
+    if cause.kind is Kind.NETWORK:
+        is_aws = ".amazonaws.com" in text
+        hint = "is there a network, and is the region called that?"
+        return Unreachable(text, hint if is_aws else "`make up` starts the lab")
+    if "{where}" in cause.what:
+        return kind(f"{cause.told('the cloud')}: {text}", cause.hint)
+    return kind(cause.what, cause.hint)
 
 
-def _refusal(error: boto.ClientError) -> CloudError:
+def _refusal(error: boto.ClientError, kind: type[CloudError], told: str, hint: str) -> CloudError:
     code = str(error.response.get("Error", {}).get("Code", ""))
-    message = error.response.get("Error", {}).get("Message", "")
-    if code in STALE_CODES:
-        return NoCredentials(f"AWS does not accept the credentials: {code}", CREDENTIALS_HINT)
-    if code in DENIED_CODES:
-        return AccessDenied(
-            f"not allowed: {error.operation_name}: {message or code}",
-            "the one who runs this needs rights on CloudFormation, S3, Lambda, ECR, IAM roles, "
-            "DynamoDB, SQS and CloudWatch Logs",
+    message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())
+    if kind is AccessDenied:
+        return AccessDenied(f"not allowed: {error.operation_name}: {message or code}", _RIGHTS)
+    if kind is CloudError:
+        return CloudError(
+            f"the cloud answered {error.operation_name} with {code}: {message}",
+            hint or "`make status` shows what is up; `make up` brings it up",
         )
-    return CloudError(
-        f"the cloud answered {error.operation_name} with {code}: {message}",
-        "`make status` shows what is up; `make up` brings it up",
-    )
+    return kind(f"{told}: {error.operation_name}: {code} {message}".strip(), hint)

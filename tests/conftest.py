@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from cloud.switch import Switch, read_switch
 from scripts.paths import ROOT, import_roots
 
 T = TypeVar("T")
+
+# How long an example takes says nothing on a machine that does other work.
+settings.register_profile("facelab", deadline=None)
+settings.load_profile("facelab")
 
 
 def wait_until(condition: Callable[[], T], seconds: float, what: str) -> T:

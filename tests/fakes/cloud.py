@@ -171,6 +171,8 @@ class FakeCloud:
             return 200, {"Messages": self._receive(queue, arguments)}
         if operation == "DeleteMessageBatch":
             return 200, self._delete(queue, arguments["Entries"])
+        if operation == "ChangeMessageVisibilityBatch":
+            return 200, self._change_visibility(queue, arguments["Entries"])
         return 400, {"__type": f"com.amazonaws.sqs#UnsupportedOperation{operation}"}
 
     def _receive(self, queue: str, arguments: dict) -> list[dict]:
@@ -204,6 +206,15 @@ class FakeCloud:
             receipts = {entry["ReceiptHandle"] for entry in entries}
             letters = self.queues[queue]
             self.queues[queue] = [e for e in letters if e.receipt not in receipts]
+            self.changed.notify_all()
+        return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
+
+    def _change_visibility(self, queue: str, entries: list[dict]) -> dict:
+        with self.changed:
+            timeouts = {one["ReceiptHandle"]: one["VisibilityTimeout"] for one in entries}
+            for letter in self.queues[queue]:
+                if letter.receipt in timeouts:
+                    letter.visible_at = time.monotonic() + timeouts[letter.receipt]
             self.changed.notify_all()
         return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
 
@@ -275,6 +286,8 @@ def _answer(
     request: BaseHTTPRequestHandler, status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     request.send_response(status)
+    for name in ("x-amz-request-id", "x-amzn-RequestId"):  # S3 says the one, SQS and STS the other
+        request.send_header(name, "R3QU35T")
     for name, value in headers.items():
         request.send_header(name, value)
     request.send_header("Content-Length", str(len(body)))

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.clips import (
     ClipKey,
@@ -39,6 +41,7 @@ def test_device_id_that_could_not_name_a_queue(device_id):
         ("clips/lab/2026-11-22/größe.h264", "größe"),
         ("clips/lab/by-hand.h264", "by-hand"),
         ("clips/lab/2026-11-22/two.dots.h264", "two.dots"),
+        ("clips/lab/" + "x" * 1008 + ".h264", "x" * 1008),
     ],
 )
 def test_clip_dropped_by_hand_is_still_a_clip(key, clip_id):
@@ -52,12 +55,11 @@ def test_clip_dropped_by_hand_is_still_a_clip(key, clip_id):
         "",
         "clips/",
         "clips/lab.h264",
-        "clips/lab/.h264",
         "clips/Not A Device/2026-11-22/x.h264",
         "clips/../secrets/x.h264",
         "gallery/lab/x.h264",
         "clips/lab/2026-11-22/x.txt",
-        "clips/lab/2026-11-22/" + "x" * 201 + ".h264",
+        "clips/lab/2026-11-22/" + "é" * 501 + ".h264",
     ],
 )
 def test_key_that_names_no_device_or_clip(key):
@@ -84,3 +86,19 @@ def test_object_without_metadata_has_none():
 def test_half_metadata_is_refused(metadata):
     with pytest.raises(InvalidClipMetadata):
         ClipMetadata.from_s3(metadata)
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "9" * 17, "-1", "1_0", " 1", "1.0", "٣", "", "0x1"])
+@pytest.mark.parametrize("name", ["capture-start-ms", "capture-end-ms", "sequence"])
+def test_a_number_that_is_out_of_bounds_or_no_plain_number_is_refused(name, value):
+    metadata = ClipMetadata(CAPTURED_MS, CAPTURED_MS + 500, 12).to_s3() | {name: value}
+    with pytest.raises(InvalidClipMetadata) as raised:
+        ClipMetadata.from_s3(metadata)
+    assert len(str(raised.value)) < 200
+
+
+@given(st.text(max_size=300))
+def test_every_key_below_a_device_that_s3_takes_is_that_device_s_clip(name):
+    key = f"clips/lab/{name}.h264"
+    if len(key.encode()) <= 1024:
+        assert ClipKey.parse(key).device_id == "lab"

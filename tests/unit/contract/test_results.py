@@ -1,6 +1,9 @@
 import json
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.results import Box, Face, Identity, InvalidResult, Person, Result, Status
 
@@ -47,3 +50,77 @@ def test_unknown_field_is_refused_rather_than_dropped():
     fields = json.loads(result().to_json()) | {"extra": 1}
     with pytest.raises(InvalidResult, match="extra"):
         Result.from_json(json.dumps(fields))
+
+
+def changed(**fields) -> str:
+    return json.dumps(json.loads(result().to_json()) | fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"clip_id": None},
+        {"clip_id": 7},
+        {"clip_id": ""},
+        {"clip_id": "x" * 1025},
+        {"clip_id": "\ud800"},
+        {"device_id": ["lab"]},
+        {"device_id": "../lab"},
+        {"capture_end_ms": 10**400},
+        {"capture_end_ms": -1},
+        {"capture_end_ms": 1.5},
+        {"capture_start_ms": True},
+        {"reason": "x" * 5000},
+        {"stages_ms": {"decode": "fast"}},
+        {"stages_ms": [1]},
+        {"cold_start": "no"},
+        {"status": ["recognized"]},
+        {"status": "recognised"},
+        {"faces": {}},
+        {"faces": [{}] * 1001},
+        {"models": {"gallery": None}},
+        {"sequence": 2**60},
+    ],
+    ids=lambda fields: ascii(fields)[:40],
+)
+def test_a_field_of_another_type_or_size_is_refused(fields):
+    with pytest.raises(InvalidResult) as raised:
+        Result.from_json(changed(**fields))
+    assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"a":' * 100_000, "NaN", "9" * 5000, '"' + "x" * 2_000_000 + '"'],
+    ids=["deep list", "deep object", "NaN", "digits", "huge"],
+)
+def test_a_message_too_deep_or_too_large_is_refused(text):
+    with pytest.raises(InvalidResult):
+        Result.from_json(text)
+
+
+def test_not_a_number_is_no_score():
+    with pytest.raises(InvalidResult):
+        Result.from_json(result().to_json().replace("0.93", "NaN"))
+    with pytest.raises(InvalidResult):
+        Result.from_json(result().to_json().replace("0.93", "1e999"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(sorted(Result.__dataclass_fields__)), JSON)
+def test_any_value_in_any_field_is_a_result_or_a_refusal(name, value):
+    with suppress(InvalidResult):
+        read = Result.from_json(changed(**{name: value}))
+        assert Result.from_json(read.to_json()) == read
+
+
+@given(st.text(st.characters(), max_size=200))
+def test_any_text_is_a_result_or_a_refusal(text):
+    with suppress(InvalidResult):
+        Result.from_json(text)

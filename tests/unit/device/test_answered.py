@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from device.answered import FILE_NAME, AlreadyReading, Answered, AnsweredReader
+from device.answered import FILE_NAME, AlreadyReading, Answered, AnsweredReader, AnsweredUnusable
 
 
 def opened(folder: Path, keep: int = 5) -> Answered:
@@ -64,3 +69,71 @@ def test_two_viewers_of_one_device_would_steal_from_each_other(tmp_path: Path):
 
 def test_a_missing_file_has_no_ids(tmp_path: Path):
     assert AnsweredReader(tmp_path / "none").new_ids() == []
+
+
+@pytest.mark.parametrize("one", ["a\x0bb", "a\nb", "a\x85b", "a\u2028b", '"', "\ud800", "é", ""])
+def test_an_id_is_the_same_one_after_a_restart_whatever_it_holds(tmp_path: Path, one: str):
+    first = opened(tmp_path)
+    first.add(one)
+    first.add("next")
+    first.close()
+    second = opened(tmp_path)
+    assert one in second
+    second.close()
+    assert AnsweredReader(tmp_path / "lab" / FILE_NAME).new_ids() == [one, "next"]
+
+
+@given(st.lists(st.text(st.characters(), max_size=10), max_size=5, unique=True))
+def test_any_ids_are_read_as_they_were_written(ids: list[str]):
+    with tempfile.TemporaryDirectory() as folder:
+        answered = opened(Path(folder))
+        for one in ids:
+            answered.add(one)
+        answered.close()
+        assert AnsweredReader(Path(folder) / "lab" / FILE_NAME).new_ids() == ids
+
+
+def test_a_full_disk_costs_no_id_and_freeing_space_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    answered = opened(tmp_path)
+    answered.add("before")
+
+    def full(descriptor: int, data: bytes) -> None:
+        os.write(descriptor, bytes(data)[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("device.answered.write_all", full)
+        for one in ("first", "second"):
+            with pytest.raises(AnsweredUnusable, match="make room"):
+                answered.add(one)
+            assert one in answered
+    assert AnsweredReader(tmp_path / "lab" / FILE_NAME).new_ids() == ["before"]
+    answered.add("third")
+    answered.close()
+    everything = ["before", "first", "second", "third"]
+    assert AnsweredReader(tmp_path / "lab" / FILE_NAME).new_ids() == everything
+
+
+def test_the_camera_knows_whether_somebody_shows_results(tmp_path: Path):
+    reader = AnsweredReader(tmp_path / "lab" / FILE_NAME)
+    assert not reader.viewer_is_running()
+    answered = opened(tmp_path)
+    assert reader.viewer_is_running()
+    answered.close()
+    assert not reader.viewer_is_running()
+
+
+def test_what_was_shown_is_nobody_else_s_to_read(tmp_path: Path):
+    previous = os.umask(0)
+    try:
+        answered = opened(tmp_path / "spool", keep=1)
+        for one in "abcdef":
+            answered.add(one)  # compacted on the way
+        answered.close()
+    finally:
+        os.umask(previous)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.rglob("*")}
+    assert {modes.pop("spool"), modes.pop("lab")} == {"0o700"}
+    assert set(modes.values()) == {"0o600"}

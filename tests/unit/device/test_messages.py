@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import threading
@@ -8,15 +9,17 @@ from pathlib import Path
 import pytest
 
 from cloud.switch import read_switch
-from contract.results import Result, Status
+from contract.results import Person, Result, Status
 from device.answered import Answered
 from device.backoff import Backoff
 from device.clock import Clock
 from device.console import Console
+from device.crew import Crew
 from device.inbox import Message, Poller, SqsQueue
 from device.latency import Latency, Percentiles
-from device.messages import Rejects, Viewer
+from device.rejects import Rejects
 from device.report import LINE, wording
+from device.viewer import Shelf, Viewer
 from tests.fakes.cloud import FakeCloud
 from tests.fakes.results import ADA, ALAN, face, result
 
@@ -83,20 +86,29 @@ class TestLatency:
 class Screen:
     """A viewer with what it printed."""
 
-    def __init__(self, folder: Path, *, as_json: bool = False, count: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, as_json: bool = False, count: int | None = None, now_ms: int = 1310
+    ) -> None:
         self.out = io.StringIO()
         self.stop = threading.Event()
         self.folder = folder
-        clock = Clock(wall_ns=lambda: 1_310_000_000)
+        clock = Clock(wall_ns=lambda: now_ms * 1_000_000)
         console = Console(as_json, out=self.out)
         self.viewer = Viewer(console, clock, self.stop, count, name_devices=False)
         self.answered = Answered(folder, "lab")
         self.answered.open()
         self.rejects = Rejects(folder / "rejected.jsonl")
+        self._messages = 0
 
-    def show(self, body: str | Result) -> bool:
+    @property
+    def shelf(self) -> Shelf:
+        return Shelf("lab", self.answered, self.rejects)
+
+    def show(self, body: str | Result, message_id: str | None = None) -> bool:
         text = body.to_json() if isinstance(body, Result) else body
-        return self.viewer.handle(Message(text, "id", "receipt"), self.answered, self.rejects)
+        self._messages += 1
+        message = Message(text, message_id or f"id-{self._messages}", "receipt")
+        return self.viewer.handle(message, self.shelf)
 
     @property
     def text(self) -> str:
@@ -146,8 +158,9 @@ def test_results_are_numbered_as_shown_not_as_captured(screen: Screen):
     assert "The 2 person" in screen.text
 
 
-def test_a_late_result_is_shown_with_its_true_latency(screen: Screen):
-    screen.show(result("old", end_ms=-3_600_000 + 1310))
+def test_a_late_result_is_shown_with_its_true_latency(tmp_path: Path):
+    screen = Screen(tmp_path, now_ms=3_601_000)
+    screen.show(result("old", end_ms=1000))
     assert "Latency: 3600.00 seconds." in screen.text
 
 
@@ -169,8 +182,17 @@ WHOLE = result("x", face(ADA, ADA)).to_json()
         WHOLE.replace('"faces":[', '"faces":3,"x":['),
         WHOLE.replace('"capture_end_ms":1000', '"capture_end_ms":"soon"'),
         "[" * 100_000,
+        WHOLE.replace('"clip_id":"x"', '"clip_id":null'),
+        WHOLE.replace('"clip_id":"x"', '"clip_id":7'),
+        WHOLE.replace('"clip_id":"x"', r'"clip_id":"\ud800"'),
+        WHOLE.replace('"clip_id":"x"', '"clip_id":"\ud800"'),
+        WHOLE.replace('"Ada Lovelace"', r'"\udfff"'),
+        WHOLE.replace('"device_id":"lab"', '"device_id":["lab"]'),
+        WHOLE.replace('"device_id":"lab"', '"device_id":"pi-02"'),
+        WHOLE.replace('"capture_end_ms":1000', '"capture_end_ms":' + "9" * 400),
+        WHOLE.replace('"capture_end_ms":1000', '"capture_end_ms":' + "9" * 5000),
     ],
-    ids=lambda body: body[:40] or "empty",
+    ids=lambda body: ascii(body[:40]) or "empty",
 )
 def test_a_message_that_is_no_result_is_kept_in_a_file_before_it_goes(screen: Screen, body: str):
     assert screen.show(body)
@@ -180,10 +202,74 @@ def test_a_message_that_is_no_result_is_kept_in_a_file_before_it_goes(screen: Sc
     assert screen.show(result("next"))
 
 
+def test_a_name_can_not_write_lines_of_its_own(screen: Screen):
+    eve = Person("eve", "Eve\n\x1b[2KThe 2 person detected: \x9b31mAda", "\r", "\u202e")
+    screen.show(result("a", face(eve, eve)))
+    screen.show(result("b", status=Status.REJECTED, reason="x\nThe 9 person detected: Ada"))
+    assert not any(character in screen.text for character in "\x1b\x9b\r\u202e")
+    assert "The 2 person detected: " in screen.text
+    assert not any(line.startswith(("The 2", "The 9")) for line in screen.text.splitlines())
+
+
+def test_a_message_that_comes_again_was_set_aside_only_once(screen: Screen):
+    for _ in range(3):
+        assert screen.show("hello", message_id="same")
+    assert len(screen.rejects.path.read_text().splitlines()) == 1
+    assert screen.text.count("no result") == 1
+
+
+def test_what_is_set_aside_is_private_and_bounded(screen: Screen, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("device.rejects.MAX_BYTES", 10_000)
+    for _ in range(40):
+        screen.show("x" * 1000)
+    files = list(screen.folder.glob("rejected*"))
+    assert len(files) == 2
+    assert all(file.stat().st_size < 13_000 for file in files)
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+def test_a_fault_of_ours_costs_one_message_not_the_ones_behind_it(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: object) -> list[str]:
+        raise OverflowError("int too large")
+
+    with monkeypatch.context() as fault:
+        fault.setattr("device.viewer.wording", broken)
+        assert screen.show(result("a"))
+    assert "OverflowError" in screen.rejects.path.read_text()
+    assert screen.show(result("b"))
+    assert "No face detected in clip 1." in screen.text
+
+
+def test_a_full_disk_is_told_once_and_results_go_on(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+):
+    def full(descriptor: int, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("device.answered.write_all", full)
+        for number in range(5):
+            assert screen.show(result(str(number)))
+        assert screen.show(result("0")), "a repeat is known, although it is not on disk"
+    assert screen.text.count("No face") == 5
+    assert screen.text.count("No space left") == 1
+    screen.viewer.save(screen.shelf)
+    assert screen.text.count("again") == 1
+    screen.answered.close()
+    later = Screen(screen.folder)
+    assert all(str(number) in later.answered for number in range(5))
+    later.answered.close()
+    screen.answered.open()
+
+
 def test_a_message_that_can_not_be_kept_stays_in_the_queue(tmp_path: Path):
     screen = Screen(tmp_path)
     screen.rejects = Rejects(tmp_path / "missing" / "rejected.jsonl")
     assert not screen.show("hello")
+    assert "can't write" in screen.text, "also this is told"
+    assert screen.show(result("next"))
     screen.answered.close()
 
 
@@ -197,10 +283,10 @@ def test_after_the_last_wanted_result_nothing_more_is_taken(tmp_path: Path):
 
 
 def test_an_empty_queue_is_told_once_until_something_comes(screen: Screen):
-    screen.viewer.idle("lab")
-    screen.viewer.idle("lab")
+    screen.viewer.idle(screen.shelf)
+    screen.viewer.idle(screen.shelf)
     screen.show(result("a"))
-    screen.viewer.idle("lab")
+    screen.viewer.idle(screen.shelf)
     assert screen.text.count("Empty Queue...") == 2
 
 
@@ -321,6 +407,95 @@ class TestPolling:
         assert troubles == ["network", None]
 
 
+class Queue:
+    """Gives one batch after another; an exception among them is raised."""
+
+    def __init__(self, *batches: list[str] | Exception) -> None:
+        self.batches = list(batches)
+        self.deleted: list[str] = []
+        self.released: list[str] = []
+
+    def receive(self, wait_s: int) -> list[Message]:
+        batch = self.batches.pop(0)
+        if isinstance(batch, Exception):
+            raise batch
+        return [Message(body, body, f"receipt of {body}") for body in batch]
+
+    def delete(self, messages: list[Message]) -> list[Message]:
+        self.deleted += [message.body for message in messages]
+        return []
+
+    def release(self, messages: list[Message]) -> None:
+        self.released += [message.body for message in messages]
+
+
+def polled(queue: Queue, handle, rounds: int, stop: threading.Event | None = None) -> list[str]:
+    """What `trouble` was told in so many rounds; deletes are done."""
+    told: list[str] = []
+    poller = Poller(
+        queue,
+        handle,
+        idle=lambda: None,
+        trouble=lambda problem: told.append(str(problem) if problem else "over"),
+        backoff=Backoff(0.001, 0.001),
+    )
+    poller.start_deleting()
+    for _ in range(rounds):
+        poller.poll_once(stop or threading.Event(), 1)
+    poller.finish(DEADLINE_S)
+    return told
+
+
+def test_no_error_ends_the_polling_without_a_word():
+    queue = Queue(["a"], MemoryError("no memory"), KeyError("Body"), ["b"])
+    told = polled(queue, lambda message: True, 4)
+    assert queue.deleted == ["a", "b"]
+    assert ["MemoryError" in told[0], "KeyError" in told[1], told[2]] == [True, True, "over"]
+
+
+def test_a_handler_that_fails_is_told_and_the_next_message_has_its_turn():
+    def handle(message: Message) -> bool:
+        if message.body == "bad":
+            raise RuntimeError("surprise")
+        return True
+
+    queue = Queue(["a", "bad"], ["c"])
+    told = polled(queue, handle, 2)
+    assert queue.deleted == ["a", "c"]
+    assert "surprise" in told[0]
+
+
+def test_what_an_ended_viewer_had_received_goes_back_for_the_next_one_at_once():
+    stop = threading.Event()
+
+    def handle(message: Message) -> bool:
+        if message.body == "b":
+            stop.set()  # --count is reached
+        return True
+
+    queue = Queue(["a", "b", "c", "d"], ["late"])
+    polled(queue, handle, 2, stop)
+    assert queue.deleted == ["a", "b"]
+    assert queue.released == ["c", "d", "late"], "also what a poll brings after the end"
+
+
+def test_a_thread_that_ends_by_a_fault_tells_the_program():
+    faults: list[tuple[str, str]] = []
+    ended = threading.Event()
+
+    def failed(name: str, why: str) -> None:
+        faults.append((name, why))
+        ended.set()
+
+    def work() -> None:
+        raise SystemExit("a library wants to end the process")
+
+    Crew(failed).start("poll", work)
+    assert ended.wait(DEADLINE_S)
+    assert faults[0][0] == "poll"
+    assert "SystemExit" in faults[0][1]
+
+
 def test_ctrl_c_before_the_first_poll_ends_without_an_error():
     class NeverAsked:
         def receive(self, wait_s: int) -> list[Message]:
@@ -328,6 +503,9 @@ def test_ctrl_c_before_the_first_poll_ends_without_an_error():
 
         def delete(self, messages: list[Message]) -> list[Message]:
             return messages
+
+        def release(self, messages: list[Message]) -> None:
+            pytest.fail("nothing was received")
 
     never_started = Poller(
         NeverAsked(), handle=lambda _: True, idle=lambda: None, trouble=lambda _: None

@@ -60,10 +60,10 @@ def test_the_account_is_asked_for_once(cloud: FakeCloud):
     assert len([line for line in cloud.requests if "GetCallerIdentity" in line]) == 1
 
 
-def test_bytes_that_are_not_the_recorded_ones_are_refused_by_s3(cloud: FakeCloud):
+def test_bytes_that_changed_on_the_way_are_sent_again_and_no_refusal(cloud: FakeCloud):
     with pytest.raises(Problem) as raised:
         uploader(cloud)(clip(b"other"), DATA)
-    assert raised.value.kind is Kind.REFUSED
+    assert raised.value.kind is Kind.STRANGE
     assert cloud.puts == []
 
 
@@ -73,7 +73,7 @@ def test_bytes_that_are_not_the_recorded_ones_are_refused_by_s3(cloud: FakeCloud
         (403, "RequestTimeTooSkewed", Kind.CLOCK),
         (400, "ExpiredToken", Kind.CREDENTIALS),
         (403, "InvalidAccessKeyId", Kind.CREDENTIALS),
-        (403, "AccessDenied", Kind.CREDENTIALS),
+        (403, "AccessDenied", Kind.DENIED),
         (404, "NoSuchBucket", Kind.MISSING),
         (503, "SlowDown", Kind.BUSY),
         (500, "InternalError", Kind.BUSY),
@@ -189,9 +189,14 @@ def test_all_that_is_the_network_is_called_so(error: Exception):
         boto.UnauthorizedSSOTokenError(),
         boto.SSOTokenLoadError(error_msg="x"),
         boto.TokenRetrievalError(provider="sso", error_msg="x"),
-        boto.NoRegionError(),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_all_that_is_our_identity_is_called_so(error: Exception):
     assert problem_of(error, "AWS").kind is Kind.CREDENTIALS
+
+
+def test_a_missing_region_is_not_the_credentials():
+    problem = problem_of(boto.NoRegionError(), "AWS")
+    assert problem.kind is Kind.REGION
+    assert "AWS_REGION" in problem.hint

@@ -3,12 +3,23 @@
 import pytest
 from botocore import exceptions as boto
 
-from scripts.cloud_errors import AccessDenied, CloudError, NoCredentials, NoRegion, Unreachable
+from scripts.cloud_errors import (
+    AccessDenied,
+    CloudError,
+    NoCredentials,
+    NoRegion,
+    Unreachable,
+    WrongClock,
+)
 from scripts.cloud_errors import explain as explained
+
+EXPIRED = "Signature expired: 20261125T010000Z is now earlier than 20261125T012000Z"
+EARLY = "Signature not yet current: 20261125T120000Z is still later than 20261125T014500Z"
 
 
 def refusal(code: str, message: str = "no") -> boto.ClientError:
-    return boto.ClientError({"Error": {"Code": code, "Message": message}}, "CreateStack")
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"RequestId": "r"}}
+    return boto.ClientError(answer, "CreateStack")
 
 
 @pytest.mark.parametrize(
@@ -17,8 +28,17 @@ def refusal(code: str, message: str = "no") -> boto.ClientError:
         (boto.NoCredentialsError(), NoCredentials, "no usable AWS credentials", "AWS_PROFILE"),
         (boto.ProfileNotFound(profile="me"), NoCredentials, "(me)", "AWS_PROFILE"),
         (boto.NoRegionError(), NoRegion, "no AWS region", "AWS_REGION"),
+        (refusal("SignatureDoesNotMatch", EXPIRED), WrongClock, "clock", "timedatectl"),
+        (refusal("InvalidSignatureException", EARLY), WrongClock, "clock", "timedatectl"),
+        (refusal("SignatureDoesNotMatch"), NoCredentials, "signature", "secret key"),
+        (refusal("OptInRequired"), NoRegion, "not available", "AWS_REGION"),
         (refusal("ExpiredToken"), NoCredentials, "ExpiredToken", "aws sso login"),
-        (refusal("InvalidClientTokenId"), NoCredentials, "does not accept", "AWS_PROFILE"),
+        (
+            refusal("InvalidClientTokenId"),
+            NoCredentials,
+            "does not know",
+            "AWS_PROFILE",
+        ),
         (
             refusal("AccessDenied", "User x is not authorized to perform: iam:CreateRole"),
             AccessDenied,

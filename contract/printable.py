@@ -1,0 +1,45 @@
+"""Text from outside, made safe to print: it can't move the cursor or begin a line.
+
+Names, keys and reasons may have been chosen by a stranger. Printed raw, an escape sequence or
+a line feed in one of them writes whatever else he likes onto the screen or into a log.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_UNSAFE = re.compile(
+    "["
+    "\x00-\x1f\x7f-\x9f"  # control characters: escape sequences, line feeds, C1's own
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what reorders the text around it
+    "\u200b\u2028\u2029\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # unseen, or line ends
+    "\ud800-\udfff"  # lone surrogates can't be written at all
+    "\U000e0000-\U000e007f"  # tags: a second, invisible alphabet
+    "]"
+)
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def printable(text: str) -> str:
+    """`text` as one line; what could act on a terminal or a log stands there as its escape."""
+    return _UNSAFE.sub(_escape, text)
+
+
+def json_line(value: Any) -> str:
+    """`value` as JSON on one line, readable, and as safe to print as `printable` text."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _UNSAFE.sub(_json_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    if code < 0x100:
+        return _SHORT.get(character, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1] if match[0] != "\x7f" else "\\u007f"

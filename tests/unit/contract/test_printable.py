@@ -1,0 +1,46 @@
+"""What strangers write stays one line and moves no cursor."""
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.printable import json_line, printable
+
+ANYTHING = st.text(st.characters(), max_size=40)  # lone surrogates included
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Ada\nThe 2 person detected: Eve", r"Ada\nThe 2 person detected: Eve"),
+        ("\x1b[2K\x1b[1AEve", r"\x1b[2K\x1b[1AEve"),
+        ("\x9b31m", r"\x9b31m"),
+        ("a\rb\x08", r"a\rb\x08"),
+        ("Ada\u202eevE", r"Ada\u202eevE"),
+        ("a\u2028b", r"a\u2028b"),
+        ("\ud800", r"\ud800"),
+        ("José Øyvind 王伟 \N{WAVING HAND SIGN}", "José Øyvind 王伟 \N{WAVING HAND SIGN}"),
+    ],
+)
+def test_escape_sequences_and_line_feeds_are_shown_not_obeyed(text, shown):
+    assert printable(text) == shown
+
+
+@given(ANYTHING)
+def test_whatever_a_name_holds_it_is_one_harmless_line(text):
+    shown = printable(text)
+    shown.encode()
+    assert len(shown.splitlines()) <= 1
+    assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in shown)
+
+
+@given(ANYTHING)
+def test_json_is_one_harmless_line_and_the_same_value(text):
+    line = json_line({"name": text})
+    line.encode()
+    assert len(line.splitlines()) == 1
+    assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in line)
+    assert json.loads(line) == {"name": text}
