@@ -58,6 +58,8 @@ class Switch:
             # Virtual-host addressing would resolve bucket.localhost, which not every
             # resolver knows.
             config["s3"] = {"addressing_style": "path"}
+            # A proxy of the environment or the system knows nothing of this machine's loopback.
+            config["proxies"] = {}
         else:
             # An endpoint left in a profile or in AWS_ENDPOINT_URL_S3 would be a second switch.
             config["ignore_configured_endpoint_urls"] = True

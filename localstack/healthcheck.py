@@ -2,12 +2,12 @@
 
 import json
 import sys
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 URL = "http://127.0.0.1:4566/_localstack/init/ready"
 
 try:
-    with urlopen(URL, timeout=3) as answer:
+    with build_opener(ProxyHandler({})).open(URL, timeout=3) as answer:
         ready = json.load(answer)
 except (OSError, ValueError) as error:
     sys.exit(f"LocalStack does not answer: {error}")

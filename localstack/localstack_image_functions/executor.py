@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from typing import Protocol
 
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
@@ -85,6 +86,7 @@ class ImageExecutor(RuntimeExecutor):
         }
         if "LAMBDA_TASK_ROOT" not in own:
             variables.pop("LAMBDA_TASK_ROOT", None)
+        variables |= beside_proxies(own, self.backend.endpoint_host)
         settings = self.function_version.config
         self._environment = ExecutionEnvironment(
             FunctionLimits(
@@ -135,6 +137,17 @@ class ImageExecutor(RuntimeExecutor):
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
         """Images stay: other versions may use them."""
+
+
+def beside_proxies(own: Mapping[str, str], endpoint_host: str) -> dict[str, str]:
+    """Variables by which a function reaches the emulator past any proxy.
+
+    `own` are those of the function's configuration, which may name a proxy; the system or the
+    engine's client may bring one, too.
+    """
+    excepted = own.get("no_proxy") or own.get("NO_PROXY") or ""
+    value = ",".join(filter(None, (excepted, endpoint_host)))
+    return {"NO_PROXY": value, "no_proxy": value}
 
 
 class ExecutorByPackageType:

@@ -28,6 +28,7 @@ STOP_SECONDS = 15
 CACHE = BUILD / "emulator-cache"
 INDEX = "service-catalog-*.dill"
 HOOK = ROOT / "localstack" / "ready.d" / "provision.sh"
+UNPROXIED = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # What of the host's environment the emulator may see: enough to find programs and to write
 # text, and nothing that could carry a credential.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
@@ -179,6 +180,7 @@ class EmbeddedBackend:
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         return inherited | {
             "HOME": str(state.folder),
+            "NO_PROXY": "*",  # the system's settings may name a proxy, too
             "FILESYSTEM_ROOT": str(state.filesystem),
             # Or LocalStack, inside any container, takes the machine's /etc and /var for its own.
             "OVERRIDE_IN_DOCKER": "0",
@@ -255,7 +257,7 @@ class EmbeddedBackend:
         """States of the scripts in ready.d, [] until LocalStack answers."""
         url = f"http://127.0.0.1:{self._switch.port}/_localstack/init/ready"
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
+            with UNPROXIED.open(url, timeout=2) as answer:
                 return [script["state"] for script in json.load(answer)["scripts"]]
         except (OSError, ValueError, KeyError, urllib.error.URLError):
             return []

@@ -19,6 +19,7 @@ FUNCTION_IMAGE = "facelab-recognize:local"
 TAG = "latest"
 # Variables by which a machine says which CAs its network needs, the lab's own first.
 CA_VARIABLES = ("FACELAB_CA_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 NO_CA = ROOT / "localstack" / "no-extra-ca.pem"
 
 
@@ -79,6 +80,7 @@ def build_function_image(progress: Progress) -> None:
             raise BuildFailed(str(error)) from error
     progress(f"building {FUNCTION_IMAGE}")
     command = ["docker", "build", "--file", "lambda/Dockerfile", "--tag", FUNCTION_IMAGE]
+    command += [word for name in PROXIES if name in os.environ for word in ("--build-arg", name)]
     command += ["--secret", f"id=ca,src={ca_file()}", "."]
     done = subprocess.run(
         command, cwd=ROOT, env=build_environment(), capture_output=True, text=True, check=False

@@ -1,7 +1,13 @@
 import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ProxyConnectionError,
+)
 
 from cloud.switch import InvalidSetting, read_switch
 from contract.clips import InvalidDeviceId
+from tests.fakes.blackhole import BlackHole
 
 
 def test_without_settings_it_is_the_emulator_on_loopback():
@@ -53,3 +59,26 @@ def test_setting_that_cannot_be_used_is_named(name, value):
 def test_device_id_that_cannot_be_used_is_refused():
     with pytest.raises(InvalidDeviceId):
         read_switch({"FACELAB_DEVICE_ID": "Pi 1"})
+
+
+def test_lab_is_never_asked_for_through_a_proxy(monkeypatch):
+    with BlackHole() as proxy:
+        for name, value in proxy.environment.items():
+            monkeypatch.setenv(name, value)
+        client = read_switch({"FACELAB_PORT": "9"}).client("sqs", retries={"max_attempts": 0})
+        with pytest.raises(EndpointConnectionError, match=r"http://127\.0\.0\.1:9/"):
+            client.list_queues()
+        assert proxy.asked == []
+
+
+def test_aws_is_asked_for_through_the_proxy(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
+    aws = {"FACELAB_BACKEND": "aws", "AWS_REGION": "eu-central-1"}
+    with BlackHole() as proxy:
+        for name, value in proxy.environment.items():
+            monkeypatch.setenv(name, value)
+        client = read_switch(aws).client("sqs", retries={"max_attempts": 0})
+        with pytest.raises((ProxyConnectionError, ConnectionClosedError)):
+            client.list_queues()
+        assert proxy.asked == ["CONNECT sqs.eu-central-1.amazonaws.com:443 HTTP/1.0"]
