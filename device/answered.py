@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from device.errors import DeviceError
-from device.private_files import make_private_folder, open_private, write_all
+from device.private_files import make_private_folder, open_private, sync_folder, write_all
 
 FILE_NAME = "answered"
 LOCK_NAME = f".{FILE_NAME}.lock"
@@ -67,6 +67,7 @@ class Answered:
                 self._lines += 1
             self._file = open_private(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             os.ftruncate(self._file, reader.offset)  # a power cut may have torn the last line
+            sync_folder(self.path.parent)
         except BlockingIOError as error:
             raise AlreadyReading(
                 f"another messages process already shows the results of {self._device_id}",
@@ -113,6 +114,8 @@ class Answered:
             whole = os.fstat(self._file).st_size
             try:
                 write_all(self._file, b"".join(_line(one) for one in self._unwritten))
+                # Before its message goes: after a power cut nothing else knows what was shown.
+                os.fsync(self._file)
             except OSError:
                 os.ftruncate(self._file, whole)  # no torn line for the next one to follow
                 raise
@@ -140,7 +143,9 @@ class Answered:
         new = open_private(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         try:
             write_all(new, b"".join(_line(one) for one in self._ids))
+            os.fsync(new)
             part.replace(self.path)
+            sync_folder(self.path.parent)
         except OSError:
             os.close(new)
             part.unlink(missing_ok=True)

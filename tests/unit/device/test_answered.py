@@ -116,6 +116,23 @@ def test_a_full_disk_costs_no_id_and_freeing_space_is_enough(
     assert AnsweredReader(tmp_path / "lab" / FILE_NAME).new_ids() == everything
 
 
+def test_what_was_shown_lasts_through_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its message is deleted next: only what was flushed keeps a repeated one from being shown."""
+    flushed: list[bytes] = []
+    path = tmp_path / "lab" / FILE_NAME
+
+    def fsync(descriptor: int) -> None:
+        if os.path.sameopenfile(descriptor, probe := os.open(path, os.O_RDONLY)):
+            flushed.append(path.read_bytes())
+        os.close(probe)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    answered = opened(tmp_path)
+    answered.add("a")
+    assert flushed[-1] == b'"a"\n'
+    answered.close()
+
+
 def test_the_camera_knows_whether_somebody_shows_results(tmp_path: Path):
     reader = AnsweredReader(tmp_path / "lab" / FILE_NAME)
     assert not reader.viewer_is_running()
