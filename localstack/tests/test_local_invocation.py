@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 PLUGIN = Path(__file__).parents[1]
 PATH = "/2015-03-31/functions/function/invocations"
 RUNTIME = """
-import json, os, sys, urllib.request
+import json, os, sys, time, urllib.request
 api = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation/"
 while True:
     answer = urllib.request.urlopen(api + "next")
@@ -24,8 +31,10 @@ while True:
     if event.get("exit"):
         sys.exit(event["exit"])
     print("heard", event, flush=True)
+    time.sleep(event.get("seconds", 0))
     kind = "error" if event.get("fail") else "response"
     facts = {"pid": os.getpid(), "name": os.environ["AWS_LAMBDA_FUNCTION_NAME"]}
+    facts["context"] = answer.headers.get("Lambda-Runtime-Client-Context")
     body = json.dumps({"errorType": "Wished", "errorMessage": "x"} if event.get("fail") else facts)
     urllib.request.urlopen(api + f"{request_id}/{kind}", data=body.encode()).read()
 """
@@ -106,3 +115,93 @@ def test_it_ends_when_told_to(served):
     served.post(b"{}")
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(10) == 0
+
+
+@pytest.fixture
+def client(served):
+    return boto3.client(
+        "lambda",
+        endpoint_url=served.url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106
+        config=Config(retries={"max_attempts": 0}, proxies={}),
+    )
+
+
+def test_event_answers_at_once_and_runs_later(served, client):
+    begin = time.monotonic()
+    answer = client.invoke(
+        FunctionName="function", InvocationType="Event", Payload=b'{"seconds": 3}'
+    )
+    assert time.monotonic() - begin < 3
+    assert (answer["StatusCode"], answer["Payload"].read()) == (202, b"")
+    lines = iter(served.process.stdout.readline, "")
+    assert "heard {'seconds': 3}\n" in lines
+    assert next(lines).startswith("END RequestId: ")
+
+
+def test_dry_run_runs_nothing(served, client):
+    answer = client.invoke(FunctionName="function", InvocationType="DryRun", Payload=b'{"d": 1}')
+    assert answer["StatusCode"] == 204
+    client.invoke(FunctionName="function", Payload=b'{"after": 1}')
+    assert served.process.stdout.readline().startswith("START")
+    assert served.process.stdout.readline() == "heard {'after': 1}\n"
+
+
+def test_tail_of_the_log_comes_with_the_answer(client):
+    answer = client.invoke(FunctionName="function", LogType="Tail", Payload=b'{"a": "xyz"}')
+    log = base64.b64decode(answer["LogResult"]).decode()
+    assert log.startswith("START RequestId: ")
+    assert "heard {'a': 'xyz'}\n" in log
+    long = json.dumps({"a": "x" * 9000}).encode()
+    answer = client.invoke(FunctionName="function", LogType="Tail", Payload=long)
+    assert len(base64.b64decode(answer["LogResult"])) == 4096
+    assert "LogResult" not in client.invoke(FunctionName="function")
+
+
+def test_client_context_reaches_the_runtime(client):
+    context = base64.b64encode(b'{"custom": {"k": "v"}}').decode()
+    answer = client.invoke(FunctionName="function", ClientContext=context)
+    assert json.load(answer["Payload"])["context"] == '{"custom": {"k": "v"}}'
+
+
+@pytest.mark.parametrize("size", [100, 7_000, 60_000])
+def test_chunked_body_is_taken(served, size):
+    connection = http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=30)
+    event = json.dumps({"text": "x" * 30_000}).encode()
+    pieces = (event[at : at + size] for at in range(0, len(event), size))
+    headers = {"Transfer-Encoding": "chunked"}
+    connection.request("POST", PATH, iter(pieces), headers, encode_chunked=True)
+    assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize("body", [b"zz\r\n", b"5\r\n{}\r\n", b"-1\r\n\r\n", b"0x1\r\n1", b"\r\n"])
+def test_broken_chunks_are_refused(served, body):
+    connection = http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=30)
+    connection.putrequest("POST", PATH)
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders(body)
+    connection.sock.shutdown(socket.SHUT_WR)
+    assert connection.getresponse().status == 400
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"InvocationType": "Later"}, "InvalidParameterValueException"),
+        ({"LogType": "All"}, "InvalidParameterValueException"),
+        ({"ClientContext": "%%%"}, "InvalidRequestContentException"),
+        ({"ClientContext": "eA=="}, "InvalidRequestContentException"),
+        ({"Payload": b"{not json"}, "InvalidRequestContentException"),
+        ({"Payload": b"[" * 100_000}, "InvalidRequestContentException"),
+    ],
+)
+def test_what_aws_refuses_is_refused(client, settings, error):
+    with pytest.raises(ClientError) as refused:
+        client.invoke(FunctionName="function", **settings)
+    assert refused.value.response["Error"]["Code"] == error
+
+
+def test_version_in_the_query_is_no_other_path(served):
+    assert served.post(b"{}", PATH + "?Qualifier=%24LATEST")[1] is None

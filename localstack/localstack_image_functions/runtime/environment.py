@@ -112,6 +112,7 @@ class Event:
     payload: bytes
     function_arn: str
     trace_id: str | None = None
+    client_context: str | None = None
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,7 @@ class ExecutionEnvironment:
                 deadline_ms=deadline_in(left_s),
                 function_arn=event.function_arn,
                 trace_id=event.trace_id,
+                client_context=event.client_context,
             )
         )
         answer = runtime.api.wait_for_answer(left_s)

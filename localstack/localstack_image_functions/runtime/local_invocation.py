@@ -2,7 +2,9 @@
 
     curl -XPOST http://localhost:9000/2015-03-31/functions/function/invocations -d @event.json
 
-What AWS's Runtime Interface Emulator does, by the code that runs functions under LocalStack.
+Takes the Invoke API's headers: `X-Amz-Invocation-Type` (`Event` answers 202 at once and runs
+later, `DryRun` runs nothing), `X-Amz-Log-Type: Tail`, `X-Amz-Client-Context`. What AWS's Runtime
+Interface Emulator does, by the code that runs functions under LocalStack.
 Standard library only: an image carries this file and those it imports, and its entry point
 starts it when `AWS_LAMBDA_RUNTIME_API` is not set:
 
@@ -12,6 +14,7 @@ starts it when `AWS_LAMBDA_RUNTIME_API` is not set:
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import json
 import os
@@ -21,10 +24,12 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from localstack_image_functions.errors import EntrypointNotFound
+from localstack_image_functions.runtime.body import BodyRefused, read_body
 from localstack_image_functions.runtime.environment import (
     Event,
     ExecutionEnvironment,
@@ -37,6 +42,7 @@ from localstack_image_functions.runtime.logs import OutputLog
 PREFIX = "/2015-03-31/functions/"
 SUFFIX = "/invocations"
 MAX_REQUEST_BYTES = 6 * 1024 * 1024
+MAX_TAIL_BYTES = 4096
 DEFAULT_TIMEOUT_S = 300
 DEFAULT_MEMORY_MB = 3008
 FLUSH_LIMIT_S = 0.2
@@ -160,20 +166,42 @@ class LocalFunction:
         )
         self._initialized = False
         self._lock = threading.Lock()
+        self._later = ThreadPoolExecutor(max_workers=1, thread_name_prefix="events")
 
-    def invoke(self, payload: bytes) -> Outcome:
+    def invoke(self, payload: bytes, client_context: str | None = None) -> Outcome:
         """Run one invocation; what the function wrote goes to our own standard output."""
         with self._lock:
             if not self._initialized:
                 self._initialized = True
                 self._environment.init()
-            outcome = self._environment.invoke(Event(str(uuid.uuid4()), payload, self.arn))
+            event = Event(str(uuid.uuid4()), payload, self.arn, client_context=client_context)
+            outcome = self._environment.invoke(event)
         sys.stdout.write(outcome.logs)
         sys.stdout.flush()
         return outcome
 
+    def invoke_later(self, payload: bytes, client_context: str | None = None) -> None:
+        """Run it when those before it are done. Only the log says what came of it."""
+        self._later.submit(self.invoke, payload, client_context).add_done_callback(_report)
+
     def stop(self) -> None:
+        self._later.shutdown(wait=False, cancel_futures=True)
         self._environment.stop(drain=False)
+
+
+def _report(done: Future[Outcome]) -> None:
+    if done.cancelled():
+        print("an event was not run: the function is stopped", file=sys.stderr, flush=True)
+    elif error := done.exception():
+        print(f"an event was not run: {error}", file=sys.stderr, flush=True)
+
+
+class _Refused(Exception):
+    """What AWS would not take, with the name of its error."""
+
+    def __init__(self, error_type: str, message: str):
+        super().__init__(message)
+        self.error_type = error_type
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -184,24 +212,61 @@ class _Handler(BaseHTTPRequestHandler):
         """START, END and REPORT say it already."""
 
     def do_POST(self) -> None:
-        name = self.path.removeprefix(PREFIX).removesuffix(SUFFIX)
-        if self.path != f"{PREFIX}{name}{SUFFIX}" or "/" in name or not name:
+        try:
+            body = read_body(self.rfile, self.headers, MAX_REQUEST_BYTES)
+        except BodyRefused as error:
+            self.close_connection = True
+            self._send(error.status, _message(str(error)))
+            return
+        path = self.path.partition("?")[0]
+        name = path.removeprefix(PREFIX).removesuffix(SUFFIX)
+        if path != f"{PREFIX}{name}{SUFFIX}" or "/" in name or not name:
             self._send(HTTPStatus.NOT_FOUND, _message(f"POST to {PREFIX}function{SUFFIX}"))
             return
-        length = self.headers.get("Content-Length") or ""
-        if not length.isdecimal():
-            self.close_connection = True
-            self._send(HTTPStatus.LENGTH_REQUIRED, _message("Content-Length is missing"))
-        elif int(length) > MAX_REQUEST_BYTES:
-            self.close_connection = True
-            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _message("the event is over 6 MB"))
-        else:
-            outcome = self.server.function.invoke(self.rfile.read(int(length)) or b"{}")
-            headers = {"X-Amz-Function-Error": "Unhandled"} if outcome.is_error else {}
-            self._send(HTTPStatus.OK, outcome.payload, headers)
+        try:
+            self._invoke(body)
+        except _Refused as error:
+            headers = {"X-Amzn-ErrorType": error.error_type}
+            self._send(HTTPStatus.BAD_REQUEST, _message(str(error), error.error_type), headers)
 
     def do_GET(self) -> None:
         self._send(HTTPStatus.NOT_FOUND, _message(f"POST to {PREFIX}function{SUFFIX}"))
+
+    def _invoke(self, body: bytes) -> None:
+        kind = self._choice("X-Amz-Invocation-Type", "RequestResponse", "Event", "DryRun")
+        log_type = self._choice("X-Amz-Log-Type", "None", "Tail")
+        context = _client_context(self.headers.get("X-Amz-Client-Context"))
+        payload = body or b"{}"
+        try:
+            json.loads(payload)
+        except (ValueError, RecursionError) as error:
+            raise _Refused(
+                "InvalidRequestContentException",
+                f"Could not parse request body into json: {error}",
+            ) from error
+        if kind == "DryRun":
+            self._send(HTTPStatus.NO_CONTENT, b"")
+        elif kind == "Event":
+            self.server.function.invoke_later(payload, context)
+            self._send(HTTPStatus.ACCEPTED, b"")
+        else:
+            outcome = self.server.function.invoke(payload, context)
+            headers = {"X-Amz-Executed-Version": "$LATEST"}
+            if outcome.is_error:
+                headers["X-Amz-Function-Error"] = "Unhandled"
+            if log_type == "Tail":
+                tail = outcome.logs.encode()[-MAX_TAIL_BYTES:]
+                headers["X-Amz-Log-Result"] = base64.b64encode(tail).decode()
+            self._send(HTTPStatus.OK, outcome.payload, headers)
+
+    def _choice(self, header: str, default: str, *others: str) -> str:
+        value = self.headers.get(header) or default
+        if value not in (default, *others):
+            raise _Refused(
+                "InvalidParameterValueException",
+                f"{header}: {value} is not one of {', '.join((default, *others))}",
+            )
+        return value
 
     def _send(
         self, status: HTTPStatus, body: bytes, headers: Mapping[str, str] | None = None
@@ -209,7 +274,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if status is not HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -222,8 +288,23 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
 
-def _message(text: str) -> bytes:
-    return json.dumps({"message": text}).encode()
+def _client_context(header: str | None) -> str | None:
+    """The JSON that the runtime gets; it travels in base64."""
+    if header is None:
+        return None
+    try:
+        text = base64.b64decode(header, validate=True).decode()
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _Refused(
+            "InvalidRequestContentException",
+            "Client context must be a valid Base64-encoded JSON object.",
+        ) from error
+    return text
+
+
+def _message(text: str, kind: str = "") -> bytes:
+    return json.dumps({"message": text, **({"Type": "User"} if kind else {})}).encode()
 
 
 def main(arguments: list[str] | None = None) -> int:
