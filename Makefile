@@ -93,6 +93,10 @@ bench: up ## what the emulator adds to a warm invocation (ARGS="--count 50"), ou
 bench-handler: training-env ## the report's pipeline against ours on the same clips, out/bench.json
 	@$(FACELAB) bench-handler $(ARGS)
 
+plan: lab-env ## DEVICES=10000 RATE=2 REGION=eu-central-1: simulated on AWS with limits and cost, out/plan.html
+	@$(FACELAB) plan $(if $(DEVICES),--devices "$$DEVICES") $(if $(RATE),--rate "$$RATE") \
+	    $(if $(REGION),--region "$$REGION") $(ARGS)
+
 soak: setup ## several devices at once for a minute, against the lab that is up (ARGS=…)
 	@$(FACELAB) soak $(ARGS)
 

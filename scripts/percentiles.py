@@ -13,7 +13,7 @@ def percentiles(values: Iterable[float]) -> dict[str, float] | None:
         return None
     p95 = ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
     return {
-        "p50": round(statistics.median(ordered), 1),
-        "p95": round(p95, 1),
-        "max": round(ordered[-1], 1),
+        "p50": round(float(statistics.median(ordered)), 1),
+        "p95": round(float(p95), 1),
+        "max": round(float(ordered[-1]), 1),
     }

@@ -11,18 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PRICES_AS_OF = "early 2026, us-east-1"
-USD_PER_GB_SECOND = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
-USD_PER_REQUEST = 0.20e-6
-USD_PER_S3_PUT = 5.0e-6
-USD_PER_S3_GET = 0.4e-6
-USD_PER_S3_GB_MONTH = 0.023
-USD_PER_SQS_CALL = 0.40e-6
-USD_PER_DYNAMODB_WRITE = 0.625e-6
-USD_PER_DYNAMODB_READ = 0.125e-6
-USD_PER_ECR_GB_MONTH = 0.10
-USD_PER_LOGS_GB = 0.50
+from scripts.aws.published import price, price_of_gb_second
 
+PRICES_AS_OF = "early 2026, us-east-1"
 HOURS_A_MONTH = 730.0
 LONG_POLL_S = 20
 
@@ -53,20 +44,20 @@ def per_clips(clips: int, architecture: str, usage: Usage = Usage()) -> list[Cos
     gb_s = usage.billed_s * usage.memory_mb / 1024
     month_share = usage.clip_days / 30
     per_clip = [
-        Cost("Lambda compute", gb_s * USD_PER_GB_SECOND[architecture]),
-        Cost("Lambda requests", USD_PER_REQUEST),
+        Cost("Lambda compute", gb_s * price_of_gb_second(architecture)),
+        Cost("Lambda requests", price("lambda_request")),
         # One GET for the clip; the checks for a new gallery and model come every 2 s at most.
         Cost(
             "S3",
-            USD_PER_S3_PUT
-            + 3 * USD_PER_S3_GET
-            + usage.clip_mb / 1024 * USD_PER_S3_GB_MONTH * month_share,
+            price("s3_put")
+            + 3 * price("s3_get")
+            + usage.clip_mb / 1024 * price("s3_gb_month") * month_share,
         ),
         # Send, receive, delete.
-        Cost("SQS", 3 * USD_PER_SQS_CALL),
+        Cost("SQS", 3 * price("sqs_call")),
         # The ledger's claim and close; a look-up of one person in each of two models.
-        Cost("DynamoDB", 2 * USD_PER_DYNAMODB_WRITE + USD_PER_DYNAMODB_READ),
-        Cost("CloudWatch Logs", usage.log_kb / 1024**2 * USD_PER_LOGS_GB),
+        Cost("DynamoDB", 2 * price("dynamodb_write") + price("dynamodb_read")),
+        Cost("CloudWatch Logs", usage.log_kb / 1024**2 * price("logs_gb")),
     ]
     return [Cost(line.what, line.usd * clips) for line in per_clip]
 
@@ -75,9 +66,9 @@ def per_idle_month(usage: Usage = Usage()) -> list[Cost]:
     """What a lab costs that stands unused for a month, with one device waiting for results."""
     polls = HOURS_A_MONTH * 3600 / LONG_POLL_S
     return [
-        Cost("ECR storage", usage.images * usage.image_gb * USD_PER_ECR_GB_MONTH),
-        Cost("SQS long polls while messages.py runs", polls * USD_PER_SQS_CALL),
-        Cost("S3: gallery and model", 0.03 * USD_PER_S3_GB_MONTH),
+        Cost("ECR storage", usage.images * usage.image_gb * price("ecr_gb_month")),
+        Cost("SQS long polls while messages.py runs", polls * price("sqs_call")),
+        Cost("S3: gallery and model", 0.03 * price("s3_gb_month")),
     ]
 
 

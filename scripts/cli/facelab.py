@@ -59,6 +59,7 @@ TASKS = (
     Task("model", "models", "take a custom model into service, or back", "scripts.gallery.model"),
     Task("aws", "AWS", "up, down, status: the lab on real AWS", "scripts.cli.aws", main="run"),
     Task("soak", "measure", "several devices at once", "scripts.e2e.soak"),
+    Task("plan", "measure", "thousands of devices on AWS", "scripts.cli.plan"),
     Task("bench", "measure", "the emulator's share of an invocation", "scripts.bench.overhead"),
     Task("bench-handler", "measure", "the report's pipeline and ours", "scripts.bench.handler"),
     Task("bench-gallery", "measure", "search in large galleries", "scripts.bench.gallery"),

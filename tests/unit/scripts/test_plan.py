@@ -1,0 +1,149 @@
+"""The plan's simulation: nothing is lost in it, limits limit, and its bill is the estimate's."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts.aws.cost import Usage, per_clips
+from scripts.cli.plan import main
+from scripts.plan.figures import NotMeasured, Spread, Work, measured_work
+from scripts.plan.page import page
+from scripts.plan.planning import SECONDS_A_MONTH, Asked, billed_ms, month_usd, plan
+from scripts.plan.simulation import Scenario, Simulation
+
+WORK = Work(compute=Spread(80, 160), waiting=Spread(20, 40), init=900)
+SMALL = Scenario(50, 2.0, 4.0, 1769, 1000, through_queue=False)
+
+
+@pytest.mark.parametrize("through_queue", [False, True])
+@pytest.mark.parametrize("quota", [3, 1000])
+def test_every_clip_is_answered_once(through_queue, quota):
+    outcome = Simulation(replace(SMALL, through_queue=through_queue, concurrency=quota), WORK).run()
+    assert outcome.clips == 400
+    assert len(outcome.latencies) == 400
+    assert min(outcome.latencies) > 0
+    assert outcome.most_environments <= quota
+
+
+def test_the_same_seed_gives_the_same_run():
+    first, again, other = (
+        Simulation(replace(SMALL, seed=seed), WORK).run().latencies for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_a_quota_below_the_need_throttles_and_a_queue_waits_instead():
+    direct = Simulation(replace(SMALL, concurrency=3), WORK).run()
+    queued = Simulation(replace(SMALL, concurrency=3, through_queue=True), WORK).run()
+    assert direct.throttled > 0
+    assert queued.throttled == 0
+    assert queued.most_waiting > 0
+    enough = Simulation(SMALL, WORK).run()
+    assert enough.throttled == 0
+    assert np.median(direct.latencies) > np.median(enough.latencies)
+
+
+def test_cold_starts_are_counted_and_a_warm_run_has_none():
+    assert Simulation(SMALL, WORK).run().cold > 0
+    assert Simulation(replace(SMALL, warm=True), WORK).run().cold == 0
+
+
+def test_no_more_than_a_thousand_environments_begin_in_ten_seconds():
+    many = Scenario(6000, 2.0, 1.0, 1769, 10_000, through_queue=False)
+    outcome = Simulation(many, WORK).run()
+    assert outcome.throttled > 0
+    assert 1000 < outcome.most_environments < 3000
+
+
+def test_a_tenth_of_the_concurrency_need_is_by_littles_law():
+    made = plan(Asked(100, 2.0, "us-east-1"), WORK)
+    busy = 200 * billed_ms(Asked(100, 2.0, "us-east-1"), WORK) / 1000
+    assert busy < made["concurrency"]["needed"] < 1.5 * busy + 2
+
+
+def test_less_memory_is_slower_and_the_cheapest_size_is_marked_once():
+    made = plan(Asked(10, 2.0, "us-east-1"), WORK)
+    of_x86 = [row for row in made["memory_sizes"] if row["architecture"] == "x86_64"]
+    assert of_x86[0]["billed_ms"] > of_x86[-1]["billed_ms"]
+    cheapest = [row for row in made["memory_sizes"] if row["cheapest"]]
+    assert len(cheapest) == 1
+    assert cheapest[0]["lambda_usd"] == min(row["lambda_usd"] for row in made["memory_sizes"])
+
+
+def test_the_bill_is_the_estimate_of_aws_up():
+    asked = Asked(1, 1.0, "us-east-1", clip_kb=1024 * 0.33)
+    flat = Work(Spread(180, 180), Spread(20, 20), 0)
+    bill = month_usd(asked, flat)
+    lines = {line.what: line.usd for line in per_clips(SECONDS_A_MONTH, "x86_64", Usage())}
+    assert bill["lambda_compute"] == pytest.approx(lines["Lambda compute"], abs=0.01)
+    assert bill["sqs"] == pytest.approx(lines["SQS"], abs=0.01)
+    assert bill["dynamodb"] == pytest.approx(lines["DynamoDB"], rel=0.001)
+
+
+def test_a_gate_on_the_device_cuts_the_bill_by_what_it_holds_back():
+    whole = month_usd(Asked(100, 2.0, "us-east-1"), WORK)["total"]
+    gated = month_usd(Asked(100, 2.0, "us-east-1", sent_share=0.25), WORK)["total"]
+    assert gated == pytest.approx(whole / 4, rel=0.001)
+
+
+def test_too_many_requests_for_a_limit_are_said():
+    rows = plan(Asked(30_000, 2.0, "us-east-1"), WORK)["requests"]
+    assert [row["fits"] for row in rows] == [True, False, False]
+
+
+def test_stages_come_from_a_measured_run(tmp_path):
+    run = tmp_path / "e2e.json"
+    with pytest.raises(NotMeasured, match="no end-to-end run"):
+        measured_work(run)
+    run.write_text('{"stages_ms": {}}')
+    with pytest.raises(NotMeasured):
+        measured_work(run)
+    run.write_text(json.dumps(E2E))
+    assert measured_work(run).compute.p50 == 85
+    assert measured_work(run).waiting.p50 == 30
+
+
+E2E = {
+    "stages_ms": {"claim": 14, "fetch": 8, "recognize": 85, "look_up": 8, "detect": 60},
+    "init_ms": 900,
+    "latency_ms": {"warm_clip_end": {"p50": 160, "p95": 380}, "clip_end": {"p50": 1, "p95": 2}},
+}
+
+
+def run_command_line(tmp_path: Path, *arguments: str) -> Path:
+    stages, out = tmp_path / "e2e.json", tmp_path / "plan.json"
+    stages.write_text(json.dumps(E2E))
+    assert main([*arguments, "--stages", str(stages), "--out", str(out)]) == 0
+    return out
+
+
+def test_the_command_writes_json_and_a_page_that_needs_nothing_else(tmp_path, capsys):
+    out = run_command_line(tmp_path, "--devices", "20", "--region", "eu-central-1")
+    made = json.loads(out.read_text())
+    assert made["asked"]["clips_per_s"] == 40
+    text = out.with_suffix(".html").read_text()
+    assert "20 devices" in text
+    assert "http" not in text
+    assert "environments" in capsys.readouterr().out
+    assert page(made) == text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--devices", "0"],
+        ["--rate", "0"],
+        ["--rate", "-1"],
+        ["--region", "mars-1"],
+        ["--memory", "64"],
+        ["--sent-share", "2"],
+    ],
+)
+def test_what_can_not_be_planned_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
