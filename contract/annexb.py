@@ -6,6 +6,7 @@ as searching the bytes for start codes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -90,10 +91,15 @@ class AccessUnit:
         return _with_start_codes(self.units)
 
 
-def nal_units(stream: bytes | mmap) -> Iterator[NalUnit]:
-    """The NAL units of `stream` in order; bytes before the first start code are skipped."""
+def nal_units(stream: bytes | mmap, most: int | None = None) -> Iterator[NalUnit]:
+    """The NAL units of `stream` in order; bytes before the first start code are skipped.
+
+    Not more than `most` start codes are looked at, whether a unit follows them or not.
+    """
     at = stream.find(START_CODE)
-    while at != -1:
+    left = math.inf if most is None else most
+    while at != -1 and left > 0:
+        left -= 1
         # A fourth zero byte before the start code belongs to the unit that follows.
         start = at - 1 if at > 0 and stream[at - 1] == 0 else at
         begin = at + len(START_CODE)

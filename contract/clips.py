@@ -6,7 +6,6 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 
 PREFIX = "clips/"
 SUFFIX = ".h264"
@@ -27,6 +26,17 @@ class InvalidDeviceId(ContractError):
 
 class InvalidClipKey(ContractError):
     """An S3 key that is not a clip of a device."""
+
+
+class InvalidClipName(InvalidClipKey):
+    """A key below a device's prefix whose name is no clip's; that device can be told.
+
+    `stand_in` is the key to answer under, with the whole name for the clip's id.
+    """
+
+    def __init__(self, message: str, stand_in: ClipKey) -> None:
+        super().__init__(message)
+        self.stand_in = stand_in
 
 
 class InvalidClipMetadata(ContractError):
@@ -79,19 +89,24 @@ class ClipKey:
         Raises
         ------
         InvalidClipKey
-            When the key is not below `clips/<valid device id>/` or does not end in `.h264`, or
-        is longer than S3 takes. Every other key belongs to a device, and is answered there.
+            When the key is not below `clips/<valid device id>/`, or longer than S3 takes.
+        InvalidClipName
+            When it does not end in `.h264`. Every other key below a device is a clip of it,
+            and is answered there.
         """
-        parts = PurePosixPath(key).parts
-        if not key.startswith(PREFIX) or not key.endswith(SUFFIX) or len(parts) < 3:
+        parts = key.split("/")  # not as a path: `clips//lab` and `clips/./lab` are not `clips/lab`
+        if len(parts) < 3 or f"{parts[0]}/" != PREFIX:
             raise InvalidClipKey(f"{key!r:.300} is not clips/<device>/<date>/<clip>.h264")
         if len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
             raise InvalidClipKey(f"key of more than {MAX_KEY_BYTES} bytes: {key!r:.100}")
-        # `clips/lab/.h264` is a file without a name, but still somebody's clip.
-        clip_id = parts[-1].removesuffix(SUFFIX) or parts[-1]
         if not DEVICE_ID.fullmatch(parts[1]):
-            raise InvalidClipKey(f"{parts[1]!r} in {key!r} is not a device id")
-        return cls(parts[1], "/".join(parts[2:-1]), clip_id)
+            raise InvalidClipKey(f"{parts[1]!r} in {key!r:.300} is not a device id")
+        device_id, folder, name = parts[1], "/".join(parts[2:-1]), parts[-1]
+        if not name.endswith(SUFFIX):
+            stand_in = cls(device_id, folder, name)
+            raise InvalidClipName(f"{name!r:.300} is not <clip>{SUFFIX}", stand_in)
+        # `clips/lab/.h264` is a file without a name, but still somebody's clip.
+        return cls(device_id, folder, name.removesuffix(SUFFIX) or name)
 
     def __str__(self) -> str:
         folder = f"{self.date}/" if self.date else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -12,15 +13,15 @@ from typing import Any, Protocol
 from contract.clips import ClipMetadata, InvalidClipMetadata
 from contract.results import Face, Identity, Person, Result, Status, clip_status
 from events import ClipRef
-from recognition import ClipRejected, Recognition
-from stores import Claim, ClipGone, StoredClip
+from recognition import ClipRejected, Recognition, Settings
+from stores import Claim, ClipGone, ClipOversize, StoredClip
 
 LOG = logging.getLogger(__name__)
-MAX_CLIP_BYTES = 32 * 1024 * 1024
+MAX_CLIP_BYTES = Settings.max_clip_bytes
 
 
 class Clips(Protocol):
-    def fetch(self, bucket: str, object_key: str) -> StoredClip: ...
+    def fetch(self, ref: ClipRef, max_bytes: int) -> StoredClip: ...
 
 
 class Lookup(Protocol):
@@ -28,8 +29,8 @@ class Lookup(Protocol):
 
 
 class ClaimBook(Protocol):
-    def claim(self, key: Any, request_id: str, lease_s: float) -> Claim: ...
-    def answered(self, key: Any, object_key: str, person_ids: Any) -> None: ...
+    def claim(self, ref: ClipRef, request_id: str, lease_s: float) -> Claim: ...
+    def answered(self, ref: ClipRef, person_ids: Any) -> None: ...
 
 
 class Outbox(Protocol):
@@ -37,8 +38,12 @@ class Outbox(Protocol):
 
 
 class Recognizing(Protocol):
-    """Recognition with whatever gallery and custom model are current."""
+    """Recognition with whatever gallery and custom model are current.
 
+    `refresh` makes sure of that; it may be called beside anything but `recognize`.
+    """
+
+    def refresh(self) -> None: ...
     def recognize(self, clip: bytes) -> Recognition: ...
     def versions(self) -> dict[str, str]: ...
 
@@ -84,9 +89,13 @@ class AnsweringService:
         self._people = people
         self._ledger = ledger
         self._outbox = outbox
+        self._beside = ThreadPoolExecutor(2, thread_name_prefix="beside")
 
     def answer(self, ref: ClipRef, invocation: Invocation) -> Result | None:
-        """Answer one clip; None when it was answered before.
+        """Answer one clip; None when it was answered before, or another invocation is at it.
+
+        That other one ends in an answer, or is repeated by whoever called it; to fail here
+        would only put a letter beside its result.
 
         Raises
         ------
@@ -94,38 +103,72 @@ class AnsweringService:
             When the cloud failed us; nothing is lost, the event comes again.
         """
         watch = Stopwatch()
-        with watch.stage("claim"):
-            claim = self._ledger.claim(ref.key, invocation.request_id, invocation.remaining_s)
-        if claim is Claim.ANSWERED:
-            LOG.info("already answered: %s", ref.object_key)
-            return None
+        # The claim is a round trip; clip, gallery and model come meanwhile.
+        fetching = self._start_fetch(ref)
+        refreshing = self._beside.submit(self._recognizer.refresh)
+        try:
+            ref = _with_etag(ref, fetching)
+            with watch.stage("claim"):
+                claim = self._ledger.claim(ref, invocation.request_id, invocation.remaining_s)
+            if claim is not Claim.OURS:
+                LOG.info("%s: %r", claim.value, ref.object_key)
+                return None
+            found = self._find_result(ref, fetching, refreshing, watch)
+        finally:
+            _settle(fetching, refreshing)
         result = replace(
-            self._find_result(ref, watch),
+            found,
             cold_start=invocation.cold_start,
             init_ms=invocation.init_ms if invocation.cold_start else None,
             request_id=invocation.request_id,
             stages_ms=watch.ms,
         )
         self._outbox.send(result)
-        # Only now: a function that dies before the send leaves a lease, not a lost clip.
-        self._ledger.answered(ref.key, ref.object_key, people_in(result))
+        self._close(ref, result)
         return result
 
-    def _find_result(self, ref: ClipRef, watch: Stopwatch) -> Result:
+    def _start_fetch(self, ref: ClipRef) -> Future[StoredClip] | None:
+        if ref.refusal or ref.size_bytes > MAX_CLIP_BYTES:
+            return None
+        return self._beside.submit(self._clips.fetch, ref, MAX_CLIP_BYTES)
+
+    def _close(self, ref: ClipRef, result: Result) -> None:
+        """Note the answer, after the send: who dies before it leaves a lease, not a lost clip.
+
+        A failure here is no failure of the clip: as one, it would end in a letter beside the
+        result. The row stays open; a repeat sends the same result id, which is shown once.
+        """
+        try:
+            self._ledger.answered(ref, people_in(result))
+        except Exception:
+            LOG.exception("answered, but the ledger does not know: %r", ref.object_key)
+
+    def _find_result(
+        self,
+        ref: ClipRef,
+        fetching: Future[StoredClip] | None,
+        refreshing: Future[None],
+        watch: Stopwatch,
+    ) -> Result:
         result = Result(
             clip_id=ref.key.clip_id,
             device_id=ref.key.device_id,
             key=ref.object_key,
             status=Status.REJECTED,
+            result_id=ref.content_id,
         )
-        if ref.size_bytes > MAX_CLIP_BYTES:
-            limit = MAX_CLIP_BYTES // 2**20
-            return replace(result, reason=f"too large: {ref.size_bytes} bytes, over {limit} MiB")
+        limit = f"over {MAX_CLIP_BYTES // 2**20} MiB"
+        if ref.refusal:
+            return replace(result, reason=ref.refusal)
+        if fetching is None:
+            return replace(result, reason=f"too large: {ref.size_bytes} bytes, {limit}")
         try:
-            with watch.stage("fetch"):
-                stored = self._clips.fetch(ref.bucket, ref.object_key)
-        except ClipGone:
-            return replace(result, reason="gone: deleted before it could be read")
+            with watch.stage("fetch"):  # what of it the claim did not cover
+                stored = fetching.result()
+        except ClipGone as error:
+            return replace(result, reason=f"gone: {error}")
+        except ClipOversize as error:
+            return replace(result, reason=f"too large: {error}, {limit}")
         try:
             metadata = ClipMetadata.from_s3(stored.metadata)
         except InvalidClipMetadata as error:
@@ -138,6 +181,8 @@ class AnsweringService:
                 capture_end_ms=metadata.capture_end_ms,
                 sequence=metadata.sequence,
             )
+        with watch.stage("refresh"):
+            refreshing.result()
         try:
             with watch.stage("recognize"):
                 recognition = self._recognizer.recognize(stored.data)
@@ -150,7 +195,10 @@ class AnsweringService:
             result,
             status=clip_status(face.status for face in faces),
             faces=faces,
+            reason=recognition.reason,
+            frames_seen=recognition.frames_seen,
             frames_decoded=recognition.frames_decoded,
+            frames_skipped=recognition.frames_seen - recognition.frames_decoded,
             models=self._recognizer.versions(),
         )
 
@@ -163,6 +211,23 @@ class AnsweringService:
         }
         people = self._people.look_up(wanted) if wanted else {}
         return tuple(_face(face, people) for face in recognition.faces)
+
+
+def _with_etag(ref: ClipRef, fetching: Future[StoredClip] | None) -> ClipRef:
+    """An event made by hand may not say what the object holds; the object does."""
+    if ref.etag or fetching is None:
+        return ref
+    try:
+        return replace(ref, etag=fetching.result().etag)
+    except (ClipGone, ClipOversize):
+        return ref
+
+
+def _settle(*futures: Future[Any] | None) -> None:
+    """Leave nothing running: a function is frozen between its invocations."""
+    for future in futures:
+        if future is not None and not future.cancel():
+            future.exception()
 
 
 def people_in(result: Result) -> set[str]:

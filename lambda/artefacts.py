@@ -14,11 +14,12 @@ T = TypeVar("T")
 
 
 class Artefact(Generic[T]):
-    """An S3 object, parsed, that follows its newest version.
+    """An S3 object, parsed, that follows its newest usable version.
 
-    It asks S3 at most once every `check_every_s` seconds, and then with the ETag it holds,
-    so that an unchanged object costs one small round trip. An object that can't be parsed
-    leaves the last good version in place: a bad upload must not stop the lab.
+    `refresh` asks S3 at most once every `check_every_s` seconds, and then with the ETag it
+    saw last, so that an unchanged object costs one small round trip. An object that can't be
+    used, or be read while another is held, leaves the last good version in place, and the log
+    says so once: a bad upload must not stop the lab.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Artefact(Generic[T]):
         key: str,
         parse: Callable[[bytes], T],
         missing: T,
+        max_bytes: int,
         check_every_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
     ):
@@ -36,40 +38,81 @@ class Artefact(Generic[T]):
         self._key = key
         self._parse = parse
         self._missing = missing
+        self._max_bytes = max_bytes
         self._check_every_s = check_every_s
         self._clock = clock
-        self._value = missing
-        self._etag = ""
         self._checked_at = float("-inf")
+        self._seen_etag = ""  # of the version last looked at, usable or not
+        self._etag = ""
+        self._told = ""
+        self.value = missing
 
     @property
     def version(self) -> str:
-        """The object's ETag, or `none`."""
+        """The ETag of the version in use, or `none`."""
         return self._etag.strip('"') or "none"
 
-    def get(self) -> T:
-        now = self._clock()
-        if now - self._checked_at >= self._check_every_s:
-            self._refresh()
-            self._checked_at = now
-        return self._value
+    def refresh(self) -> None:
+        """Bring `value` up to date, unless that was done a moment ago.
 
-    def _refresh(self) -> None:
-        held = {"IfNoneMatch": self._etag} if self._etag else {}
+        Raises
+        ------
+        Exception
+            When S3 can't be asked and nothing is held yet: the caller is to try again.
+        """
+        now = self._clock()
+        if now - self._checked_at < self._check_every_s:
+            return
+        held = {"IfNoneMatch": self._seen_etag} if self._seen_etag else {}
         try:
             answer = self._s3.get_object(Bucket=self._bucket, Key=self._key, **held)
+            with answer["Body"] as body:
+                self._take(answer["ETag"], answer["ContentLength"], body)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in ("304", "NotModified"):
-                return
-            if code in ("NoSuchKey", "404"):
-                LOG.warning("no %s in %s yet", self._key, self._bucket)
-                self._value, self._etag = self._missing, ""
-                return
-            raise
-        data = answer["Body"].read()
+            self._take_refusal(error)
+        except Exception as error:  # a read that broke off
+            self._keep(f"can't be read: {error!r}", error)
+        self._checked_at = now
+
+    def _take(self, etag: str, size_bytes: int, body: Any) -> None:
+        if size_bytes > self._max_bytes:
+            self._seen_etag = etag
+            self._tell(f"{etag} has {size_bytes} bytes, at most {self._max_bytes} are taken")
+            return
+        data = body.read()
+        self._seen_etag = etag
         try:
-            self._value = self._parse(data)
-        except ValueError as error:
-            LOG.error("%s %s can't be used, keeping the last: %s", self._key, answer["ETag"], error)
-        self._etag = answer["ETag"]
+            self.value = self._parse(data)
+        except Exception as error:
+            # Whatever a library makes of bytes that are not its own; a bug of ours, too, is
+            # better told than turned into a lab that answers nobody.
+            self._tell(f"{etag} can't be used: {error!r}", with_traceback=error)
+            return
+        self._etag, self._told = etag, ""
+
+    def _take_refusal(self, error: ClientError) -> None:
+        code = error.response["Error"]["Code"]
+        if code in ("304", "NotModified"):
+            if self._seen_etag == self._etag:
+                self._told = ""
+            return
+        if code in ("NoSuchKey", "404"):
+            self.value, self._etag, self._seen_etag = self._missing, "", ""
+            self._tell(f"is not in {self._bucket} yet")
+            return
+        self._keep(f"can't be read: {error}", error)
+
+    def _keep(self, why: str, error: Exception) -> None:
+        if not self._etag:
+            raise error
+        self._tell(why)
+
+    def _tell(self, what: str, with_traceback: Exception | None = None) -> None:
+        if what == self._told:
+            return
+        self._told = what
+        keeping = "keeping the last good one" if self._etag else "going on without"
+        is_expected = with_traceback is None or isinstance(with_traceback, ValueError)
+        LOG.error(
+            "%s %s; %s", self._key, what, keeping, exc_info=None if is_expected else with_traceback
+        )

@@ -27,11 +27,19 @@ class CurrentRecognizer:
 
     def __init__(self, s3: Any, bucket: str, models_dir: Path):
         self._recognizer = load_recognizer(models_dir)
-        self._gallery = Artefact(s3, bucket, GALLERY_KEY, Gallery.from_bytes, Gallery.empty())
-        self._custom = Artefact(s3, bucket, CUSTOM_MODEL_KEY, CustomModel.from_bytes, None)
+        self._gallery = Artefact(
+            s3, bucket, GALLERY_KEY, Gallery.from_bytes, Gallery.empty(), GALLERY_BYTES
+        )
+        self._custom = Artefact(
+            s3, bucket, CUSTOM_MODEL_KEY, CustomModel.from_bytes, None, CUSTOM_MODEL_BYTES
+        )
+
+    def refresh(self) -> None:
+        self._gallery.refresh()
+        self._custom.refresh()
 
     def recognize(self, clip: bytes) -> Recognition:
-        return self._recognizer.recognize(clip, self._gallery.get(), self._custom.get())
+        return self._recognizer.recognize(clip, self._gallery.value, self._custom.value)
 
     def versions(self) -> dict[str, str]:
         return {"gallery": self._gallery.version, "custom": self._custom.version}
@@ -48,6 +56,11 @@ def make_service() -> answering.AnsweringService:
         ledger=stores.Ledger(dynamodb, names.ledger_table),
         outbox=stores.ResultQueues(sqs, names),
     )
+
+
+# Far more than any lab has; above them the function would run out of memory, not of patience.
+GALLERY_BYTES = 256 * 2**20
+CUSTOM_MODEL_BYTES = 256 * 2**20
 
 
 # Lambda's init phase is meant for this, and it is the one place that makes clients.
@@ -70,6 +83,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     summary: dict[str, list[Any]] = {"answered": [], "skipped": []}
     failures: list[Exception] = []
     for ref in events.clips_in(event):
+        if isinstance(ref, events.InvalidEvent):
+            LOG.error("%s: %.1000r", ref, event)
+            failures.append(ref)
+            continue
         invocation = answering.Invocation(
             request_id=context.aws_request_id,
             remaining_s=context.get_remaining_time_in_millis() / 1000,
@@ -79,14 +96,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         try:
             result = _SERVICE.answer(ref, invocation)
         except Exception as error:
-            LOG.exception("no answer for %s", ref.object_key)
+            LOG.exception("no answer for %r", ref.object_key)
             failures.append(error)
             continue
         if result is None:
             summary["skipped"].append(ref.object_key)
             continue
-        total_ms = sum(result.stages_ms.get(s, 0) for s in ("claim", "fetch", "recognize"))
-        LOG.info("%s: %s, %d faces, %.0f ms", ref.key, result.status, len(result.faces), total_ms)
+        stages = ("claim", "fetch", "refresh", "recognize")
+        total_ms = sum(result.stages_ms.get(stage, 0) for stage in stages)
+        LOG.info(
+            "%r: %s, %d faces, %.0f ms", ref.object_key, result.status, len(result.faces), total_ms
+        )
         summary["answered"].append({"key": ref.object_key, "status": str(result.status)})
     if failures:
         raise failures[0]

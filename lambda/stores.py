@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -12,11 +13,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from contract.clips import ClipKey
 from contract.names import Names
 from contract.results import Person, Result
+from events import ClipRef
 
 LEDGER_DAYS = 7
+MOST_KEYS = 100  # that one BatchGetItem takes
+LOOK_UPS = 6
 
 
 class StoreError(Exception):
@@ -24,15 +27,15 @@ class StoreError(Exception):
 
 
 class ClipGone(StoreError):
-    """The object was deleted between the event and the read."""
+    """The content was deleted or replaced between the event and the read."""
+
+
+class ClipOversize(StoreError):
+    """The object has more bytes than a clip may have; they were not read."""
 
 
 class UnknownDevice(StoreError):
     """No result queue for this device. Hint: `make device-add DEVICE=…`."""
-
-
-class ClipInProgress(StoreError):
-    """Another invocation is working on this clip; a retry will find it answered."""
 
 
 class Claim(Enum):
@@ -40,12 +43,16 @@ class Claim(Enum):
 
     OURS = "ours"
     ANSWERED = "answered"
+    IN_PROGRESS = "in progress"  # another invocation holds a lease
 
 
 @dataclass(frozen=True)
 class StoredClip:
+    """An object as it was read. `etag` is without quotes."""
+
     data: bytes
     metadata: dict[str, str]
+    etag: str = ""
 
 
 def make_clients() -> tuple[Any, Any, Any]:
@@ -68,50 +75,87 @@ class ClipStore:
     def __init__(self, s3: Any):
         self._s3 = s3
 
-    def fetch(self, bucket: str, object_key: str) -> StoredClip:
-        """The clip's bytes and user metadata.
+    def fetch(self, ref: ClipRef, max_bytes: int) -> StoredClip:
+        """The bytes and user metadata of exactly the content that `ref` names.
 
         Raises
         ------
         ClipGone
-            When there is no such object any more.
+            When that content is not there any more: deleted, or another was written over it.
+        ClipOversize
+            When it has more than `max_bytes`; they are not read.
         """
+        which: dict[str, str] = {}
+        if ref.version_id:
+            which["VersionId"] = ref.version_id
+        elif ref.etag:
+            which["IfMatch"] = f'"{ref.etag}"'
         try:
-            answer = self._s3.get_object(Bucket=bucket, Key=object_key)
+            answer = self._s3.get_object(Bucket=ref.bucket, Key=ref.object_key, **which)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-                raise ClipGone(f"{object_key} is not in {bucket} any more") from error
+            code = error.response["Error"]["Code"]
+            if code in ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "404", "405"):
+                raise ClipGone("deleted before it could be read") from error
+            if code in ("PreconditionFailed", "412"):
+                raise ClipGone("written over before it could be read") from error
             raise
-        return StoredClip(answer["Body"].read(), answer.get("Metadata", {}))
+        with answer["Body"] as body:
+            if answer["ContentLength"] > max_bytes:
+                raise ClipOversize(f"{answer['ContentLength']} bytes")
+            return StoredClip(
+                body.read(), answer.get("Metadata", {}), answer.get("ETag", "").strip('"')
+            )
 
 
 class People:
     """The people table."""
 
-    def __init__(self, dynamodb: Any, table: str):
+    def __init__(
+        self, dynamodb: Any, table: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._sleep = sleep
 
     def look_up(self, person_ids: Iterable[str]) -> dict[str, Person]:
-        """Rows for `person_ids`; an id without a row (forgotten meanwhile) is left out."""
-        pending = {
-            self._table: {"Keys": [{"person_id": {"S": one}} for one in sorted(set(person_ids))]}
-        }
+        """Rows for `person_ids`; an id without a row (forgotten meanwhile) is left out.
+
+        Raises
+        ------
+        StoreError
+            When the table keeps handing keys back unread.
+        """
+        wanted = [{"person_id": {"S": one}} for one in sorted(set(person_ids))]
         found: dict[str, Person] = {}
-        while pending and pending[self._table]["Keys"]:
-            answer = self._dynamodb.batch_get_item(RequestItems=pending)
-            for row in answer["Responses"].get(self._table, ()):
-                text = {name: next(iter(value.values())) for name, value in row.items()}
-                person = Person(
-                    text["person_id"], text["name"], text.get("major", ""), text.get("year", "")
-                )
+        for start in range(0, len(wanted), MOST_KEYS):
+            for row in self._rows(wanted[start : start + MOST_KEYS]):
+                person = _person(row)
                 found[person.person_id] = person
-            pending = answer.get("UnprocessedKeys") or {}
         return found
+
+    def _rows(self, keys: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for attempt in range(LOOK_UPS):
+            if attempt:
+                self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  spreads load
+            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys}})
+            yield from answer["Responses"].get(self._table, ())
+            keys = (answer.get("UnprocessedKeys") or {}).get(self._table, {}).get("Keys", [])
+            if not keys:
+                return
+        raise StoreError(f"{self._table} handed {len(keys)} keys back {LOOK_UPS} times")
+
+
+def _person(row: dict[str, Any]) -> Person:
+    """A row made by hand may lack what `enroll` writes; the person is then called by their id."""
+    text = {name: str(next(iter(value.values()))) for name, value in row.items()}
+    person_id = text["person_id"]
+    return Person(
+        person_id, text.get("name") or person_id, text.get("major", ""), text.get("year", "")
+    )
 
 
 class Ledger:
-    """One row per clip, so that however often an event repeats, one answer counts.
+    """One row per clip and content, so that however often an event repeats, one answer counts.
 
     A row is `started` with a lease, then `answered`, which only follows a successful send:
     a function killed in between leaves a lease that runs out, and the retry answers.
@@ -121,25 +165,20 @@ class Ledger:
         self._dynamodb = dynamodb
         self._table = table
 
-    def claim(self, key: ClipKey, request_id: str, lease_s: float) -> Claim:
+    def claim(self, ref: ClipRef, request_id: str, lease_s: float) -> Claim:
         """Claim a clip for `lease_s` seconds.
 
         Lambda repeats a failed asynchronous invocation under the same request id, so a
         claim by the same request is a retry, not a rival.
-
-        Raises
-        ------
-        ClipInProgress
-            While another request's lease holds.
         """
         now = time.time()
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
-                Key=self._row(key),
+                Key=_row(ref),
                 UpdateExpression=(
                     "SET #status = :started, lease_until = :lease, request_id = :request,"
-                    " expires_at = :expires"
+                    " object_key = :object, expires_at = :expires"
                 ),
                 ConditionExpression=(
                     "attribute_not_exists(clip) OR (#status = :started AND"
@@ -151,6 +190,7 @@ class Ledger:
                     ":lease": {"N": f"{now + lease_s:.3f}"},
                     ":now": {"N": f"{now:.3f}"},
                     ":request": {"S": request_id},
+                    ":object": {"S": ref.object_key},
                     ":expires": {"N": str(int(now) + LEDGER_DAYS * 86400)},
                 },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -158,18 +198,16 @@ class Ledger:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            row = error.response.get("Item", {})
-            if row.get("status", {}).get("S") == "answered":
-                return Claim.ANSWERED
-            raise ClipInProgress(f"{key} is being worked on by another invocation") from error
+            status = error.response.get("Item", {}).get("status", {}).get("S")
+            return Claim.ANSWERED if status == "answered" else Claim.IN_PROGRESS
         return Claim.OURS
 
-    def answered(self, key: ClipKey, object_key: str, person_ids: Iterable[str]) -> None:
+    def answered(self, ref: ClipRef, person_ids: Iterable[str]) -> None:
         """Close the row. It keeps who was named, so that `forget` finds a person's clips."""
         seen = sorted(set(person_ids))
         self._dynamodb.update_item(
             TableName=self._table,
-            Key=self._row(key),
+            Key=_row(ref),
             UpdateExpression=(
                 "SET #status = :answered, object_key = :object"
                 + (", person_ids = :people" if seen else "")
@@ -177,14 +215,14 @@ class Ledger:
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues={
                 ":answered": {"S": "answered"},
-                ":object": {"S": object_key},
+                ":object": {"S": ref.object_key},
                 **({":people": {"SS": seen}} if seen else {}),
             },
         )
 
-    @staticmethod
-    def _row(key: ClipKey) -> dict[str, Any]:
-        return {"clip": {"S": f"{key.device_id}/{key.clip_id}"}}
+
+def _row(ref: ClipRef) -> dict[str, Any]:
+    return {"clip": {"S": ref.row}}
 
 
 class ResultQueues:
@@ -203,7 +241,13 @@ class ResultQueues:
         UnknownDevice
             When that device has no queue.
         """
-        self._sqs.send_message(QueueUrl=self._url(result.device_id), MessageBody=result.to_json())
+        try:
+            self._sqs.send_message(
+                QueueUrl=self._url(result.device_id), MessageBody=result.to_json()
+            )
+        except self._sqs.exceptions.QueueDoesNotExist as error:
+            self._urls.pop(result.device_id, None)  # it may come back at another address
+            raise UnknownDevice(f"device {result.device_id!r} has no queue any more") from error
 
     def _url(self, device_id: str) -> str:
         if device_id not in self._urls:

@@ -21,10 +21,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from threading import Timer
 from typing import Any
 
 import cv2
 import numpy as np
+from onnxruntime import RunOptions
 
 from recognition.alignment import CHIP_PX
 from recognition.embedder import EMBEDDING_SIZE
@@ -37,6 +39,7 @@ _SHAPES = {"embedding": [EMBEDDING_SIZE], "crop": [3, CROP_PX, CROP_PX]}
 _OUTPUT = "probabilities"
 _MAX_BYTES = 256 * 2**20
 _ROUNDING = 1e-3
+_TRIAL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -85,14 +88,16 @@ class CustomModel:
             raise CustomModelUnusable(f"a custom model of {len(data)} bytes; export it again")
         try:
             session = open_session(data)
+            properties = dict(session.get_modelmeta().custom_metadata_map)
+            labels, thresholds = _read_properties(properties)
+            _check_signature(session, len(labels))
+            model = cls(session, labels, thresholds, properties)
+            model._try_once()
+        except CustomModelUnusable:
+            raise
         except Exception as error:
             # onnxruntime's own errors share no base class with each other.
             raise CustomModelUnusable(f"not an ONNX model: {str(error)[:200]}") from error
-        properties = dict(session.get_modelmeta().custom_metadata_map)
-        labels, thresholds = _read_properties(properties)
-        _check_signature(session, len(labels))
-        model = cls(session, labels, thresholds, properties)
-        model._try_once()
         return model
 
     @property
@@ -109,10 +114,7 @@ class CustomModel:
         return self._session.run([_OUTPUT], {self._input: values[None]})[0][0]
 
     def _try_once(self) -> None:
-        try:
-            answer = self._run(np.zeros(_SHAPES[self._input], np.float32))
-        except Exception as error:
-            raise CustomModelUnusable(f"the model does not run: {str(error)[:200]}") from error
+        answer = self._timed_run(np.zeros(_SHAPES[self._input], np.float32))
         usable = (
             answer.shape == (len(self.labels),)
             and np.isfinite(answer).all()
@@ -123,6 +125,19 @@ class CustomModel:
             raise CustomModelUnusable(
                 f"the output {_OUTPUT!r} is no row of {len(self.labels)} probabilities"
             )
+
+    def _timed_run(self, values: np.ndarray) -> np.ndarray:
+        """A graph may loop for ever; the function must not, or a bad upload stops the lab."""
+        options = RunOptions()
+        alarm = Timer(_TRIAL_S, lambda: setattr(options, "terminate", True))
+        alarm.start()
+        try:
+            return self._session.run([_OUTPUT], {self._input: values[None]}, options)[0][0]
+        except Exception as error:
+            why = f"took over {_TRIAL_S} s" if options.terminate else str(error)[:200]
+            raise CustomModelUnusable(f"the model does not run: {why}") from error
+        finally:
+            alarm.cancel()
 
 
 def _read_properties(properties: dict[str, str]) -> tuple[tuple[str, ...], Thresholds]:
@@ -161,5 +176,6 @@ def _check_signature(session: Any, labels: int) -> None:
     output = next((value for value in outputs if value.name == _OUTPUT), None)
     if output is None or output.type != "tensor(float)":
         raise CustomModelUnusable(f"there is no float output {_OUTPUT!r}")
-    if output.shape[1:] != [labels] and isinstance(output.shape[-1], int):
-        raise CustomModelUnusable(f"{output.shape[-1]} probabilities for {labels} labels")
+    columns = output.shape[1] if len(output.shape) == 2 else 0
+    if columns != labels and isinstance(columns, int):
+        raise CustomModelUnusable(f"{columns} probabilities for {labels} labels")

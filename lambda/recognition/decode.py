@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import av
 import numpy as np
 
-from contract.annexb import NalType, NalUnit, access_units, nal_units
-from recognition.errors import (
-    ClipTooLarge,
-    EmptyClip,
-    FrameTooLarge,
-    NoKeyFrame,
-    NoParameterSets,
-    NotH264,
-    Undecodable,
-)
+from recognition.errors import ClipTooLarge, EmptyClip, FrameTooLarge, NotH264, Undecodable
+from recognition.parts import Group, ParameterSets, Parts, take_apart
 from recognition.settings import Settings
-from recognition.sps import MalformedSps, picture_size
+from recognition.signatures import foreign_format
 
 # libav prints concealment notices to stderr, which would be the function's log.
 av.logging.set_level(av.logging.PANIC)
-
-# A stream of start codes alone would otherwise become millions of objects.
-_MAX_NAL_UNITS = 50_000
-_ESSENTIAL = (NalType.SLICE, NalType.IDR_SLICE, NalType.SPS, NalType.PPS)
 
 
 @dataclass(frozen=True)
@@ -45,6 +33,19 @@ class Frame:
         return self.picture.to_ndarray(format="rgb24")
 
 
+class _OutOfTime(Exception):
+    """Decoding has taken as long as it may."""
+
+
+class _Damaged(Exception):
+    """A group can't be decoded any further. `newest` is the last whole picture before that."""
+
+    def __init__(self, why: str, index: int, newest: av.VideoFrame | None) -> None:
+        super().__init__(why)
+        self.index = index
+        self.newest = newest
+
+
 class Clip:
     """A checked clip, split into coded pictures but not decoded yet.
 
@@ -54,103 +55,174 @@ class Clip:
         One of its subclasses, when the bytes can't be a clip or could harm the function.
     """
 
-    def __init__(self, data: bytes, settings: Settings) -> None:
+    def __init__(
+        self, data: bytes, settings: Settings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         if not data:
             raise EmptyClip
         if len(data) > settings.max_clip_bytes:
             raise ClipTooLarge(len(data), settings.max_clip_bytes)
-        units = list(islice(nal_units(data), _MAX_NAL_UNITS))
-        if data[4:8] == b"ftyp" or not any(unit.type in _ESSENTIAL for unit in units):
-            raise NotH264
+        if (found := foreign_format(data)) is not None:
+            raise NotH264(found)
         self._settings = settings
-        self._check_size(units)
-        self._pictures = list(islice(access_units(units), settings.max_clip_pictures))
-        self._keys = [index for index, picture in enumerate(self._pictures) if picture.is_key]
-        if not self._keys:
-            raise NoKeyFrame
-        self.pictures_decoded = 0
+        self._parts = take_apart(data, settings.max_frame_px)
+        self._decoding = _Decoding(self._parts, settings, clock)
+        self._damaged = 0
+        self._cuts = list(self._parts.cuts)
 
-    def _check_size(self, units: list[NalUnit]) -> None:
-        sizes = []
-        for unit in units:
-            if unit.type == NalType.SPS:
-                try:
-                    sizes.append(picture_size(unit))
-                except MalformedSps:
-                    continue
-        if not sizes or not any(unit.type == NalType.PPS for unit in units):
-            raise NoParameterSets
-        limit = self._settings.max_frame_px
-        for width, height in sizes:
-            if max(width, height) > limit:
-                raise FrameTooLarge(width, height, limit)
+    @property
+    def pictures_seen(self) -> int:
+        """Coded pictures in the clip."""
+        return len(self._parts.pictures)
+
+    @property
+    def pictures_decoded(self) -> int:
+        """How many of them came out of a decoder so far."""
+        return self._decoding.pictures
+
+    @property
+    def key_frames(self) -> int:
+        """How many there are. Much may change in a clip of several: it is a long one."""
+        return len(self._parts.groups)
+
+    @property
+    def shortfall(self) -> str | None:
+        """What of the clip was not looked at because it could not be; None if nothing."""
+        told = list(self._cuts)
+        if self._damaged:
+            told.insert(0, f"{self._damaged} of {self.key_frames} parts of the clip are damaged")
+        return "; ".join(told) or None
 
     def frames(self, count: int) -> Iterator[Frame]:
-        """At most `count` frames, evenly spread, the first key frame first.
+        """At most `count` frames, spread over the whole clip, the first key frame first.
 
-        Decoding happens as the iterator advances. A clip that breaks off ends the iterator;
-        only when not even the first picture comes out, it is an error.
+        Key frames where there are enough of them: each costs one decoded picture. Decoding
+        happens as the iterator advances. A damaged part costs what follows in it; the next
+        key frame goes on. Only when no picture comes out of any part, it is an error.
 
         Raises
         ------
         Undecodable
         """
-        first = self._keys[0]
-        wanted = sorted(
-            {int(index) for index in np.linspace(first, len(self._pictures) - 1, count)}
-        )
-        decoder = self._new_decoder()
-        position, is_first = first, True
-        for target in wanted:
-            # Pictures before the nearest key frame are not needed for this one.
-            start = max(key for key in self._keys if key <= target)
-            if start > position:
-                decoder, position = self._new_decoder(), start
+        wanted = self._spread(count)
+        found, why = 0, ""
+        while wanted and found < count:
+            target = wanted.pop(0)
+            group = self._group_of(target)
             try:
-                picture, position = self._decode_until(decoder, position, target)
-            except (av.FFmpegError, ValueError, MemoryError) as error:
-                if is_first:
-                    raise Undecodable(str(error).split(":")[0]) from error
-                return
-            # Of half a picture libav makes a whole one, grey where nothing came: nobody in it
-            # would be an answer about something the camera never saw.
-            if picture is None or picture.is_corrupt:
-                if is_first:
-                    raise Undecodable("no whole picture comes out of the key frame")
-                return
-            yield Frame(target, is_first, target == wanted[-1], picture)
-            is_first = False
+                index, picture = target, self._decoding.until(group, target)
+            except _OutOfTime as limit:
+                why = str(limit)
+                self._cuts.append(why)
+                wanted = []
+                continue
+            except _Damaged as damage:
+                why, index, picture = str(damage), damage.index, damage.newest
+                self._damaged += 1
+                wanted = [later for later in wanted if later >= group.end]
+                if group.end < self.pictures_seen and group.end not in wanted:
+                    wanted.insert(0, group.end)
+            if picture is not None:
+                found += 1
+                yield Frame(index, found == 1, not wanted or found == count, picture)
+        if not found:
+            raise Undecodable(why)
+        if found == count < self.key_frames:
+            self._cuts.append(f"{count} of {self.key_frames} key frames were looked at")
 
-    def _decode_until(
-        self, decoder: av.VideoCodecContext, position: int, target: int
-    ) -> tuple[av.VideoFrame | None, int]:
-        """The newest picture once `target` went in, and how many went in by then.
+    def _spread(self, count: int) -> list[int]:
+        """Indices of at most `count` pictures, in order."""
+        keys = np.array([group.start for group in self._parts.groups])
+        last = self.pictures_seen - 1
+        if count == 1:
+            return [int(keys[0])]
+        if len(keys) >= count:
+            among = np.linspace(0, len(keys) - 1, count - 1) if count > 2 else [0]
+            return sorted({*(int(keys[int(place)]) for place in among), last})
+        spread = [int(index) for index in np.linspace(keys[0], last, count)]
+        for key in keys[1:]:
+            nearest = min(range(1, count), key=lambda place, key=key: abs(spread[place] - key))
+            spread[nearest] = int(key)
+        return sorted(set(spread))
+
+    def _group_of(self, index: int) -> Group:
+        return next(group for group in reversed(self._parts.groups) if group.start <= index)
+
+
+class _Decoding:
+    """One decoder at a time, which only goes forward, and the time it has taken."""
+
+    def __init__(self, parts: Parts, settings: Settings, clock: Callable[[], float]) -> None:
+        self._pictures = parts.pictures
+        self._sets = ParameterSets(parts.pictures)
+        self._settings = settings
+        self._clock = clock
+        self._group: Group | None = None
+        self._decoder = _new_decoder()
+        self._position = 0
+        self._spent_s = 0.0
+        self.pictures = 0
+
+    def until(self, group: Group, target: int) -> av.VideoFrame:
+        """The newest picture once the one at `target` went in.
 
         A decoder may hold a picture back (fields, streams that lie about their order): it
         then gets the ones after it, and in the end is asked to hand over what it has.
+
+        Raises
+        ------
+        _Damaged
+            When libav can't go on, or makes up what did not come.
+        _OutOfTime
         """
-        picture = None
-        while position < len(self._pictures) and (position <= target or picture is None):
-            packet = av.Packet(self._pictures[position].to_bytes())
-            picture = self._newest(decoder.decode(packet)) or picture
-            position += 1
-        return picture or self._newest(decoder.decode(None)), position
+        began = self._clock()
+        try:
+            return self._advance(group, target, began)
+        finally:
+            self._spent_s += self._clock() - began
 
-    def _newest(self, pictures: list[av.VideoFrame]) -> av.VideoFrame | None:
-        for picture in pictures:
-            self.pictures_decoded += 1
-            self._check_decoded(picture)
-        return pictures[-1] if pictures else None
+    def _advance(self, group: Group, target: int, began: float) -> av.VideoFrame:
+        if group is not self._group:
+            # Pictures before the nearest key frame are not needed for this one.
+            self._group, self._decoder, self._position = group, _new_decoder(), group.start
+        newest: av.VideoFrame | None = None
+        index = self._position
+        while newest is None or self._position <= target:
+            limit_s = self._settings.max_decode_s
+            if self._spent_s + self._clock() - began > limit_s:
+                raise _OutOfTime(f"decoding it was stopped after {limit_s:g} s")
+            is_over = self._position >= group.end
+            try:
+                pictures = self._decoder.decode(None if is_over else self._packet(group))
+            except (av.FFmpegError, ValueError, MemoryError) as error:
+                raise _Damaged(str(error).split(":")[0], index, newest) from error
+            for picture in pictures:
+                self._check(picture)
+                # Of half a picture libav makes a whole one, grey where nothing came: nobody in
+                # it would be an answer about something the camera never saw.
+                if picture.is_corrupt:
+                    raise _Damaged("only half a picture comes out", index, newest)
+                newest, index = picture, self._position
+            if is_over and newest is None:
+                raise _Damaged("no whole picture comes out of the key frame", index, None)
+            self._position += 1
+        return newest
 
-    def _check_decoded(self, picture: av.VideoFrame) -> None:
+    def _packet(self, group: Group) -> av.Packet:
+        is_key = self._position == group.start
+        headers = self._sets.before(self._position) if is_key else b""
+        return av.Packet(headers + self._pictures[self._position].to_bytes())
+
+    def _check(self, picture: av.VideoFrame) -> None:
+        self.pictures += 1
         limit = self._settings.max_frame_px
         if max(picture.width, picture.height) > limit:
             raise FrameTooLarge(picture.width, picture.height, limit)
 
-    @staticmethod
-    def _new_decoder() -> av.VideoCodecContext:
-        decoder = av.CodecContext.create("h264", "r")
-        decoder.thread_count = 1
-        # Without reordering every picture comes out when its bytes went in.
-        decoder.flags |= av.codec.context.Flags.low_delay
-        return decoder
+
+def _new_decoder() -> av.VideoCodecContext:
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    # Without reordering every picture comes out when its bytes went in.
+    decoder.flags |= av.codec.context.Flags.low_delay
+    return decoder

@@ -15,7 +15,7 @@ class ModelsMissing(RecognitionError):
 
 
 class GalleryUnreadable(RecognitionError, ValueError):
-    """The bytes are not a gallery that this version wrote. Enrol again to replace it."""
+    """The bytes are not a gallery that this version wrote. Enroll again to replace it."""
 
 
 class CustomModelUnusable(RecognitionError, ValueError):
@@ -45,8 +45,15 @@ class ClipTooLarge(ClipRejected):
 class NotH264(ClipRejected):
     """There is no H.264 NAL unit in it: a text file, a picture, an MP4 container."""
 
-    def __init__(self) -> None:
-        super().__init__("not h264: no Annex-B start code; send the raw .h264 stream, not MP4")
+    def __init__(self, found: str = "no Annex-B start code") -> None:
+        super().__init__(f"not h264: {found}; send the raw .h264 stream, not MP4")
+
+
+class TooManyUnits(ClipRejected):
+    """Thousands of pieces before the first of a video: made to keep a reader busy."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"not a clip: more than {limit} pieces and no picture among them")
 
 
 class NoParameterSets(ClipRejected):

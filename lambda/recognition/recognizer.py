@@ -29,12 +29,15 @@ class Recognition:
     """What was found in a clip, the largest face first.
 
     `stages_ms` has the compute of `decode`, `detect`, `align`, `embed` and `decide`; a stage
-    that did not run is not in it.
+    that did not run is not in it. `frames_seen` counts the coded pictures of the clip;
+    `reason` says what of it was not looked at because of damage or a limit.
     """
 
+    frames_seen: int
     frames_decoded: int
     faces: tuple[RecognizedFace, ...]
     stages_ms: dict[str, float]
+    reason: str | None = None
 
     @property
     def status(self) -> Status:
@@ -100,26 +103,37 @@ class Recognizer:
             opened = Clip(clip, self.settings)
         inquiry = Inquiry(gallery, custom, self.settings)
         tracks: list[Track] = []
-        frames = opened.frames(self.settings.max_frames)
+        is_long = opened.key_frames > 1
+        frames = opened.frames(self._most_frames(opened.key_frames))
+        unsearched: Frame | None = None
         while (frame := self._next(frames, watch)) is not None:
             if frame.is_first:
                 tracks, is_plain = self._first_look(frame, watch)
-                if is_plain:
+                if is_plain and not is_long:
                     break
             elif tracks:
                 self._follow(frame, tracks, inquiry, watch)
-            elif frame.is_last:
-                tracks = self._last_look(frame, watch)
+            elif frame.is_last or is_long:
+                tracks, unsearched = self._last_look(frame, watch), None
+            else:
+                unsearched = frame
             with watch.stage("decide"):
                 if tracks and all(inquiry.is_settled(track) for track in tracks):
                     break
+        if unsearched and not tracks:  # the frames after it were lost
+            tracks = self._last_look(unsearched, watch)
         with watch.stage("decide"):
             faces = one_of_each([inquiry.answer(track) for track in tracks])
         return Recognition(
+            frames_seen=opened.pictures_seen,
             frames_decoded=opened.pictures_decoded,
             faces=tuple(sorted(faces, key=lambda face: -face.size_px)),
             stages_ms=watch.milliseconds(),
+            reason=opened.shortfall,
         )
+
+    def _most_frames(self, key_frames: int) -> int:
+        return max(self.settings.max_frames, min(key_frames, self.settings.max_search_frames))
 
     @staticmethod
     def _next(frames: Iterator[Frame], watch: Stopwatch) -> Frame | None:

@@ -31,13 +31,16 @@ class Settings:
 
     # What a clip may be.
     max_clip_bytes: int = _number(32 * 2**20, 1024, 2**30, "Largest clip, bytes.")
-    max_clip_pictures: int = _number(
-        300, 1, 10_000, "Coded pictures looked at; the rest of a longer clip is ignored."
+    max_decode_s: float = _number(
+        5.0, 0.1, 600.0, "Time for decoding one clip, s; what is not decoded by then is skipped."
     )
     max_frame_px: int = _number(
         2048, 64, 8192, "Longest side of a frame, px; bounds the decoder's memory."
     )
     max_frames: int = _number(5, 1, 30, "Frames of a clip that are searched for faces at most.")
+    max_search_frames: int = _number(
+        12, 1, 100, "The same for a clip of several key frames, until somebody is found."
+    )
 
     # Finding faces.
     detection_score: float = _number(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contract.annexb import NalUnit
+from contract.annexb import NalType, NalUnit
+
+# An SPS is some dozen bytes; more would be an attack on the arithmetic below.
+_MOST_BYTES = 1024
 
 
 class MalformedSps(ValueError):
@@ -16,7 +19,7 @@ def picture_size(sps: NalUnit) -> tuple[int, int]:
     ------
     MalformedSps
     """
-    bits = _Bits(sps.data[1:].replace(b"\x00\x00\x03", b"\x00\x00"))
+    bits = _Bits(sps.data[1:_MOST_BYTES].replace(b"\x00\x00\x03", b"\x00\x00"))
     profile = bits.take(8)
     bits.take(16)  # constraint flags, level
     bits.golomb()  # id
@@ -44,6 +47,22 @@ def picture_size(sps: NalUnit) -> tuple[int, int]:
     return width_mbs * 16, height_units * 16 * (2 - is_progressive)
 
 
+def parameter_set_id(unit: NalUnit) -> int:
+    """The id under which a decoder keeps an SPS or PPS; a later one replaces it.
+
+    Raises
+    ------
+    MalformedSps
+    """
+    bits = _Bits(unit.data[1:64].replace(b"\x00\x00\x03", b"\x00\x00"))
+    if unit.type == NalType.SPS:
+        bits.take(24)  # profile, constraint flags, level
+    found = bits.golomb()
+    if found > 255:
+        raise MalformedSps(f"a parameter set with the id {found}")
+    return found
+
+
 def _skip_scaling_list(bits: _Bits, size: int) -> None:
     last = following = 8
     for _ in range(size):
@@ -56,8 +75,6 @@ def _skip_scaling_list(bits: _Bits, size: int) -> None:
 
 class _Bits:
     def __init__(self, data: bytes) -> None:
-        # An SPS is some dozen bytes; more would be an attack on this very line.
-        data = data[:1024]
         self._value = int.from_bytes(data, "big")
         self._left = 8 * len(data)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
 import subprocess
 import time
 from pathlib import Path
@@ -11,13 +13,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from contract.annexb import nal_units
 from contract.clips import ClipKey, ClipMetadata
 from contract.results import Result, Status
 from device.sources.fixture import cut_at_key_frames
+from events import ClipRef
 from scripts.e2e.truth import names, read_truth
 from scripts.paths import ROOT
 from scripts.setup import LAB
+from stores import Ledger
 from tests.conftest import Lab, wait_until
+from tests.fakes.events import recorded
 
 FIXTURES = ROOT / "fixtures"
 
@@ -61,6 +67,15 @@ class Cloud:
     def take(self, key: str, seconds: float = 30) -> Result:
         """The result of the clip at `key`; those that other tests left are thrown away."""
         return wait_until(lambda: self._received(key), seconds, f"the result of {key}")
+
+    def invoke(self, event: dict) -> dict:
+        """Invoke the function with `event` and wait for what it returns."""
+        answer = self.switch.client("lambda").invoke(
+            FunctionName=self.switch.names.function, Payload=json.dumps(event)
+        )
+        body = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, body
+        return body
 
     def nothing_for(self, *keys: str) -> bool:
         """Whether no result of these clips comes within two seconds."""
@@ -137,6 +152,92 @@ def test_same_object_put_twice_is_answered_once(cloud, single_person_clip):
     cloud.take(key)
     cloud.put(key, single_person_clip[0])
     assert cloud.nothing_for(key)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("clips/lab/2026-11-22/{}.h264", "clips/lab/2026-11-23/{}.h264"),
+        ("clips/lab/{}.h264", "clips/lab//{}.h264"),
+    ],
+    ids=["another day's folder", "an empty folder name"],
+)
+def test_same_file_name_in_another_folder_is_another_clip(cloud, single_person_clip, keys):
+    name = secrets.token_hex(4)
+    for key in (key.format(name) for key in keys):
+        cloud.put(key, single_person_clip[0])
+        assert cloud.take(key).clip_id == name
+
+
+def test_key_written_over_with_another_clip_is_answered_again_and_a_repeat_is_not(
+    cloud, single_person_clip
+):
+    key = new_key()
+    cloud.put(key, single_person_clip[0])
+    first = cloud.take(key)
+    cloud.put(key, b"something else")
+    second = cloud.take(key)
+    assert (first.status, second.status) == (Status.RECOGNIZED, Status.REJECTED)
+    assert first.clip_id == second.clip_id
+    assert first.result_id != second.result_id
+    cloud.put(key, single_person_clip[0])
+    assert cloud.nothing_for(key)
+
+
+def test_version_that_the_event_names_is_read_not_the_newest(cloud, single_person_clip):
+    bucket = f"versions-{secrets.token_hex(4)}"
+    cloud.s3.create_bucket(Bucket=bucket)
+    cloud.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    key, event = new_key(), recorded("s3-put-versioned")
+    first = cloud.s3.put_object(Bucket=bucket, Key=key, Body=single_person_clip[0])
+    cloud.s3.put_object(Bucket=bucket, Key=key, Body=b"something else")
+    entry = event["Records"][0]["s3"]
+    entry["bucket"]["name"] = bucket
+    entry["object"] |= {
+        "key": key, "versionId": first["VersionId"], "eTag": first["ETag"].strip('"')
+    }  # fmt: skip
+    cloud.invoke(event)
+    assert cloud.take(key).status is Status.RECOGNIZED
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "y" * 900, ""], ids=["201", "900", "none"])
+def test_name_that_is_no_clips_is_told_to_its_device(cloud, single_person_clip, name):
+    key = f"clips/lab/{secrets.token_hex(4)}/{name}.h264"
+    cloud.put(key, single_person_clip[0])
+    result = cloud.take(key)
+    assert result.status is Status.REJECTED
+    assert "clip" in result.reason
+
+
+def test_long_clip_with_sps_and_pps_only_once_is_recognized_to_its_end(cloud, clips):
+    """What a camera makes that does not repeat its headers: the later parts were dropped."""
+    empty, late = (
+        next(
+            clips[truth.index] for truth in read_truth(FIXTURES / "truth.json")
+            if bool(truth.visible) is somebody and not truth.tags
+        )
+        for somebody in (False, True)
+    )  # fmt: skip
+    headless = b"".join(
+        b"\0\0\0\1" + unit.data for unit in nal_units(late) if unit.type not in (7, 8)
+    )
+    result = cloud.ask(empty * 21 + headless)
+    assert (result.status, result.frames_seen) == (Status.RECOGNIZED, 22 * 15)
+    assert result.frames_skipped == result.frames_seen - result.frames_decoded > 0
+
+
+def test_duplicate_event_while_the_first_is_in_progress_ends_quietly(cloud, single_person_clip):
+    """It failed, was repeated twice, and ended as a letter beside the result."""
+    key, event = new_key(), recorded("s3-put")
+    content = hashlib.md5(single_person_clip[0]).hexdigest()  # noqa: S324  S3's ETag
+    entry = event["Records"][0]["s3"]
+    entry["bucket"]["name"] = cloud.bucket
+    entry["object"] |= {"key": key, "eTag": content}
+    parsed = ClipKey.parse(key)
+    ref = ClipRef(cloud.bucket, key, parsed, etag=content)
+    ledger = Ledger(cloud.switch.client("dynamodb"), cloud.switch.names.ledger_table)
+    ledger.claim(ref, "another invocation", 60)
+    assert cloud.invoke(event) == {"answered": [], "skipped": [key]}
 
 
 def test_object_that_is_no_clip_invokes_nothing(cloud, single_person_clip):

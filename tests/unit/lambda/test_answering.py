@@ -1,16 +1,16 @@
 """The function's flow on in-memory stores: one result per clip, whatever happens."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
 
-from answering import MAX_CLIP_BYTES, AnsweringService, Invocation
+from answering import MAX_CLIP_BYTES, AnsweringService, Invocation, people_in
 from contract.clips import ClipKey
 from contract.results import Box, Person, Result, Status
 from events import ClipRef
 from recognition import ClipRejected
-from stores import Claim, ClipGone, ClipInProgress, StoredClip
+from stores import Claim, ClipGone, ClipOversize, StoredClip, StoreError
 
 ADA = Person("ada", "Ada Lovelace", "Mathematics", "graduate")
 METADATA = {"capture-start-ms": "1000", "capture-end-ms": "1500", "sequence": "4"}
@@ -23,11 +23,18 @@ class Killed(BaseException):
 @dataclass
 class Clips:
     objects: dict[str, StoredClip]
+    fetched: int = 0
 
-    def fetch(self, bucket, object_key):
-        if object_key not in self.objects:
-            raise ClipGone(object_key)
-        return self.objects[object_key]
+    def fetch(self, ref, max_bytes):
+        self.fetched += 1
+        if ref.object_key not in self.objects:
+            raise ClipGone("deleted before it could be read")
+        stored = self.objects[ref.object_key]
+        if ref.etag not in ("", stored.etag):
+            raise ClipGone("written over before it could be read")
+        if len(stored.data) > max_bytes:
+            raise ClipOversize(f"{len(stored.data)} bytes")
+        return stored
 
 
 @dataclass
@@ -35,6 +42,11 @@ class Recognizer:
     """Knows one person per clip content; `rejects` names content that is no clip."""
 
     rejects: bytes = b"garbage"
+    problem: Exception | None = None
+
+    def refresh(self):
+        if self.problem:
+            raise self.problem
 
     def recognize(self, clip):
         if clip == self.rejects:
@@ -47,7 +59,10 @@ class Recognizer:
             online=verdict, custom=unsure, agree=False,
         )  # fmt: skip
         faces = () if clip == b"nobody" else (face,)
-        return SimpleNamespace(frames_decoded=2, faces=faces, stages_ms={"decode": 1.0})
+        return SimpleNamespace(
+            frames_seen=15, frames_decoded=2, faces=faces, stages_ms={"decode": 1.0},
+            reason="half of it was damaged",
+        )  # fmt: skip
 
     def versions(self):
         return {"gallery": "1"}
@@ -65,19 +80,22 @@ class People:
 class Ledger:
     rows: dict[str, tuple[str, str]] = field(default_factory=dict)
     people: dict[str, set[str]] = field(default_factory=dict)
+    problem: Exception | None = None
 
-    def claim(self, key, request_id, lease_s):
-        status, owner = self.rows.get(str(key), ("", ""))
+    def claim(self, ref, request_id, lease_s):
+        status, owner = self.rows.get(ref.row, ("", ""))
         if status == "answered":
             return Claim.ANSWERED
         if status == "started" and owner != request_id:
-            raise ClipInProgress(str(key))
-        self.rows[str(key)] = ("started", request_id)
+            return Claim.IN_PROGRESS
+        self.rows[ref.row] = ("started", request_id)
         return Claim.OURS
 
-    def answered(self, key, object_key, person_ids):
-        self.rows[str(key)] = ("answered", "")
-        self.people[object_key] = set(person_ids)
+    def answered(self, ref, person_ids):
+        if self.problem:
+            raise self.problem
+        self.rows[ref.row] = ("answered", "")
+        self.people[ref.object_key] = set(person_ids)
 
 
 @dataclass
@@ -97,17 +115,20 @@ class World:
     clips: Clips
     people: People = field(default_factory=lambda: People({"ada": ADA}))
     ledger: Ledger = field(default_factory=Ledger)
+    recognizer: Recognizer = field(default_factory=Recognizer)
     outbox: Outbox = field(default_factory=Outbox)
 
     def answer(self, ref, request_id="r1", cold_start=False):
-        service = AnsweringService(self.clips, Recognizer(), self.people, self.ledger, self.outbox)
+        service = AnsweringService(
+            self.clips, self.recognizer, self.people, self.ledger, self.outbox
+        )
         return service.answer(ref, Invocation(request_id, 30.0, cold_start, 800.0))
 
 
 def clip(data: bytes = b"ada", metadata: dict | None = None) -> tuple[World, ClipRef]:
     key = ClipKey("lab", "2026-11-22", "c1")
-    stored = StoredClip(data, METADATA if metadata is None else metadata)
-    return World(Clips({str(key): stored})), ClipRef("bucket", str(key), key, len(data))
+    stored = StoredClip(data, METADATA if metadata is None else metadata, "e1")
+    return World(Clips({str(key): stored})), ClipRef("bucket", str(key), key, len(data), "e1")
 
 
 def test_known_person_is_looked_up_and_sent_once():
@@ -136,17 +157,60 @@ def test_clip_that_is_no_video_is_rejected_with_its_reason():
     assert sent.capture_end_ms == 1500
 
 
-def test_huge_clip_is_rejected_without_being_read():
+@pytest.mark.parametrize(("over", "fetched"), [(0, 1), (1, 0)], ids=["at the limit", "above"])
+def test_size_limit_is_checked_before_the_clip_is_read(over, fetched):
     world, ref = clip()
     world.clips.objects.clear()
-    huge = ClipRef(ref.bucket, ref.object_key, ref.key, MAX_CLIP_BYTES + 1)
-    assert world.answer(huge).reason.startswith("too large")
+    huge = replace(ref, size_bytes=MAX_CLIP_BYTES + over)
+    assert world.answer(huge).reason.startswith("too large" if over else "gone")
+    assert world.clips.fetched == fetched
+
+
+def test_clip_that_is_larger_than_its_event_said_is_rejected():
+    world, ref = clip(b"x" * (MAX_CLIP_BYTES + 1))
+    result = world.answer(replace(ref, size_bytes=5))
+    assert (result.status, result.reason) == (
+        Status.REJECTED,
+        f"too large: {MAX_CLIP_BYTES + 1} bytes, over 32 MiB",
+    )
 
 
 def test_clip_deleted_before_the_read_is_rejected():
     world, ref = clip()
     world.clips.objects.clear()
-    assert world.answer(ref).reason.startswith("gone")
+    assert world.answer(ref).reason == "gone: deleted before it could be read"
+
+
+def test_clip_written_over_before_the_read_is_not_answered_with_the_other_ones_faces():
+    world, ref = clip()
+    first = world.answer(replace(ref, etag="e0"))
+    second = world.answer(ref)
+    assert first.reason == "gone: written over before it could be read"
+    assert second.status is Status.RECOGNIZED
+    assert first.clip_id == second.clip_id
+    assert first.result_id != second.result_id
+
+
+def test_name_that_is_no_clips_is_rejected_unread():
+    world, ref = clip()
+    result = world.answer(replace(ref, refusal="no clip: too long"))
+    assert (result.status, result.reason) == (Status.REJECTED, "no clip: too long")
+    assert world.clips.fetched == 0
+    assert world.answer(replace(ref, refusal="no clip: too long"), "r2") is None
+
+
+def test_event_without_etag_is_the_same_clip_as_one_with_it():
+    world, ref = clip()
+    by_hand = world.answer(replace(ref, etag="", size_bytes=0), "r1")
+    assert by_hand.status is Status.RECOGNIZED
+    assert world.answer(ref, "r2") is None
+
+
+def test_pictures_and_what_was_missed_are_told():
+    world, ref = clip()
+    result = world.answer(ref)
+    assert (result.frames_seen, result.frames_decoded, result.frames_skipped) == (15, 2, 13)
+    assert (result.status, result.reason) == (Status.RECOGNIZED, "half of it was damaged")
 
 
 def test_clip_dropped_by_hand_carries_no_times():
@@ -184,9 +248,73 @@ def test_function_killed_before_the_send_answers_on_the_retry():
     assert world.answer(ref, "r1").status is Status.RECOGNIZED
 
 
-def test_rival_invocation_does_not_answer_twice():
+def test_duplicate_event_while_the_first_is_in_progress_is_no_failure():
+    """As one, it would be repeated, and end in a letter beside the first one's result."""
     world, ref = clip()
-    world.ledger.claim(ref.key, "r1", 30)
-    with pytest.raises(ClipInProgress):
-        world.answer(ref, "r2")
+    world.ledger.claim(ref, "r1", 30)
+    assert world.answer(ref, "r2") is None
     assert not world.outbox.sent
+
+
+def test_ledger_that_fails_after_the_send_does_not_fail_the_clip():
+    world, ref = clip()
+    world.ledger.problem = StoreError("down")
+    assert world.answer(ref, "r1").status is Status.RECOGNIZED
+    world.ledger.problem = None
+    world.answer(ref, "r1")
+    first, second = world.outbox.sent
+    assert first.result_id == second.result_id  # the device shows it once
+
+
+def test_gallery_that_cant_be_read_is_a_retry_not_an_unknown_person():
+    world, ref = clip()
+    world.recognizer.problem = StoreError("no gallery")
+    with pytest.raises(StoreError):
+        world.answer(ref)
+    assert not world.outbox.sent
+
+
+def test_gallery_that_cant_be_read_does_not_matter_to_a_clip_that_is_gone():
+    world, ref = clip()
+    world.recognizer.problem = StoreError("no gallery")
+    world.clips.objects.clear()
+    assert world.answer(ref).status is Status.REJECTED
+
+
+class TestForgotten:
+    """Somebody without a row in the people table has no name to be shown, whoever knew it."""
+
+    def verdicts(self, *, online=None, custom=None):
+        face = clip_face(online, custom)
+        return SimpleNamespace(
+            frames_seen=1, frames_decoded=1, faces=(face,), stages_ms={}, reason=None
+        )
+
+    @pytest.mark.parametrize(
+        ("online", "custom"), [("ada", None), (None, "ada"), ("ada", "ada"), ("ada", "bob")]
+    )
+    def test_neither_model_names_a_forgotten_person(self, online, custom):
+        world, ref = clip()
+        world.people.rows = {"bob": replace(ADA, person_id="bob", name="Bob")}
+        world.recognizer.recognize = lambda _: self.verdicts(online=online, custom=custom)
+        result = world.answer(ref)
+        (face,) = result.faces
+        assert (face.status, face.person_id) == (Status.UNKNOWN, None)
+        for identity, person_id in ((face.online, online), (face.custom, custom)):
+            assert (identity.person is not None) == (person_id == "bob")
+            assert (identity.status is Status.RECOGNIZED) == (person_id == "bob")
+        assert people_in(result) == ({"bob"} if custom == "bob" else set())
+        assert "Ada" not in result.to_json()
+        assert "ada" not in result.to_json()
+
+
+def clip_face(online, custom):
+    def verdict(person_id):
+        status = "recognized" if person_id else "unknown"
+        return SimpleNamespace(status=status, person_id=person_id, score=0.9, distance=None)
+
+    return SimpleNamespace(
+        box=Box(1, 2, 3, 0), detection_score=0.9, size_px=100, blur=50.0, frames_used=2,
+        status="recognized", person_id=online or custom, online=verdict(online),
+        custom=verdict(custom), agree=online == custom,
+    )  # fmt: skip

@@ -1,12 +1,18 @@
 """An artefact follows its newest good version, at little cost."""
 
+import bz2
 import io
+import logging
+import zlib
 from dataclasses import dataclass, field
+from hashlib import md5
 
 import pytest
 from botocore.exceptions import ClientError
 
 from artefacts import Artefact
+
+MISSING = -1
 
 
 @dataclass
@@ -15,35 +21,48 @@ class FakeS3:
 
     objects: dict[str, bytes] = field(default_factory=dict)
     calls: int = 0
-    down: bool = False
+    read: int = 0
+    problem: Exception | None = None
 
     def get_object(self, Bucket, Key, IfNoneMatch=""):  # noqa: N803  boto3's names
         self.calls += 1
-        if self.down:
-            raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "GetObject")
+        if self.problem:
+            raise self.problem
         if Key not in self.objects:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        etag = f'"{hash(self.objects[Key])}"'
+        data = self.objects[Key]
+        etag = f'"{md5(data).hexdigest()}"'  # noqa: S324  what S3 does
         if IfNoneMatch == etag:
             raise ClientError({"Error": {"Code": "304"}}, "GetObject")
-        return {"Body": io.BytesIO(self.objects[Key]), "ETag": etag}
+        return {"Body": self._body(data), "ETag": etag, "ContentLength": len(data)}
+
+    def _body(self, data: bytes) -> io.BytesIO:
+        world = self
+
+        class Body(io.BytesIO):
+            def read(self, *arguments):
+                world.read += 1
+                return super().read(*arguments)
+
+        return Body(data)
 
 
 @pytest.fixture
 def world():
     s3, now = FakeS3(), [0.0]
-    artefact = Artefact(s3, "b", "k", lambda data: int(data), -1, 2.0, clock=lambda: now[0])
+    artefact = Artefact(s3, "b", "k", lambda data: int(data), MISSING, 20, 2.0, lambda: now[0])
 
     def at(second: float) -> int:
         now[0] = second
-        return artefact.get()
+        artefact.refresh()
+        return artefact.value
 
     return s3, artefact, at
 
 
 def test_missing_object_is_the_missing_value_until_it_comes(world):
     s3, artefact, at = world
-    assert (at(0), artefact.version) == (-1, "none")
+    assert (at(0), artefact.version) == (MISSING, "none")
     s3.objects["k"] = b"7"
     assert at(2) == 7
 
@@ -57,26 +76,90 @@ def test_new_version_is_seen_after_the_check_interval_and_not_asked_for_before(w
     assert at(2) == 2
 
 
-def test_unreadable_upload_keeps_the_last_good_version(world):
+def test_unchanged_version_is_not_read_again(world):
+    s3, _, at = world
+    s3.objects["k"] = b"1"
+    assert [at(0), at(3), at(6)] == [1, 1, 1]
+    assert (s3.calls, s3.read) == (3, 1)
+
+
+def test_unreadable_upload_keeps_the_last_good_version_and_names_it(world):
+    s3, artefact, at = world
+    s3.objects["k"] = b"1"
+    at(0)
+    good = artefact.version
+    s3.objects["k"] = b"not a number"
+    assert (at(3), artefact.version) == (1, good)
+    assert (at(5), s3.read) == (1, 2)  # looked at once
+    s3.objects["k"] = b"3"
+    assert at(7) == 3
+    assert artefact.version != good
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        zlib.error("bad"), NotImplementedError("packed"), MemoryError(), RecursionError(),
+        OverflowError(), KeyError("x"), AssertionError(), ValueError("no"), OSError(bz2.__name__),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_whatever_a_library_makes_of_a_bad_upload_keeps_the_last_good_one(error):
+    def parse(data: bytes) -> int:
+        if data == b"bad":
+            raise error
+        return int(data)
+
+    s3 = FakeS3({"k": b"1"})
+    artefact = Artefact(s3, "b", "k", parse, MISSING, 20, check_every_s=0)
+    artefact.refresh()
+    s3.objects["k"] = b"bad"
+    artefact.refresh()
+    assert artefact.value == 1
+
+
+def test_a_bad_upload_is_told_once(world, caplog):
     s3, _, at = world
     s3.objects["k"] = b"1"
     at(0)
-    s3.objects["k"] = b"not a number"
-    assert at(3) == 1
-    s3.objects["k"] = b"3"
-    assert at(6) == 3
+    s3.objects["k"] = b"bad"
+    with caplog.at_level(logging.ERROR):
+        for second in range(2, 20, 2):
+            at(second)
+    (record,) = caplog.records
+    assert "keeping the last good one" in record.message
+
+
+def test_an_upload_of_too_many_bytes_is_not_read(world):
+    s3, _, at = world
+    s3.objects["k"] = b"1"
+    at(0)
+    s3.objects["k"] = b"0" * 21
+    assert (at(3), s3.read) == (1, 1)
 
 
 def test_removed_object_is_not_served_from_memory(world):
-    s3, _, at = world
+    s3, artefact, at = world
     s3.objects["k"] = b"1"
     at(0)
     s3.objects.clear()
-    assert at(2) == -1
+    assert (at(2), artefact.version) == (MISSING, "none")
+    s3.objects["k"] = b"1"
+    assert at(4) == 1
 
 
-def test_outage_is_the_callers_to_retry(world):
+@pytest.mark.parametrize(
+    "problem",
+    [ClientError({"Error": {"Code": "ServiceUnavailable"}}, "GetObject"), ConnectionError("cut")],
+    ids=["refused", "cut"],
+)
+def test_outage_is_the_callers_to_retry_while_nothing_is_held(world, problem):
     s3, _, at = world
-    s3.down = True
-    with pytest.raises(ClientError):
+    s3.objects["k"] = b"1"
+    s3.problem = problem
+    with pytest.raises(type(problem)):
         at(0)
+    s3.problem = None
+    assert at(0.1) == 1  # at once, not after the check interval
+    s3.problem = problem
+    assert at(3) == 1

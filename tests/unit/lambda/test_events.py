@@ -1,12 +1,20 @@
-from events import clips_in
+"""Events as AWS documents them, one file each in tests/events, and what nobody should send."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.clips import MAX_CLIP_ID_CHARS
+from events import ClipRef, InvalidEvent, clip_ref, clips_in
+from tests.fakes.events import recorded
 
 
-def s3_event(*keys: str, name: str = "ObjectCreated:Put", size: int = 10) -> dict:
+def s3_event(*keys: str, name: str = "ObjectCreated:Put", size: int = 10, **more) -> dict:
     return {
         "Records": [
             {
                 "eventName": name,
-                "s3": {"bucket": {"name": "clips"}, "object": {"key": key, "size": size}},
+                "s3": {"bucket": {"name": "clips"}, "object": {"key": key, "size": size, **more}},
             }
             for key in keys
         ]
@@ -26,14 +34,144 @@ def test_s3_key_unquote_plus():
     assert ref.object_key == "clips/lab/2026-11-22/a b+cü.h264"
 
 
-def test_delete_event_is_passed_over():
-    assert not list(clips_in(s3_event("clips/lab/d/a.h264", name="ObjectRemoved:Delete")))
+@pytest.mark.parametrize(
+    ("name", "size"), [("s3-put", 331776), ("s3-copy", 331776), ("s3-multipart", 18874368)]
+)
+def test_recorded_event_is_a_clip(name, size):
+    (ref,) = clips_in(recorded(name))
+    assert ref.bucket == "facelab-123456789012-us-east-1"
+    assert ref.key.clip_id == "20261122T101530123Z-000007-a1b2c3"
+    assert (ref.size_bytes, ref.version_id) == (size, "")
+    assert ref.etag
+    assert '"' not in ref.etag
 
 
-def test_s3_test_event_is_passed_over():
-    assert not list(clips_in({"Service": "Amazon S3", "Event": "s3:TestEvent"}))
+def test_recorded_event_of_a_versioned_bucket_names_the_version():
+    (ref,) = clips_in(recorded("s3-put-versioned"))
+    assert ref.version_id == "096fKKXTRTtl3on89fVO.nfljtsv6qko"
+
+
+@pytest.mark.parametrize("name", ["s3-delete-marker", "s3-test-event", "sqs-s3-test-event"])
+def test_recorded_event_that_asks_for_nothing(name):
+    assert not list(clips_in(recorded(name)))
+
+
+def test_s3_event_in_an_sqs_message():
+    assert list(clips_in(recorded("sqs-s3-put"))) == list(clips_in(recorded("s3-put")))
 
 
 def test_key_of_no_device_is_ignored_and_the_next_is_not():
     found = list(clips_in(s3_event("clips/Not A Device/x.h264", "clips/lab/d/a.h264")))
     assert [ref.key.clip_id for ref in found] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x" * (MAX_CLIP_ID_CHARS + 1), "y" * 1000, "é" * 400, ""],
+    ids=["one too many", "as long as S3 takes", "two bytes each", "none at all"],
+)
+def test_a_name_that_is_no_clips_is_refused_on_its_devices_queue(name):
+    (ref,) = clips_in(s3_event(f"clips/lab/d/{name}.h264"))
+    assert ref.key.device_id == "lab"
+    assert ref.refusal
+    assert 0 < len(ref.key.clip_id) <= MAX_CLIP_ID_CHARS
+
+
+def test_two_long_names_of_one_beginning_are_two_clips():
+    one, other = (clip_ref("b", f"clips/lab/{'x' * 300}{end}.h264") for end in "12")
+    assert one.key.clip_id != other.key.clip_id
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "clip.H264", "notes.txt", "h264"])
+def test_another_file_below_a_device_is_refused_by_its_name(name):
+    ref = clip_ref("b", f"clips/lab/{name}")
+    assert "h264" in ref.refusal
+    assert ref.key.clip_id == name
+
+
+@pytest.mark.parametrize("key", ["clips/lab/", "clips/lab/2026-11-22/"])
+def test_a_folder_is_not_a_clip(key):
+    assert clip_ref("b", key) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["clips//lab/x.h264", "clips/./lab/x.h264", "clips/../lab/x.h264", "/clips/lab/x.h264",
+     "clips/lab.h264", "gallery/lab/x.h264", "clips/LAB/x.h264", "clips/a\ud800/x.h264"],
+)  # fmt: skip
+def test_a_key_outside_every_devices_prefix_has_nobody_to_tell(key):
+    assert clip_ref("b", key) is None
+
+
+class TestIdentity:
+    """One row in the ledger, one result id: for one content under one key."""
+
+    def test_a_true_repeat_is_the_same(self):
+        event = s3_event("clips/lab/d/a.h264", eTag="1")
+        (one,), (other,) = clips_in(event), clips_in(event)
+        assert (one.row, one.content_id) == (other.row, other.content_id)
+
+    def test_the_same_content_stored_again_is_the_same_whatever_its_version(self):
+        (one,) = clips_in(s3_event("clips/lab/d/a.h264", eTag="1", versionId="v1"))
+        (other,) = clips_in(s3_event("clips/lab/d/a.h264", eTag='"1"', versionId="v2"))
+        assert one.row == other.row
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            (("clips/lab/2026-11-22/a.h264", "1"), ("clips/lab/2026-11-23/a.h264", "1")),
+            (("clips/lab/d/a.h264", "1"), ("clips/lab/d/a.h264", "2")),
+            (("clips/lab//a.h264", "1"), ("clips/lab/a.h264", "1")),
+            (("clips/lab/a.h264", "1"), ("clips/pi-2/a.h264", "1")),
+        ],
+        ids=["another day's folder", "written over", "an empty folder name", "another device"],
+    )
+    def test_another_key_or_another_content_is_another(self, first, second):
+        (one,), (other,) = (clips_in(s3_event(key, eTag=etag)) for key, etag in (first, second))
+        assert one.row != other.row
+        assert one.content_id != other.content_id
+
+
+@pytest.mark.parametrize(
+    "record",
+    [{"eventName": "ObjectCreated:Put"}, {"eventName": 7}, None, "x", [],
+     {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "clips/lab/a.h264"}}},
+     {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": 5}}},
+     {"eventSource": "aws:sqs", "body": "{"}, {"eventSource": "aws:sqs"}],
+)  # fmt: skip
+def test_a_record_that_is_not_awss_is_an_error_and_its_neighbour_is_answered(record):
+    event = s3_event("clips/lab/d/a.h264")
+    event["Records"].insert(0, record)
+    error, ref = clips_in(event)
+    assert isinstance(error, InvalidEvent)
+    assert ref.key.clip_id == "a"
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Records", "eventName", "eventSource", "body", "s3", "object", "key"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(ANYTHING)
+def test_whatever_is_sent_is_a_clip_or_an_error_and_never_a_crash(event):
+    assert all(isinstance(found, (ClipRef, InvalidEvent)) for found in clips_in(event))
+
+
+@given(st.text(max_size=300))
+def test_every_key_below_a_device_gets_an_outcome(rest):
+    ref = clip_ref("b", f"clips/lab/{rest}")
+    if ref is None:
+        assert rest.endswith("/") or not rest or any("\ud800" <= each <= "\udfff" for each in rest)
+    else:
+        assert ref.key.device_id == "lab"
+        assert ref.key.clip_id
+        ref.row.encode()

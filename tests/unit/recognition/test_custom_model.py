@@ -118,6 +118,57 @@ def test_what_is_not_usable_says_why(data, reason):
     assert "\n" not in str(caught.value)
 
 
+def looping_model_bytes() -> bytes:
+    """A graph that is right in every way and never ends."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go_on"], ["go_on_out"]),
+            helper.make_node("Softmax", ["state"], ["state_out"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, ["n", 3]),
+        ],
+        [
+            helper.make_tensor_value_info("go_on_out", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state_out", TensorProto.FLOAT, ["n", 3]),
+        ],
+    )
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["embedding", "weights"], ["logits"]),
+            helper.make_node("Loop", ["turns", "yes", "logits"], ["probabilities"], body=body),
+        ],
+        "custom",
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 128])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 3])],
+        [
+            numpy_helper.from_array(WEIGHTS, "weights"),
+            numpy_helper.from_array(np.array(2**62), "turns"),
+            numpy_helper.from_array(np.array(True), "yes"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    for name, value in PROPERTIES.items():
+        model.metadata_props.add(key=name, value=value)
+    return model.SerializeToString()
+
+
+def test_a_model_that_never_ends_is_refused(monkeypatch):
+    monkeypatch.setattr("recognition.custom_model._TRIAL_S", 0.5)
+    with pytest.raises(CustomModelUnusable, match=r"took over 0\.5 s"):
+        CustomModel.from_bytes(looping_model_bytes())
+
+
+def test_an_output_of_no_columns_is_refused_and_no_index_error():
+    model = onnx.load_from_string(model_bytes())
+    del model.graph.output[0].type.tensor_type.shape.dim[:]
+    with pytest.raises(CustomModelUnusable):
+        CustomModel.from_bytes(model.SerializeToString())
+
+
 def test_model_that_points_to_a_file_outside_is_refused(tmp_path):
     """External data could read any file of the function."""
     (tmp_path / "secret").write_bytes(bytes(128 * 3 * 4))

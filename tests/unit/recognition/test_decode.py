@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -242,9 +243,158 @@ def test_picture_size_is_read_from_the_sps(stream):
     assert picture_size(NalUnit(sps_of_size(120, 68))) == (1920, 1088)
 
 
-def test_long_clip_is_looked_at_up_to_a_bound(frames, encode):
-    clip = Clip(encode(frames * 2), Settings(max_clip_pictures=10))
-    assert [frame.index for frame in clip.frames(3)] == [0, 4, 9]
+def groups_of(stream: bytes) -> list[list[NalUnit]]:
+    """The NAL units of each key frame and what hangs on it, parameter sets at their head."""
+    groups: list[list[NalUnit]] = []
+    for picture in access_units(units_of(stream)):
+        if picture.is_key:
+            groups.append([])
+        groups[-1] += picture.units
+    return groups
+
+
+def test_sps_and_pps_only_once_at_the_head_serve_every_later_key_frame(frames, encode):
+    """What a camera sends that does not repeat its headers (`--inline` off)."""
+    first, *others = groups_of(encode(frames * 4, key_every=15))
+    late = [unit for group in others for unit in group if unit.type not in (7, 8)]
+    clip = Clip(join([*first, *late]), LIMITS)
+    found = list(clip.frames(5))
+    assert [frame.index for frame in found] == [0, 15, 30, 45, 59]
+    for frame in found:
+        assert np.abs(frame.to_rgb().astype(int) - frames[frame.index % 15]).mean() < 6
+    assert clip.shortfall is None
+
+
+def test_parameter_sets_that_change_on_the_way_count_from_there_on(frames, encode):
+    """A second recording with other headers under the same ids, joined to the first."""
+    turned = [frame.transpose(1, 0, 2).copy() for frame in frames]
+    clip = Clip(encode(frames) + encode(turned), LIMITS)
+    shapes = [frame.to_rgb().shape for frame in clip.frames(4)]
+    assert shapes == [(128, 160, 3)] * 2 + [(160, 128, 3)] * 2
+
+
+@pytest.mark.parametrize("broken", [0, 1, 3])
+def test_a_damaged_part_costs_that_part_and_not_the_clip(frames, encode, broken):
+    groups = groups_of(encode(frames * 4, key_every=15))
+    groups[broken] = [
+        NalUnit(unit.data[:9] + b"\xff" * 30) if unit.is_slice else unit for unit in groups[broken]
+    ]
+    clip = Clip(join(unit for group in groups for unit in group), LIMITS)
+    found = list(clip.frames(5))
+    assert {frame.index // 15 for frame in found} >= {0, 1, 2, 3} - {broken}
+    for frame in found:
+        assert np.abs(frame.to_rgb().astype(int) - frames[frame.index % 15]).mean() < 6
+    assert clip.shortfall == "1 of 4 parts of the clip are damaged"
+    assert found[0].is_first
+
+
+def test_pictures_before_the_damage_in_a_part_count(frames, encode):
+    groups = groups_of(encode(frames * 2, key_every=15))
+    slices = [index for index, unit in enumerate(groups[1]) if unit.is_slice]
+    for index in slices[8:]:
+        groups[1][index] = NalUnit(groups[1][index].data[:3])
+    clip = Clip(join(unit for group in groups for unit in group), LIMITS)
+    assert [frame.index for frame in clip.frames(3)] == [0, 15, 22]
+    assert "1 of 2 parts" in clip.shortfall
+
+
+def test_a_clip_of_damage_alone_is_undecodable(frames, encode):
+    units = units_of(encode(frames * 3, key_every=15))
+    broken = [NalUnit(unit.data[:3]) if unit.is_slice else unit for unit in units]
+    with pytest.raises(Undecodable):
+        decoded(join(broken))
+
+
+def test_a_clip_of_600_pictures_is_sampled_to_its_end_at_its_key_frames(frames, encode):
+    clip = Clip(encode(frames * 40, key_every=15), LIMITS)
+    found = [frame.index for frame in clip.frames(12)]
+    assert (clip.pictures_seen, clip.key_frames, len(found)) == (600, 40, 12)
+    assert all(index % 15 == 0 for index in found[:-1])
+    assert found[0] == 0
+    assert found[-1] == 599
+    assert max(after - before for before, after in pairwise(found)) <= 60
+    assert clip.pictures_decoded == 11 + 14
+    assert clip.shortfall == "12 of 40 key frames were looked at"
+
+
+@pytest.mark.parametrize(("key_frames", "count"), [(1, 5), (2, 5), (3, 5), (4, 2), (5, 5), (9, 1)])
+def test_no_more_frames_than_asked_for_and_every_key_frame_if_there_is_room(
+    frames, encode, key_frames, count
+):
+    clip = Clip(encode(frames * key_frames, key_every=15), LIMITS)
+    found = [frame.index for frame in clip.frames(count)]
+    assert len(found) == count
+    assert found == sorted(found)
+    if key_frames < count:
+        assert {15 * key for key in range(key_frames)} <= set(found)
+
+
+class SlowClock:
+    """Each look at it takes a second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_decoding_stops_when_its_time_is_over_and_says_so(frames, encode):
+    clip = Clip(encode(frames * 4, key_every=15), Settings(max_decode_s=10), SlowClock())
+    found = list(clip.frames(5))
+    assert 1 <= len(found) < 5
+    assert clip.shortfall == "decoding it was stopped after 10 s"
+
+
+def test_a_clip_that_takes_all_its_time_without_a_picture_is_rejected_with_the_reason(stream):
+    with pytest.raises(Undecodable, match=r"stopped after 0\.5 s"):
+        list(Clip(stream, Settings(max_decode_s=0.5), SlowClock()).frames(5))
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [b"\x00\x00\x01" * 7_000_000, b"\x00\x00\x01\xff" * 5_000_000, b"\x00\x00\x01\x06" * 5_000_000],
+    ids=["start codes alone", "forbidden units", "tiny units"],
+)
+def test_a_flood_of_start_codes_costs_little(flood):
+    """It took 9 s of CPU: what was not a unit was not counted."""
+    began = time.process_time()
+    with pytest.raises(ClipRejected, match="pieces"):
+        Clip(flood, LIMITS)
+    assert time.process_time() - began < 3
+
+
+def test_a_clip_before_a_flood_is_answered_and_the_rest_told(stream):
+    clip = Clip(stream + b"\x00\x00\x01\x06" * 60_000, LIMITS)
+    assert len(list(clip.frames(5))) == 5
+    assert "NAL units" in clip.shortfall
+
+
+def test_a_picture_of_thousands_of_slices_is_decoded_in_part(stream):
+    """Slices may cover one another, so that a single picture can keep a decoder for minutes."""
+    key = next(unit for unit in units_of(stream) if unit.type == NalType.IDR_SLICE)
+    again = NalUnit(key.data[:1] + b"\x40" + key.data[2:])  # not the first of its picture
+    clip = Clip(join([*units_of(stream)[:3], *[again] * 5000]), LIMITS)
+    assert "slices" in clip.shortfall
+
+
+def test_hundreds_of_different_sps_are_refused():
+    many = b"".join(b"\x00\x00\x01" + sps_of_size(10 + n, 10) for n in range(1, 400))
+    with pytest.raises(ClipRejected, match="pieces"):
+        Clip(many, LIMITS)
+
+
+@pytest.mark.parametrize("start", [b"\x00\x00\x00\x01", b"\x00\x00\x01"])
+def test_hevc_named_h264_is_called_by_its_name(start):
+    units = (
+        b"\x40\x01\x0c\x01",
+        b"\x42\x01\x01\x60",
+        b"\x44\x01\xc1\x72",
+        b"\x26\x01\xaf\x09" * 50,
+    )
+    with pytest.raises(NotH264, match="HEVC"):
+        Clip(b"".join(start + unit for unit in units), LIMITS)
 
 
 def test_stream_of_start_codes_is_bounded():

@@ -8,6 +8,8 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recognition import Gallery, GalleryUnreadable
 
@@ -124,3 +126,79 @@ def test_zip_bomb_is_refused_before_it_is_unpacked():
         archive.infolist()[0].file_size = 600 * 2**20
     with pytest.raises(GalleryUnreadable, match="more than"):
         Gallery.from_bytes(buffer.getvalue())
+
+
+def packed(method: int, **arrays) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, value in arrays.items():
+            member = io.BytesIO()
+            np.save(member, value)
+            archive.writestr(f"{name}.npy", member.getvalue())
+    return buffer.getvalue()
+
+
+WHOLE = {
+    "format": np.array("facelab.gallery/1"),
+    "person_ids": np.array(["ada"]),
+    "embeddings": np.ones((1, 128), np.float32),
+}
+
+
+def test_a_gallery_that_somebody_compressed_is_one():
+    assert Gallery.from_bytes(packed(zipfile.ZIP_DEFLATED, **WHOLE)).people == ("ada",)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packing_that_numpy_does_not_write_is_not_unpacked(method):
+    with pytest.raises(GalleryUnreadable, match="packed"):
+        Gallery.from_bytes(packed(method, **WHOLE))
+
+
+def test_an_array_that_claims_more_than_it_has_is_refused_before_memory_is_taken():
+    """numpy would ask for all of it first: a MemoryError, or a function out of memory."""
+    true = packed(zipfile.ZIP_STORED, **WHOLE)
+    header = b"(1, 128)"
+    huge = b"(9999999999, 128)"
+    at = true.index(header)
+    claimed = true[:at] + huge + true[at + len(header) : true.index(b"\n", at) - 9] + b"\n"
+    claimed += true[true.index(b"\n", at) + 1 :]
+    assert len(claimed) == len(true)
+    with pytest.raises(GalleryUnreadable):
+        Gallery.from_bytes(claimed)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"embeddings": np.ones((1, 128), np.complex64)},
+        {"embeddings": np.ones((1, 2, 64), np.float32)},
+        {"embeddings": np.asfortranarray(np.ones((2, 128), np.float32))},
+        {"person_ids": np.array([b"ada"])},
+        {"person_ids": np.array("ada")},
+        {"person_ids": np.array(["x" * 101])},
+        {"format": np.array(["facelab.gallery/1"])},
+        {"embeddings": np.full((1, 128), 1e300)},
+    ],
+)
+def test_arrays_of_another_form(arrays):
+    with pytest.raises(GalleryUnreadable):
+        Gallery.from_bytes(packed(zipfile.ZIP_STORED, **(WHOLE | arrays)))
+
+
+@given(
+    places=st.lists(st.integers(0, 10**6), min_size=1, max_size=8),
+    values=st.binary(min_size=8, max_size=8),
+    method=st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
+)
+@settings(max_examples=400, deadline=None)
+def test_a_damaged_gallery_is_a_gallery_or_unreadable_and_nothing_else(places, values, method):
+    """zlib.error, NotImplementedError, MemoryError and others used to come through."""
+    damaged = bytearray(packed(method, **WHOLE))
+    for place, value in zip(places, values, strict=False):
+        damaged[place % len(damaged)] = value
+    try:
+        gallery = Gallery.from_bytes(bytes(damaged))
+    except GalleryUnreadable:
+        return
+    assert len(gallery) == 1

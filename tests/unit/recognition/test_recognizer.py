@@ -70,6 +70,45 @@ def test_plain_wall_costs_one_frame(recognizer, gallery, film):
     assert (found.status, found.faces, found.frames_decoded) == (Status.NO_FACE, (), 1)
 
 
+@pytest.mark.parametrize("key_every", [15, 1000], ids=["many key frames", "one key frame"])
+def test_face_that_comes_in_after_300_pictures_of_a_plain_wall(
+    recognizer, gallery, encode, portraits, key_every
+):
+    wall = np.full((240, 320, 3), 128, np.uint8)
+    wall[200:, 280:] = 30  # not quite plain: a clip of one key frame ends at a bare wall
+    later = wall.copy()
+    later[20:220, 80:230] = cv2.resize(
+        portraits["obama-2009"], (150, 200), interpolation=cv2.INTER_AREA
+    )
+    clip = encode([wall] * 310 + [later] * 100, key_every)
+    found = recognizer.recognize(clip, gallery, None)
+    assert [face.person_id for face in found.faces] == ["barack-obama"]
+    assert found.frames_seen == 410
+
+
+def test_what_was_not_looked_at_is_told(recognizer, gallery, encode):
+    noise = np.random.default_rng(0).integers(90, 150, (48, 64, 3)).astype(np.uint8)
+    found = recognizer.recognize(encode([noise] * 40, 2), gallery, None)
+    assert found.status is Status.NO_FACE
+    assert found.reason == "12 of 20 key frames were looked at"
+
+
+def test_somebody_before_the_damaged_end_of_a_clip_is_still_found(
+    recognizer, gallery, encode, portraits
+):
+    scene = np.random.default_rng(0).integers(90, 150, (60, 80, 3)).astype(np.uint8)
+    room = cv2.resize(scene, (640, 480), interpolation=cv2.INTER_CUBIC)
+    later = room.copy()
+    later[40:440, 100:400] = cv2.resize(
+        portraits["obama-2009"], (300, 400), interpolation=cv2.INTER_AREA
+    )
+    pictures = list(access_units(nal_units(encode([room] * 4 + [later] * 11))))
+    torn = b"".join(picture.to_bytes() for picture in pictures[:13]) + b"\0\0\1\x41\x9a\xff"
+    found = recognizer.recognize(torn, gallery, None)
+    assert [face.person_id for face in found.faces] == ["barack-obama"]
+    assert "damaged" in found.reason
+
+
 def test_face_that_comes_in_during_the_clip(recognizer, gallery, encode, portraits):
     scene = np.random.default_rng(0).integers(90, 150, (60, 80, 3)).astype(np.uint8)
     room = cv2.resize(scene, (640, 480), interpolation=cv2.INTER_CUBIC)

@@ -1,0 +1,113 @@
+"""The entry point itself: what Lambda hands in, and what it is told."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import answering
+import stores
+from contract.results import Result, Status
+from tests.fakes.events import recorded
+
+CONTEXT = SimpleNamespace(aws_request_id="r1", get_remaining_time_in_millis=lambda: 30_000)
+
+
+class Service:
+    """Stands for the answering service: `fates` says what becomes of each clip id."""
+
+    def __init__(self, fates: dict[str, Exception | None]) -> None:
+        self.fates = fates
+        self.invocations: list[answering.Invocation] = []
+
+    def answer(self, ref, invocation):
+        self.invocations.append(invocation)
+        fate = self.fates.get(ref.key.clip_id, Status.NO_FACE)
+        if isinstance(fate, Exception):
+            raise fate
+        return fate and Result(ref.key.clip_id, ref.key.device_id, ref.object_key, fate)
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """`handler`, imported as Lambda imports it, its clients never called."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "FACELAB_PREFIX": "facelab",
+        "FACELAB_BUCKET": "bucket",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("recognition.load_recognizer", lambda models_dir: None)
+    level = logging.getLogger().level
+    yield importlib.import_module("handler")
+    logging.getLogger().setLevel(level)
+    sys.modules.pop("handler")
+
+
+@pytest.fixture
+def play(module, monkeypatch):
+    def play(event, **fates):
+        service = Service(fates)
+        monkeypatch.setattr(module, "_SERVICE", service)
+        return module.handler(event, CONTEXT), service
+
+    return play
+
+
+def event_of(*clip_ids: str) -> dict:
+    (record,) = recorded("s3-put")["Records"]
+    records = []
+    for clip_id in clip_ids:
+        copy = json.loads(json.dumps(record))
+        copy["s3"]["object"]["key"] = f"clips/lab/d/{clip_id}.h264"
+        records.append(copy)
+    return {"Records": records}
+
+
+def test_every_clip_is_answered_and_summed_up(play):
+    summary, _ = play(event_of("a", "b", "c"), b=None)
+    assert summary == {
+        "answered": [
+            {"key": "clips/lab/d/a.h264", "status": "no_face"},
+            {"key": "clips/lab/d/c.h264", "status": "no_face"},
+        ],
+        "skipped": ["clips/lab/d/b.h264"],
+    }
+    json.dumps(summary)
+
+
+def test_a_failed_clip_fails_the_event_after_the_others_were_tried(module, play):
+    with pytest.raises(stores.StoreError, match="first"):
+        play(event_of("a", "b", "c"), a=stores.StoreError("first"), b=stores.StoreError("second"))
+    assert len(module._SERVICE.invocations) == 3
+
+
+def test_a_record_that_cant_be_read_fails_the_event_after_the_others_were_tried(module, play):
+    event = event_of("a")
+    event["Records"].insert(0, {"eventName": "ObjectCreated:Put"})
+    with pytest.raises(module.events.InvalidEvent):
+        play(event)
+    assert len(module._SERVICE.invocations) == 1
+
+
+def test_only_the_first_invocation_of_an_environment_is_cold(play):
+    _, first = play(event_of("a"))
+    _, second = play(event_of("b"))
+    assert [one.cold_start for one in first.invocations + second.invocations] == [True, False]
+    assert first.invocations[0].remaining_s == 30
+    assert first.invocations[0].request_id == "r1"
+
+
+def test_a_key_with_a_line_break_forges_no_line_in_the_log(play, caplog):
+    with caplog.at_level(logging.INFO):
+        play(event_of("a%0AREPORT+RequestId"))
+    assert "\\n" in caplog.text
+    assert not any("\n" in record.getMessage() for record in caplog.records)

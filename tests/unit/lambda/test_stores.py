@@ -1,0 +1,251 @@
+"""The function's outside world: what is asked of AWS, and what its answers mean."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from botocore.exceptions import ClientError
+
+import stores
+from contract.clips import ClipKey
+from contract.names import Names
+from contract.results import Person, Result, Status
+from events import ClipRef
+from stores import (
+    Claim,
+    ClipGone,
+    ClipOversize,
+    ClipStore,
+    Ledger,
+    People,
+    ResultQueues,
+    StoreError,
+    UnknownDevice,
+)
+from tests.fakes.dynamodb import FakeDynamoDB
+
+KEY = ClipKey("lab", "2026-11-22", "c1")
+REF = ClipRef("bucket", str(KEY), KEY, 3, etag="e1")
+
+
+class S3:
+    """get_object as S3 answers it: conditions, versions, and how much of a body was read."""
+
+    def __init__(self, versions: dict[str, bytes], etag: str = "e1") -> None:
+        self.versions, self.etag = versions, etag
+        self.read = 0
+        self.asked: dict[str, str] = {}
+
+    def get_object(self, Bucket, Key, VersionId="newest", IfMatch=None):  # noqa: N803
+        self.asked = {"Bucket": Bucket, "Key": Key, "VersionId": VersionId, "IfMatch": IfMatch}
+        if VersionId not in self.versions:
+            code = "NoSuchKey" if VersionId == "newest" else "NoSuchVersion"
+            raise ClientError({"Error": {"Code": code}}, "GetObject")
+        if IfMatch not in (None, f'"{self.etag}"'):
+            raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "GetObject")
+        world, data = self, self.versions[VersionId]
+
+        class Body(io.BytesIO):
+            def read(self, *arguments):
+                world.read += len(data)
+                return super().read(*arguments)
+
+        return {
+            "Body": Body(data),
+            "ContentLength": len(data),
+            "ETag": f'"{self.etag}"',
+            "Metadata": {"sequence": "1"},
+        }
+
+
+class TestClips:
+    def test_what_the_event_named_is_what_is_read(self):
+        stored = ClipStore(S3({"newest": b"abc"})).fetch(REF, 10)
+        assert (stored.data, stored.metadata, stored.etag) == (b"abc", {"sequence": "1"}, "e1")
+
+    def test_the_version_that_the_event_names_not_the_newest(self):
+        s3 = S3({"newest": b"second", "v1": b"first"}, etag="e2")
+        assert ClipStore(s3).fetch(replace(REF, version_id="v1"), 10).data == b"first"
+
+    def test_another_content_written_over_it_is_not_taken_for_it(self):
+        with pytest.raises(ClipGone, match="written over"):
+            ClipStore(S3({"newest": b"abc"}, etag="e2")).fetch(REF, 10)
+
+    @pytest.mark.parametrize("version", ["", "v9"])
+    def test_a_deleted_clip_is_gone(self, version):
+        with pytest.raises(ClipGone, match="deleted"):
+            ClipStore(S3({})).fetch(replace(REF, version_id=version), 10)
+
+    def test_an_event_that_does_not_say_gets_what_is_there(self):
+        s3 = S3({"newest": b"abc"}, etag="e7")
+        assert ClipStore(s3).fetch(replace(REF, etag=""), 10).etag == "e7"
+
+    def test_as_many_bytes_as_allowed_are_read_and_one_more_is_not(self):
+        assert ClipStore(S3({"newest": b"x" * 10})).fetch(REF, 10).data == b"x" * 10
+        s3 = S3({"newest": b"x" * 11})
+        with pytest.raises(ClipOversize, match="11 bytes"):
+            ClipStore(s3).fetch(REF, 10)
+        assert s3.read == 0
+
+    def test_a_refusal_is_not_a_missing_clip(self):
+        class Forbidden:
+            def get_object(self, **_):
+                raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+
+        with pytest.raises(ClientError, match="AccessDenied"):
+            ClipStore(Forbidden()).fetch(REF, 10)
+
+
+@pytest.fixture
+def dynamodb() -> FakeDynamoDB:
+    return FakeDynamoDB()
+
+
+class TestPeople:
+    @pytest.fixture
+    def people(self, dynamodb) -> People:
+        self.waits: list[float] = []
+        for number in range(250):
+            dynamodb.rows("people")[f"p{number}"] = {
+                "person_id": {"S": f"p{number}"}, "name": {"S": f"Person {number}"},
+                "major": {"S": "Art"}, "year": {"N": "2"}, "more": {"BOOL": True},
+            }  # fmt: skip
+        return People(dynamodb, "people", self.waits.append)
+
+    def test_a_row_is_a_person(self, people):
+        assert people.look_up(["p7"]) == {"p7": Person("p7", "Person 7", "Art", "2")}
+
+    def test_nobody_is_asked_for_without_a_call(self, people, dynamodb):
+        assert people.look_up([]) == {}
+        assert dynamodb.calls == []
+
+    def test_a_person_without_a_row_is_left_out(self, people):
+        assert people.look_up(["p1", "forgotten", "p1"]).keys() == {"p1"}
+
+    def test_keys_handed_back_unread_are_asked_for_again_after_a_wait(self, people, dynamodb):
+        dynamodb.unprocessed = lambda asked: asked // 2
+        wanted = [f"p{number}" for number in range(9)]
+        assert people.look_up(wanted).keys() == set(wanted)
+        assert len(self.waits) == len(dynamodb.calls) - 1 > 0
+
+    def test_a_table_that_never_gives_them_is_an_error_not_an_endless_loop(self, people, dynamodb):
+        dynamodb.unprocessed = lambda asked: asked
+        with pytest.raises(StoreError, match="handed 1 keys back"):
+            people.look_up(["p1"])
+        assert len(dynamodb.calls) == stores.LOOK_UPS
+
+    def test_more_people_than_one_call_takes(self, people):
+        wanted = [f"p{number}" for number in range(250)]
+        assert people.look_up(wanted).keys() == set(wanted)
+
+    def test_a_row_made_by_hand_without_a_name(self, people, dynamodb):
+        dynamodb.rows("people")["x"] = {"person_id": {"S": "x"}}
+        assert people.look_up(["x"]) == {"x": Person("x", "x", "", "")}
+
+
+class TestLedger:
+    @pytest.fixture
+    def ledger(self, dynamodb, monkeypatch) -> Ledger:
+        self.now = 1000.0
+        monkeypatch.setattr(stores.time, "time", lambda: self.now)
+        return Ledger(dynamodb, "clips")
+
+    def test_the_first_claim_is_ours_and_a_rival_finds_it_in_progress(self, ledger):
+        assert ledger.claim(REF, "r1", 30) is Claim.OURS
+        assert ledger.claim(REF, "r2", 30) is Claim.IN_PROGRESS
+
+    def test_a_retry_of_the_same_request_may_go_on(self, ledger):
+        ledger.claim(REF, "r1", 30)
+        assert ledger.claim(REF, "r1", 30) is Claim.OURS
+
+    def test_a_lease_holds_to_its_end_and_not_longer(self, ledger):
+        ledger.claim(REF, "r1", 30)
+        self.now = 1030.0
+        assert ledger.claim(REF, "r2", 30) is Claim.IN_PROGRESS
+        self.now = 1030.01
+        assert ledger.claim(REF, "r2", 30) is Claim.OURS
+        assert ledger.claim(REF, "r1", 30) is Claim.IN_PROGRESS
+
+    def test_an_answered_clip_is_answered_for_everybody_for_ever(self, ledger):
+        ledger.claim(REF, "r1", 30)
+        ledger.answered(REF, {"ada"})
+        self.now = 9999.0
+        assert ledger.claim(REF, "r1", 30) is Claim.ANSWERED
+        assert ledger.claim(REF, "r2", 30) is Claim.ANSWERED
+
+    def test_other_content_under_the_same_key_is_claimed_for_itself(self, ledger):
+        ledger.claim(REF, "r1", 30)
+        ledger.answered(REF, ())
+        assert ledger.claim(replace(REF, etag="e2"), "r2", 30) is Claim.OURS
+
+    def test_a_row_says_who_was_named_and_where_and_when_it_may_go(self, ledger, dynamodb):
+        ledger.claim(REF, "r1", 30)
+        ledger.answered(REF, ["bob", "ada", "bob"])
+        (row,) = dynamodb.rows("clips").values()
+        assert row["person_ids"] == {"SS": ["ada", "bob"]}
+        assert row["object_key"] == {"S": REF.object_key}
+        assert row["expires_at"] == {"N": str(1000 + 7 * 86400)}
+
+    def test_nobody_named_leaves_no_set_since_an_empty_one_is_refused(self, ledger, dynamodb):
+        ledger.claim(REF, "r1", 30)
+        ledger.answered(REF, ())
+        (row,) = dynamodb.rows("clips").values()
+        assert "person_ids" not in row
+
+    def test_an_outage_is_not_a_rival(self, ledger, dynamodb):
+        dynamodb.problem = ClientError({"Error": {"Code": "InternalServerError"}}, "UpdateItem")
+        with pytest.raises(ClientError):
+            ledger.claim(REF, "r1", 30)
+
+
+class NoQueue(Exception):
+    """boto3 makes such a class for each client."""
+
+
+class Sqs:
+    class exceptions:  # noqa: N801  boto3's name
+        QueueDoesNotExist = NoQueue
+
+    def __init__(self) -> None:
+        self.queues = {"facelab-results-lab": "url-1"}
+        self.asked = 0
+        self.sent: list[tuple[str, str]] = []
+
+    def get_queue_url(self, QueueName):  # noqa: N803
+        self.asked += 1
+        if QueueName not in self.queues:
+            raise NoQueue
+        return {"QueueUrl": self.queues[QueueName]}
+
+    def send_message(self, QueueUrl, MessageBody):  # noqa: N803
+        if QueueUrl not in self.queues.values():
+            raise NoQueue
+        self.sent.append((QueueUrl, MessageBody))
+
+
+class TestResultQueues:
+    RESULT = Result("c1", "lab", str(KEY), Status.NO_FACE)
+
+    def test_a_result_goes_to_the_queue_of_its_device_which_is_looked_up_once(self):
+        sqs = Sqs()
+        queues = ResultQueues(sqs, Names())
+        queues.send(self.RESULT)
+        queues.send(self.RESULT)
+        assert sqs.sent == [("url-1", self.RESULT.to_json())] * 2
+        assert sqs.asked == 1
+
+    def test_a_device_without_a_queue_is_named(self):
+        with pytest.raises(UnknownDevice, match="'pi-9'"):
+            ResultQueues(Sqs(), Names()).send(replace(self.RESULT, device_id="pi-9"))
+
+    def test_a_queue_that_was_made_anew_is_found_again(self):
+        sqs = Sqs()
+        queues = ResultQueues(sqs, Names())
+        queues.send(self.RESULT)
+        sqs.queues["facelab-results-lab"] = "url-2"
+        with pytest.raises(UnknownDevice):
+            queues.send(self.RESULT)
+        queues.send(self.RESULT)
+        assert sqs.sent[-1][0] == "url-2"
