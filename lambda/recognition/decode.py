@@ -109,8 +109,9 @@ class Clip:
         while wanted and found < count:
             target = wanted.pop(0)
             group = self._group_of(target)
+            index, picture = target, None
             try:
-                index, picture = target, self._decoding.until(group, target)
+                picture = self._decoding.until(group, target)
             except _OutOfTime as limit:
                 why = str(limit)
                 self._cuts.append(why)
@@ -141,7 +142,7 @@ class Clip:
             return sorted({*(int(keys[int(place)]) for place in among), last})
         spread = [int(index) for index in np.linspace(keys[0], last, count)]
         for key in keys[1:]:
-            nearest = min(range(1, count), key=lambda place, key=key: abs(spread[place] - key))
+            nearest = 1 + int(np.abs(np.array(spread[1:]) - key).argmin())
             spread[nearest] = int(key)
         return sorted(set(spread))
 

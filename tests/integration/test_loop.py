@@ -229,7 +229,7 @@ def test_long_clip_with_sps_and_pps_only_once_is_recognized_to_its_end(cloud, cl
 def test_duplicate_event_while_the_first_is_in_progress_ends_quietly(cloud, single_person_clip):
     """It failed, was repeated twice, and ended as a letter beside the result."""
     key, event = new_key(), recorded("s3-put")
-    content = hashlib.md5(single_person_clip[0]).hexdigest()  # noqa: S324  S3's ETag
+    content = hashlib.md5(single_person_clip[0]).hexdigest()  # noqa: S324
     entry = event["Records"][0]["s3"]
     entry["bucket"]["name"] = cloud.bucket
     entry["object"] |= {"key": key, "eTag": content}
