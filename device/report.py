@@ -20,7 +20,7 @@ def _findings(number: int, result: Result) -> list[str]:
     if not result.faces:
         if result.status is Status.LOW_QUALITY:
             return [f"Too poor a picture to recognise anyone in clip {number}{reason}"]
-        return [f"No face detected in clip {number}."]
+        return [f"No face detected in clip {number}{reason}."]
     return [line for face in result.faces for line in _face(number, face)]
 
 

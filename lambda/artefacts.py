@@ -98,7 +98,7 @@ class Artefact(Generic[T]):
             return
         if code in ("NoSuchKey", "404"):
             self.value, self._etag, self._seen_etag = self._missing, "", ""
-            self._tell(f"is not in {self._bucket} yet")
+            self._tell(f"is not in {self._bucket} yet", logging.WARNING)
             return
         self._keep(f"can't be read: {error}", error)
 
@@ -107,12 +107,13 @@ class Artefact(Generic[T]):
             raise error
         self._tell(why)
 
-    def _tell(self, what: str, with_traceback: Exception | None = None) -> None:
+    def _tell(
+        self, what: str, level: int = logging.ERROR, with_traceback: Exception | None = None
+    ) -> None:
         if what == self._told:
             return
         self._told = what
         keeping = "keeping the last good one" if self._etag else "going on without"
         is_expected = with_traceback is None or isinstance(with_traceback, ValueError)
-        LOG.error(
-            "%s %s; %s", self._key, what, keeping, exc_info=None if is_expected else with_traceback
-        )
+        trace = None if is_expected else with_traceback
+        LOG.log(level, "%s %s; %s", self._key, what, keeping, exc_info=trace)

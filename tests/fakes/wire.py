@@ -97,6 +97,8 @@ def _what(service: str, request: Any, headers: dict[str, str]) -> tuple[str, str
     if service == "s3":
         bucket, key = _s3_place(address)
         operation = (S3_OBJECT if key else S3_BUCKET).get(request.method, request.method)
+        if operation == "GetObject" and "versionId" in parse_qs(address.query):
+            operation = "GetObjectVersion"  # a right of its own
         return operation, f"{bucket}/{key}" if key else bucket
     if target := headers.get("x-amz-target"):
         fields = json.loads(_text(request.body))

@@ -34,6 +34,7 @@ FILM = ROOT / "fixtures" / "lab.h264"
 REGION, ACCOUNT = "us-east-1", "000000000000"
 QUIET = Progress(quiet=True)
 # Rights that Lambda itself uses in the function's name.
+OF_THE_TEST = {"PutObject", "CreateBucket"}  # PUT of a bucket: its versioning
 USED_BY_LAMBDA = {"HandOverWhatFailed", "WriteItsLog"}
 
 
@@ -53,7 +54,7 @@ def function_calls(lab: Lab, tmp_path_factory) -> Wire:
     )  # fmt: skip
     cut = cut_at_key_frames(FILM.read_bytes(), 15)[truth.index]
     clip = FILM.read_bytes()[cut.start : cut.end]
-    keys = [str(ClipKey.new("rights", 1_795_000_000_000, n)) for n in range(3)]
+    keys = [str(ClipKey.new("rights", 1_795_000_000_000, n)) for n in range(4)]
     s3.put_object(Bucket=bucket, Key=keys[0], Body=clip)
     s3.put_object(Bucket=bucket, Key=keys[1], Body=clip)
     with pytest.MonkeyPatch.context() as patch:
@@ -77,18 +78,24 @@ def function_calls(lab: Lab, tmp_path_factory) -> Wire:
                 s3.put_object(Bucket=bucket, Key=CUSTOM_MODEL_KEY, Body=SHIPPED.model.read_bytes())
                 sys.modules.pop("handler")
                 handler = importlib.import_module("handler").handler
-                statuses += [_invoke(handler, bucket, key) for key in keys[1:]]
+                statuses += [_invoke(handler, bucket, key) for key in keys[1:3]]
+                versions = {"Bucket": bucket, "VersioningConfiguration": {"Status": "Enabled"}}
+                s3.put_bucket_versioning(**versions)
+                stored = s3.put_object(Bucket=bucket, Key=keys[3], Body=clip)
+                statuses += [_invoke(handler, bucket, keys[3], versionId=stored["VersionId"])]
         finally:
             sys.modules.pop("handler", None)
             logging.getLogger().setLevel(level)
             remove_device(switch, "rights", QUIET)
-    assert statuses == [Status.UNKNOWN, Status.RECOGNIZED, Status.REJECTED]
-    wire.calls = [call for call in wire.calls if call.operation != "PutObject"]
+    assert statuses == [
+        Status.UNKNOWN, Status.RECOGNIZED, Status.REJECTED, Status.RECOGNIZED
+    ]  # fmt: skip
+    wire.calls = [call for call in wire.calls if call.operation not in OF_THE_TEST]
     return wire
 
 
-def _invoke(handler, bucket: str, key: str) -> str:
-    record = {"bucket": {"name": bucket}, "object": {"key": key, "size": 1}}
+def _invoke(handler, bucket: str, key: str, **more: str) -> str:
+    record = {"bucket": {"name": bucket}, "object": {"key": key, "size": 1, **more}}
     event = {"Records": [{"eventName": "ObjectCreated:Put", "s3": record}]}
     context = SimpleNamespace(
         aws_request_id=f"request-{key}", get_remaining_time_in_millis=lambda: 30_000
@@ -97,14 +104,14 @@ def _invoke(handler, bucket: str, key: str) -> str:
     return answered["status"]
 
 
-def role_grants(lab: Lab) -> list[Grant]:
+def role_grants(lab: Lab, logical_id: str = "FunctionRole") -> list[Grant]:
     """What the deployed role may, its template's references resolved."""
     switch = lab.switch
     rows = switch.client("cloudformation").describe_stack_resources(StackName=switch.names.stack)
     (role,) = (
         row["PhysicalResourceId"]
         for row in rows["StackResources"]
-        if row["ResourceType"] == "AWS::IAM::Role"
+        if row["LogicalResourceId"] == logical_id
     )
     iam = switch.client("iam")
     (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]

@@ -55,6 +55,11 @@ class TestWording:
     def test_nobody_there(self):
         assert wording(3, result("a"), LATENCY)[1] == "No face detected in clip 3."
 
+    def test_nobody_there_in_what_could_be_looked_at(self):
+        partly = result("a", reason="1 of 4 parts of the clip are damaged")
+        line = wording(3, partly, LATENCY)[1]
+        assert line == "No face detected in clip 3: 1 of 4 parts of the clip are damaged."
+
     def test_a_rejected_clip_tells_why(self):
         rejected = result("a", status=Status.REJECTED, reason="no key frame")
         assert wording(4, rejected, LATENCY)[1] == "Clip 4 was rejected: no key frame"
