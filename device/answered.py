@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
+from threading import RLock
 
 from device.errors import DeviceError
 from device.private_files import make_private_folder, open_private, sync_folder, write_all
@@ -36,7 +37,8 @@ class Answered:
     """The writer's side. `folder` is the spool folder of all devices.
 
     An id is remembered at once; the file follows. Where the disk takes nothing, what is to be
-    written waits in memory, and goes out with the next `add` or `save` that succeeds.
+    written waits in memory, and goes out with the next `add` or `save` that succeeds. `add` and
+    `save` may be called from several threads: one poller for each queue shows results.
     """
 
     def __init__(self, folder: Path, device_id: str, keep: int = KEEP) -> None:
@@ -46,6 +48,7 @@ class Answered:
         self._ids: OrderedDict[str, None] = OrderedDict()
         self._unwritten: list[str] = []
         self._lines = 0
+        self._writing = RLock()
         self._file = -1
         self._lock = -1
 
@@ -96,10 +99,11 @@ class Answered:
         AnsweredUnusable
             When the disk takes nothing now. It is remembered all the same, in memory.
         """
-        for one in dict.fromkeys(ids):
-            self._remember(one)
-            self._unwritten.append(one)
-        self.save()
+        with self._writing:
+            for one in dict.fromkeys(ids):
+                self._remember(one)
+                self._unwritten.append(one)
+            self.save()
 
     def save(self) -> None:
         """Write what could not be written before.
@@ -108,23 +112,27 @@ class Answered:
         ------
         AnsweredUnusable
         """
-        if not self._unwritten:
-            return
-        try:
-            whole = os.fstat(self._file).st_size
+        with self._writing:
+            if not self._unwritten:
+                return
             try:
-                write_all(self._file, b"".join(_line(one) for one in self._unwritten))
-                # Before its message goes: after a power cut nothing else knows what was shown.
-                os.fsync(self._file)
-            except OSError:
-                os.ftruncate(self._file, whole)  # no torn line for the next one to follow
-                raise
-            self._lines += len(self._unwritten)
-            self._unwritten.clear()
-            if self._lines > 2 * self._keep:
-                self._compact()
-        except OSError as error:
-            raise self._unusable(error) from error
+                self._write_out()
+            except OSError as error:
+                raise self._unusable(error) from error
+
+    def _write_out(self) -> None:
+        whole = os.fstat(self._file).st_size
+        try:
+            write_all(self._file, b"".join(_line(one) for one in self._unwritten))
+            # Before its message goes: after a power cut nothing else knows what was shown.
+            os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, whole)  # no torn line for the next one to follow
+            raise
+        self._lines += len(self._unwritten)
+        self._unwritten.clear()
+        if self._lines > 2 * self._keep:
+            self._compact()
 
     def _unusable(self, error: OSError) -> AnsweredUnusable:
         return AnsweredUnusable(

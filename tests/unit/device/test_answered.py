@@ -4,6 +4,7 @@ import errno
 import os
 import tempfile
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given
@@ -154,3 +155,16 @@ def test_what_was_shown_is_nobody_else_s_to_read(tmp_path: Path):
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.rglob("*")}
     assert {modes.pop("spool"), modes.pop("lab")} == {"0o700"}
     assert set(modes.values()) == {"0o600"}
+
+
+def test_what_several_threads_add_at_once_is_all_written(tmp_path: Path):
+    answered = opened(tmp_path, keep=10_000)
+    names = [[f"{thread}-{number}" for number in range(50)] for thread in range(8)]
+    threads = [Thread(target=lambda own=own: [answered.add(one) for one in own]) for own in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answered.close()
+    written = AnsweredReader(answered.path).new_ids()
+    assert sorted(written) == sorted(one for own in names for one in own)
