@@ -33,6 +33,9 @@ status: lab-env ## what is up, and what waits where (ARGS=--json)
 logs: lab-env ## the function's output (ARGS=--follow, ARGS=--emulator)
 	@$(FACELAB) logs $(ARGS)
 
+reconcile: lab-env ## send clips again that ended in nothing (ARGS="--after 5", minutes)
+	@$(FACELAB) reconcile $(ARGS)
+
 image: setup ## build the function's image, push it to ECR, deploy it by digest
 	@$(FACELAB) deploy $(ARGS)
 

@@ -25,6 +25,14 @@ class Names:
         return f"{self.prefix}-recognize"
 
     @property
+    def reconciler(self) -> str:
+        return f"{self.prefix}-reconcile"
+
+    @property
+    def reconciler_log_group(self) -> str:
+        return f"/aws/lambda/{self.reconciler}"
+
+    @property
     def repository(self) -> str:
         return f"{self.prefix}-recognize"
 

@@ -181,7 +181,7 @@ class Ledger:
                     " object_key = :object, expires_at = :expires"
                 ),
                 ConditionExpression=(
-                    "attribute_not_exists(clip) OR (#status = :started AND"
+                    "attribute_not_exists(#status) OR (#status = :started AND"
                     " (lease_until < :now OR request_id = :request))"
                 ),
                 ExpressionAttributeNames={"#status": "status"},
@@ -191,7 +191,7 @@ class Ledger:
                     ":now": {"N": f"{now:.3f}"},
                     ":request": {"S": request_id},
                     ":object": {"S": ref.object_key},
-                    ":expires": {"N": str(int(now) + LEDGER_DAYS * 86400)},
+                    ":expires": {"N": expiry(now)},
                 },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -219,6 +219,11 @@ class Ledger:
                 **({":people": {"SS": seen}} if seen else {}),
             },
         )
+
+
+def expiry(now_s: float) -> str:
+    """When DynamoDB may delete a row that is written now, as it wants to be told."""
+    return str(int(now_s) + LEDGER_DAYS * 86400)
 
 
 def _row(ref: ClipRef) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def _lookups(switch: Switch) -> list[tuple[str, str, Callable[[], str]]]:
         more = "at least " if listed["IsTruncated"] else ""
         return f"{more}{listed['KeyCount']} objects"
 
-    def function() -> str:
-        return clients["lambda"].get_function(FunctionName=names.function)["Configuration"]["State"]
+    def function(name: str) -> Callable[[], str]:
+        return lambda: clients["lambda"].get_function(FunctionName=name)["Configuration"]["State"]
 
     def repository() -> str:
         pages = (
@@ -85,23 +85,29 @@ def _lookups(switch: Switch) -> list[tuple[str, str, Callable[[], str]]]:
     def table(name: str) -> Callable[[], str]:
         return lambda: clients["dynamodb"].describe_table(TableName=name)["Table"]["TableStatus"]
 
-    def log_group() -> str:
-        groups = clients["logs"].describe_log_groups(logGroupNamePrefix=names.log_group)
-        found = [g for g in groups["logGroups"] if g["logGroupName"] == names.log_group]
-        if not found:
-            raise LookupError(names.log_group)
-        days = found[0].get("retentionInDays")
-        kept = f"{days} days" if days else "for ever"
-        return f"{found[0].get('storedBytes', 0) / 1e6:.1f} MB, kept {kept}"
+    def log_group(name: str) -> Callable[[], str]:
+        return lambda: _log_group(clients["logs"], name)
 
     return [
         ("bucket", switch.bucket, bucket),
-        ("function", names.function, function),
+        ("function", names.function, function(names.function)),
+        ("function", names.reconciler, function(names.reconciler)),
         ("repository", names.repository, repository),
         ("table", names.people_table, table(names.people_table)),
         ("table", names.ledger_table, table(names.ledger_table)),
-        ("log group", names.log_group, log_group),
+        ("log group", names.log_group, log_group(names.log_group)),
+        ("log group", names.reconciler_log_group, log_group(names.reconciler_log_group)),
     ]
+
+
+def _log_group(logs: Any, name: str) -> str:
+    groups = logs.describe_log_groups(logGroupNamePrefix=name)
+    found = [group for group in groups["logGroups"] if group["logGroupName"] == name]
+    if not found:
+        raise LookupError(name)
+    days = found[0].get("retentionInDays")
+    kept = f"{days} days" if days else "for ever"
+    return f"{found[0].get('storedBytes', 0) / 1e6:.1f} MB, kept {kept}"
 
 
 def _queues(switch: Switch) -> Iterator[Resource]:

@@ -39,6 +39,7 @@ TASKS = (
     Task("status", "run", "what is up, and what waits where", "scripts.cli.lab", ("status",)),
     Task("logs", "run", "the function's output", "scripts.cli.lab", ("logs",)),
     Task("deploy", "run", "build, push and deploy the function", "scripts.cli.lab", ("deploy",)),
+    Task("reconcile", "run", "send clips again that ended in nothing", "scripts.cli.reconcile"),
     Task("e2e", "run", "the fixture through the whole loop", "scripts.cli.e2e"),
     Task("doctor", "run", "what this machine can do", "scripts.doctor"),
     Task("enroll", "people", "add a person", "scripts.cli.people", ("enroll",)),

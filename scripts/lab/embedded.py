@@ -193,7 +193,7 @@ class EmbeddedBackend:
             "DNS_ADDRESS": "0",
             # What the lab uses, and nothing that would start with it, log or count for it;
             # calls between these stay in memory. Together a third of the time per event.
-            "SERVICES": "cloudformation,dynamodb,ecr,iam,lambda,logs,s3,sqs,sts",
+            "SERVICES": "cloudformation,dynamodb,ecr,events,iam,lambda,logs,s3,sqs,sts",
             "IN_MEMORY_CLIENT": "1",
             "SQS_DISABLE_CLOUDWATCH_METRICS": "1",
             "DISABLE_EVENTS": "1",

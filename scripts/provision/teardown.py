@@ -31,7 +31,7 @@ def delete(switch: Switch, progress: Progress) -> None:
     delete_main_stack(switch, progress)
     delete_bucket(switch, progress)  # one that a stack has let go of
     delete_repository(switch, progress)
-    delete_log_group(switch, progress)
+    delete_log_groups(switch, progress)
 
 
 def delete_main_stack(switch: Switch, progress: Progress) -> None:
@@ -105,10 +105,12 @@ def delete_repository(switch: Switch, progress: Progress) -> None:
         pass
 
 
-def delete_log_group(switch: Switch, progress: Progress) -> None:
+def delete_log_groups(switch: Switch, progress: Progress) -> None:
+    """Those that the stack has let go of: Lambda makes one anew for a late line."""
     logs = switch.client("logs")
-    try:
-        logs.delete_log_group(logGroupName=switch.names.log_group)
-        progress(f"deleted log group {switch.names.log_group}")
-    except logs.exceptions.ResourceNotFoundException:
-        pass
+    for name in (switch.names.log_group, switch.names.reconciler_log_group):
+        try:
+            logs.delete_log_group(logGroupName=name)
+            progress(f"deleted log group {name}")
+        except logs.exceptions.ResourceNotFoundException:
+            pass

@@ -85,7 +85,10 @@ def _holds(expression: str, row: Item, names: dict[str, str], values: Item) -> b
             return "False"
         return str(left == right if match[2] == "=" else left < right)
 
-    text = re.sub(r"attribute_not_exists\((\w+)\)", lambda m: str(m[1] not in row), expression)
+    def missing(match: re.Match[str]) -> str:
+        return str(names.get(match[1], match[1]) not in row)
+
+    text = re.sub(r"attribute_not_exists\(([#\w]+)\)", missing, expression)
     text = re.sub(r"([#:]?\w+) (=|<) ([#:]?\w+)", compared, text)
     text = text.replace(" AND ", " and ").replace(" OR ", " or ")
     assert re.fullmatch(r"(True|False|and|or|[() ])+", text), text

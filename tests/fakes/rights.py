@@ -83,6 +83,7 @@ def _arn(call: Call, region: str, account: str) -> str:
         "s3": f"arn:aws:s3:::{call.resource}",
         "sqs": f"arn:aws:sqs:{place}:{call.resource}",
         "dynamodb": f"arn:aws:dynamodb:{place}:table/{call.resource}",
+        "lambda": f"arn:aws:lambda:{place}:function:{call.resource}",
     }[call.service]
 
 

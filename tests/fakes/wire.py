@@ -21,6 +21,7 @@ from botocore.httpsession import URLLib3Session
 
 SIGNATURE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 S3_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com")
+INVOCATION = re.compile(r"/\d{4}-\d\d-\d\d/functions/(?P<function>[^/]+)/invocations")
 S3_OBJECT = {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
 S3_BUCKET = {"GET": "ListObjectsV2", "PUT": "CreateBucket", "HEAD": "HeadBucket"}
 
@@ -105,6 +106,8 @@ def _what(service: str, request: Any, headers: dict[str, str]) -> tuple[str, str
         tables = fields.get("RequestItems") or [fields.get("TableName", "")]
         queue = fields.get("QueueName") or fields.get("QueueUrl", "").rpartition("/")[2]
         return target.rpartition(".")[2], queue or ",".join(tables)
+    if service == "lambda" and (invoked := INVOCATION.fullmatch(address.path)):
+        return "InvokeFunction", unquote(invoked["function"])
     body = parse_qs(_text(request.body or b"")) if request.method == "POST" else {}
     return body.get("Action", [f"{request.method} {address.path}"])[0], ""
 

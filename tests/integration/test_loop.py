@@ -18,6 +18,7 @@ from contract.clips import ClipKey, ClipMetadata
 from contract.results import Result, Status
 from device.sources.fixture import cut_at_key_frames
 from events import ClipRef
+from reconcile_stores import event_for
 from scripts.e2e.truth import names, read_truth
 from scripts.paths import ROOT
 from scripts.setup import LAB
@@ -332,3 +333,60 @@ def test_awslocal(lab, command, expected):
     )
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
+
+
+class TestReconcile:
+    """What the emulator (or AWS) forgets is sent again; a letter never stands beside a result."""
+
+    def reconcile(self, lab) -> dict:
+        done = lab.run("scripts.cli.reconcile", "--after", "0", "--json")
+        return json.loads(done.stdout)
+
+    def test_a_clip_whose_event_was_lost_is_answered_once(self, lab, cloud, single_person_clip):
+        data, person = single_person_clip
+        key = new_key()
+        wiring = cloud.s3.get_bucket_notification_configuration(Bucket=cloud.bucket)
+        wiring.pop("ResponseMetadata")
+        cloud.s3.put_bucket_notification_configuration(
+            Bucket=cloud.bucket, NotificationConfiguration={}
+        )
+        try:
+            cloud.put(key, data)
+        finally:
+            cloud.s3.put_bucket_notification_configuration(
+                Bucket=cloud.bucket, NotificationConfiguration=wiring
+            )
+        assert self.reconcile(lab)["sent"] >= 1
+        assert names(cloud.take(key), "online") == {person}
+        self.reconcile(lab)
+        assert cloud.nothing_for(key)
+
+    def test_a_letter_beside_a_result_is_taken_back(self, lab, cloud, single_person_clip):
+        result = cloud.ask(single_person_clip[0])
+        stored = cloud.s3.head_object(Bucket=cloud.bucket, Key=result.key)
+        parsed = ClipKey.parse(result.key)
+        ref = ClipRef(cloud.bucket, result.key, parsed, etag=stored["ETag"].strip('"'))
+        queue = cloud.sqs.get_queue_url(QueueName=cloud.switch.names.dead_letters)["QueueUrl"]
+        for payload in (event_for(ref), {"of": "another kind"}):
+            letter = {"requestContext": {}, "requestPayload": payload}
+            cloud.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
+        assert self.reconcile(lab)["letters_taken_back"] == 1
+        (left,) = cloud.sqs.receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2
+        )["Messages"]
+        assert "another kind" in left["Body"]
+        cloud.sqs.delete_message(QueueUrl=queue, ReceiptHandle=left["ReceiptHandle"])
+
+    def test_the_schedule_may_and_does_invoke_it(self, cloud):
+        names = cloud.switch.names
+        events = cloud.switch.client("events")
+        rule = events.describe_rule(Name=names.reconciler)
+        assert (rule["State"], rule["ScheduleExpression"]) == ("ENABLED", "rate(15 minutes)")
+        (target,) = events.list_targets_by_rule(Rule=names.reconciler)["Targets"]
+        assert json.loads(target["Input"]) == {"after_minutes": 20}
+        client = cloud.switch.client("lambda")
+        policy = json.loads(client.get_policy(FunctionName=names.reconciler)["Policy"])
+        (allowed,) = policy["Statement"]
+        assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+        assert allowed["Condition"]["ArnLike"]["AWS:SourceArn"] == rule["Arn"]
+        assert target["Arn"].endswith(f":function:{names.reconciler}")

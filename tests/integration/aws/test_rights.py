@@ -19,12 +19,15 @@ from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
 from contract.results import Status
 from device import camera, messages
 from device.sources.fixture import cut_at_key_frames
+from events import clip_ref
+from reconcile_stores import event_for
 from scripts.console import Progress
 from scripts.e2e.truth import read_truth
 from scripts.paths import BUILD, ROOT
 from scripts.provision.device_policy import Place, device_policy
 from scripts.provision.devices import add_device, remove_device
 from scripts.provision.people import SHIPPED
+from stores import Ledger
 from tests.conftest import Lab
 from tests.fakes.rights import Grant, Need, grants, needs
 from tests.fakes.wire import Wire, recording
@@ -134,6 +137,57 @@ def test_function_may_what_it_does_and_no_more(lab: Lab, function_calls: Wire):
     assert idle == set()
 
 
+@pytest.fixture(scope="module")
+def reconciler_calls(lab: Lab, tmp_path_factory) -> Wire:
+    """The reconciler, in this process: a clip to send, a letter to delete, one to put back."""
+    switch = lab.switch
+    names, s3, sqs = switch.names, switch.client("s3"), switch.client("sqs")
+    key = "clips/nobody-s-pi/by hand/lost.txt"  # the bucket's notification does not see it
+    s3.put_object(Bucket=switch.bucket, Key=key, Body=b"")
+    ref = clip_ref(switch.bucket, "clips/nobody-s-pi/answered.h264", etag="e1")
+    Ledger(switch.client("dynamodb"), names.ledger_table).answered(ref, ())
+    stored = s3.head_object(Bucket=switch.bucket, Key=key)
+    lost = clip_ref(switch.bucket, key, etag=stored["ETag"].strip('"'))
+    queue = sqs.get_queue_url(QueueName=names.dead_letters)["QueueUrl"]
+    for payload in (event_for(ref), event_for(lost)):
+        letter = json.dumps({"requestPayload": payload})
+        sqs.send_message(QueueUrl=queue, MessageBody=letter)
+    with pytest.MonkeyPatch.context() as patch:
+        as_person(tmp_path_factory.mktemp("reconciler"), patch, "")
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{lab.port}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "FACELAB_PREFIX": names.prefix,
+            "FACELAB_BUCKET": switch.bucket,
+        }.items():
+            patch.setenv(name, value)
+        level = logging.getLogger().level
+        context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+        try:
+            with recording(patch) as wire:
+                reconcile = importlib.import_module("reconcile")
+                done = reconcile.handler({"after_minutes": 0}, context)
+        finally:
+            logging.getLogger().setLevel(level)
+            s3.delete_object(Bucket=switch.bucket, Key=key)
+    assert done["sent"] >= 1
+    assert done["letters_taken_back"] == 1
+    return wire
+
+
+def test_reconciler_may_what_it_does_and_no_more(lab: Lab, reconciler_calls: Wire):
+    granted = role_grants(lab, "ReconcilerRole")
+    used = needs(reconciler_calls.calls, REGION, ACCOUNT)
+    assert {need for need in used if not any(grant.allows(need) for grant in granted)} == set()
+    idle = {
+        grant for grant in granted
+        if grant.sid not in USED_BY_LAMBDA and not any(grant.allows(need) for need in used)
+    }  # fmt: skip
+    assert idle == set()
+
+
 def test_rights_that_lambda_uses_are_those_of_the_template(lab: Lab):
     granted = {
         (grant.action, grant.resource) for grant in role_grants(lab) if grant.sid in USED_BY_LAMBDA
@@ -150,8 +204,9 @@ def test_rights_that_lambda_uses_are_those_of_the_template(lab: Lab):
     }
 
 
-def test_no_right_is_for_everything(lab: Lab):
-    for grant in role_grants(lab):
+@pytest.mark.parametrize("role", ["FunctionRole", "ReconcilerRole"])
+def test_no_right_is_for_everything(lab: Lab, role):
+    for grant in role_grants(lab, role):
         assert "*" not in grant.action, grant
         assert not grant.resource.startswith(("*", "arn:aws:s3:::*")), grant
 

@@ -1,0 +1,43 @@
+"""Send clips again that ended in nothing, and take back letters that stand beside a result."""
+
+from __future__ import annotations
+
+import argparse
+
+from cloud.switch import read_switch
+from scripts.console import print_json, run_command
+from scripts.lab.reconcile import reconcile
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab reconcile", description=__doc__)
+    parser.add_argument(
+        "--after",
+        type=_minutes,
+        metavar="MINUTES",
+        help="how long after it was stored a clip must have an outcome (lab: 2, AWS: 20)",
+    )
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    options = parser.parse_args(arguments)
+    done = reconcile(read_switch(), options.after)
+    if options.json:
+        print_json(done)
+    else:
+        print(
+            f"{done['clips']} clips, {done['sent']} sent again; "
+            f"{done['letters']} letters, {done['letters_taken_back']} more taken back"
+            + (f"; {done['failed']} could not be sent" if done["failed"] else "")
+            + ("" if done["is_complete"] else "; not all could be looked at, run it again")
+        )
+    return 1 if done["failed"] else 0
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes")
+    return value
+
+
+if __name__ == "__main__":
+    run_command(main)
