@@ -57,7 +57,7 @@ def plan(switch: Switch, account: Account, architecture: str) -> list[str]:
         f"  ECR repository {names.repository}: the function's image, {architecture}",
         f"  stack {names.stack}: bucket {switch.bucket}, function {names.function} with its role",
         f"    and log group, tables {names.people_table} and {names.ledger_table},",
-        f"    queue {names.dead_letters}",
+        f"    queue {names.dead_letters}, function {names.reconciler} and its schedule",
         f"  stack {names.device_stack(switch.device_id)}: "
         f"queue {names.result_queue(switch.device_id)}",
         "  people, gallery and custom model, where none are yet",
