@@ -8,6 +8,8 @@ from contract.clips import check_device_id
 
 GALLERY_KEY = "gallery/gallery.npz"
 CUSTOM_MODEL_KEY = "models/custom.onnx"
+# Who was forgotten and must not be seeded again, as digests.
+TOMBSTONES_KEY = "people/forgotten.json"
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,13 @@ class Names:
         """Bucket names are global: without account and region the second student fails."""
         return f"{self.prefix}-{account}-{region}"
 
+    @property
+    def result_queues(self) -> str:
+        """How the names of all devices' result queues begin."""
+        return f"{self.prefix}-results-"
+
     def result_queue(self, device_id: str) -> str:
-        return f"{self.prefix}-results-{check_device_id(device_id)}"
+        return self.result_queues + check_device_id(device_id)
 
     def device_stack(self, device_id: str) -> str:
         return f"{self.prefix}-device-{check_device_id(device_id)}"

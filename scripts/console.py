@@ -24,6 +24,27 @@ class Progress:
             print(f"facelab: [{elapsed:5.1f} s] {text}", file=sys.stderr, flush=True)
 
 
+class NotConfirmed(LabError):
+    """Nobody said yes."""
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask once.
+
+    Raises
+    ------
+    NotConfirmed
+        When the answer is no, or there is nobody to ask.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise NotConfirmed("nothing was done: there is no terminal to ask at", "add ARGS=--yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise NotConfirmed("nothing was done")
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True))
 

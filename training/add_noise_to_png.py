@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pictures import read_image
 from training.tree import (
-    FileFailed,
     Summary,
     ToolError,
     UnusableOption,
     add_tree_options,
-    pictures_below,
+    files_with,
     treat_each,
     written_whole,
 )
@@ -85,7 +85,7 @@ def noise_tree(
         targets = [folder / f"{path.stem}-noise-{n}.png" for n in range(1, copies + 1)]
         missing = [n for n, target in enumerate(targets) if not target.exists()]
         summary.skipped += copies - len(missing)
-        picture = _read(path) if missing else None
+        picture = read_image(path) if missing else None
         for n in missing:
             random = np.random.default_rng([seed, n, *relative.as_posix().encode()])
             noisy = _noisy(picture, kind, amount, random)
@@ -93,18 +93,8 @@ def noise_tree(
                 noisy.save(part, format="PNG")
             summary.written += 1
 
-    paths = [path for path in pictures_below(tree, (".png",)) if not COPY.search(path.stem)]
+    paths = [path for path in files_with(tree, (".png",), summary) if not COPY.search(path.stem)]
     return treat_each(paths, tree, "noise", treat, summary)
-
-
-def _read(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        if image.mode.startswith("I"):
-            raise FileFailed(f"{image.mode} picture of more than 8 bits: convert it first")
-        image.load()
-        if image.mode in ("L", "RGB", "LA", "RGBA"):
-            return image
-        return image.convert("RGBA" if "transparency" in image.info else "RGB")
 
 
 def _noisy(

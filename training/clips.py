@@ -6,8 +6,10 @@ is encoded as the lab's cameras do it: H.264 with a key frame every half second.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +20,8 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange
 
 from contract.annexb import AccessUnit, NalType, NalUnit, access_units, nal_units
-from contract.people import person_id_of
+from contract.people import InvalidName, person_id_of
+from pictures import Refusal, files_below
 from training.dataset import DatasetError
 
 SUFFIXES = (".h264", ".264", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mjpeg")
@@ -150,13 +153,13 @@ def read_clips(path: Path, people: set[str]) -> tuple[list[LabelledClip], dict[P
     """
     if path.is_file():
         return _with_truth(path), {}
-    files = sorted(
-        file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
-    )
+    below = list(files_below(path))
+    files = sorted(one for one in below if isinstance(one, Path) and one.suffix.lower() in SUFFIXES)
     truth = path / "truth.json"
     if truth.is_file() and len(files) == 1:
         return _with_truth(files[0]), {}
-    clips, failed = [], {}
+    clips: list[LabelledClip] = []
+    failed = {path / one.source: one.reason for one in below if isinstance(one, Refusal)}
     for file in files:
         inner = file.relative_to(path).parts
         try:
@@ -180,16 +183,26 @@ def _told_by_name(
 ) -> tuple[tuple[str, ...], int]:
     """Who a video shows, (visible, strangers), from its folder, else from its own name."""
     if len(inner) > 1:
-        person = person_id_of(inner[0])
+        (person,) = _ids_of(inner[0])[-1:] or ("",)
         visible = (person,) if person in people else ()
         return visible, int(not visible and person != NOBODY)
-    name = person_id_of(file.stem)
-    begins = [person for person in people if f"{name}-".startswith(f"{person}-")]
+    begins = [person for person in _ids_of(file.stem) if person in people]
     if begins:
-        return (max(begins, key=len),), 0
+        return (begins[-1],), 0
+    name = file.stem.casefold()
     if name.startswith((NOBODY, "stranger", "unknown")):
         return (), int(not name.startswith(NOBODY))
     raise UnlabelledVideo(f"{file}: neither its folder nor its name is a person's")
+
+
+def _ids_of(text: str) -> list[str]:
+    """The person ids that `text` begins with, word by word; the last is that of all of it."""
+    ends = [match.start() for match in re.finditer(r"[\s_.()-]+", text)]
+    ids = []
+    for beginning in [*(text[:end] for end in ends), text]:
+        with contextlib.suppress(InvalidName):
+            ids.append(person_id_of(beginning))
+    return ids
 
 
 def _with_truth(recording: Path) -> list[LabelledClip]:

@@ -11,14 +11,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops
 
+from pictures import read_image
 from training.tree import (
     FileFailed,
     Summary,
     ToolError,
     add_tree_options,
-    pictures_below,
+    files_with,
     treat_each,
     written_whole,
 )
@@ -44,7 +45,7 @@ def convert_tree(
         # a.jpg and a.jpeg: the second must not replace the first one's PNG.
         if owners.setdefault(target, path) != path:
             raise FileFailed(f"would become {target.name}, as {owners[target].name} does: rename")
-        picture = upright(path)
+        picture = read_image(path)
         if target.exists() and not overwrite:
             summary.skipped += 1
         else:
@@ -57,17 +58,7 @@ def convert_tree(
             path.unlink()
             summary.deleted += 1
 
-    return treat_each(pictures_below(tree, JPG), tree, "convert", treat, summary)
-
-
-def upright(path: Path) -> Image.Image:
-    """The picture as its camera meant it: RGB or grey, EXIF orientation applied, no metadata."""
-    with Image.open(path) as image:
-        image.load()
-        turned = ImageOps.exif_transpose(image)
-    picture = turned if turned.mode in ("L", "RGB") else turned.convert("RGB")
-    picture.info = {}
-    return picture
+    return treat_each(files_with(tree, JPG, summary), tree, "convert", treat, summary)
 
 
 def _same_pixels(picture: Image.Image, path: Path) -> bool:

@@ -9,29 +9,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from contract.people import person_id_of
-from training.tree import ToolError, pictures_below
+from contract.people import InvalidName, person_id_of
+from pictures import PictureRefused, Refusal, find_pictures, read_rgb
+from training.tree import ToolError, check_folder, say_refused
 
-SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".png",
-    ".pgm",
-    ".ppm",
-    ".bmp",
-    ".webp",
-    ".tif",
-    ".tiff",
-)
 _NOISE = re.compile(r"-noise-\d+$")
 # Kinds of pictures, not sessions: `pictures.py` keeps crops and originals apart by folder.
 _CROPS, _ORIGINALS = "crops", "originals"
@@ -47,6 +34,10 @@ class NoPeople(DatasetError):
 
 class SamePerson(DatasetError):
     """Two folders that would become the same person."""
+
+
+class NamelessFolder(DatasetError):
+    """A folder whose name can't be a person's."""
 
 
 class UnreadablePicture(DatasetError):
@@ -68,28 +59,46 @@ class Picture:
     is_noisy_copy: bool
 
 
-def read_tree(tree: Path) -> dict[str, list[Picture]]:
+def read_tree(
+    tree: Path, refused: Callable[[Refusal], None] = say_refused
+) -> dict[str, list[Picture]]:
     """The pictures below `tree` by person id, both sorted; people without pictures are left out.
+
+    Every file that is no picture of somebody goes to `refused`, with the reason.
 
     Raises
     ------
-    NoPeople, SamePerson, NotAFolder
+    NoPeople, SamePerson, NamelessFolder, NotAFolder
     """
     people: dict[str, list[Picture]] = defaultdict(list)
     folders: dict[str, str] = {}
-    for path in pictures_below(tree, SUFFIXES):
-        inner = path.relative_to(tree).parts
-        if len(inner) < 2 or any(part.startswith(".") for part in inner):
+    for found in find_pictures(check_folder(tree)):
+        if isinstance(found, Refusal):
+            refused(found)
             continue
-        person = person_id_of(inner[0])
+        inner = found.relative_to(tree).parts
+        if len(inner) < 2:
+            refused(Refusal(inner[0], "in no person's folder"))
+            continue
+        person = _person_of(inner[0])
         if folders.setdefault(person, inner[0]) != inner[0]:
             raise SamePerson(
                 f"folders {folders[person]!r} and {inner[0]!r} are both {person!r}: rename one"
             )
-        people[person].append(_picture(path, person, inner[1:-1]))
+        people[person].append(_picture(found, person, inner[1:-1]))
     if not people:
-        raise NoPeople(f"{tree} holds no DATA/<person>/<picture> ({', '.join(SUFFIXES)})")
-    return {person: _one_of_each(people[person]) for person in sorted(people)}
+        raise NoPeople(f"{tree} holds no DATA/<person>/<picture>")
+    return {
+        person: _one_of_each(sorted(people[person], key=lambda one: one.path))
+        for person in sorted(people)
+    }
+
+
+def _person_of(folder: str) -> str:
+    try:
+        return person_id_of(folder)
+    except InvalidName as error:
+        raise NamelessFolder(f"folder {folder!r}: {error}: rename it") from error
 
 
 def _picture(path: Path, person: str, folders: tuple[str, ...]) -> Picture:
@@ -120,27 +129,16 @@ def _rank(path: Path) -> tuple[bool, bool]:
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """RGB uint8 [height, width, 3], upright; grey, 16-bit and transparent ones included.
+    """RGB uint8 [height, width, 3], upright; grey, deep and transparent ones included.
 
     Raises
     ------
     UnreadablePicture
     """
     try:
-        with Image.open(path) as image:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return read_rgb(path)
+    except PictureRefused as error:
         raise UnreadablePicture(f"{path}: {error}") from error
-    if upright.mode.startswith(("I", "F")):
-        values = np.asarray(upright, np.float64)
-        top = max(values.max(), 1.0)
-        grey = np.rint(values * (255.0 / (65535.0 if top > 255 else 255.0))).clip(0, 255)
-        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
-    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-        clear = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-    return np.asarray(upright.convert("RGB"))
 
 
 def order(names: Iterable[str], seed: int) -> list[str]:

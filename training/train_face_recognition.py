@@ -28,7 +28,7 @@ from recognition.errors import RecognitionError
 from recognition.loading import load_recognizer
 from training.card import Cost, write_card
 from training.custom import train
-from training.dataset import SUFFIXES, Picture, read_tree
+from training.dataset import Picture, read_tree
 from training.embedding_network import EmbeddingNetwork
 from training.export import Parity, check_parity, export, ms_per_face
 from training.faces import Faces, FaceSample, find_faces
@@ -95,7 +95,7 @@ def background_pictures(tree: Path) -> list[Picture]:
     """Every picture below `tree`, whoever it shows."""
     return [
         Picture(path, STRANGER, None, path.stem, is_noisy_copy=False)
-        for path in pictures_below(tree, SUFFIXES)
+        for path in pictures_below(tree)
     ]
 
 

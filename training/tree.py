@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pictures import Refusal, files_below, find_pictures
 from training.progress import progress
 
 
@@ -31,19 +33,21 @@ class FileFailed(ToolError):
 
 @dataclass
 class Summary:
-    """What became of a tree: counts, and the reason for each file that failed."""
+    """What became of a tree: counts, and the reason for each file that failed, and for each
+    that was never tried: links, hidden files."""
 
     found: int = 0
     written: int = 0
     skipped: int = 0
     deleted: int = 0
     errors: dict[str, str] = field(default_factory=dict)
+    passed_over: dict[str, str] = field(default_factory=dict)
 
     def print(self, tool: str, *, as_json: bool) -> None:
         if as_json:
             print(json.dumps(asdict(self), ensure_ascii=False))
             return
-        for name, reason in self.errors.items():
+        for name, reason in (*self.passed_over.items(), *self.errors.items()):
             print(f"{tool}: {name}: {reason}")
         deleted = f", {self.deleted} originals deleted" if self.deleted else ""
         print(
@@ -72,22 +76,51 @@ def add_tree_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
 
 
-def pictures_below(tree: Path, suffixes: Iterable[str]) -> list[Path]:
-    """Files below `tree` with one of `suffixes` (lower case), sorted; links are not followed.
+def check_folder(tree: Path) -> Path:
+    """Return `tree` if it is a folder.
 
     Raises
     ------
     NotAFolder
-        When `tree` is not a folder.
     """
     if not tree.is_dir():
         raise NotAFolder(f"{tree} is not a folder")
-    wanted = set(suffixes)
-    return sorted(
-        path
-        for path in tree.rglob("*")
-        if path.suffix.lower() in wanted and path.is_file() and not path.is_symlink()
-    )
+    return tree
+
+
+def say_refused(refusal: Refusal) -> None:
+    print(f"  not taken: {refusal}", file=sys.stderr)
+
+
+def pictures_below(tree: Path, refused: Callable[[Refusal], None] = say_refused) -> list[Path]:
+    """The pictures below `tree`, sorted; every other file goes to `refused`.
+
+    Raises
+    ------
+    NotAFolder
+    """
+    found = list(find_pictures(check_folder(tree)))
+    for one in found:
+        if isinstance(one, Refusal):
+            refused(one)
+    return sorted(one for one in found if isinstance(one, Path))
+
+
+def files_with(tree: Path, suffixes: Iterable[str], summary: Summary) -> list[Path]:
+    """Files below `tree` with one of `suffixes` (lower case), sorted; links and what else
+    could not be looked at go into the summary.
+
+    Raises
+    ------
+    NotAFolder
+    """
+    wanted, paths = set(suffixes), []
+    for found in files_below(check_folder(tree)):
+        if isinstance(found, Refusal):
+            summary.passed_over[found.source] = found.reason
+        elif found.suffix.lower() in wanted:
+            paths.append(found)
+    return sorted(paths)
 
 
 def treat_each(
@@ -98,13 +131,9 @@ def treat_each(
     for path in progress(paths, what):
         try:
             treat(path)
-        except (ToolError, OSError, ValueError, SyntaxError) as error:  # Pillow raises all of them
+        except Exception as error:  # of whatever kind: it is about this file, the others go on
             reason = str(error) or type(error).__name__
             summary.errors[str(path.relative_to(tree))] = reason
-        except Exception as error:
-            if type(error).__name__ != "DecompressionBombError":
-                raise
-            summary.errors[str(path.relative_to(tree))] = f"far too many pixels: {error}"
     return summary
 
 

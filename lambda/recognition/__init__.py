@@ -5,6 +5,7 @@ The seam to the rest of the function is what is imported here.
 
 from recognition.custom_model import CustomModel
 from recognition.decision import Verdict
+from recognition.decode import Clip
 from recognition.errors import (
     ClipRejected,
     CustomModelUnusable,
@@ -20,6 +21,7 @@ from recognition.settings import Settings
 from recognition.tracking import FaceObservation
 
 __all__ = [
+    "Clip",
     "ClipRejected",
     "CustomModel",
     "CustomModelUnusable",

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
 from cloud.switch import Switch
 from contract.clips import PREFIX as CLIPS_PREFIX
-from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
-from contract.results import Person
+from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY, TOMBSTONES_KEY
 from scripts.console import Progress
 from scripts.errors import LabError
+from scripts.gallery.clean_copies import cleaned
+from scripts.gallery.local_copies import ROSTER_NAME
+from scripts.gallery.people_table import PeopleTable
+from scripts.gallery.tombstones import TombstoneBook
 from scripts.provision.people import Seeds
-
-ROSTER_NAME = "roster.json"
 
 
 class NoExport(LabError):
@@ -32,7 +34,8 @@ def export(switch: Switch, folder: Path, progress: Progress) -> Path:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     target = folder / f"{switch.bucket}-{stamp}"
     target.mkdir(parents=True, mode=0o700)  # faces are nobody else's business
-    people = _people(switch)
+    forgotten = TombstoneBook(switch).read()
+    people = [row for row in _people(switch) if not forgotten.covers(row["person_id"])]
     (target / ROSTER_NAME).write_text(json.dumps(people, indent=2, ensure_ascii=False) + "\n")
     count = 0
     s3 = switch.client("s3")
@@ -44,7 +47,13 @@ def export(switch: Switch, folder: Path, progress: Progress) -> Path:
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
                 body = s3.get_object(Bucket=switch.bucket, Key=row["Key"])["Body"]
-                path.write_bytes(body.read())
+                data: bytes | None = body.read()
+                if forgotten:
+                    data = cleaned(row["Key"], data, forgotten.covers)
+                if data is None:
+                    progress(f"left {row['Key']} out: it may know somebody who was forgotten")
+                    continue
+                path.write_bytes(data)
                 count += 1
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchBucket":
@@ -63,22 +72,13 @@ def exported(folder: Path) -> Seeds:
     roster = folder / ROSTER_NAME
     if not roster.is_file():
         raise NoExport(f"{folder} has no {ROSTER_NAME}", "`make aws-down ARGS=--keep-data` made it")
-    gallery, model = folder / GALLERY_KEY, folder / CUSTOM_MODEL_KEY
-    return Seeds(
-        roster,
-        gallery if gallery.is_file() else None,
-        model if model.is_file() else None,
-    )
+    paths = [folder / key for key in (GALLERY_KEY, CUSTOM_MODEL_KEY, TOMBSTONES_KEY)]
+    return Seeds(roster, *(path if path.is_file() else None for path in paths))
 
 
 def _people(switch: Switch) -> list[dict[str, str]]:
-    pages = switch.client("dynamodb").get_paginator("scan")
     try:
-        rows = [
-            {name: row.get(name, {}).get("S", "") for name in Person.__dataclass_fields__}
-            for page in pages.paginate(TableName=switch.names.people_table)
-            for row in page["Items"]
-        ]
+        rows = [asdict(person) for person in PeopleTable(switch).all()]
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise

@@ -19,33 +19,11 @@ from scripts.aws.export import export, exported
 from scripts.aws.inventory import inventory
 from scripts.aws.rollout import bring_up, take_down
 from scripts.aws.status import status
-from scripts.console import Progress, print_json, run_command
-from scripts.errors import LabError
+from scripts.console import Progress, confirm, print_json, run_command
 from scripts.paths import ROOT
 from scripts.provision.function_image import lambda_architecture
 from scripts.provision.people import SHIPPED
 from scripts.provision.publishers import ContainerImage, Publisher
-
-
-class NotConfirmed(LabError):
-    """Nobody said yes."""
-
-
-def confirm(question: str, yes: bool) -> None:
-    """Ask once.
-
-    Raises
-    ------
-    NotConfirmed
-        When the answer is no, or there is nobody to ask.
-    """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise NotConfirmed("nothing was done: there is no terminal to ask at", "add ARGS=--yes")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise NotConfirmed("nothing was done")
 
 
 def plan(switch: Switch, account: Account, architecture: str) -> list[str]:

@@ -1,97 +1,116 @@
-"""Who the lab knows: `python -m scripts.cli.people enroll|forget|roster`."""
+"""Who the lab knows: enroll, forget, list."""
 
 from __future__ import annotations
 
 import argparse
-import shutil
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cloud.switch import read_switch
-from contract.people import person_id_of
+from contract.people import clean_name
 from contract.results import Person
 from recognition import Gallery, Recognizer
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress, confirm, print_json, run_command
 from scripts.errors import LabError
+from scripts.gallery.enrollment import Choice, Known, lookalikes, whose
+from scripts.gallery.forgetting import Forgetting
+from scripts.gallery.local_copies import LocalCopies
 from scripts.gallery.photos import examine, read_pictures
 from scripts.gallery.store import PeopleStore
+from scripts.lab.state import LabState
 from scripts.paths import BUILD, ROOT
 
 MODELS = BUILD / "models"
-# Closer than this to somebody else, two people will be taken for each other.
-LOOKALIKE_DISTANCE = 0.45
+OUT = ROOT / "out"
+ENOUGH_PICTURES = 3
 
 
 def enroll(options: argparse.Namespace, store: PeopleStore, progress: Progress) -> dict[str, Any]:
-    if not options.photos.exists():
-        raise LabError(f"there is no {options.photos}", "PHOTOS= takes a folder or a file")
-    person_id = options.person_id or person_id_of(options.person)
-    if not person_id:
-        raise LabError("a person needs a name", 'PERSON="Ada Lovelace"')
+    name = clean_name(options.person)
     progress(f"looking at {options.photos}")
     found = examine(read_pictures(options.photos), Recognizer.load(MODELS))
     for refusal in found.refusals:
-        progress(f"not taken: {refusal.source}: {refusal.reason}")
+        progress(f"not taken: {refusal}")
     if not found.sources:
         raise LabError(
-            f"no picture of {options.person} could be taken",
-            "3 to 10 sharp pictures with one face each, from slightly different angles",
+            f"no picture of {name} could be taken",
+            f"{ENOUGH_PICTURES} to 10 sharp pictures with one face each, from slightly "
+            "different angles",
         )
-    person = Person(
-        person_id,
-        options.person,
-        options.major,
-        options.year,
-    )
-    warnings = _warnings(found.embeddings, store.gallery().without(person.person_id))
+    known = _known(found.embeddings, store)
+    person_id = whose(name, options.person_id, options.choice, known)
+    before = next((one.person for one in known if one.person.person_id == person_id), None)
+    had_row = before if before and before.name else None
+    person = Person(person_id, name, options.major, options.year)
+    warnings = [
+        f"looks much like {one} (distance {one.distance:.2f}); expect mix-ups"
+        for one in lookalikes(person_id, known)
+    ]
+    if len(found.sources) < ENOUGH_PICTURES:
+        warnings.append(f"only {len(found.sources)} picture(s); three or more recognize better")
     for warning in warnings:
         progress(f"careful: {warning}")
-    store.enrol(person, found.embeddings)
-    progress(f"{person.name} is enrolled; the function knows within seconds")
+    store.enroll(person, found.embeddings, had_row)
+    progress(f"{person.name} is enrolled as {person_id}; the function knows within seconds")
     return {
-        "person_id": person.person_id,
+        "person_id": person_id,
         "taken": found.sources,
-        "refused": [{"source": one.source, "reason": one.reason} for one in found.refusals],
+        "refused": [asdict(one) for one in found.refusals],
         "warnings": warnings,
     }
 
 
-def _warnings(embeddings: np.ndarray, others: Gallery) -> list[str]:
-    warnings = []
-    if len(embeddings) < 3:
-        warnings.append(f"only {len(embeddings)} picture(s); three or more recognise better")
-    if len(others):
-        nearest = np.min([others.distances(one) for one in embeddings], axis=0)
-        warnings += [
-            f"looks much like {other} (distance {distance:.2f}); expect mix-ups"
-            for other, distance in zip(others.people, nearest, strict=True)
-            if distance < LOOKALIKE_DISTANCE
-        ]
-    return warnings
+def _known(embeddings: np.ndarray, store: PeopleStore) -> list[Known]:
+    """Everybody with a row or a place in the gallery, and how far these pictures are from them."""
+    gallery = store.gallery()
+    distances = _distances(embeddings, gallery)
+    rows = {one.person_id: one for one in store.people()}
+    nameless = {one: Person(one, "", "", "") for one in gallery.people}
+    return [
+        Known(person, distances.get(person_id))
+        for person_id, person in sorted((nameless | rows).items())
+    ]
+
+
+def _distances(embeddings: np.ndarray, gallery: Gallery) -> dict[str, float]:
+    """To each person, by id: the median over the new pictures of that to the nearest of theirs."""
+    if not len(gallery):
+        return {}
+    nearest = np.median([gallery.distances(one) for one in embeddings], axis=0)
+    return dict(zip(gallery.people, nearest.tolist(), strict=True))
 
 
 def forget(options: argparse.Namespace, store: PeopleStore, progress: Progress) -> dict[str, Any]:
-    person_id = options.person_id or person_id_of(options.person)
-    traces = store.forget(person_id)
-    folder = options.pictures / person_id
-    had_pictures = folder.is_dir()
-    if had_pictures:
-        shutil.rmtree(folder)
-    if not (traces.was_in_people or traces.embeddings or traces.clips or had_pictures):
-        raise LabError(f"nobody called {person_id} is known", "`make roster` lists everybody")
-    progress(
-        f"forgot {person_id}: {traces.embeddings} embeddings, {traces.clips} clips, "
-        f"{'their pictures, ' if had_pictures else ''}{len(traces.models)} models"
-    )
-    if traces.models:
+    searched = (OUT, LabState().folder)
+    forgetting = Forgetting(store, LocalCopies(options.pictures, options.exports, searched))
+    plan = forgetting.plan(options.person, options.person_id)
+    person = plan.person
+    print(f"What will be removed of {person.name or 'the person'} ({person.person_id}):",
+          *plan.lines(), sep="\n  ", file=sys.stderr)  # fmt: skip
+    confirm("Remove all that?", options.yes)
+    done = forgetting.carry_out(plan, progress)
+    print("What this command can't reach:", *done.left, sep="\n  ", file=sys.stderr)
+    if done.cloud.models:
         progress("the custom model knew them and is gone: `make train`, then `make deploy-model`")
-    return {"person_id": person_id, "pictures": had_pictures, **vars(traces)}
+    return {
+        "person_id": person.person_id,
+        "pictures": bool(done.pictures),
+        "exports": [str(path) for path in done.exports],
+        "not_reached": done.left,
+        **asdict(done.cloud),
+    }
 
 
 def roster(store: PeopleStore, as_json: bool) -> Any:
-    rows = [{**vars(person), "embeddings": count} for person, count in store.roster()]
+    gallery = store.gallery()
+    rows = [
+        {**asdict(person), "embeddings": len(gallery.embeddings_of(person.person_id))}
+        for person in store.people()
+    ]
     if not as_json:
         for row in rows:
             print(
@@ -103,26 +122,54 @@ def roster(store: PeopleStore, as_json: bool) -> Any:
     return rows
 
 
+def _path(text: str) -> Path:
+    """An empty option, as from `make enroll` without PHOTOS, would mean the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("name a folder or a file (make: PHOTOS=dir)")
+    return Path(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="facelab", description=__doc__)
     parser.add_argument("--json", action="store_true")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
     actions = parser.add_subparsers(dest="action", required=True)
-    new = actions.add_parser("enroll", help="add a person, or replace their pictures")
+    new = actions.add_parser(
+        "enroll", parents=[shared], help="add a person, or replace their pictures"
+    )
     new.add_argument("--person", required=True, help="full name")
     new.add_argument("--person-id", help="default: made from the name")
     new.add_argument("--major", default="")
     new.add_argument("--year", default="")
-    new.add_argument("--photos", type=Path, required=True, help="pictures or .h264 clips")
-    gone = actions.add_parser("forget", help="remove every trace of a person")
-    gone.add_argument("--person", default="", help="full name")
-    gone.add_argument("--person-id", help="instead of the name")
-    gone.add_argument(
-        "--pictures",
-        type=Path,
-        default=ROOT / "out" / "data",
-        help="where pictures.py put them",
+    new.add_argument("--photos", type=_path, required=True, help="pictures or .h264 clips")
+    resembles = new.add_mutually_exclusive_group()
+    resembles.add_argument(
+        "--new",
+        dest="choice",
+        action="store_const",
+        const=Choice.NEW,
+        default=Choice.UNSAID,
+        help="somebody new, though name or face is like somebody's who is enrolled",
     )
-    actions.add_parser("roster", help="list everybody")
+    resembles.add_argument(
+        "--same-person",
+        dest="choice",
+        action="store_const",
+        const=Choice.SAME_PERSON,
+        help="the one who is enrolled, though name or face differs: replace both",
+    )
+    gone = actions.add_parser("forget", parents=[shared], help="remove every trace of a person")
+    gone.add_argument("--person", default="", help="full name")
+    gone.add_argument("--person-id", help="instead of the name, or beside it")
+    gone.add_argument(
+        "--pictures", type=_path, default=OUT / "data", help="where pictures.py put them"
+    )
+    gone.add_argument(
+        "--exports", type=_path, default=OUT / "kept", help="where `aws down --keep-data` put labs"
+    )
+    gone.add_argument("--yes", action="store_true", help="don't ask")
+    actions.add_parser("roster", parents=[shared], help="list everybody")
     options = parser.parse_args(arguments)
 
     store, progress = PeopleStore(read_switch()), Progress()

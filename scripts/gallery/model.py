@@ -13,6 +13,7 @@ from contract.names import CUSTOM_MODEL_KEY
 from recognition import CustomModel, CustomModelUnusable
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
+from scripts.gallery.tombstones import TombstoneBook
 
 HISTORY_PREFIX = "models/history/"
 
@@ -23,12 +24,20 @@ def deploy(switch: Switch, data: bytes) -> CustomModel:
     Raises
     ------
     LabError
-        When the function could not use it; the one in use stays.
+        When the function could not use it, or it knows somebody who was forgotten; the one
+        in use stays.
     """
     try:
         model = CustomModel.from_bytes(data)
     except CustomModelUnusable as error:
         raise LabError(f"this model can't be used: {error}", "`make train` exports one") from error
+    forgotten = TombstoneBook(switch).read()
+    known = [label for label in model.labels if forgotten.covers(label)]
+    if known:
+        raise LabError(
+            f"this model knows {', '.join(known)}, whom this lab was asked to forget",
+            "`make train` without their pictures, or enroll them again",
+        )
     _keep_current(switch)
     switch.client("s3").put_object(Bucket=switch.bucket, Key=CUSTOM_MODEL_KEY, Body=data)
     return model

@@ -9,36 +9,39 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pictures import PictureRefused, Refusal, files_below, read_rgb
+from recognition import Settings
+from scripts.errors import LabError
+from scripts.gallery.likeness import LIKENESS, distances_between
+
 MIN_FACE_PX = 60
 MIN_BLUR = 20.0
-# Two photos of one person lie below 0.6 (face_recognition's tolerance); above it, one of them
-# shows somebody else.
-MAX_DISTANCE_TO_OTHERS = 0.6
 FRAMES_OF_A_CLIP = 3
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm"}
-CLIP_SUFFIX = ".h264"
+CLIP_SUFFIXES = {".h264", ".264"}
+# A person's own folder has dozens; thousands are somebody's whole archive, named by mistake.
+MAX_FILES = 2000
+
+
+class NotPhotos(LabError):
+    """What was named holds nobody's photos."""
+
+
+class MixedFolder(LabError):
+    """The photos show two people, and nothing tells which of them is meant."""
 
 
 class Observer(Protocol):
-    """What enrolment needs of the recogniser: faces in one RGB picture, uint8 [h, w, 3]."""
+    """What enrollment needs of the recognizer: faces in one RGB picture, uint8 [h, w, 3]."""
 
     def observe(self, image_rgb: np.ndarray) -> Sequence[Any]: ...
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One RGB picture to enrol from; `source` is how a person knows it."""
+    """One RGB picture to enroll from; `source` is how a person knows it."""
 
     source: str
     image_rgb: np.ndarray = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A picture that was not taken, and why."""
-
-    source: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -51,43 +54,65 @@ class Examination:
 
 
 def read_pictures(path: Path) -> Iterable[Picture | Refusal]:
-    """Every picture below `path` (a folder or one file), and some frames of every clip.
+    """Every picture below `path` (a folder or one file), and some frames of every clip, one at
+    a time. What can't be taken comes as a refusal, so that one broken file stops nothing.
 
-    What can't be read comes as a refusal, so that one broken file stops nothing.
+    Raises
+    ------
+    NotPhotos
+        When there is no such path, or far more below it than one person's photos.
     """
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    for file in files:
-        suffix = file.suffix.lower()
-        if suffix in PHOTO_SUFFIXES:
-            yield _read_photo(file)
-        elif suffix == CLIP_SUFFIX:
-            yield from _read_clip(file)
+    if not path.exists():
+        raise NotPhotos(f"there is no {path}", "PHOTOS= takes a folder or a file")
+    for number, found in enumerate(files_below(path), 1):
+        if number > MAX_FILES:
+            raise NotPhotos(
+                f"{path} holds more than {MAX_FILES} files", "name the person's own folder"
+            )
+        if isinstance(found, Refusal):
+            yield found
+        elif found.suffix.lower() in CLIP_SUFFIXES:
+            yield from _read_clip(found, _source(path, found))
+        else:
+            yield _read_photo(found, _source(path, found))
 
 
-def _read_photo(file: Path) -> Picture | Refusal:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+def _source(root: Path, file: Path) -> str:
+    return file.relative_to(root).as_posix() if file != root else file.name
 
+
+def _read_photo(file: Path, source: str) -> Picture | Refusal:
     try:
-        with Image.open(file) as image:
-            # Phones store portraits lying on their side with a note to turn them.
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            return Picture(file.name, np.asarray(upright))
-    except (OSError, UnidentifiedImageError, ValueError) as error:
-        return Refusal(file.name, f"can't be read as a picture: {error}")
+        return Picture(source, read_rgb(file))
+    except PictureRefused as error:
+        return Refusal(source, str(error))
 
 
-def _read_clip(file: Path) -> Iterable[Picture | Refusal]:
-    from recognition import Clip, ClipRejected, Settings
+def _read_clip(file: Path, source: str) -> Iterable[Picture | Refusal]:
+    from recognition import Clip, ClipRejected
 
+    settings = Settings()
     try:
-        for frame in Clip(file.read_bytes(), Settings()).frames(FRAMES_OF_A_CLIP):
-            yield Picture(f"{file.name}#{frame.index}", frame.to_rgb())
-    except ClipRejected as error:
-        yield Refusal(file.name, str(error))
+        size = file.stat().st_size
+        if size > settings.max_clip_bytes:
+            yield Refusal(source, f"{size} bytes, at most {settings.max_clip_bytes}: cut it")
+            return
+        for frame in Clip(file.read_bytes(), settings).frames(FRAMES_OF_A_CLIP):
+            yield Picture(f"{source}#{frame.index}", frame.to_rgb())
+    except (ClipRejected, OSError) as error:
+        yield Refusal(source, str(error))
+    except Exception as error:  # whatever the decoder's library raises
+        yield Refusal(source, f"can't be decoded: {error or type(error).__name__}")
 
 
 def examine(pictures: Iterable[Picture | Refusal], observer: Observer) -> Examination:
-    """Take the pictures that show exactly one clear face, the same one in all of them."""
+    """Take the pictures that show exactly one clear face, the same one in all of them.
+
+    Raises
+    ------
+    MixedFolder
+        When two people each have several of them.
+    """
     sources: list[str] = []
     embeddings: list[np.ndarray] = []
     refusals: list[Refusal] = []
@@ -117,6 +142,36 @@ def _unfit(faces: Sequence[Any]) -> str | None:
     return None
 
 
+def _check_one_person(sources: list[str], embeddings: list[np.ndarray]) -> None:
+    """Two groups, each of pictures that agree with each other and not with the other group."""
+    groups = groups_of_alike(np.stack(embeddings)) if embeddings else []
+    if len(groups) > 1 and len(groups[1]) > 1 and len(groups[1]) * 4 >= len(sources):
+        some = [", ".join(sources[index] for index in group[:5]) for group in groups[:2]]
+        raise MixedFolder(
+            f"the photos show two people: {some[0]} … and {some[1]} …",
+            "a folder for each of them, then enroll one after the other",
+        )
+
+
+def groups_of_alike(embeddings: np.ndarray) -> list[list[int]]:
+    """Indices of embeddings, float32 [n, 128], grouped by person, the largest group first.
+
+    Average linkage: a single picture between two people does not join them.
+    """
+    distances = distances_between(embeddings)
+    groups = [[index] for index in range(len(embeddings))]
+    while len(groups) > 1:
+        between, a, b = min(
+            (float(distances[np.ix_(groups[a], groups[b])].mean()), a, b)
+            for a in range(len(groups))
+            for b in range(a)
+        )
+        if between > LIKENESS.same:
+            break
+        groups[b] += groups.pop(a)
+    return sorted((sorted(group) for group in groups), key=len, reverse=True)
+
+
 def _without_outliers(
     sources: list[str], embeddings: list[np.ndarray], refusals: list[Refusal]
 ) -> Examination:
@@ -124,18 +179,18 @@ def _without_outliers(
 
     With two pictures that disagree nobody knows which is wrong: both are refused.
     """
+    _check_one_person(sources, embeddings)
     while len(embeddings) > 1:
-        stack = np.stack(embeddings)
-        distances = np.linalg.norm(stack[:, None] - stack[None], axis=2)
-        others = ~np.eye(len(stack), dtype=bool)
+        distances = distances_between(np.stack(embeddings))
+        others = ~np.eye(len(distances), dtype=bool)
         typical = np.array(
             [np.median(row[mask]) for row, mask in zip(distances, others, strict=True)]
         )
         worst = int(typical.argmax())
-        if typical[worst] <= MAX_DISTANCE_TO_OTHERS:
+        if typical[worst] <= LIKENESS.same:
             break
         reason = f"does not look like the others (distance {typical[worst]:.2f})"
-        doomed = range(len(stack)) if len(stack) == 2 else [worst]
+        doomed = range(2) if len(distances) == 2 else [worst]
         for index in sorted(doomed, reverse=True):
             refusals.append(Refusal(sources.pop(index), reason))
             embeddings.pop(index)

@@ -15,13 +15,13 @@ from scripts.lab.backends import Backend
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.provision.function_image import function_files
-from scripts.provision.people import SHIPPED
+from scripts.provision.people import SHIPPED, seed
 
 
 def fingerprint() -> str:
     """Digest of everything that a deployment puts into the cloud."""
     digest = hashlib.sha256()
-    files = [*function_files().values(), *astuple(SHIPPED)]
+    files = [*function_files().values(), *filter(None, astuple(SHIPPED))]
     files += (ROOT / "scripts" / "provision").glob("*.yaml")
     files += [ROOT / "lambda" / name for name in ("Dockerfile", "entrypoint", "requirements.txt")]
     for path in sorted(files):
@@ -45,6 +45,9 @@ def up(switch: Switch, state: LabState, backend: Backend, progress: Progress) ->
         deploy_now(backend)
     else:
         backend.start()
+    if backend.name == "docker" and state.tombstones.exists():
+        # Where LocalStack's container seeds, nothing can take somebody out of a gallery.
+        seed(switch, SHIPPED, progress)
     state.deployed.write_text(current)
     progress(f"the lab is up ({backend.name}, {switch.endpoint_url})")
 

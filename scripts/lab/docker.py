@@ -70,6 +70,7 @@ class DockerBackend:
         self._progress("building images (minutes the first time, seconds later)")
         self._compose("build", "--quiet")
         self._progress(f"starting LocalStack on 127.0.0.1:{self._switch.port}")
+        self._state.tombstones.parent.mkdir(parents=True, exist_ok=True)  # or Docker makes it
         # A container that failed or was killed is made anew: nothing in it is worth keeping.
         stale = [] if self._health() in ("none", "healthy") else ["--force-recreate"]
         self._compose("up", "--detach", "--no-build", *stale)
@@ -195,6 +196,7 @@ class DockerBackend:
             "FACELAB_PREFIX": self.lab,
             "FACELAB_PORT": str(switch.port),
             "FACELAB_DEVICE_ID": switch.device_id,
+            "FACELAB_FORGOTTEN": str(self._state.tombstones.parent),
             "AWS_REGION": switch.region or "",
             "FACELAB_CONCURRENCY": os.environ.get("FACELAB_CONCURRENCY")
             or str(max(2, os.cpu_count() or 2)),

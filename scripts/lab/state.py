@@ -67,6 +67,11 @@ class LabState:
         return self.folder / "deployed"
 
     @property
+    def tombstones(self) -> Path:
+        """Who was forgotten; it outlives the emulator, which keeps nothing."""
+        return self.folder / "forgotten" / "tombstones.json"
+
+    @property
     def _process_file(self) -> Path:
         return self.folder / "emulator.json"
 

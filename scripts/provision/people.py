@@ -1,4 +1,4 @@
-"""The people table and its first rows."""
+"""Who an empty lab knows: its first people, and nobody who was forgotten."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.switch import Switch
+from contract.clips import ContractError
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
+from contract.people import check_person_id, clean_name
 from contract.results import Person
 from scripts.console import Progress
 from scripts.errors import LabError
+from scripts.gallery.people_table import PeopleTable
+from scripts.gallery.tombstones import TombstoneBook, Tombstones, read_tombstones
 from scripts.paths import BUILD, ROOT
 
 
@@ -20,7 +24,8 @@ class BadRoster(LabError):
 
 @dataclass(frozen=True)
 class Seeds:
-    """What an empty lab starts with: people, their gallery, a custom model.
+    """What an empty lab starts with: people, their gallery, a custom model, and whom not to
+    take of these.
 
     A lab that was exported before anybody was enrolled has no gallery.
     """
@@ -28,6 +33,7 @@ class Seeds:
     roster: Path
     gallery: Path | None
     model: Path | None
+    tombstones: Path | None = None
 
 
 SHIPPED = Seeds(
@@ -46,40 +52,52 @@ def read_roster(path: Path) -> list[Person]:
         When the file is not that.
     """
     try:
-        return [
-            Person(row["person_id"], row["name"], str(row["major"]), str(row["year"]))
+        people = [
+            Person(
+                check_person_id(row["person_id"]),
+                clean_name(row["name"]),
+                str(row["major"]),
+                str(row["year"]),
+            )
             for row in json.loads(path.read_text(encoding="utf-8"))
         ]
+    except ContractError as error:
+        raise BadRoster(f"{path}: {error}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadRoster(
             f"{path}: {error!r}", "it must be a JSON list of {person_id, name, major, year}"
         ) from error
-
-
-def put_people(switch: Switch, people: list[Person]) -> None:
-    dynamodb = switch.client("dynamodb")
-    for person in people:
-        dynamodb.put_item(
-            TableName=switch.names.people_table,
-            Item={
-                "person_id": {"S": person.person_id},
-                "name": {"S": person.name},
-                "major": {"S": person.major},
-                "year": {"S": person.year},
-            },
-        )
+    if len({one.person_id for one in people}) < len(people):
+        raise BadRoster(f"{path}: a person_id stands there twice", "an id is one person's")
+    return people
 
 
 def seed(switch: Switch, seeds: Seeds, progress: Progress) -> None:
-    """Put people, gallery and custom model where none are yet.
+    """Put people, gallery and custom model where none are yet, without those who were forgotten.
 
-    What stands there already is somebody's enrolment or training, and stays.
+    What stands there already is somebody's enrollment or training, and stays; but who was
+    forgotten and came back with an older state of the lab goes again.
+
+    Raises
+    ------
+    BadRoster, TombstonesUnreadable
     """
-    table = switch.client("dynamodb").scan(TableName=switch.names.people_table, Limit=1)
-    if not table["Items"]:
-        people = read_roster(seeds.roster)
-        put_people(switch, people)
-        progress(f"roster: {', '.join(person.name for person in people) or 'nobody'}")
+    forgotten = TombstoneBook(switch).read()
+    if seeds.tombstones:
+        forgotten |= read_tombstones(seeds.tombstones)
+    table = PeopleTable(switch)
+    enrolled = table.all()
+    if not enrolled:
+        people = [one for one in read_roster(seeds.roster) if not forgotten.covers(one.person_id)]
+        for person in people:
+            table.put(person, None)
+        progress(f"roster: {len(people)} people")
+    _seed_objects(switch, seeds, forgotten, progress)
+    if forgotten:
+        _forget_again(switch, table, enrolled, forgotten, progress)
+
+
+def _seed_objects(switch: Switch, seeds: Seeds, forgotten: Tombstones, progress: Progress) -> None:
     s3 = switch.client("s3")
     bucket = switch.bucket
     there = {
@@ -88,6 +106,43 @@ def seed(switch: Switch, seeds: Seeds, progress: Progress) -> None:
         for row in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
     }
     for key, path in ((GALLERY_KEY, seeds.gallery), (CUSTOM_MODEL_KEY, seeds.model)):
-        if path and key not in there:
-            s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+        if not path or key in there:
+            continue
+        data = _without_forgotten(key, path.read_bytes(), forgotten)
+        if data is None:
+            progress(f"left {key} out: it knows somebody who was forgotten")
+        else:
+            s3.put_object(Bucket=bucket, Key=key, Body=data)
             progress(f"put {key}")
+
+
+def _without_forgotten(key: str, data: bytes, forgotten: Tombstones) -> bytes | None:
+    if not forgotten:
+        return data
+    try:
+        from scripts.gallery.clean_copies import cleaned
+    except ModuleNotFoundError:  # in the emulator's container; `make up` sees to the rest
+        return None
+    return cleaned(key, data, forgotten.covers)
+
+
+def _forget_again(
+    switch: Switch,
+    table: PeopleTable,
+    enrolled: list[Person],
+    forgotten: Tombstones,
+    progress: Progress,
+) -> None:
+    returned = {one.person_id for one in enrolled if forgotten.covers(one.person_id)}
+    try:
+        from scripts.gallery.store import PeopleStore
+    except ModuleNotFoundError:  # as above: nobody without a row is named
+        for person_id in sorted(returned):
+            table.remove(person_id)
+        return
+    store = PeopleStore(switch)
+    returned |= {one for one in store.gallery().people if forgotten.covers(one)}
+    for person_id in sorted(returned):
+        store.forget(person_id)
+    if returned:
+        progress(f"{len(returned)} people who were forgotten had come back, and are gone again")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pictures import Refusal
 from recognition import CustomModel, Gallery, Settings, load_recognizer
 from recognition.embedder import Embedder
 from training.clips import LabelledClip, read_clips
@@ -48,8 +49,9 @@ class Evaluation:
         self.options = options
         self.settings = Settings()
         self.recognizer = load_recognizer(options.models, self.settings)
-        tree = read_tree(options.data)
-        strangers = read_tree(options.strangers) if options.strangers else None
+        refused: list[Refusal] = []
+        tree = read_tree(options.data, refused.append)
+        strangers = read_tree(options.strangers, refused.append) if options.strangers else None
         if options.people:
             kept = set(order(tree, options.seed)[: options.people])
             tree = {person: pictures for person, pictures in tree.items() if person in kept}
@@ -59,6 +61,7 @@ class Evaluation:
         seen = {person for clip in self.clips for person in clip.visible}
         self.plan = make_plan(tree, strangers, seen, options.enrol, options.seed)
         self.faces = self._find(self.plan)
+        self.faces.unreadable |= {Path(one.source): str(one) for one in refused}
         self.by_path = {sample.picture.path: sample for sample in self.faces.samples}
         self.enrolled = self._samples(
             [picture for person in self.plan.people for picture in self.plan.enrolment[person]]

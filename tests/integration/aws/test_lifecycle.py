@@ -11,9 +11,9 @@ from cloud.switch import Switch, read_switch
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
 from scripts.aws.account import BucketTaken
 from scripts.aws.inventory import inventory
-from scripts.cli.aws import NotConfirmed, run
+from scripts.cli.aws import run
 from scripts.cloud_errors import NoCredentials, NoRegion
-from scripts.console import Progress
+from scripts.console import NotConfirmed, Progress
 from scripts.provision.deployment import deploy
 from scripts.provision.devices import add_device, device_ids
 from scripts.provision.function_image import PublishedImage, ensure_repository

@@ -77,13 +77,21 @@ def test_transparency_and_grey_survive(tmp_path):
     assert pixels(tmp_path / "grey-noise-1.png").shape == (48, 64)
 
 
-def test_broken_and_16_bit_pictures_are_reported_and_the_rest_treated(tmp_path):
+def test_broken_picture_and_linked_folder_are_reported_and_the_rest_treated(tmp_path):
     grey(tmp_path / "fine.png")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "deep.png")
+    (tmp_path / "linked").symlink_to(tmp_path)
     summary = noise_tree(tmp_path)
-    assert set(summary.errors) == {"broken.png", "deep.png"}
+    assert set(summary.errors) == {"broken.png"}
+    assert set(summary.passed_over) == {"linked"}
     assert summary.written == 1
+
+
+def test_16_bit_picture_is_treated_in_the_brightness_it_was_taken_in(tmp_path):
+    Image.fromarray(np.full((64, 64), 100 * 257, np.uint16)).save(tmp_path / "deep.png")
+    summary = noise_tree(tmp_path, amount=0.01)
+    assert summary.errors == {}
+    assert abs(pixels(tmp_path / "deep-noise-1.png").mean() - 100) < 3
 
 
 @pytest.mark.parametrize("wrong", [{"amount": 0.0}, {"amount": 1.5}, {"copies": 0}, {"kind": "x"}])
