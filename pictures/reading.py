@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 # Told by what is in the file, not by its name. Formats that start other programs (EPS) or
 # show no photo (fonts, icons, PDF) are not among them.
@@ -104,7 +104,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise
     except Image.DecompressionBombError as error:
         raise PictureRefused(f"far too many pixels: {error}") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise PictureRefused(_what_it_is(path)) from error
     except OSError as error:
         reason = error.strerror or str(error)

@@ -85,7 +85,9 @@ def noise_tree(
         targets = [folder / f"{path.stem}-noise-{n}.png" for n in range(1, copies + 1)]
         missing = [n for n, target in enumerate(targets) if not target.exists()]
         summary.skipped += copies - len(missing)
-        picture = read_image(path) if missing else None
+        if not missing:
+            return
+        picture = read_image(path)
         for n in missing:
             random = np.random.default_rng([seed, n, *relative.as_posix().encode()])
             noisy = _noisy(picture, kind, amount, random)

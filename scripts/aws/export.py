@@ -47,9 +47,8 @@ def export(switch: Switch, folder: Path, progress: Progress) -> Path:
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
                 body = s3.get_object(Bucket=switch.bucket, Key=row["Key"])["Body"]
-                data: bytes | None = body.read()
-                if forgotten:
-                    data = cleaned(row["Key"], data, forgotten.covers)
+                stored = body.read()
+                data = cleaned(row["Key"], stored, forgotten.covers) if forgotten else stored
                 if data is None:
                     progress(f"left {row['Key']} out: it may know somebody who was forgotten")
                     continue

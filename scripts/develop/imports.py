@@ -19,10 +19,11 @@ MAY_SEE = {
     "device": frozenset({"contract", "cloud"}),
     "lambda": frozenset({"contract", "cloud"}),
     "localstack": frozenset[str](),
-    "training": frozenset({"contract", "cloud", "lambda"}),
+    "pictures": frozenset[str](),
+    "training": frozenset({"contract", "cloud", "lambda", "pictures"}),
     "fixtures": frozenset({"contract"}),
     "scripts": frozenset(
-        {"contract", "cloud", "device", "lambda", "localstack", "fixtures", "training"}
+        {"contract", "cloud", "device", "lambda", "localstack", "fixtures", "pictures", "training"}
     ),
 }
 ROOMS = tuple(MAY_SEE)

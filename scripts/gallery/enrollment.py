@@ -101,16 +101,14 @@ def _check_faces(name: str, person_id: str, known: Sequence[Known]) -> None:
             f"{name} in these pictures",
             f"{_NEW}; {_SAME}",
         )
-    nearest = min(
-        (one for one in known if one is not own and one.distance is not None),
-        key=lambda one: one.distance,
-        default=None,
-    )
-    if nearest is None or nearest.distance >= LIKENESS.lookalike:
+    others = [(one.distance, one) for one in known if one is not own and one.distance is not None]
+    if not others:
         return
-    if own is None or own.distance is None or own.distance > nearest.distance:
+    distance, nearest = min(others, key=lambda pair: pair[0])
+    nearer_to_own = own is not None and own.distance is not None and own.distance <= distance
+    if distance < LIKENESS.lookalike and not nearer_to_own:
         raise Clash(
-            f"{name} looks like {nearest}, who is enrolled (distance {nearest.distance:.2f})",
+            f"{name} looks like {nearest}, who is enrolled (distance {distance:.2f})",
             f"one person under two names is mistaken for both; {_NEW}",
         )
 

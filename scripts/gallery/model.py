@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -94,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     switch, progress = read_switch(), Progress()
     if options.history:
-        outcome = {"kept": history(switch)}
+        outcome: dict[str, Any] = {"kept": history(switch)}
         if not options.json:
             print("\n".join(outcome["kept"]) or "no earlier model is kept")
     elif options.rollback:

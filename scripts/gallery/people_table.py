@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from botocore.exceptions import ClientError
 
 from cloud.switch import Switch
@@ -44,7 +46,7 @@ class PeopleTable:
         ChangedMeanwhile
             When it is not as it was seen any more.
         """
-        condition = {"ConditionExpression": "attribute_not_exists(person_id)"}
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(person_id)"}
         if in_place_of:
             condition = {
                 "ConditionExpression": "#name = :name",

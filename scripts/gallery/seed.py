@@ -12,10 +12,10 @@ from pathlib import Path
 from scripts.console import Progress, run_command
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT
-from scripts.provision.people import SHIPPED, read_roster
+from scripts.provision.people import SHIPPED, SHIPPED_GALLERY, read_roster
 
 PHOTOS = ROOT / "fixtures" / "people"
-ROSTER, GALLERY = SHIPPED.roster, SHIPPED.gallery
+ROSTER, GALLERY = SHIPPED.roster, SHIPPED_GALLERY
 
 
 def fingerprint() -> str:
@@ -42,7 +42,7 @@ def build(progress: Progress) -> None:
     for person in read_roster(ROSTER):
         found = examine(read_pictures(PHOTOS / person.person_id), recognizer)
         for refusal in found.refusals:
-            progress(f"{person.name}: not taken: {refusal.source}: {refusal.reason}")
+            progress(f"{person.name}: not taken: {refusal}")
         if not found.sources:
             raise LabError(f"{person.name} has no usable photo in {PHOTOS.relative_to(ROOT)}")
         gallery = gallery.with_person(person.person_id, found.embeddings)

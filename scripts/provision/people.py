@@ -36,9 +36,10 @@ class Seeds:
     tombstones: Path | None = None
 
 
+SHIPPED_GALLERY = BUILD / "seed" / "gallery.npz"
 SHIPPED = Seeds(
     roster=ROOT / "fixtures" / "roster.json",
-    gallery=BUILD / "seed" / "gallery.npz",
+    gallery=SHIPPED_GALLERY,
     model=ROOT / "training" / "shipped" / "custom.onnx",
 )
 

@@ -4,7 +4,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.gallery.photos import Picture, Refusal, examine, read_pictures
+from device.sources.fixture import cut_at_key_frames
+from pictures import Refusal
+from scripts.gallery import photos
+from scripts.gallery.photos import (
+    FRAMES_OF_A_CLIP,
+    MixedFolder,
+    NotPhotos,
+    Picture,
+    examine,
+    read_pictures,
+)
+from scripts.paths import ROOT
+
+FILM = ROOT / "fixtures" / "lab.h264"
+
+
+def one_clip() -> bytes:
+    cut = cut_at_key_frames(FILM.read_bytes(), 15)[0]
+    return FILM.read_bytes()[cut.start : cut.end]
 
 
 def embedding(person: int, spread: float = 0.0) -> np.ndarray:
@@ -75,10 +93,49 @@ def test_two_photos_that_disagree_are_both_refused():
 def test_unreadable_file_is_a_refusal_not_an_end(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"not a picture")
     Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
-    (tmp_path / "notes.txt").write_text("passed over")
-    first, second = read_pictures(tmp_path)
-    assert isinstance(first, Refusal)
-    assert isinstance(second, Picture)
+    (tmp_path / "notes.txt").write_text("named as well")
+    (tmp_path / "clip.h264").write_bytes(b"no clip")
+    refused = {one.source for one in read_pictures(tmp_path) if isinstance(one, Refusal)}
+    taken = [one.source for one in read_pictures(tmp_path) if isinstance(one, Picture)]
+    assert refused == {"a.jpg", "notes.txt", "clip.h264"}
+    assert taken == ["b.png"]
+
+
+def test_frames_of_a_clip_are_pictures(tmp_path):
+    (tmp_path / "me.h264").write_bytes(one_clip())
+    taken = list(read_pictures(tmp_path))
+    assert [type(one) for one in taken] == [Picture] * FRAMES_OF_A_CLIP
+    assert taken[0].source.startswith("me.h264#")
+
+
+def test_whatever_the_decoder_raises_refuses_that_clip_alone(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OverflowError
+
+    monkeypatch.setattr("recognition.Clip.frames", fail)
+    (tmp_path / "me.h264").write_bytes(one_clip())
+    (refusal,) = read_pictures(tmp_path)
+    assert "decoded" in refusal.reason
+
+
+def test_folder_that_is_not_there_and_a_whole_archive_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(NotPhotos, match="there is no"):
+        list(read_pictures(tmp_path / "gone"))
+    monkeypatch.setattr(photos, "MAX_FILES", 3)
+    for number in range(4):
+        (tmp_path / f"{number}.txt").write_text("x")
+    with pytest.raises(NotPhotos, match="more than 3 files"):
+        list(read_pictures(tmp_path))
+
+
+def test_folder_of_two_people_is_refused_with_the_files_of_each():
+    with pytest.raises(MixedFolder, match=r"0\.jpg, 2\.jpg .* 1\.jpg, 3\.jpg"):
+        look([face(0)], [face(1)], [face(0, 0.1)], [face(1, 0.1)])
+
+
+def test_one_picture_of_somebody_else_does_not_make_a_folder_mixed():
+    found = look(*[[face(0, spread / 10)] for spread in range(4)], [face(1)])
+    assert len(found.sources) == 4
 
 
 def test_sideways_phone_photo_is_turned_upright(tmp_path):
