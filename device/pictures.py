@@ -18,7 +18,7 @@ import argparse
 from datetime import datetime
 from threading import Event
 
-from contract.people import person_id_of
+from contract.people import InvalidName, clean_name
 from device.console import Console, fail
 from device.errors import DeviceError
 from device.portraits.choosing import (
@@ -102,9 +102,10 @@ def _count_down(count: int, stop: Event, console: Console) -> None:
 
 
 def _name(text: str) -> str:
-    if not person_id_of(text):
-        raise argparse.ArgumentTypeError("a name has at least one letter or digit")
-    return text.strip()
+    try:
+        return clean_name(text)
+    except InvalidName as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _session(text: str) -> str:

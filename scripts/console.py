@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from contract.printable import printable
 from scripts.errors import LabError
 
 
@@ -21,7 +22,7 @@ class Progress:
     def __call__(self, text: str) -> None:
         if not self._quiet:
             elapsed = time.monotonic() - self._start
-            print(f"facelab: [{elapsed:5.1f} s] {text}", file=sys.stderr, flush=True)
+            print(f"facelab: [{elapsed:5.1f} s] {printable(text)}", file=sys.stderr, flush=True)
 
 
 class NotConfirmed(LabError):
@@ -46,7 +47,9 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True))
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    # A file's name may hold bytes that no text has; JSON's own escape is the same as Python's.
+    print(text.encode("utf-8", "backslashreplace").decode())
 
 
 def run_command(main: Callable[[], int]) -> None:
@@ -63,13 +66,14 @@ def run_command(main: Callable[[], int]) -> None:
     except LabError as error:
         _complain(error)
     except ContractError as error:
-        print(f"facelab: {error}", file=sys.stderr)
+        _complain(LabError(str(error)))
     except (BotoCoreError, ClientError) as error:
         _complain(explain(error))
     sys.exit(1)
 
 
 def _complain(error: LabError) -> None:
-    print(f"facelab: {error}", file=sys.stderr)
+    # Line by line: some errors carry a program's last output.
+    print("\n".join(map(printable, f"facelab: {error}".splitlines())), file=sys.stderr)
     if error.hint:
-        print(f"  hint: {error.hint}", file=sys.stderr)
+        print(f"  hint: {printable(error.hint)}", file=sys.stderr)

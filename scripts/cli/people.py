@@ -12,6 +12,7 @@ import numpy as np
 
 from cloud.switch import read_switch
 from contract.people import clean_name
+from contract.printable import printable
 from contract.results import Person
 from recognition import Gallery, Recognizer
 from scripts.console import Progress, confirm, print_json, run_command
@@ -89,11 +90,11 @@ def forget(options: argparse.Namespace, store: PeopleStore, progress: Progress) 
     forgetting = Forgetting(store, LocalCopies(options.pictures, options.exports, searched))
     plan = forgetting.plan(options.person, options.person_id)
     person = plan.person
-    print(f"What will be removed of {person.name or 'the person'} ({person.person_id}):",
-          *plan.lines(), sep="\n  ", file=sys.stderr)  # fmt: skip
+    _show(f"What will be removed of {person.name or 'the person'} ({person.person_id}):",
+          plan.lines())  # fmt: skip
     confirm("Remove all that?", options.yes)
     done = forgetting.carry_out(plan, progress)
-    print("What this command can't reach:", *done.left, sep="\n  ", file=sys.stderr)
+    _show("What this command can't reach:", done.left)
     if done.cloud.models:
         progress("the custom model knew them and is gone: `make train`, then `make deploy-model`")
     return {
@@ -105,6 +106,10 @@ def forget(options: argparse.Namespace, store: PeopleStore, progress: Progress) 
     }
 
 
+def _show(title: str, lines: list[str]) -> None:
+    print(*map(printable, [title, *lines]), sep="\n  ", file=sys.stderr)
+
+
 def roster(store: PeopleStore, as_json: bool) -> Any:
     gallery = store.gallery()
     rows = [
@@ -113,10 +118,8 @@ def roster(store: PeopleStore, as_json: bool) -> Any:
     ]
     if not as_json:
         for row in rows:
-            print(
-                f"{row['person_id']:24} {row['name']}, {row['major']}, {row['year']}"
-                f"  ({row['embeddings']} embeddings)"
-            )
+            about = ", ".join(filter(None, (row["name"], row["major"], row["year"])))
+            print(printable(f"{row['person_id']:24} {about}  ({row['embeddings']} embeddings)"))
         if not rows:
             print("nobody is enrolled")
     return rows

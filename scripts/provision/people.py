@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cloud.switch import Switch
 from contract.clips import ContractError
@@ -120,11 +122,9 @@ def _seed_objects(switch: Switch, seeds: Seeds, forgotten: Tombstones, progress:
 def _without_forgotten(key: str, data: bytes, forgotten: Tombstones) -> bytes | None:
     if not forgotten:
         return data
-    try:
-        from scripts.gallery.clean_copies import cleaned
-    except ModuleNotFoundError:  # in the emulator's container; `make up` sees to the rest
-        return None
-    return cleaned(key, data, forgotten.covers)
+    copies = _with_recognition("scripts.gallery.clean_copies")
+    # Where nothing can look into a gallery it is left out; `make up` sees to the rest.
+    return copies.cleaned(key, data, forgotten.covers) if copies else None
 
 
 def _forget_again(
@@ -135,15 +135,23 @@ def _forget_again(
     progress: Progress,
 ) -> None:
     returned = {one.person_id for one in enrolled if forgotten.covers(one.person_id)}
-    try:
-        from scripts.gallery.store import PeopleStore
-    except ModuleNotFoundError:  # as above: nobody without a row is named
+    stores = _with_recognition("scripts.gallery.store")
+    if stores is None:  # nobody without a row is named
         for person_id in sorted(returned):
             table.remove(person_id)
         return
-    store = PeopleStore(switch)
+    store = stores.PeopleStore(switch)
     returned |= {one for one in store.gallery().people if forgotten.covers(one)}
     for person_id in sorted(returned):
         store.forget(person_id)
     if returned:
         progress(f"{len(returned)} people who were forgotten had come back, and are gone again")
+
+
+def _with_recognition(module: str) -> Any:
+    """A module that needs the recognition package; None in the emulator's container, where the
+    init hook runs without it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError:
+        return None
