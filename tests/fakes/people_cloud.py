@@ -1,3 +1,4 @@
+# ruff: noqa: N803  (the arguments are called as boto3 calls them)
 """S3, DynamoDB and SQS in memory, as far as the people of a lab are concerned.
 
 Only the calls that facelab makes, with the behavior it relies on: object versions, conditional
