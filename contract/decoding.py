@@ -20,7 +20,7 @@ from contract.clips import ContractError
 MAX_DOCUMENT_CHARS = 1024 * 1024  # what SQS carries at most
 MAX_TEXT_CHARS = 4096
 MAX_ITEMS = 1000
-MAX_INTEGER = 2**53  # beyond it, JSON readers disagree
+MAX_INTEGER = 2**63 - 1  # a nanosecond clock counts beyond 2**53 after a hundred days
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ def decode(kind: type[T], text: str) -> T:
     ------
     Undecodable
         When it is not JSON, too large or too deep, when a field is unknown, missing or of
-        another type, a number not finite or beyond 2**53, or a text not proper Unicode.
+        another type, a number not finite or beyond 64 bits, or a text not proper Unicode.
     """
     return from_value(kind, parse(text))
 
@@ -165,13 +165,13 @@ def _text(value: Any, where: str) -> str:
 
 def _whole(value: Any, where: str) -> int:
     if type(value) is not int or abs(value) > MAX_INTEGER:
-        _refuse(value, where, "a whole number of up to 2**53")
+        _refuse(value, where, "a whole number of 64 bits")
     return value
 
 
 def _number(value: Any, where: str) -> float:
     if type(value) not in (int, float) or abs(value) > MAX_INTEGER or not math.isfinite(value):
-        _refuse(value, where, "a finite number of up to 2**53")
+        _refuse(value, where, "a finite number")
     return value
 
 

@@ -7,26 +7,26 @@ now waits in the spool, also over a restart.
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 
 if __name__ == "__main__":  # Ctrl-C while the imports run: end, without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-if __package__ in (None, ""):  # run as `python device/camera.py`
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import argparse
 import time
-from dataclasses import asdict
 
 from cloud.switch import Switch, read_switch
 from contract.clips import ContractError, check_device_id
 from device.answered import FILE_NAME as ANSWERED
 from device.answered import AnsweredReader
+from device.clip_record import ClipRecord
 from device.clock import Clock
-from device.console import Console, fail
+from device.console import Console, fail, warn
+from device.crew import FAULT_STATUS
 from device.errors import DeviceError
-from device.outbox import Counts, KeepUntilAnswered, Outbox
+from device.notify import notify
+from device.outbox import KeepUntilAnswered, Outbox
+from device.outbox_report import OutboxReport, progress
 from device.recorder import record
 from device.settings import (
     add_source_options,
@@ -37,10 +37,9 @@ from device.settings import (
     source_options,
     spool_folder,
 )
-from device.sources import open_source
-from device.spool import ClipRecord, Spool
-from device.stopping import stop_on_signals
-from device.systemd import notify
+from device.sources import Source, SourceError, open_source
+from device.spool import Spool
+from device.stopping import end_with, stop_on_signals
 from device.uploader import S3Uploader
 
 DRAIN_AFTER_SIGNAL_S = 5.0
@@ -53,9 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         switch = read_switch()
         device_id = check_device_id(options.device or switch.device_id)
-        return _Camera(options, console, switch, device_id).run()
+        return end_with(_Camera(options, console, switch, device_id).run())
     except (DeviceError, ContractError) as error:
-        return fail(error)
+        return end_with(fail(error))
 
 
 class _Camera:
@@ -70,45 +69,58 @@ class _Camera:
         self._clock = Clock()
         self._uploader = S3Uploader(switch, self._clock, options.workers)
         spool = Spool(options.spool, device_id, options.spool_budget)
-        keep = None
-        if options.keep_until_answered:
-            answered = AnsweredReader(spool.folder / ANSWERED)
-            keep = KeepUntilAnswered(answered, patience_s=options.answer_timeout)
+        self._answered = AnsweredReader(spool.folder / ANSWERED)
+        self._report = OutboxReport(console)
         self._outbox = Outbox(
-            spool, self._uploader, self._report, workers=options.workers, keep=keep
+            spool,
+            self._uploader,
+            self._report,
+            workers=options.workers,
+            keep=KeepUntilAnswered(self._answered, patience_s=options.answer_timeout)
+            if options.keep_until_answered
+            else None,
+            failed=self._fault,
         )
+        self._stop = stop_on_signals()
+        self._status = 0
         self._target = f"{switch.endpoint_url or 'AWS'} as device {device_id}"
         self._next_progress = time.monotonic() + PROGRESS_S
 
     def run(self) -> int:
         options = self._options
         settings = source_options(options, options.clip_seconds)
-        stop = stop_on_signals()
-        with open_source(options.source, settings) as source:
-            self._outbox.open()
-            try:
-                # Before the first clip: importing boto3 takes longer than a clip on a Pi.
-                self._uploader.prepare()
-                self._console.say(f"Recording from {source}, sending to {self._target}.")
-                self._console.event("start", device_id=self._device_id, source=str(source))
-                notify("READY=1")
-                record(
-                    source,
-                    self._outbox.accept,
-                    self._device_id,
-                    stop,
-                    clock=self._clock,
-                    count=options.count,
-                    on_clip=self._on_clip,
-                )
-                notify("STOPPING=1")
-                self._drain(DRAIN_AFTER_SIGNAL_S if stop.is_set() else options.drain_timeout)
-            finally:
-                self._outbox.close()
-        counts = self._outbox.counts()
-        self._console.say(*_summary(counts, options.spool))
-        self._console.event("summary", **asdict(counts))
-        return 0 if counts.dropped + counts.refused + counts.waiting == 0 else 1
+        try:
+            with open_source(options.source, settings) as source:
+                self._outbox.open()
+                try:
+                    self._record(source)
+                finally:
+                    self._outbox.close()
+        except SourceError:
+            if self._outbox.counts().recorded:  # tell where the clips are before the error
+                self._report.summary(self._outbox.counts(), options.spool)
+            raise
+        status = self._report.summary(self._outbox.counts(), options.spool)
+        return self._status or status
+
+    def _record(self, source: Source) -> None:
+        # Before the first clip: importing boto3 takes longer than a clip on a Pi.
+        self._uploader.prepare()
+        self._console.say(f"Recording from {source}, sending to {self._target}.")
+        self._console.event("start", device_id=self._device_id, source=str(source))
+        notify("READY=1")
+        record(
+            source,
+            self._outbox.accept,
+            self._device_id,
+            self._stop,
+            clock=self._clock,
+            count=self._options.count,
+            on_clip=self._on_clip,
+        )
+        notify("STOPPING=1")
+        stopped = self._stop.is_set()
+        self._drain(DRAIN_AFTER_SIGNAL_S if stopped else self._options.drain_timeout)
 
     def _on_clip(self, clip: ClipRecord, frames: int) -> None:
         self._console.event(
@@ -124,65 +136,33 @@ class _Camera:
         notify("WATCHDOG=1")
         if time.monotonic() >= self._next_progress:
             self._next_progress = time.monotonic() + PROGRESS_S
-            line = _progress(self._outbox.counts())
+            line = progress(self._outbox.counts())
             self._console.say(line)
             notify(f"STATUS={line}")
 
     def _drain(self, timeout_s: float) -> None:
+        """Wait until all is sent; and answered, where a viewer is there to show it."""
         deadline = time.monotonic() + timeout_s
         told = False
-        while not self._outbox.wait_until_empty(min(1.0, max(0.0, deadline - time.monotonic()))):
-            if time.monotonic() >= deadline:
+        while time.monotonic() < deadline:
+            shown = self._answered.viewer_is_running()
+            done = self._outbox.wait_until_empty if shown else self._outbox.wait_until_sent
+            if done(min(1.0, max(0.0, deadline - time.monotonic()))):
                 return
             counts = self._outbox.counts()
-            open_clips = counts.waiting + counts.awaiting_answer
             if not told or self._console.interactive:
                 self._console.say(
-                    f"Recording has ended; {open_clips} clips are still on their way "
-                    "(Ctrl-C leaves them in the spool)."
+                    f"Recording has ended; {counts.waiting + counts.awaiting_answer} clips are "
+                    "still on their way (Ctrl-C leaves them in the spool)."
                 )
                 told = True
 
-    def _report(self, event: str, fields: dict) -> None:
-        self._console.event(event, **fields)
-        if event == "link":
-            if fields["state"] == "open":
-                self._console.say("The cloud answers again; sending what waits.")
-            else:
-                self._console.say(f"Not sending: {fields['message']}. Clips wait in the spool.")
-        elif event == "recovered":
-            self._console.say(f"{fields['clips']} clips of an earlier run wait in the spool.")
-        elif event == "spool":
-            problem = fields["problem"]
-            self._console.say(f"Spool: {problem}." if problem else "Spool: writing again.")
-        elif event == "dropped":
-            self._console.say(f"Dropped clip {fields['clip_id']}: {fields['reason']}.")
-        elif event == "refused":
-            self._console.say(f"Set aside clip {fields['clip_id']}: {fields['reason']}.")
-        elif event == "resent":
-            self._console.say(f"No result for clip {fields['clip_id']} yet; sending it again.")
-
-
-def _progress(counts: Counts) -> str:
-    line = f"{counts.recorded} recorded, {counts.uploaded} uploaded, {counts.waiting} waiting"
-    if counts.dropped:
-        line += f", {counts.dropped} dropped"
-    return line
-
-
-def _summary(counts: Counts, spool: Path) -> list[str]:
-    lines = [
-        f"Recorded {counts.recorded} clips"
-        + (f" (and took over {counts.recovered})" if counts.recovered else "")
-        + f", uploaded {counts.uploaded}, waiting {counts.waiting}, dropped {counts.dropped}."
-    ]
-    if counts.waiting:
-        lines.append(f"What waits lies in {spool} and goes out at the next start.")
-    if counts.awaiting_answer:
-        lines.append(f"{counts.awaiting_answer} uploaded clips have no result yet.")
-    if counts.refused:
-        lines.append(f"{counts.refused} clips could not be sent; they lie in refused/ there.")
-    return lines
+    def _fault(self, thread: str, why: str) -> None:
+        """A thread ended by a fault of ours: say so, store what was recorded, and end."""
+        self._status = FAULT_STATUS
+        self._console.event("fault", thread=thread, message=why)
+        warn(f"the {thread} thread failed: {why}")
+        self._stop.set()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -227,15 +207,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     group.add_argument(
         "--keep-until-answered",
-        action="store_true",
-        help="keep a clip until messages has shown its result; send it again if none comes",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep a clip until messages (with the same --spool) has shown its result, within "
+        "the budget; send it again if none comes (default: yes)",
     )
     group.add_argument(
         "--answer-timeout",
         type=seconds,
         default=300.0,
         metavar="S",
-        help="with --keep-until-answered: send again after S seconds (default: %(default)g)",
+        help="send a clip again that a running viewer got no result for in S seconds "
+        "(default: %(default)g)",
     )
     return parser
 

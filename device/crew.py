@@ -6,6 +6,9 @@ import traceback
 from collections.abc import Callable
 from threading import Thread
 
+# The exit status of a program that ended because a thread of it did.
+FAULT_STATUS = 3
+
 Failed = Callable[[str, str], None]
 
 
@@ -34,7 +37,7 @@ class Crew:
     def _run(self, name: str, work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as error:  # also MemoryError and what a library raises to exit
+        except (Exception, SystemExit) as error:  # a library may want to exit
             self._failed(name, describe(error))
 
 

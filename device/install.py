@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -22,6 +24,9 @@ SERVICES = ("facelab-camera.service", "facelab-messages.service")
 PACKAGES = ("python3-venv", "python3-picamera2")
 PROGRAMS = ("cloud", "contract", "device")
 USER = "facelab"
+ENVIRONMENT_FILE = "/etc/facelab/device.env"
+CONFIG_FILE = "/etc/facelab/config"
+SITE = "/opt/facelab/.venv/lib/python{}.{}/site-packages".format(*sys.version_info)
 
 
 class InstallError(Exception):
@@ -99,7 +104,7 @@ def settings(options: argparse.Namespace) -> str:
     if options.backend == "aws":
         lines += [
             "AWS_SHARED_CREDENTIALS_FILE=/etc/facelab/credentials",
-            "AWS_CONFIG_FILE=/etc/facelab/config",
+            f"AWS_CONFIG_FILE={CONFIG_FILE}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -122,10 +127,12 @@ def install(steps: Steps, options: argparse.Namespace) -> None:
         *("--require-hashes", "--no-deps", "--only-binary", ":all:"),
         *("-r", str(steps.path("/opt/facelab/device/requirements.txt"))),
     )
+    # So that `.venv/bin/python device/camera.py` finds contract/ and cloud/ from anywhere.
+    steps.write(f"{SITE}/facelab.pth", f"{steps.path('/opt/facelab')}\n", 0o644)
     # The services see a read-only system: they could not keep what they compile.
     programs = [str(steps.path(f"/opt/facelab/{program}")) for program in PROGRAMS]
     steps.run(str(environment / "bin/python"), "-m", "compileall", "-q", *programs)
-    steps.write("/etc/facelab/device.env", settings(options), 0o640, keep=not options.reset)
+    steps.write(ENVIRONMENT_FILE, settings(options), 0o640, keep=not options.reset)
     steps.run("chown", "-R", f"root:{USER}", str(steps.path("/etc/facelab")))
     steps.run("chmod", "0750", str(steps.path("/etc/facelab")))
     _write_units(steps)
@@ -171,19 +178,44 @@ def main(arguments: list[str] | None = None) -> int:
         if options.uninstall:
             uninstall(steps, options.keep_data)
             return 0
-        sys.path.insert(0, str(REPOSITORY))
-        from contract.clips import InvalidDeviceId, check_device_id
-
-        try:
-            check_device_id(options.device or "")
-        except InvalidDeviceId as error:
-            raise InstallError(f"--device: {error}") from error
+        check(steps, options)
         install(steps, options)
     except (InstallError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print("Look at them:  journalctl --namespace=facelab --follow")
     return 0
+
+
+def check(steps: Steps, options: argparse.Namespace) -> None:
+    """Refuse before the first step what would only fail on the device.
+
+    Raises
+    ------
+    InstallError
+        When the device id can't name a queue, or nothing says which AWS region is meant.
+    """
+    # Run by the system's Python, which knows no package of ours.
+    clips = runpy.run_path(str(REPOSITORY / "contract" / "clips.py"))
+    try:
+        clips["check_device_id"](options.device or "")
+    except clips["InvalidDeviceId"] as error:
+        raise InstallError(f"--device: {error}") from error
+    if options.backend == "aws" and not options.region and not _has_region(steps, options):
+        raise InstallError(
+            "--region is needed: the region of the stack, e.g. --region eu-central-1; without "
+            "one the programs can't tell which bucket and queue are theirs"
+        )
+
+
+def _has_region(steps: Steps, options: argparse.Namespace) -> bool:
+    """Whether settings that an earlier run left, and that stay, name a region."""
+    settled = [(ENVIRONMENT_FILE, r"^AWS_(DEFAULT_)?REGION=\S"), (CONFIG_FILE, r"^region\s*=\s*\S")]
+    for absolute, pattern in settled[1:] if options.reset else settled:
+        path = steps.path(absolute)
+        if path.exists() and re.search(pattern, path.read_text(), re.MULTILINE):
+            return True
+    return False
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,18 +24,17 @@ from contract.clips import ContractError, check_device_id
 from device.answered import Answered
 from device.clock import Clock
 from device.console import Console, fail, warn
+from device.crew import FAULT_STATUS
 from device.errors import DeviceError
 from device.inbox import WAIT_S, Poller, SqsQueue
+from device.notify import notify
 from device.private_files import open_private
 from device.problems import Problem
 from device.rejects import FILE_NAME as REJECTS
 from device.rejects import Rejects
 from device.settings import at_least_one, seconds, spool_folder
 from device.stopping import stop_on_signals
-from device.systemd import notify
 from device.viewer import Shelf, Viewer
-
-FAULT_STATUS = 3
 
 
 class LogUnusable(DeviceError):

@@ -6,13 +6,10 @@ One clear, sharp picture with one face in it every half second or so, until ther
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 
 if __name__ == "__main__":  # Ctrl-C while the imports run: end, without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-if __package__ in (None, ""):  # run as `python device/pictures.py`
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import argparse
 from datetime import datetime

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from threading import Event
 
 from contract.clips import ClipKey, ClipMetadata
+from device.clip_record import ClipRecord
 from device.clock import Clock
 from device.sources import Source
-from device.spool import ClipRecord
 
 
 def record(

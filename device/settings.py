@@ -10,6 +10,7 @@ from device.sources.base import SourceOptions
 
 FIXTURE = "fixtures/lab.h264"
 MIN_CLIP_S = 0.3
+MIN_FOCUS_M = 0.03
 
 
 def size(text: str) -> int:
@@ -33,6 +34,29 @@ def clip_seconds(text: str) -> float:
     value = seconds(text)
     if value < MIN_CLIP_S:
         raise argparse.ArgumentTypeError(f"a clip is {MIN_CLIP_S} s or longer")
+    return value
+
+
+def rotation(text: str) -> int:
+    """Degrees: 0 or 180."""
+    value = int(text)
+    if value in (90, 270):
+        raise argparse.ArgumentTypeError(
+            f"the Pi's camera can't turn a picture by {value} degrees, only by 180, and its "
+            "encoder none: turn the camera itself"
+        )
+    if value not in (0, 180):
+        raise argparse.ArgumentTypeError("0 or 180 degrees")
+    return value
+
+
+def focus(text: str) -> float | None:
+    """`auto` (None), `inf`, or a distance in meters."""
+    if text == "auto":
+        return None
+    value = float(text)
+    if not value >= MIN_FOCUS_M:
+        raise argparse.ArgumentTypeError(f"`auto`, `inf`, or {MIN_FOCUS_M} m and more")
     return value
 
 
@@ -67,6 +91,21 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--bitrate", type=at_least_one, default=4_000_000, help="bits a second, cameras only"
     )
+    group.add_argument(
+        "--rotation",
+        type=rotation,
+        default=0,
+        metavar="DEGREES",
+        help="180 for a Pi camera that hangs upside down",
+    )
+    group.add_argument(
+        "--focus",
+        type=focus,
+        default=None,
+        metavar="METERS",
+        help="hold a Pi camera's lens at this distance (`inf` too); by default it focuses by "
+        "itself where it can",
+    )
 
 
 def source_options(options: argparse.Namespace, clip_seconds: float) -> SourceOptions:
@@ -77,6 +116,8 @@ def source_options(options: argparse.Namespace, clip_seconds: float) -> SourceOp
         width=options.width,
         height=options.height,
         bitrate=options.bitrate,
+        rotation=options.rotation,
+        focus_m=options.focus,
         loop=options.loop,
         speed=options.speed,
     )

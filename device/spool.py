@@ -3,30 +3,29 @@
 A clip is `<clip_id>.h264` with a side file `<clip_id>.json`. Both are written as `*.part`,
 flushed to the disk and renamed, the clip last: a clip without `.part` in its name is whole,
 whatever happened to the power. Clips that S3 has, but whose result is still awaited, lie in
-`sent/`; clips that S3 will not take, or that the disk has damaged, lie in `refused/`.
+`sent/`; clips that S3 will not take in `refused/`, until the next start tries them again;
+clips that the disk has damaged in `damaged/`.
 """
 
 from __future__ import annotations
 
-import base64
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 
 from contract.clips import SUFFIX, ClipKey, ClipMetadata, ContractError
-from device.clock import STEP_MS, Clock
+from device.clip_record import ClipRecord, digest_of
 from device.errors import DeviceError
+from device.private_files import make_private_folder, open_private, write_all
 
 SIDE_SUFFIX = ".json"
 PART_SUFFIX = ".part"
+RETRY_NAME = ".retry"
 # Left free on the disk whatever the budget says: a full root file system breaks a Pi.
 RESERVE_BYTES = 32 * 1024 * 1024
 
@@ -51,69 +50,28 @@ class ClipDamaged(SpoolError):
     """A spooled clip is not what was written (its checksum differs) or can't be read."""
 
 
-@dataclass(frozen=True)
-class ClipRecord:
-    """What the device knows of a recorded clip, beside its bytes.
+class Spool:
+    """One device's spool folder. Safe to use from several threads, by one process at a time.
 
-    `boot_id` and `captured_ns` (the end of capture on that boot's monotonic clock) let
-    capture times be put right when the wall clock was wrong while recording.
+    `budget_bytes` bounds all that lies in it, set aside or not.
     """
 
-    key: ClipKey
-    metadata: ClipMetadata
-    size_bytes: int
-    sha256: str
-    boot_id: str = ""
-    captured_ns: int = 0
-
-    @classmethod
-    def of(
-        cls,
-        key: ClipKey,
-        metadata: ClipMetadata,
-        data: bytes,
-        boot_id: str = "",
-        captured_ns: int = 0,
-    ) -> ClipRecord:
-        digest = base64.b64encode(hashlib.sha256(data).digest()).decode("ascii")
-        return cls(key, metadata, len(data), digest, boot_id, captured_ns)
-
-    @property
-    def clip_id(self) -> str:
-        return self.key.clip_id
-
-    def metadata_now(self, clock: Clock) -> ClipMetadata:
-        """The metadata, with capture times moved if the wall clock was set since capture."""
-        if not self.boot_id or self.boot_id != clock.boot_id():
-            return self.metadata
-        (end_ms,) = clock.unix_ms(self.captured_ns)
-        step_ms = end_ms - self.metadata.capture_end_ms
-        if abs(step_ms) < STEP_MS:
-            return self.metadata
-        return ClipMetadata(
-            self.metadata.capture_start_ms + step_ms, end_ms, self.metadata.sequence
-        )
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> ClipRecord:
-        fields = json.loads(text)
-        key, metadata = ClipKey(**fields.pop("key")), ClipMetadata(**fields.pop("metadata"))
-        return cls(key=key, metadata=metadata, **fields)
-
-
-class Spool:
-    """One device's spool folder. Safe to use from several threads, by one process at a time."""
-
-    def __init__(self, folder: Path, device_id: str, budget_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device_id: str,
+        budget_bytes: int,
+        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
         self._device_id = device_id
         self._folder = folder / device_id
         self._sent = self._folder / "sent"
         self._refused = self._folder / "refused"
+        self._damaged = self._folder / "damaged"
         self._budget = budget_bytes
+        self._free_bytes = free_bytes
         self._sizes: dict[str, int] = {}
+        self._aside: dict[Path, int] = {}  # the clips in refused/ and damaged/, oldest first
         self._lock = Lock()
         self._lock_file: int | None = None
 
@@ -123,22 +81,24 @@ class Spool:
 
     @property
     def used_bytes(self) -> int:
+        """Of all clips, those set aside included."""
         with self._lock:
-            return sum(self._sizes.values())
+            return sum(self._sizes.values()) + sum(self._aside.values())
 
     def open(self) -> tuple[list[ClipRecord], list[ClipRecord]]:
         """Take the folder; return the clips that wait for S3 and those that wait for a result.
 
-        What a crash left half-written goes away. Oldest first.
+        What S3 refused in an earlier run waits again. What a crash left half-written goes
+        away. Oldest first.
 
         Raises
         ------
         SpoolUnusable, SpoolBusy
         """
         try:
-            for folder in (self._folder, self._sent, self._refused):
-                folder.mkdir(parents=True, exist_ok=True)
-            self._lock_file = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+            for folder in (self._folder, self._sent, self._refused, self._damaged):
+                make_private_folder(folder)
+            self._lock_file = open_private(self._folder / ".lock", os.O_RDWR | os.O_CREAT)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SpoolBusy(
@@ -150,7 +110,10 @@ class Spool:
                 f"can't use the spool folder {self._folder}: {error.strerror}",
                 "choose another with --spool or FACELAB_SPOOL",
             ) from error
-        with _told("read"):
+        with _explained("read"):
+            for clip in sorted(self._damaged.glob("*" + SUFFIX)):
+                self._aside[clip] = clip.stat().st_size
+            self._move_all(self._refused, self._folder)
             return self._load(self._folder), self._load(self._sent)
 
     def close(self) -> None:
@@ -164,12 +127,14 @@ class Spool:
         Raises
         ------
         SpoolFull
-            When it does not fit into the budget or onto the disk; see `excess_bytes`.
+            When it does not fit into the budget or onto the disk.
+        SpoolUnusable
+            When the disk takes nothing.
         """
         clip = self._clip(self._folder, record.clip_id)
         side = clip.with_suffix(SIDE_SUFFIX)
         try:
-            if self.excess_bytes(record.size_bytes) > 0:
+            if not self._fits(record.size_bytes):
                 raise SpoolFull(f"no room for a clip of {record.size_bytes} bytes")
             _write_whole(side, record.to_json().encode())
             _write_whole(clip, data)
@@ -185,12 +150,22 @@ class Spool:
         with self._lock:
             self._sizes[record.clip_id] = record.size_bytes
 
-    def excess_bytes(self, size: int) -> int:
-        """How many bytes have to go before `size` more fit (0: they fit now)."""
-        used = self.used_bytes
-        free = shutil.disk_usage(self._folder).free
-        room = min(self._budget - used, free - RESERVE_BYTES)
-        return max(0, size - room)
+    def drop_oldest_aside(self) -> str | None:
+        """Make room by deleting a clip that was set aside; its id, or None if there is none.
+
+        Raises
+        ------
+        SpoolUnusable
+        """
+        with self._lock:
+            clip = next(iter(self._aside), None)
+        if clip is None:
+            return None
+        with _explained("remove"):
+            _unlink(clip)
+        with self._lock:
+            self._aside.pop(clip, None)
+        return clip.name.removesuffix(SUFFIX)
 
     def read(self, record: ClipRecord) -> bytes:
         """A clip's bytes, checked.
@@ -206,81 +181,132 @@ class Spool:
                 continue
             except OSError as error:
                 raise ClipDamaged(f"can't read clip {record.clip_id}: {error.strerror}") from error
-            digest = base64.b64encode(hashlib.sha256(data).digest()).decode("ascii")
-            if record.sha256 and digest != record.sha256:
+            if record.sha256 and digest_of(data) != record.sha256:
                 raise ClipDamaged(f"clip {record.clip_id} is damaged on disk")
             return data
         raise ClipDamaged(f"clip {record.clip_id} is gone from the spool")
 
     def park(self, record: ClipRecord) -> None:
-        """S3 has the clip: keep it in `sent/` until its result came."""
-        self._move(record.clip_id, self._sent)
+        """S3 has the clip: keep it in `sent/` until its result came.
+
+        Raises
+        ------
+        SpoolUnusable
+        """
+        self._move(record.clip_id, self._folder, self._sent)
 
     def recall(self, record: ClipRecord) -> None:
-        """Back from `sent/`: its result did not come, it is to be sent again."""
-        self._move(record.clip_id, self._folder, source=self._sent)
+        """Back from `sent/`: its result did not come, it is to be sent again.
 
-    def set_aside(self, record: ClipRecord) -> None:
-        """Out of the way, into `refused/`, for a person to look at. Counts in no budget."""
-        self._move(record.clip_id, self._refused)
+        Raises
+        ------
+        SpoolUnusable
+        """
+        self._move(record.clip_id, self._sent, self._folder)
+
+    def set_aside(self, record: ClipRecord, *, damaged: bool = False) -> None:
+        """Out of the way: refused by S3, or damaged by the disk.
+
+        Raises
+        ------
+        SpoolUnusable
+        """
+        target = self._damaged if damaged else self._refused
+        self._move(record.clip_id, self._folder, target)
         with self._lock:
-            self._sizes.pop(record.clip_id, None)
+            size = self._sizes.pop(record.clip_id, record.size_bytes)
+            self._aside[self._clip(target, record.clip_id)] = size
+
+    def retry_asked(self) -> bool:
+        """Whether somebody asked, while this process runs, to try refused clips again."""
+        return (self._folder / RETRY_NAME).exists()
+
+    def take_refused(self) -> list[ClipRecord]:
+        """The refused clips, back where they wait for S3. Answers what `retry_asked` says.
+
+        Raises
+        ------
+        SpoolUnusable
+        """
+        with _explained("read"):
+            (self._folder / RETRY_NAME).unlink(missing_ok=True)
+            taken = sorted(self._refused.glob("*" + SUFFIX))
+            self._move_all(self._refused, self._folder)
+            with self._lock:
+                for clip in taken:
+                    self._aside.pop(clip, None)
+            clips = (self._clip(self._folder, clip.name.removesuffix(SUFFIX)) for clip in taken)
+            return [record for clip in clips if (record := self._take(clip)) is not None]
 
     def remove(self, clip_ids: Iterable[str]) -> None:
-        """Forget clips, wherever they lie."""
+        """Forget clips, wherever they lie.
+
+        Raises
+        ------
+        SpoolUnusable
+        """
         for clip_id in clip_ids:
             with self._lock:
                 self._sizes.pop(clip_id, None)
-            with _told("remove"):
+            with _explained("remove"):
                 for folder in (self._folder, self._sent):
-                    clip = self._clip(folder, clip_id)
-                    # The clip first: a side file alone is nothing, a clip alone would be sent.
-                    clip.unlink(missing_ok=True)
-                    clip.with_suffix(SIDE_SUFFIX).unlink(missing_ok=True)
+                    _unlink(self._clip(folder, clip_id))
+
+    def _fits(self, size: int) -> bool:
+        free = self._free_bytes(self._folder)
+        return size <= min(self._budget - self.used_bytes, free - RESERVE_BYTES)
 
     def _load(self, folder: Path) -> list[ClipRecord]:
         for part in folder.glob("*" + PART_SUFFIX):
             part.unlink()
-        records = []
-        for clip in sorted(folder.glob("*" + SUFFIX)):
-            record = self._record(clip)
-            size = clip.stat().st_size
-            if size != record.size_bytes:
-                self.set_aside(record)
-                continue
-            self._sizes[record.clip_id] = size
-            records.append(record)
+        clips = sorted(folder.glob("*" + SUFFIX))
+        records = [record for clip in clips if (record := self._take(clip)) is not None]
         for side in folder.glob("*" + SIDE_SUFFIX):
             if not side.with_suffix(SUFFIX).exists():
                 side.unlink()
         return records
 
-    def _record(self, clip: Path) -> ClipRecord:
-        """The side file's content; without a readable one, what the file's name tells."""
+    def _take(self, clip: Path) -> ClipRecord | None:
+        """Count a clip that lies in the spool; None for one that the disk has damaged."""
+        size = clip.stat().st_size
         try:
-            return ClipRecord.from_json(clip.with_suffix(SIDE_SUFFIX).read_text("utf-8"))
-        except (OSError, ValueError, TypeError, KeyError, ContractError):
-            clip_id = clip.name.removesuffix(SUFFIX)
-            date = f"{clip_id[:4]}-{clip_id[4:6]}-{clip_id[6:8]}"
-            return ClipRecord.of(
-                ClipKey(self._device_id, date, clip_id), ClipMetadata(0, 0, 0), clip.read_bytes()
-            )
+            record = self._record(clip)
+            if record.size_bytes != size:
+                raise ClipDamaged(f"clip {record.clip_id} is not whole")
+        except (OSError, ClipDamaged):
+            _move_clip(clip, self._damaged)
+            self._aside[self._damaged / clip.name] = size
+            return None
+        with self._lock:
+            self._sizes[record.clip_id] = size
+        return record
+
+    def _record(self, clip: Path) -> ClipRecord:
+        """The side file's content; without a usable one, what the file's name tells."""
+        clip_id = clip.name.removesuffix(SUFFIX)
+        with suppress(OSError, ValueError, ContractError):
+            record = ClipRecord.from_json(clip.with_suffix(SIDE_SUFFIX).read_text("utf-8"))
+            if (record.key.device_id, record.clip_id) == (self._device_id, clip_id):
+                return record
+        date = f"{clip_id[:4]}-{clip_id[4:6]}-{clip_id[6:8]}" if clip_id[:8].isdecimal() else ""
+        return ClipRecord.of(
+            ClipKey(self._device_id, date, clip_id), ClipMetadata(0, 0, 0), clip.read_bytes()
+        )
 
     def _clip(self, folder: Path, clip_id: str) -> Path:
         return folder / (clip_id + SUFFIX)
 
-    def _move(self, clip_id: str, target: Path, source: Path | None = None) -> None:
-        clip = self._clip(source or self._folder, clip_id)
-        side = clip.with_suffix(SIDE_SUFFIX)
-        with _told("move"):
-            if side.exists():
-                side.replace(target / side.name)
-            if clip.exists():
-                clip.replace(target / clip.name)
+    def _move(self, clip_id: str, source: Path, target: Path) -> None:
+        with _explained("move"):
+            _move_clip(self._clip(source, clip_id), target)
+
+    def _move_all(self, source: Path, target: Path) -> None:
+        for clip in sorted(source.glob("*" + SUFFIX)):
+            _move_clip(clip, target)
 
 
 @contextmanager
-def _told(verb: str) -> Iterator[None]:
+def _explained(verb: str) -> Iterator[None]:
     """Turn what the disk says into a line for a person."""
     try:
         yield
@@ -288,12 +314,28 @@ def _told(verb: str) -> Iterator[None]:
         raise SpoolUnusable(f"can't {verb} clips in the spool: {error.strerror}") from error
 
 
+def _move_clip(clip: Path, target: Path) -> None:
+    side = clip.with_suffix(SIDE_SUFFIX)
+    if side.exists():
+        side.replace(target / side.name)
+    if clip.exists():
+        clip.replace(target / clip.name)
+
+
+def _unlink(clip: Path) -> None:
+    # The clip first: a side file alone is nothing, a clip alone would be sent.
+    clip.unlink(missing_ok=True)
+    clip.with_suffix(SIDE_SUFFIX).unlink(missing_ok=True)
+
+
 def _write_whole(path: Path, data: bytes) -> None:
     part = path.with_name(path.name + PART_SUFFIX)
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    file = open_private(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        write_all(file, data)
+        os.fsync(file)
+    finally:
+        os.close(file)
     part.rename(path)
 
 

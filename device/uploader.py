@@ -7,9 +7,9 @@ from threading import Lock
 from typing import Any
 
 from cloud.switch import Switch
+from device.clip_record import ClipRecord
 from device.clock import Clock
 from device.problems import Kind, Problem, problem_of, strange_answer
-from device.spool import ClipRecord
 
 CONTENT_TYPE = "video/h264"
 CONNECT_TIMEOUT_S = 3

@@ -5,7 +5,6 @@ The device does not need them: without, whole pictures are kept and enrolment ch
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -61,9 +60,6 @@ def lab_face_finder() -> FaceFinder:
     ------
     NoFaceFinder
     """
-    function = str(ROOT / "lambda")
-    if function not in sys.path:
-        sys.path.append(function)
     try:
         from recognition import RecognitionError, load_recognizer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 from types import TracebackType
@@ -24,6 +25,8 @@ class SourceOptions:
     width: int = 640
     height: int = 480
     bitrate: int = 4_000_000
+    rotation: int = 0  # degrees: 0 or 180
+    focus_m: float | None = None  # distance in meters; None follows what is there
     loop: bool = False
     speed: float = 1.0
 
@@ -44,6 +47,24 @@ class Footage:
     frames: int
     start_ns: int
     end_ns: int
+
+
+@contextmanager
+def foreign(what: str, hint: str) -> Iterator[None]:
+    """Around calls of a camera library: whatever it raises is one line with a hint.
+
+    Raises
+    ------
+    SourceError
+        When the library raised anything; drivers raise what they like.
+    """
+    try:
+        yield
+    except SourceError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise SourceError(f"{what}: {said}", hint) from error
 
 
 class Source(ABC):

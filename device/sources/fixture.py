@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from contract.annexb import AccessUnit, access_units, nal_units
+from contract.signatures import foreign_format
 from device.sources.base import Footage, Source, SourceError, SourceOptions
 
 
@@ -75,6 +76,12 @@ class FixtureSource(Source):
                 f"can't read {path}: {error.strerror}",
                 "--source takes a .h264 file, picamera or webcam[:N]",
             ) from error
+        if (found := foreign_format(self._stream)) is not None:
+            raise SourceError(
+                f"{path} is {found}, not H.264",
+                f"`ffmpeg -i {self._path.name} -c:v libx264 -bsf:v h264_mp4toannexb out.h264` "
+                "makes H.264 of it",
+            )
         self.cuts = cut_at_key_frames(self._stream, options.frames_per_clip)
         if not self.cuts:
             raise SourceError(

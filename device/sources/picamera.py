@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any
 
+from device.console import warn
 from device.cutter import Cutter, EncodedFrame
-from device.sources.base import Footage, Source, SourceError, SourceOptions
+from device.sources.base import Footage, Source, SourceError, SourceOptions, foreign
+from device.stopping import within
 
 # A camera that is silent for so long has a loose cable or a hung driver.
 SILENCE_S = 5.0
 POLL_S = 0.2
+# How long stopping and closing may take; a driver that lost its camera never comes back.
+STOP_S = 3.0
+CABLE_HINT = "check its ribbon cable; as a service it is started again"
+# libcamera's AfModeEnum.
+AF_MANUAL = 0
+AF_CONTINUOUS = 2
 
 
 class PiCameraSource(Source):
@@ -49,19 +57,21 @@ class PiCameraSource(Source):
             framerate=options.fps,
         )
         self._output = _frame_output(Output, self._frames)
-        try:
+        with foreign(
+            f"camera {camera} can't be opened",
+            "`rpicam-hello --list-cameras` shows what is connected; another program may hold "
+            "the camera",
+        ):
             self._camera = Picamera2(camera)
-            configuration = self._camera.create_video_configuration(
-                main={"size": (options.width, options.height), "format": "YUV420"},
-                controls={"FrameRate": options.fps},
-            )
-            self._camera.configure(configuration)
-        except (RuntimeError, IndexError) as error:
-            raise SourceError(
-                f"camera {camera} can't be opened: {error}",
-                "`rpicam-hello --list-cameras` shows what is connected; another program may "
-                "hold the camera",
-            ) from error
+        try:
+            with foreign(
+                f"the camera does not take {options.width}×{options.height} at {options.fps:g}",
+                "`rpicam-hello --list-cameras` shows its sizes",
+            ):
+                self._camera.configure(self._configuration())
+        except SourceError:
+            self.close()
+            raise
         self._camera.post_callback = self._note_exposure
 
     def __str__(self) -> str:
@@ -71,7 +81,12 @@ class PiCameraSource(Source):
 
     def clips(self, stop: Event) -> Iterator[Footage]:
         cutter = Cutter(self._options.frames_per_clip)
-        self._camera.start_recording(self._encoder, self._output)
+        with foreign(
+            "the camera does not start",
+            "the Pi's encoder takes up to 1920×1080 at 30 frames a second, or 1280×720 at 60: "
+            "try a smaller --width, --height or --fps",
+        ):
+            self._camera.start_recording(self._encoder, self._output)
         try:
             silent_s = 0.0
             while not stop.is_set():
@@ -82,7 +97,7 @@ class PiCameraSource(Source):
                     if silent_s > SILENCE_S:
                         raise SourceError(
                             f"the camera gave no picture for {SILENCE_S:g} s",
-                            "check its ribbon cable; systemd starts the service again",
+                            CABLE_HINT,
                         ) from None
                     continue
                 silent_s = 0.0
@@ -90,10 +105,45 @@ class PiCameraSource(Source):
                 if clip is not None:
                     yield clip
         finally:
-            self._camera.stop_recording()
+            self._end("stop", self._camera.stop_recording)
 
     def close(self) -> None:
-        self._camera.close()
+        self._end("close", self._camera.close)
+
+    def _end(self, verb: str, call: Callable[[], None]) -> None:
+        """Clean up, as far as a driver without a camera lets us; what was recorded is safe."""
+        try:
+            if not within(STOP_S, call):
+                warn(f"the camera does not {verb} ({CABLE_HINT})")
+        except Exception as error:
+            warn(f"the camera does not {verb}: {error} ({CABLE_HINT})")
+
+    def _configuration(self) -> Any:
+        options = self._options
+        more: dict[str, Any] = {}
+        if options.rotation == 180:
+            from libcamera import Transform
+
+            more["transform"] = Transform(hflip=1, vflip=1)
+        return self._camera.create_video_configuration(
+            main={"size": (options.width, options.height), "format": "YUV420"},
+            controls={"FrameRate": options.fps, **self._focus()},
+            **more,
+        )
+
+    def _focus(self) -> dict[str, float]:
+        """picamera2 leaves a lens where it is unless it is told otherwise."""
+        distance_m = self._options.focus_m
+        if "AfMode" not in self._camera.camera_controls:
+            if distance_m is not None:
+                raise SourceError(
+                    f"camera {self._number} has a fixed lens, which can't be moved",
+                    "leave --focus out; the lens of a Camera Module 3 can",
+                )
+            return {}
+        if distance_m is None:
+            return {"AfMode": AF_CONTINUOUS}
+        return {"AfMode": AF_MANUAL, "LensPosition": 1 / distance_m}  # dioptres
 
     def _stamped(self, data: bytes, key: bool, timestamp_us: int) -> EncodedFrame:
         """picamera2 counts from the first frame, whose time it keeps as `firsttimestamp`.

@@ -10,8 +10,9 @@ from threading import Event
 from typing import Any
 
 from device.cutter import Cutter, EncodedFrame
-from device.sources.base import Footage, Source, SourceError, SourceOptions
+from device.sources.base import Footage, Source, SourceError, SourceOptions, foreign
 
+UNPLUGGED = "is it still plugged in? `v4l2-ctl --list-devices` shows what is there"
 INPUT_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 
@@ -65,7 +66,7 @@ class WebcamSource(Source):
         encoder: Any = None
         times: dict[int, int] = {}
         frame_ns = round(1e9 / self._options.fps)
-        for number, picture in enumerate(self._input.decode(video=0)):
+        for number, picture in enumerate(self._pictures()):
             if stop.is_set():
                 return
             if encoder is None:
@@ -76,7 +77,9 @@ class WebcamSource(Source):
             picture.pict_type = self._av.video.frame.PictureType.NONE
             picture.pts = number
             picture.time_base = encoder.time_base
-            for packet in encoder.encode(picture):
+            with foreign("the webcam's picture can't be encoded", UNPLUGGED):
+                packets = encoder.encode(picture)
+            for packet in packets:
                 end_ns = times.pop(packet.pts)
                 frame = EncodedFrame(bytes(packet), packet.is_keyframe, end_ns - frame_ns, end_ns)
                 clip = cutter.add(frame)
@@ -85,6 +88,15 @@ class WebcamSource(Source):
 
     def close(self) -> None:
         self._input.close()
+
+    def _pictures(self) -> Iterator[Any]:
+        pictures = self._input.decode(video=0)
+        while True:
+            with foreign(f"webcam {self._name} stopped", UNPLUGGED):
+                picture = next(pictures, None)
+            if picture is None:
+                return
+            yield picture
 
     def _encoder(self, width: int, height: int) -> Any:
         options = self._options

@@ -48,6 +48,7 @@ TASKS = (
     Task("camera", "devices", "record clips and upload them", "device.camera"),
     Task("messages", "devices", "print results as they come", "device.messages"),
     Task("pictures", "devices", "collect pictures of one person", "device.pictures"),
+    Task("spool", "devices", "what waits on this device; send it by hand", "device.spooled"),
     Task("device", "devices", "add, remove or list devices; their policy", "scripts.cli.devices"),
     Task(
         "train",

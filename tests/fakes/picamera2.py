@@ -99,6 +99,9 @@ class CompletedRequest:
 
 class Picamera2:
     film = b""
+    camera_controls = {"FrameRate": (1, 60, 30)}  # noqa: RUF012  what this sensor can
+    refuses: Exception | None = None  # raised by start_recording
+    never_stops = False
     speed = 1.0
     silent = False
     cameras = 1
@@ -130,13 +133,15 @@ class Picamera2:
         sensor={},  # noqa: B006
         use_case="video",
     ):
-        return {"main": main, "controls": controls}
+        return {"main": main, "controls": controls, "transform": transform}
 
     def configure(self, camera_config=None):
         self.camera_config = camera_config
 
     def start_recording(self, encoder, output, pts=None, config=None, quality=None, name=None):
         self.calls.append("start_recording")
+        if self.refuses is not None:
+            raise self.refuses
         encoder.output = output
         encoder.start(quality=quality)
         self._encoder = encoder
@@ -146,6 +151,8 @@ class Picamera2:
     def stop_recording(self):
         self.calls.append("stop_recording")
         self._stop.set()
+        if self.never_stops:
+            threading.Event().wait()
         self._thread.join()
         self._encoder.stop()
 

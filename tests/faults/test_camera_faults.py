@@ -40,7 +40,9 @@ class Lab:
         return {ClipKey.parse(put.key).clip_id: put.data for put in self.cloud.puts}
 
     def waiting(self) -> list[Path]:
-        return [path for path in self.spool.rglob("*") if path.suffix in (".h264", ".part")]
+        """What S3 does not have, as far as the spool knows."""
+        clips = [path for path in self.spool.rglob("*") if path.suffix in (".h264", ".part")]
+        return [clip for clip in clips if clip.parent.name != "sent"]
 
     def assert_the_film_arrived(self, camera: Program) -> None:
         """Every clip once, and together the film, byte for byte."""

@@ -79,7 +79,7 @@ def changed(**fields) -> str:
         {"faces": {}},
         {"faces": [{}] * 1001},
         {"models": {"gallery": None}},
-        {"sequence": 2**60},
+        {"sequence": 2**63},
     ],
     ids=lambda fields: ascii(fields)[:40],
 )

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import argparse
 import inspect
 import json
 import sys
 from itertools import pairwise
 from threading import Event
+from types import ModuleType
 
 import pytest
 
 from contract.annexb import access_units, nal_units
+from device import stopping
 from device.cutter import Cutter, EncodedFrame
+from device.settings import focus, rotation
 from device.sources import SourceError, SourceOptions, open_source
 from device.sources import picamera as picamera_module
 from device.sources.webcam import WebcamSource
@@ -124,6 +128,104 @@ class TestPiCamera:
         with pytest.raises(SourceError, match="camera 3 can't be opened"):
             open_source("picamera:3", OPTIONS)
 
+    @pytest.mark.parametrize("spec", ["picamera:x", "picamera:-1", "picamera:1.5", "picamera:²"])
+    def test_a_camera_that_is_no_number_is_one_line(self, spec: str):
+        with pytest.raises(SourceError, match="named by a number"):
+            open_source(spec, OPTIONS)
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            RuntimeError("Failed to start encoder"),
+            OSError(22, "Invalid argument"),
+            ValueError("2304x1296 is too large"),
+            KeyError("lores"),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_an_encoder_that_refuses_is_one_line_with_what_it_takes(
+        self, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ):
+        camera = fake.install(monkeypatch, stream(100))
+        monkeypatch.setattr(camera, "refuses", error)
+        with (
+            pytest.raises(SourceError, match="1920×1080") as raised,
+            open_source("picamera", SourceOptions(width=2304, height=1296, fps=60)) as source,
+        ):
+            next(source.clips(Event()))
+        assert "\n" not in str(raised.value)
+        assert camera.opened[0].calls[-1] == "close"
+
+    def test_a_configuration_that_is_refused_gives_the_camera_back(self, monkeypatch):
+        camera = fake.install(monkeypatch, stream(100))
+
+        def configure(self, camera_config=None):
+            raise RuntimeError("lores stream larger than main")
+
+        monkeypatch.setattr(camera, "configure", configure)
+        with pytest.raises(SourceError, match="does not take 640×480"):
+            open_source("picamera", OPTIONS)
+        assert camera.opened[0].calls == ["close"]
+
+    def test_a_stop_that_never_returns_holds_nothing_up(self, monkeypatch, capsys):
+        camera = fake.install(monkeypatch, stream(3000), speed=40)
+        monkeypatch.setattr(camera, "never_stops", True)
+        monkeypatch.setattr(picamera_module, "STOP_S", 0.1)
+        with open_source("picamera", OPTIONS) as source:
+            clips = source.clips(Event())
+            assert next(clips).frames == 15
+            clips.close()
+        assert "does not stop" in capsys.readouterr().err
+        monkeypatch.setattr(stopping, "_hanging", [])
+
+    @pytest.mark.parametrize(
+        ("lens", "focus_m", "wanted"),
+        [
+            (True, None, {"AfMode": 2}),
+            (True, 0.5, {"AfMode": 0, "LensPosition": 2.0}),
+            (True, float("inf"), {"AfMode": 0, "LensPosition": 0.0}),
+            (False, None, {}),
+        ],
+    )
+    def test_a_lens_that_can_focus_does(self, monkeypatch, lens, focus_m, wanted):
+        camera = fake.install(monkeypatch, b"")
+        if lens:
+            lens_controls = {"AfMode": (0, 2, 0), "LensPosition": (0.0, 32.0, 1.0)}
+            monkeypatch.setattr(camera, "camera_controls", lens_controls)
+        with open_source("picamera", SourceOptions(focus_m=focus_m)):
+            controls = camera.opened[0].camera_config["controls"]
+        assert controls == {"FrameRate": 30.0} | wanted
+
+    def test_a_fixed_lens_can_not_be_held_at_a_distance(self, monkeypatch):
+        fake.install(monkeypatch, b"")
+        with pytest.raises(SourceError, match="fixed lens"):
+            open_source("picamera", SourceOptions(focus_m=1.0))
+
+    def test_a_camera_upside_down_is_turned_by_its_own_processor(self, monkeypatch):
+        camera = fake.install(monkeypatch, b"")
+        libcamera = ModuleType("libcamera")
+        libcamera.Transform = lambda **turns: turns
+        monkeypatch.setitem(sys.modules, "libcamera", libcamera)
+        with open_source("picamera", SourceOptions(rotation=180)):
+            assert camera.opened[0].camera_config["transform"] == {"hflip": 1, "vflip": 1}
+        with open_source("picamera", OPTIONS):
+            assert camera.opened[1].camera_config["transform"] is None
+
+    @pytest.mark.parametrize("degrees", ["90", "270"])
+    def test_a_quarter_turn_is_refused_with_the_reason(self, degrees: str):
+        with pytest.raises(argparse.ArgumentTypeError, match="turn the camera"):
+            rotation(degrees)
+
+    @pytest.mark.parametrize("text", ["0", "-1", "nan", "0.001"])
+    def test_a_focus_that_no_lens_has_is_refused(self, text: str):
+        with pytest.raises(argparse.ArgumentTypeError):
+            focus(text)
+
+    def test_only_the_pi_camera_turns_and_focuses(self):
+        for spec in ("webcam", "film.h264"):
+            with pytest.raises(SourceError, match="for picamera"):
+                open_source(spec, SourceOptions(rotation=180))
+
     def test_without_picamera2_the_hint_says_what_to_install(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "picamera2", None)
         with pytest.raises(SourceError, match="python3-picamera2"):
@@ -184,6 +286,18 @@ class TestWebcam:
         pytest.importorskip("av")
         with pytest.raises(SourceError, match="/dev/video99"):
             open_source("webcam:99", OPTIONS)
+
+    def test_a_webcam_that_is_unplugged_is_one_line(self, monkeypatch: pytest.MonkeyPatch):
+        source = self.source()
+
+        class Unplugged:
+            def decode(self, video: int):
+                yield from ()
+                raise OSError(19, "No such device")
+
+        monkeypatch.setattr(source, "_input", Unplugged())
+        with pytest.raises(SourceError, match="plugged in"):
+            list(source.clips(Event()))
 
     def test_without_pyav_the_hint_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setitem(sys.modules, "av", None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from device import install as install_module
-from device.install import SERVICES, Steps, install, main, uninstall
+from device.install import SERVICES, InstallError, Steps, install, main, uninstall
 
 UNITS = Path(install_module.__file__).parent / "systemd"
 
@@ -135,3 +135,40 @@ def test_systemd_understands_the_units(service: str, tmp_path: Path):
     )
     complaints = [line for line in done.stderr.splitlines() if service in line]
     assert complaints == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settled", "ok"),
+    [
+        ([], {}, False),
+        (["--region", "eu-central-1"], {}, True),
+        (["--backend", "embedded", "--endpoint", "http://127.0.0.1:4566"], {}, True),
+        ([], {"device.env": "AWS_REGION=eu-central-1\n"}, True),
+        (["--reset"], {"device.env": "AWS_REGION=eu-central-1\n"}, False),
+        (["--reset"], {"config": "[default]\nregion = eu-central-1\n"}, True),
+        ([], {"device.env": "AWS_REGION=\n", "config": "[default]\n"}, False),
+    ],
+    ids=str,
+)
+def test_for_aws_the_installer_does_nothing_until_a_region_is_named(
+    tmp_path: Path, arguments: list[str], settled: dict[str, str], ok: bool
+):
+    for name, text in settled.items():
+        path = tmp_path / "etc/facelab" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    steps = Steps(root=tmp_path, dry_run=True)
+    if ok:
+        install_module.check(steps, options(*arguments))
+        return
+    with pytest.raises(InstallError, match="--region"):
+        install_module.check(steps, options(*arguments))
+
+
+@pytest.mark.parametrize("device", ["", "Pi 1", "../x"])
+def test_a_device_id_that_could_not_name_a_queue_is_refused_before_the_first_step(
+    tmp_path: Path, device: str
+):
+    wanted = install_module._parser().parse_args(["--device", device, "--region", "x"])
+    with pytest.raises(InstallError, match="--device"):
+        install_module.check(Steps(root=tmp_path, dry_run=True), wanted)

@@ -10,9 +10,10 @@ import pytest
 from contract.clips import ClipKey, ClipMetadata
 from device.answered import FILE_NAME, Answered, AnsweredReader
 from device.backoff import Backoff
+from device.clip_record import ClipRecord
 from device.outbox import KeepUntilAnswered, Outbox
 from device.problems import Kind, Problem
-from device.spool import ClipRecord, Spool, SpoolFull, SpoolUnusable
+from device.spool import RETRY_NAME, Spool, SpoolFull, SpoolUnusable
 
 QUICK = Backoff(base_s=0.001, cap_s=0.01)
 DEADLINE_S = 30.0
@@ -357,7 +358,156 @@ def test_a_clip_damaged_on_disk_is_set_aside_not_sent(bench: Bench):
     assert second.wait_until_empty(DEADLINE_S)
     second.close()
     assert sorted(bench.store.taken) == [ids[0], ids[2]]
-    assert (bench.folder / "lab" / "refused" / f"{ids[1]}.h264").exists()
+    assert (bench.folder / "lab" / "damaged" / f"{ids[1]}.h264").exists()
+
+
+def refuse(record: ClipRecord) -> None:
+    raise Problem(Kind.REFUSED, "EntityTooLarge")
+
+
+def test_what_was_refused_is_tried_again_at_the_next_start(bench: Bench):
+    bench.store.answer = refuse
+    first = bench.outbox()
+    ids = bench.accept(first, 3)
+    assert first.wait_until_empty(DEADLINE_S)
+    first.close()
+    assert sorted(path.stem for path in bench.folder.glob("lab/refused/*.h264")) == ids
+    bench.store.answer = lambda record: None
+    second = bench.outbox()
+    assert second.wait_until_empty(DEADLINE_S)
+    second.close()
+    assert sorted(bench.store.taken) == ids
+    assert bench.files() == []
+
+
+def test_what_was_refused_is_tried_again_when_somebody_asks_while_the_camera_runs(bench: Bench):
+    bench.store.answer = refuse
+    outbox = bench.outbox()
+    ids = bench.accept(outbox, 3)
+    bench.told.wait_for("refused", 3)
+    bench.store.answer = lambda record: None
+    (bench.folder / "lab" / RETRY_NAME).touch()
+    assert bench.told.wait_for("retrying") == [{"clips": 3}]
+    bench.told.wait_for("uploaded", 3)
+    outbox.close()
+    assert sorted(bench.store.taken) == ids
+    assert bench.files() == []
+
+
+def test_a_refused_clip_that_was_only_in_memory_is_not_lost(bench: Bench):
+    class SlowDisk(Spool):
+        gate = threading.Event()
+
+        def write(self, record: ClipRecord, data: bytes) -> None:
+            self.gate.wait(DEADLINE_S)
+            super().write(record, data)
+
+    bench.store.answer = refuse
+    outbox = bench.outbox(spool=SlowDisk(bench.folder, "lab", 10**9))
+    ids = bench.accept(outbox, 4)
+    SlowDisk.gate.set()
+    assert outbox.wait_until_empty(DEADLINE_S)
+    bench.told.wait_for("refused", 4)
+    outbox.close()
+    assert sorted(path.stem for path in bench.folder.glob("lab/refused/*.h264")) == ids
+
+
+def test_what_is_set_aside_counts_in_the_budget_and_makes_room_for_what_waits(bench: Bench):
+    bench.store.answer = refuse
+    outbox = bench.outbox(budget=1000, workers=1)
+    refused = bench.accept(outbox, 8)
+    bench.told.wait_for("refused", 8)
+    bench.store.answer = down
+    waiting = bench.accept(outbox, 8, first=100)
+    bench.told.wait_for("stored", 16)
+    dropped = [fields["clip_id"] for fields in bench.told.wait_for("dropped", 6)]
+    assert outbox.counts().spool_bytes <= 1000
+    outbox.close()
+    assert dropped == refused[:6]
+    assert bench.files() == sorted(refused[6:] + waiting)
+
+
+def test_a_clip_that_always_fails_does_not_hold_up_the_rest(bench: Bench):
+    """A middlebox may swallow one clip for ever, in a way that looks like the network."""
+
+    def answer(record: ClipRecord) -> None:
+        if record.metadata.sequence == 0:
+            raise Problem(Kind.STRANGE, "is answered by something else")
+
+    bench.store.answer = answer
+    outbox = bench.outbox(workers=1)
+    ids = bench.accept(outbox, 20)
+    bench.told.wait_for("uploaded", 19)
+    assert sorted(bench.store.taken) == ids[1:]
+    assert bench.told.of("refused") == []
+    outbox.close()
+    assert bench.files() == ids[:1]
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in Kind if kind is not Kind.REFUSED], ids=lambda kind: kind.value
+)
+def test_nothing_but_s3_s_own_refusal_sets_a_clip_aside(bench: Bench, kind: Kind):
+    def answer(record: ClipRecord) -> None:
+        if bench.store.tries < 25:
+            raise Problem(kind, "not now")
+
+    bench.store.answer = answer
+    outbox = bench.outbox()
+    ids = bench.accept(outbox, 5)
+    assert outbox.wait_until_empty(DEADLINE_S)
+    assert sorted(bench.store.taken) == ids
+    assert outbox.counts().refused == 0
+
+
+def test_a_writer_that_fails_is_told_and_what_was_in_memory_is_stored_at_the_end(bench: Bench):
+    class FaultyDisk(Spool):
+        faulty = True
+
+        def write(self, record: ClipRecord, data: bytes) -> None:
+            if self.faulty:
+                raise RuntimeError("a fault of ours")
+            super().write(record, data)
+
+    faults: list[tuple[str, str]] = []
+    ended = threading.Event()
+
+    def failed(thread: str, why: str) -> None:
+        faults.append((thread, why))
+        ended.set()
+
+    bench.store.answer = down
+    disk = FaultyDisk(bench.folder, "lab", 10**9)
+    outbox = bench.outbox(spool=disk, failed=failed)
+    ids = bench.accept(outbox, 3)
+    assert ended.wait(DEADLINE_S)
+    assert faults[0][0] == "spool"
+    assert "a fault of ours" in faults[0][1]
+    disk.faulty = False
+    outbox.close()
+    assert bench.files() == ids
+
+
+class Looks:
+    """Nobody shows results; counts how often that was asked."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def new_ids(self) -> list[str]:
+        return []
+
+    def viewer_is_running(self) -> bool:
+        with self._changed:
+            self._count += 1
+            self._changed.notify_all()
+        return False
+
+    def wait_for_more(self, times: int) -> bool:
+        with self._changed:
+            wanted = self._count + times
+            return self._changed.wait_for(lambda: self._count >= wanted, DEADLINE_S)
 
 
 class TestKeepUntilAnswered:
@@ -396,6 +546,26 @@ class TestKeepUntilAnswered:
         answered.add(clip_id)
         assert outbox.wait_until_empty(DEADLINE_S)
         assert bench.store.taken == [clip_id] * 3
+
+    def test_a_clip_that_was_sent_often_enough_is_told_and_kept(
+        self, bench: Bench, answered: Answered
+    ):
+        outbox = self.keeping(bench, patience_s=0.01)
+        (clip_id,) = bench.accept(outbox, 1)
+        assert bench.told.wait_for("unanswered") == [{"clip_id": clip_id}]
+        assert bench.store.taken == [clip_id] * 3
+        outbox.close()
+        assert bench.files() == [clip_id]
+
+    def test_without_a_viewer_no_answer_says_nothing(self, bench: Bench):
+        looks = Looks()
+        outbox = bench.outbox(keep=KeepUntilAnswered(looks, patience_s=0.01))
+        (clip_id,) = bench.accept(outbox, 1)
+        bench.told.wait_for("uploaded")
+        bench.told.wait_for("stored")
+        assert looks.wait_for_more(3)
+        assert bench.told.of("resent") == []
+        assert bench.files() == [clip_id]
 
     def test_a_result_that_is_faster_than_the_disk_counts(self, bench: Bench, answered: Answered):
         bench.store.answer = lambda record: answered.add(record.clip_id)

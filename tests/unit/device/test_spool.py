@@ -8,8 +8,9 @@ import pytest
 
 from contract.clips import ClipKey, ClipMetadata
 from device import spool as spool_module
+from device.clip_record import ClipRecord
 from device.clock import Clock
-from device.spool import ClipDamaged, ClipRecord, Spool, SpoolBusy, SpoolFull, SpoolUnusable
+from device.spool import ClipDamaged, Spool, SpoolBusy, SpoolFull, SpoolUnusable
 
 
 def clip(number: int, data: bytes = b"clip", boot_id: str = "", captured_ns: int = 0) -> ClipRecord:
@@ -94,7 +95,7 @@ def test_a_clip_of_the_wrong_length_is_set_aside_at_the_start(spool: Spool):
     (spool.folder / f"{record.clip_id}.h264").write_bytes(b"cli")
     waiting, _ = reopened(spool)
     assert waiting == []
-    assert (spool.folder / "refused" / f"{record.clip_id}.h264").read_bytes() == b"cli"
+    assert (spool.folder / "damaged" / f"{record.clip_id}.h264").read_bytes() == b"cli"
 
 
 @pytest.mark.parametrize("side", [b"", b"{}", b"\x00\x00", b'{"key": 1}', None], ids=repr)
@@ -213,3 +214,43 @@ class TestClockSetAfterCapture:
     def test_times_stay_after_a_reboot_because_the_monotonic_clock_began_anew(self):
         record = self.record()
         assert record.metadata_now(self.clock(1_800_000_000, "other")) == record.metadata
+
+
+def test_a_side_file_can_not_name_another_file(spool: Spool):
+    record = clip(1)
+    spool.write(record, b"clip")
+    side = spool.folder / f"{record.clip_id}.json"
+    side.write_text(side.read_text().replace(record.clip_id, "../../victim"))
+    ((found,), _) = reopened(spool)
+    assert found.clip_id == record.clip_id
+    assert spool.read(found) == b"clip"
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{", '{"key":7}', "[" * 100_000, "\x00"])
+def test_a_side_file_that_is_no_record_costs_only_the_times(spool: Spool, text: str):
+    record = clip(1)
+    spool.write(record, b"clip")
+    (spool.folder / f"{record.clip_id}.json").write_text(text)
+    ((found,), _) = reopened(spool)
+    assert (found.clip_id, found.metadata.capture_end_ms) == (record.clip_id, 0)
+
+
+def test_a_record_of_a_device_that_runs_for_a_year_is_read_again():
+    year_ns = 366 * 86_400 * 10**9
+    record = ClipRecord.of(clip(1).key, clip(1).metadata, b"x", "boot", year_ns)
+    assert ClipRecord.from_json(record.to_json()) == record
+
+
+def test_clips_are_nobody_else_s_to_read_whatever_the_umask(tmp_path: Path):
+    previous = os.umask(0)
+    try:
+        (tmp_path / "spool" / "pi-01").mkdir(parents=True, mode=0o755)  # of an earlier version
+        spool = Spool(tmp_path / "spool", "pi-01", 10**9)
+        spool.open()
+        spool.write(clip(1), b"clip")
+        spool.close()
+    finally:
+        os.umask(previous)
+    for path in (tmp_path / "spool" / "pi-01").rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    assert (tmp_path / "spool" / "pi-01").stat().st_mode & 0o777 == 0o700

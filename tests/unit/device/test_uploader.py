@@ -9,9 +9,9 @@ from botocore import exceptions as boto
 
 from cloud.switch import Switch, read_switch
 from contract.clips import ClipKey, ClipMetadata
+from device.clip_record import ClipRecord
 from device.clock import Clock
 from device.problems import Kind, Problem, problem_of
-from device.spool import ClipRecord
 from device.uploader import S3Uploader
 from tests.fakes.cloud import Failure, FakeCloud
 

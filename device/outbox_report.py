@@ -1,0 +1,75 @@
+"""What the outbox reports, in words and as events; and what a run came to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from device.console import Console
+from device.outbox import Counts
+
+
+class OutboxReport:
+    """Tells a console what the outbox reports. Called from any thread."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __call__(self, event: str, fields: dict[str, Any]) -> None:
+        self._console.event(event, **fields)
+        if line := _line(event, fields):
+            self._console.say(line)
+
+    def summary(self, counts: Counts, spool: Path) -> int:
+        """Say what a run came to; return the exit status: 1 when clips were not delivered."""
+        self._console.say(*_summary(counts, spool))
+        self._console.event("summary", **asdict(counts))
+        return 0 if counts.dropped + counts.refused + counts.waiting == 0 else 1
+
+
+def progress(counts: Counts) -> str:
+    line = f"{counts.recorded} recorded, {counts.uploaded} uploaded, {counts.waiting} waiting"
+    if counts.dropped:
+        line += f", {counts.dropped} dropped"
+    return line
+
+
+def _line(event: str, fields: dict[str, Any]) -> str | None:
+    clip_id, reason = fields.get("clip_id"), fields.get("reason")
+    if event == "link":
+        if fields["state"] == "open":
+            return "The cloud answers again; sending what waits."
+        return f"Not sending: {fields['message']}. Clips wait in the spool."
+    if event == "spool":
+        problem = fields["problem"]
+        return f"Spool: {problem}." if problem else "Spool: writing again."
+    lines = {
+        "recovered": f"{fields.get('clips')} clips of an earlier run wait in the spool.",
+        "retrying": f"Trying {fields.get('clips')} clips again that S3 had refused.",
+        "dropped": f"Dropped clip {clip_id}: {reason}.",
+        "refused": f"Set aside clip {clip_id}: {reason}. The next start tries it again.",
+        "resent": f"No result for clip {clip_id} yet; sending it again.",
+        "unanswered": f"No result for clip {clip_id}, though sent several times; it is kept "
+        "and sent again at the next start.",
+    }
+    return lines.get(event)
+
+
+def _summary(counts: Counts, spool: Path) -> list[str]:
+    lines = [
+        f"Recorded {counts.recorded} clips"
+        + (f" (and took over {counts.recovered})" if counts.recovered else "")
+        + f", uploaded {counts.uploaded}, waiting {counts.waiting}, dropped {counts.dropped}."
+    ]
+    if counts.waiting:
+        lines.append(f"What waits lies in {spool} and goes out at the next start.")
+    if counts.awaiting_answer:
+        lines.append(
+            f"{counts.awaiting_answer} uploaded clips have no result shown yet; they are kept."
+        )
+    if counts.refused:
+        lines.append(
+            f"{counts.refused} clips could not be sent; they lie in refused/ (or damaged/) there."
+        )
+    return lines
