@@ -94,6 +94,7 @@ def settings(options: argparse.Namespace) -> str:
     lines = [
         f"FACELAB_DEVICE_ID={options.device}",
         f"FACELAB_SOURCE={options.source}",
+        f"FACELAB_CAMERA_OPTIONS={options.camera_options}",
         f"FACELAB_BACKEND={options.backend}",
         "FACELAB_SPOOL=/var/lib/facelab",
     ]
@@ -222,6 +223,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="install.py", description=__doc__)
     parser.add_argument("--device", metavar="ID", help="this Pi's device id, e.g. pi-01")
     parser.add_argument("--source", default="picamera", help="default: %(default)s")
+    parser.add_argument(
+        "--camera-options", default="", metavar="TEXT", help='more for the camera: "--rotation 180"'
+    )
     parser.add_argument(
         "--backend", choices=("embedded", "docker", "aws"), default="aws", help="default: aws"
     )

@@ -18,6 +18,7 @@ Upload = Callable[[ClipRecord, bytes], None]
 
 # Below this age a clip overtakes the backlog: people look at what happens now.
 FRESH_NS = 2_000_000_000
+FRESH_TRIES = 3
 REFUSALS_BEFORE_SETTING_ASIDE = 3
 
 
@@ -47,26 +48,33 @@ class Sender:
 
     def run(self) -> None:
         """Send what comes, until the outbox is stopping."""
-        changed = self._underway.changed
         while True:
-            with changed:
-                while (entry := self._next()) is None and not self._underway.stopping:
-                    changed.wait(self._link.wait_s() or None)
-                if entry is None or self._underway.stopping:
+            with self._underway.changed:
+                entry = self._wait_for_one()
+                if entry is None:
                     return
                 entry.being_sent = True
                 probe = self._link.try_it()
                 data = entry.data
             self._send(entry, data, probe)
 
+    def _wait_for_one(self) -> Entry | None:
+        """The next clip to send; None when the outbox is stopping."""
+        while not self._underway.stopping:
+            wait_s = self._link.wait_s()
+            if wait_s == 0:
+                if (entry := self._next()) is not None:
+                    return entry
+                wait_s = None
+            self._underway.changed.wait(wait_s)
+        return None
+
     def _next(self) -> Entry | None:
         """The oldest of the fresh clips, else the one least often tried, the oldest first."""
-        if self._link.wait_s() != 0:
-            return None
         free = [entry for entry in self._underway.unsent.values() if not entry.being_sent]
         fresh_since_ns = self._monotonic_ns() - FRESH_NS
         for entry in free:
-            if entry.accepted_ns > fresh_since_ns and not entry.refusals:
+            if entry.accepted_ns > fresh_since_ns and entry.tries < FRESH_TRIES:
                 return entry
         return min(free, key=lambda entry: entry.tries, default=None)
 

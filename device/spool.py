@@ -21,7 +21,7 @@ from threading import Lock
 from contract.clips import SUFFIX, ClipKey, ClipMetadata, ContractError
 from device.clip_record import ClipRecord, digest_of
 from device.errors import DeviceError
-from device.private_files import make_private_folder, open_private, write_all
+from device.private_files import make_private_folder, open_private, sync_folder, write_all
 
 SIDE_SUFFIX = ".json"
 PART_SUFFIX = ".part"
@@ -138,7 +138,7 @@ class Spool:
                 raise SpoolFull(f"no room for a clip of {record.size_bytes} bytes")
             _write_whole(side, record.to_json().encode())
             _write_whole(clip, data)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError as error:
             with suppress(OSError):
                 for path in (clip, side):
@@ -337,11 +337,3 @@ def _write_whole(path: Path, data: bytes) -> None:
     finally:
         os.close(file)
     part.rename(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

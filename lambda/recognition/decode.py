@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import av
 import numpy as np
 
+from contract.signatures import foreign_format
 from recognition.errors import ClipTooLarge, EmptyClip, FrameTooLarge, NotH264, Undecodable
 from recognition.parts import Group, ParameterSets, Parts, take_apart
 from recognition.settings import Settings
-from recognition.signatures import foreign_format
 
 # libav prints concealment notices to stderr, which would be the function's log.
 av.logging.set_level(av.logging.PANIC)
