@@ -146,6 +146,11 @@ def read_switch(
     )
 
 
+def environment() -> dict[str, str]:
+    """The process's variables over the lines of `.env`: what a setting is read from."""
+    return {**_dotenv(), **os.environ}
+
+
 def _dotenv() -> dict[str, str]:
     from dotenv import dotenv_values
 

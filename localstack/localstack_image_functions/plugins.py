@@ -35,11 +35,14 @@ def prepare_emulator() -> None:
         return
     from localstack_image_functions import upstream
     from localstack_image_functions.executor import make_backend
+    from localstack_image_functions.gateway.guard import guard_gateway
     from localstack_image_functions.settings import read_settings
 
     upstream.wake_hypercorn_on_shutdown()
     upstream.keep_files_in_own_folder()
-    make_backend(read_settings()).sweep()
+    settings = read_settings()
+    guard_gateway(settings.hosts)
+    make_backend(settings).sweep()
 
 
 # Before LocalStack stops its services.

@@ -20,7 +20,11 @@ class Settings:
     (IMAGE_FUNCTIONS_LAB) tells several emulators on one machine apart when leftovers are
     swept. For processes, `store` (IMAGE_FUNCTIONS_STORE) is the bundle store,
     `temporary_root` (IMAGE_FUNCTIONS_TMP) holds the functions' /tmp, and `isolate`
-    (IMAGE_FUNCTIONS_ISOLATION, `auto` or `off`) sets them apart where the system can.
+    (IMAGE_FUNCTIONS_ISOLATION, `auto` or `off`) sets them apart where the system can. `hosts`
+    (IMAGE_FUNCTIONS_HOSTS, separated by commas) are further names of the gateway.
+    `registry_host` (IMAGE_FUNCTIONS_REGISTRY) is where the container engine reaches the registry
+    behind ECR, `registry_url` (IMAGE_FUNCTIONS_REGISTRY_URL) where this process does, and
+    `network` (LAMBDA_DOCKER_NETWORK) what function containers join.
     """
 
     sandbox: str
@@ -28,6 +32,10 @@ class Settings:
     store: Path | None
     temporary_root: Path | None
     isolate: bool = True
+    hosts: tuple[str, ...] = ()
+    registry_host: str | None = None
+    registry_url: str | None = None
+    network: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -55,6 +63,14 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         store=_folder(environment, "IMAGE_FUNCTIONS_STORE"),
         temporary_root=_folder(environment, "IMAGE_FUNCTIONS_TMP"),
         isolate=isolation == "auto",
+        registry_host=environment.get("IMAGE_FUNCTIONS_REGISTRY") or None,
+        registry_url=environment.get("IMAGE_FUNCTIONS_REGISTRY_URL") or None,
+        network=environment.get("LAMBDA_DOCKER_NETWORK") or None,
+        hosts=tuple(
+            name.strip().lower()
+            for name in environment.get("IMAGE_FUNCTIONS_HOSTS", "").split(",")
+            if name.strip()
+        ),
     )
 
 

@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
-from cloud.switch import Switch
+from cloud.switch import Switch, environment
 from scripts.console import Progress
 from scripts.docker import base_image
-from scripts.docker.engine import engine_answers
+from scripts.docker.engine import (
+    engine_answers,
+    engine_host,
+    is_elsewhere,
+    socket_for_containers,
+)
 from scripts.errors import LabError
+from scripts.lab.limits import concurrency
+from scripts.lab.readiness import hook_states, why_the_hook_failed
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.provision.container_image import build_environment
 
-READY_SECONDS = 300
+QUIET_SECONDS = 300
 LAB_LABEL = "localstack-image-functions.lab"
 
 
 class DockerFailed(LabError):
     """The engine or Compose did not do what the lab needs."""
+
+
+class Heard:
+    """What LocalStack's container said, and since when nothing that means progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._last = time.monotonic()
+        self.said: list[str] = []
+
+    def line(self, line: str) -> None:
+        """Take a line of its log: the hook's are shown, answered calls count as progress."""
+        hook = line.startswith("facelab: ")
+        if hook:
+            self.said.append(line)
+            self._progress(line.partition("] ")[2] or line)
+        if hook or "localstack.request.aws" in line:
+            self._last = time.monotonic()
+
+    def silent_s(self) -> float:
+        return time.monotonic() - self._last
 
 
 class DockerBackend:
@@ -58,6 +84,11 @@ class DockerBackend:
                 "no Docker engine with Compose answers",
                 "start Docker, or `python3 scripts/docker/install_engine.py` on Debian as "
                 "root, or FACELAB_BACKEND=embedded, which needs none",
+            )
+        if is_elsewhere(host := engine_host()):
+            raise DockerFailed(
+                f"the Docker engine ({host}) is on another machine and can't mount this checkout",
+                "`docker context use` one of this machine, or FACELAB_BACKEND=embedded",
             )
         if base_image.origin() is base_image.Origin.ABSENT:
             self._progress(f"getting {base_image.IMAGE}")
@@ -103,24 +134,38 @@ class DockerBackend:
         return self._compose("logs", "--no-log-prefix", "--tail", str(lines), "localstack")
 
     def _wait_until_ready(self) -> None:
-        """Show what the init hook says until LocalStack is healthy."""
-        followed = self._follow_provisioning()
+        """Wait as long as the init hook gets on: a busy machine takes its time.
+
+        The container's health counts failed checks, which on such a machine come to its limit
+        while the hook still deploys; so only `healthy` is believed.
+        """
+        heard = Heard(self._progress)
+        followed = self._follow_provisioning(heard)
         try:
-            deadline = time.monotonic() + READY_SECONDS
             while (health := self._health()) != "healthy":
-                if health in ("unhealthy", "exited", "dead", "none"):
+                if health in ("exited", "dead", "none"):
                     raise DockerFailed(
                         f"LocalStack's container is {health}:\n{self.emulator_log(15)}",
                         "`make logs ARGS=--emulator` shows more",
                     )
-                if time.monotonic() > deadline:
-                    raise DockerFailed(f"LocalStack was not ready after {READY_SECONDS} s")
+                states = hook_states(self._switch.port)
+                if "ERROR" in states:
+                    why = why_the_hook_failed("\n".join(heard.said), self.emulator_log(200))
+                    raise DockerFailed(
+                        f"provisioning failed:\n{why}", "`make logs ARGS=--emulator` shows more"
+                    )
+                if heard.silent_s() > QUIET_SECONDS:
+                    doing = f"its init hook is {', '.join(states) or 'not begun'}"
+                    raise DockerFailed(
+                        f"LocalStack made no progress for {QUIET_SECONDS} s ({doing})",
+                        "`make logs ARGS=--emulator` shows what it did last",
+                    )
                 time.sleep(0.3)  # between polls of a condition, with a deadline
         finally:
             followed.terminate()
             followed.wait()
 
-    def _follow_provisioning(self) -> subprocess.Popen[str]:
+    def _follow_provisioning(self, heard: Heard) -> subprocess.Popen[str]:
         follow = subprocess.Popen(
             ["docker", "logs", "--follow", self._container() or ""],
             stdout=subprocess.PIPE,
@@ -130,8 +175,7 @@ class DockerBackend:
 
         def show() -> None:
             for line in follow.stdout or ():
-                if line.startswith("facelab: "):
-                    self._progress(line.partition("] ")[2].rstrip() or line.rstrip())
+                heard.line(line.rstrip())
 
         threading.Thread(target=show, daemon=True).start()
         return follow
@@ -186,26 +230,24 @@ class DockerBackend:
 
     def _command(self) -> list[str]:
         files = ["compose.yaml"]
-        if os.environ.get("LOCALSTACK_IMAGE"):
+        if environment().get("LOCALSTACK_IMAGE"):
             files.append("compose.licensed.yaml")
         return ["docker", "compose", *(word for file in files for word in ("--file", file))]
 
     def _environment(self) -> dict[str, str]:
         switch = self._switch
-        environment = build_environment() | {
+        settings = build_environment() | {
             "FACELAB_PREFIX": self.lab,
             "FACELAB_PORT": str(switch.port),
             "FACELAB_DEVICE_ID": switch.device_id,
             "FACELAB_FORGOTTEN": str(self._state.tombstones.parent),
             "AWS_REGION": switch.region or "",
-            "FACELAB_CONCURRENCY": os.environ.get("FACELAB_CONCURRENCY")
-            or str(max(2, os.cpu_count() or 2)),
+            "FACELAB_CONCURRENCY": str(concurrency()),
             "COMPOSE_PROGRESS": "quiet",
         }
-        host = os.environ.get("DOCKER_HOST", "")
-        if host.startswith("unix://") and "FACELAB_DOCKER_SOCKET" not in os.environ:
-            environment["FACELAB_DOCKER_SOCKET"] = str(Path(host.removeprefix("unix://")))
-        return environment
+        if "FACELAB_DOCKER_SOCKET" not in settings:
+            settings["FACELAB_DOCKER_SOCKET"] = socket_for_containers(engine_host())
+        return settings
 
     def _compose(self, *arguments: str) -> str:
         done = subprocess.run(

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +16,17 @@ import psutil
 from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.errors import LabError
+from scripts.lab.limits import concurrency
+from scripts.lab.readiness import hook_states, text_of, why_the_hook_failed
 from scripts.lab.state import EmulatorProcess, LabState
 from scripts.paths import BUILD, ROOT, import_roots
 from scripts.setup import EMULATOR, LAB
 
-READY_SECONDS = 120
+QUIET_SECONDS = 120
 STOP_SECONDS = 15
 CACHE = BUILD / "emulator-cache"
 INDEX = "service-catalog-*.dill"
-HOOK = ROOT / "localstack" / "ready.d" / "provision.sh"
-UNPROXIED = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+HOOK = ROOT / "localstack" / "ready.d" / "provision.py"
 # What of the host's environment the emulator may see: enough to find programs and to write
 # text, and nothing that could carry a credential.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
@@ -54,7 +52,7 @@ class EmbeddedBackend:
 
     def is_up(self) -> bool:
         """Whether the emulator runs and has been provisioned."""
-        return self._live() is not None and self._init_scripts() == ["SUCCESSFUL"]
+        return self._live() is not None and hook_states(self._switch.port) == ["SUCCESSFUL"]
 
     def start(self) -> None:
         """Start LocalStack and wait until its init hook has provisioned the lab.
@@ -207,7 +205,7 @@ class EmbeddedBackend:
             # AWS repeats a failed event after one minute, then two; nobody wants to wait.
             "LAMBDA_RETRY_BASE_DELAY": "2",
             # Each concurrent invocation is a process of its own; further events wait their turn.
-            "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": str(max(2, os.cpu_count() or 2)),
+            "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": str(concurrency()),
             "LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY": "0",
             # For the init hook.
             "FACELAB_PYTHON": str(LAB.python),
@@ -222,45 +220,38 @@ class EmbeddedBackend:
         }
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
+        """Wait as long as there is progress: a busy machine takes its time."""
+        deadline = time.monotonic() + QUIET_SECONDS
         shown = 0
         while time.monotonic() < deadline:
-            shown = self._show_provisioning(shown)
-            states = self._init_scripts()
+            before, shown = shown, self._show_provisioning(shown)
+            if shown > before:
+                deadline = time.monotonic() + QUIET_SECONDS
+            states = hook_states(self._switch.port)
             if states == ["SUCCESSFUL"]:
                 self._show_provisioning(shown)
                 return
+            log, said = self._state.emulator_log, self._state.provision_log
             if states == ["ERROR"]:
                 self._show_provisioning(shown)
+                why = why_the_hook_failed(text_of(said), text_of(log))
                 raise EmulatorFailed(
-                    "provisioning failed",
-                    f"the reason stands above and in {self._state.provision_log}",
+                    f"provisioning failed:\n{why}", f"more of it: {said} and {log}"
                 )
             if not self._live():
-                tail = "\n".join(self._state.emulator_log.read_text().splitlines()[-15:])
-                raise EmulatorFailed(
-                    f"LocalStack ended:\n{tail}", f"the whole log: {self._state.emulator_log}"
-                )
+                tail = "\n".join(text_of(log).splitlines()[-15:])
+                raise EmulatorFailed(f"LocalStack ended:\n{tail}", f"the whole log: {log}")
             time.sleep(0.1)  # between polls of a condition, with a deadline
         raise EmulatorFailed(
-            f"LocalStack was not ready after {READY_SECONDS} s",
+            f"LocalStack made no progress for {QUIET_SECONDS} s",
             f"see {self._state.emulator_log} and {self._state.provision_log}",
         )
 
     def _show_provisioning(self, shown: int) -> int:
-        lines = self._state.provision_log.read_text().splitlines()
+        lines = text_of(self._state.provision_log).splitlines()
         for line in lines[shown:]:
             self._progress(line.partition("] ")[2] or line)
         return len(lines)
-
-    def _init_scripts(self) -> list[str]:
-        """States of the scripts in ready.d, [] until LocalStack answers."""
-        url = f"http://127.0.0.1:{self._switch.port}/_localstack/init/ready"
-        try:
-            with UNPROXIED.open(url, timeout=2) as answer:
-                return [script["state"] for script in json.load(answer)["scripts"]]
-        except (OSError, ValueError, KeyError, urllib.error.URLError):
-            return []
 
     def _sweep_function_processes(self) -> None:
         if EMULATOR.python.exists():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from cloud.switch import environment
 from scripts.paths import BUILD
 
 
@@ -37,7 +37,8 @@ class LabState:
     """Files of one lab below one folder (`FACELAB_STATE`, by default `build/lab`)."""
 
     def __init__(self, folder: Path | None = None):
-        self.folder = (folder or Path(os.environ.get("FACELAB_STATE") or BUILD / "lab")).resolve()
+        setting = environment().get("FACELAB_STATE") or BUILD / "lab"
+        self.folder = (folder or Path(setting)).resolve()
 
     @property
     def lab_id(self) -> str:

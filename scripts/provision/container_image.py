@@ -8,9 +8,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from cloud.switch import Switch
+from cloud.switch import Switch, environment
 from scripts.console import Progress
 from scripts.docker import base_image
+from scripts.docker.engine import engine_client
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from scripts.provision.function_image import PublishedImage, ensure_repository, lambda_architecture
@@ -31,10 +32,11 @@ class PushFailed(LabError):
     """The function's image did not reach the registry."""
 
 
-def ca_file(environment: Mapping[str, str] = os.environ) -> Path:
+def ca_file(settings: Mapping[str, str] | None = None) -> Path:
     """The CA bundle that builds may use; an empty file where none is named."""
+    settings = environment() if settings is None else settings
     for name in CA_VARIABLES:
-        path = Path(environment.get(name) or "/nowhere")
+        path = Path(settings.get(name) or "/nowhere")
         if path.is_file():
             return path
     return NO_CA
@@ -43,7 +45,7 @@ def ca_file(environment: Mapping[str, str] = os.environ) -> Path:
 def build_environment() -> dict[str, str]:
     """The environment of `docker build` and `docker compose`."""
     return {
-        **os.environ,
+        **environment(),
         "FACELAB_CA_FILE": str(ca_file()),
         # Lambda takes single images; an attestation would make an index of them.
         "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
@@ -108,7 +110,6 @@ def publish_image(switch: Switch, progress: Progress) -> PublishedImage:
     ------
     BuildFailed, PushFailed
     """
-    import docker
     from docker.errors import DockerException, ImageNotFound
 
     local = os.environ.get("FACELAB_PREBUILT_IMAGE")
@@ -118,7 +119,7 @@ def publish_image(switch: Switch, progress: Progress) -> PublishedImage:
     uri = ensure_repository(switch)
     login = registry_login(switch)
     try:
-        engine = docker.from_env(timeout=600)
+        engine = engine_client(timeout_s=600)
         image = engine.images.get(local)
         image.tag(uri, TAG)
         digest = ""

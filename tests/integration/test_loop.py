@@ -299,7 +299,7 @@ def test_function_sees_nothing_of_the_host(lab, cloud, single_person_clip):
     ]
     assert functions
     # The last one is the function's own, from the stack template.
-    set_by_aws_too = {"HOME", "LANG", "PATH", "TMPDIR", "FACELAB_PREFIX"}
+    set_by_aws_too = {"HOME", "LANG", "NO_PROXY", "PATH", "TMPDIR", "FACELAB_PREFIX"}
     for environment in functions:
         assert "HOST_SECRET" not in environment
         assert not set(environment) & set(emulator.environ()) - set_by_aws_too

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 
 from docker.errors import APIError, DockerException
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
@@ -35,7 +34,7 @@ class ContainerBackend:
             )
         self._registry: Registry = registry
         self._lab = settings.lab
-        self._network = os.environ.get("LAMBDA_DOCKER_NETWORK") or None
+        self._network = settings.network
 
     @property
     def endpoint_host(self) -> str:

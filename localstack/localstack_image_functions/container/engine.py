@@ -1,6 +1,6 @@
 """The container engine as this plugin uses it: who we are to it, and what we left behind.
 
-Talks to the engine through the socket that `DOCKER_HOST` names. Functions never get it.
+Talks to the engine that `DOCKER_HOST` or the CLI's context names. Functions never get it.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import subprocess
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_network
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, NotFound
 
 LOG = logging.getLogger(__name__)
 
@@ -34,7 +35,26 @@ class Position:
 @cache
 def engine() -> docker.DockerClient:
     """The one client of this process, made on first use; it negotiates the API version."""
-    return docker.from_env(max_pool_size=64, timeout=120)
+    options: dict[str, Any] = {"max_pool_size": 64, "timeout": 120}
+    host = None if os.environ.get("DOCKER_HOST") else _host_of_context()
+    if host and host.startswith("unix://"):
+        return docker.DockerClient(base_url=host, **options)
+    return docker.from_env(**options)
+
+
+def _host_of_context() -> str | None:
+    """Where the engine of the CLI's context is; None inside a container, without a CLI."""
+    try:
+        done = subprocess.run(
+            ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
 
 
 @cache
@@ -60,14 +80,6 @@ def _host_position(network: str) -> Position:
     return Position(gateway, network)
 
 
-def engine_answers() -> bool:
-    """Whether there is an engine to talk to."""
-    try:
-        return bool(engine().ping())
-    except (DockerException, OSError):
-        return False
-
-
 def sweep(lab: str) -> list[str]:
     """Remove the function containers that an earlier emulator of `lab` left; their names."""
     removed = []
@@ -82,8 +94,3 @@ def sweep(lab: str) -> list[str]:
         except APIError as error:
             LOG.warning("could not remove %s: %s", container.name, error)
     return removed
-
-
-def default_lab() -> str:
-    """The label of this emulator's containers (`IMAGE_FUNCTIONS_LAB`)."""
-    return os.environ.get("IMAGE_FUNCTIONS_LAB") or "localstack"

@@ -17,6 +17,7 @@ from typing import Any
 import requests
 
 from localstack_image_functions.errors import ImageFunctionsError, ImageNotFound, UnsupportedImage
+from localstack_image_functions.settings import read_settings
 
 SINGLE_IMAGES = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -207,8 +208,8 @@ def registry_from_environment(environment: Mapping[str, str] = os.environ) -> Re
     `IMAGE_FUNCTIONS_REGISTRY` is where the container engine reaches it (`localhost:4510`),
     `IMAGE_FUNCTIONS_REGISTRY_URL` where this process does, when that differs.
     """
-    public_host = environment.get("IMAGE_FUNCTIONS_REGISTRY")
-    if not public_host:
+    settings = read_settings(environment)
+    if settings.registry_host is None:
         return None
-    url = environment.get("IMAGE_FUNCTIONS_REGISTRY_URL") or f"http://{public_host}"
-    return Registry(url, public_host)
+    url = settings.registry_url or f"http://{settings.registry_host}"
+    return Registry(url, settings.registry_host)

@@ -1,0 +1,1 @@
+"""Who may ask the emulator's gateway for what."""

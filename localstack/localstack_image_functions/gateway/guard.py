@@ -1,0 +1,107 @@
+"""Puts the rules before everything else that LocalStack's gateway does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+from localstack import config
+from localstack_image_functions.gateway.rules import (
+    LOOPBACK_NAMES,
+    Allowed,
+    Asked,
+    Refusal,
+    is_function_url,
+    refusal,
+)
+
+if TYPE_CHECKING:
+    from rolo import Response
+
+LOG = logging.getLogger(__name__)
+FORBIDDEN = 403
+
+
+def guard_gateway(own_names: tuple[str, ...]) -> None:
+    """Refuse what web pages may send, before any handler sees it.
+
+    `own_names` are further names by which clients may ask for the gateway. Requests of
+    LocalStack to itself in memory do not come this way.
+    """
+    from localstack.aws.gateway import Gateway
+    from localstack.aws.handlers import cors
+
+    allowed = allowed_by(own_names)
+    original: Callable[..., None] = Gateway.process
+
+    def process(self: Gateway, request: Any, response: Response) -> None:
+        why = refusal(asked_by(request), allowed)
+        if why is None:
+            original(self, request, response)
+        else:
+            LOG.warning("refused %s %.200r: %s", request.method, request.path, why.message)
+            refuse(request, response, why)
+
+    Gateway.process = process  # type: ignore[method-assign]
+    enforced = cors.should_enforce_self_managed_service
+    cors.should_enforce_self_managed_service = lambda context: (
+        not is_function_url(asked_by(context.request), allowed) and enforced(context)
+    )
+
+
+def allowed_by(own_names: tuple[str, ...]) -> Allowed:
+    machine = socket.gethostname().lower()
+    names = {
+        *LOOPBACK_NAMES,
+        *own_names,
+        config.LOCALSTACK_HOST.host.lower(),
+        machine,
+        f"{machine.partition('.')[0]}.local",
+        "localstack",  # of a Compose project
+        "host.docker.internal",
+    }
+    origins = config.EXTRA_CORS_ALLOWED_ORIGINS or ""
+    return Allowed(
+        names=frozenset(names),
+        origins=frozenset(origin.strip() for origin in origins.split(",")) - {""},
+        has_function_url=has_function_url,
+    )
+
+
+def has_function_url(url_id: str) -> bool:
+    """Whether a function of any account and region has a URL with this id."""
+    from localstack.services.lambda_.invocation.models import lambda_stores
+
+    return any(
+        url.url_id.lower() == url_id
+        for regions in list(lambda_stores.values())
+        for store in list(regions.values())
+        for function in list(store.functions.values())
+        for url in list(function.function_url_configs.values())
+    )
+
+
+def asked_by(request: Any) -> Asked:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    query = request.environ.get("QUERY_STRING") or ""
+    return Asked(request.method, request.path, query, headers)
+
+
+def refuse(request: Any, response: Response, why: Refusal) -> None:
+    """Say it in the form that the client's protocol reads."""
+    response.status_code = FORBIDDEN
+    response.headers["x-amzn-errortype"] = why.code
+    kind = request.headers.get("content-type", "")
+    if "json" in kind or "x-amz-target" in request.headers:
+        response.mimetype = "application/json"
+        response.data = json.dumps({"__type": why.code, "message": why.message})
+    else:
+        response.mimetype = "application/xml"
+        response.data = (
+            f"<ErrorResponse><Error><Code>{why.code}</Code>"
+            f"<Message>{escape(why.message)}</Message></Error></ErrorResponse>"
+        )

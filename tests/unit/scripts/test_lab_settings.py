@@ -1,0 +1,59 @@
+"""Settings of `.env` count as those of the shell do."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloud.switch import InvalidSetting, read_switch
+from scripts.lab.docker import DockerBackend, Heard
+from scripts.lab.limits import concurrency
+from scripts.lab.state import LabState
+from scripts.provision.container_image import ca_file
+
+
+@pytest.fixture
+def dotenv(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("FACELAB_CONCURRENCY", "FACELAB_DOCKER_SOCKET", "FACELAB_STATE"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "ca.pem").write_text("ca")
+    (tmp_path / ".env").write_text(
+        "FACELAB_CONCURRENCY=7\nFACELAB_DOCKER_SOCKET=/own.sock\nFACELAB_STATE=here\n"
+        f"FACELAB_CA_FILE={tmp_path}/ca.pem\n"
+    )
+    return tmp_path
+
+
+def test_settings_of_the_file_are_not_overridden(dotenv):
+    backend = DockerBackend(read_switch({}), LabState(), lambda text: None)
+    passed = backend._environment()
+    assert (passed["FACELAB_CONCURRENCY"], passed["FACELAB_DOCKER_SOCKET"]) == ("7", "/own.sock")
+    assert LabState().folder == dotenv / "here"
+    assert ca_file() == dotenv / "ca.pem"
+
+
+def test_shell_wins_over_the_file(dotenv, monkeypatch):
+    monkeypatch.setenv("FACELAB_CONCURRENCY", "3")
+    assert concurrency() == 3
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1001", "²"])
+def test_concurrency_that_is_no_number_is_refused(monkeypatch, value):
+    monkeypatch.setenv("FACELAB_CONCURRENCY", value)
+    with pytest.raises(InvalidSetting, match="FACELAB_CONCURRENCY"):
+        concurrency()
+
+
+def test_polls_are_no_progress_and_calls_are(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    shown: list[str] = []
+    heard = Heard(shown.append)
+    now[0] = 100.0
+    heard.line("… localstack.request.http : GET /_localstack/init/ready => 200")
+    assert heard.silent_s() == 100.0
+    heard.line("… localstack.request.aws : AWS s3.CreateBucket => 200")
+    assert heard.silent_s() == 0.0
+    now[0] = 150.0
+    heard.line("facelab: [  1.2 s] creating stack facelab")
+    assert (heard.silent_s(), shown) == (0.0, ["creating stack facelab"])
