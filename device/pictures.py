@@ -15,7 +15,7 @@ import argparse
 from datetime import datetime
 from threading import Event
 
-from contract.people import InvalidName, clean_name
+from contract.people import InvalidName, InvalidPersonId, check_person_id, clean_name
 from device.console import Console, fail
 from device.errors import DeviceError
 from device.portraits.choosing import (
@@ -50,7 +50,7 @@ def _collect(options: argparse.Namespace, console: Console) -> int:
     stop = stop_on_signals()
     find = None if options.no_face_check else _face_finder(console)
     rules = Rules(options.min_face, options.min_sharpness)
-    session = Session(options.data, options.name, options.session)
+    session = Session(options.data, options.person_id or options.name, options.session)
     if options.from_clip is not None:
         options.source, options.speed = str(options.from_clip), NO_PACE
     saved = refused = 0
@@ -77,6 +77,7 @@ def _collect(options: argparse.Namespace, console: Console) -> int:
     if saved:
         console.say(
             f'Enrol:  make enroll PERSON="{options.name}" MAJOR=… YEAR=… PHOTOS={session.originals}'
+            + (f" ARGS='--person-id {options.person_id}'" if options.person_id else "")
         )
     console.event("summary", saved=saved, refused=refused, folder=str(session.folder))
     return 0 if saved >= options.count else 1
@@ -105,6 +106,13 @@ def _name(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _person_id(text: str) -> str:
+    try:
+        return check_person_id(text)
+    except InvalidPersonId as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _session(text: str) -> str:
     if not text or "/" in text or text.startswith("."):
         raise argparse.ArgumentTypeError("a session is a folder's plain name")
@@ -114,6 +122,12 @@ def _session(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pictures", description=__doc__)
     parser.add_argument("--name", required=True, type=_name, help='the person: "Ada Lovelace"')
+    parser.add_argument(
+        "--person-id",
+        type=_person_id,
+        metavar="ID",
+        help="of two people of one name, who: their id, as `make roster` lists it",
+    )
     parser.add_argument("--count", type=at_least_one, default=20, metavar="N", help="default: 20")
     parser.add_argument(
         "--from-clip", type=Path, metavar="FILE", help="take them from a recorded .h264 file"

@@ -86,7 +86,7 @@ def _distances(embeddings: np.ndarray, gallery: Gallery) -> dict[str, float]:
 
 
 def forget(options: argparse.Namespace, store: PeopleStore, progress: Progress) -> dict[str, Any]:
-    searched = (OUT, LabState().folder)
+    searched = (OUT, *sorted(LabState().folder.glob("*.log")))
     forgetting = Forgetting(store, LocalCopies(options.pictures, options.exports, searched))
     plan = forgetting.plan(options.person, options.person_id)
     person = plan.person

@@ -144,6 +144,7 @@ class Forgetting:
 
 OUT_OF_REACH = (
     "devices: files that messages.py --log wrote, clips in their spools, results on a screen",
-    "copies and exports that were moved elsewhere, backups, Git histories",
+    "snapshots, and copies and exports that were moved elsewhere: restoring them honors this",
+    "backups, Git histories, other people's downloads",
     "the function's log has no names; the keys of the clips leave it after a week",
 )

@@ -29,7 +29,7 @@ class LocalCopies:
     """Folders on this machine that may hold something of a person.
 
     `pictures` has a folder for each person, `exports` one for each kept lab; `searched` are
-    looked through for files that mention somebody, and stay as they are.
+    files, or folders of files, to look through for what mentions somebody, and stay as they are.
     """
 
     pictures: Path
@@ -167,6 +167,8 @@ def _spellings(person: Person) -> list[bytes]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    if folder.is_file():
+        yield folder
     for place, _, names in os.walk(folder):
         for name in sorted(names):
             path = Path(place, name)

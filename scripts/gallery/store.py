@@ -136,6 +136,23 @@ class PeopleStore:
             results=self._queued.redact(person_id),
         )
 
+    def returned(self) -> set[str]:
+        """People who were forgotten and are here again, with an older state of the lab."""
+        book = self.tombstones.read()
+        if not book:
+            return set()
+        named = {one.person_id for one in self._people.all()} | set(self.gallery().people)
+        for version in self._versions(MODELS_PREFIX):
+            named |= set(_named_in(version, self._data(version)))
+        return {person_id for person_id in named if book.covers(person_id)}
+
+    def _data(self, version: Version) -> bytes:
+        answer = self._s3.get_object(
+            Bucket=self._switch.bucket, Key=version.key, VersionId=version.version_id
+        )
+        data: bytes = answer["Body"].read()
+        return data
+
     def _clips_of(self, person_id: str) -> list[dict[str, Any]]:
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._switch.names.ledger_table,
@@ -172,10 +189,7 @@ class PeopleStore:
                 is_gallery = version.key == GALLERY_KEY
                 if is_gallery and version.is_latest:
                     continue
-                place = {"Bucket": self._switch.bucket, "Key": version.key}
-                answer = self._s3.get_object(**place, VersionId=version.version_id)
-                data = answer["Body"].read()
-                if person_id in _named_in(version, data):
+                if person_id in _named_in(version, self._data(version)):
                     yield version
 
     def _versions(self, prefix: str) -> list[Version]:

@@ -121,6 +121,13 @@ class TombstoneBook:
         """
         return read_tombstones(self._path) | self._in_bucket()
 
+    def take_over(self, others: Tombstones) -> Tombstones:
+        """Add those that came with an export; all there are now."""
+        book = self.read()
+        if others.marks - book.marks:
+            self._write(book | others)
+        return book | others
+
     def add(self, person_id: str) -> None:
         book = self.read()
         if not book.covers(person_id):

@@ -85,19 +85,38 @@ def seed(switch: Switch, seeds: Seeds, progress: Progress) -> None:
     ------
     BadRoster, TombstonesUnreadable
     """
-    forgotten = TombstoneBook(switch).read()
+    book = TombstoneBook(switch)
+    forgotten = book.read()
     if seeds.tombstones:
-        forgotten |= read_tombstones(seeds.tombstones)
+        forgotten = book.take_over(read_tombstones(seeds.tombstones))
+    keep_forgotten(switch, progress)
     table = PeopleTable(switch)
-    enrolled = table.all()
-    if not enrolled:
+    if not table.all():
         people = [one for one in read_roster(seeds.roster) if not forgotten.covers(one.person_id)]
         for person in people:
             table.put(person, None)
         progress(f"roster: {len(people)} people")
     _seed_objects(switch, seeds, forgotten, progress)
-    if forgotten:
-        _forget_again(switch, table, enrolled, forgotten, progress)
+
+
+def keep_forgotten(switch: Switch, progress: Progress) -> None:
+    """Forget again who was forgotten and came back: after a restore, or with a kept state."""
+    forgotten = TombstoneBook(switch).read()
+    if not forgotten:
+        return
+    stores = _with_recognition("scripts.gallery.store")
+    if stores is None:  # nobody without a row is named
+        table = PeopleTable(switch)
+        for person in table.all():
+            if forgotten.covers(person.person_id):
+                table.remove(person.person_id)
+        return
+    store = stores.PeopleStore(switch)
+    returned = store.returned()
+    for person_id in sorted(returned):
+        store.forget(person_id)
+    if returned:
+        progress(f"{len(returned)} people who were forgotten had come back, and are gone again")
 
 
 def _seed_objects(switch: Switch, seeds: Seeds, forgotten: Tombstones, progress: Progress) -> None:
@@ -125,27 +144,6 @@ def _without_forgotten(key: str, data: bytes, forgotten: Tombstones) -> bytes | 
     copies = _with_recognition("scripts.gallery.clean_copies")
     # Where nothing can look into a gallery it is left out; `make up` sees to the rest.
     return copies.cleaned(key, data, forgotten.covers) if copies else None
-
-
-def _forget_again(
-    switch: Switch,
-    table: PeopleTable,
-    enrolled: list[Person],
-    forgotten: Tombstones,
-    progress: Progress,
-) -> None:
-    returned = {one.person_id for one in enrolled if forgotten.covers(one.person_id)}
-    stores = _with_recognition("scripts.gallery.store")
-    if stores is None:  # nobody without a row is named
-        for person_id in sorted(returned):
-            table.remove(person_id)
-        return
-    store = stores.PeopleStore(switch)
-    returned |= {one for one in store.gallery().people if forgotten.covers(one)}
-    for person_id in sorted(returned):
-        store.forget(person_id)
-    if returned:
-        progress(f"{len(returned)} people who were forgotten had come back, and are gone again")
 
 
 def _with_recognition(module: str) -> Any:

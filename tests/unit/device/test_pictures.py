@@ -165,6 +165,20 @@ class TestCommand:
             for n in (1, 2, 3)
         ]
 
+    def test_second_person_of_one_name_has_a_folder_of_their_own(
+        self, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(pictures, "lab_face_finder", lambda: lambda picture: [FACE])
+        status, _ = self.run(tmp_path, capsys, "--count", "1", "--person-id", "ada-lovelace-2")
+        assert status == 0
+        assert [folder.name for folder in (tmp_path / "data").iterdir()] == ["ada-lovelace-2"]
+
+    @pytest.mark.parametrize("wrong", [("--person-id", "../x"), ("--name", "!!!"), ("--name", "")])
+    def test_nobody_s_pictures_are_put_where_no_person_s_belong(self, tmp_path, capsys, wrong):
+        with pytest.raises(SystemExit):
+            self.run(tmp_path, capsys, *wrong)
+        assert not (tmp_path / "data").exists()
+
     def test_too_few_good_moments_are_not_called_success(
         self, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
     ):

@@ -24,7 +24,7 @@ from scripts.gallery.queued_results import without_person
 from scripts.gallery.store import PeopleStore
 from scripts.gallery.tombstones import TombstoneBook, Tombstones, TombstonesUnreadable
 from scripts.paths import ROOT
-from scripts.provision.people import BadRoster, Seeds, read_roster, seed
+from scripts.provision.people import BadRoster, Seeds, keep_forgotten, read_roster, seed
 from tests.fakes.people_cloud import PeopleCloud
 
 MODEL = ROOT / "training" / "shipped" / "custom.onnx"
@@ -337,6 +337,25 @@ def test_restore_on_another_machine_honors_the_exports_own_list(tmp_path, monkey
     fresh = PeopleCloud()
     seed(fresh, seeds(tmp_path, tmp_path / "list.json"), QUIET)
     assert "alex" not in known_to(fresh)[0] | known_to(fresh)[1]
+
+
+def test_list_that_came_with_an_export_counts_from_then_on(tmp_path):
+    (tmp_path / "list.json").write_bytes(Tombstones().with_person("alex").to_bytes())
+    cloud = PeopleCloud()
+    seed(cloud, seeds(tmp_path, tmp_path / "list.json"), QUIET)
+    again = PeopleCloud()
+    seed(again, seeds(tmp_path), QUIET)
+    assert "alex" not in known_to(again)[0] | known_to(again)[1]
+
+
+def test_snapshot_that_is_put_back_is_cleaned_models_and_waiting_results_too():
+    PeopleStore(populated()).forget("joe-biden")
+    restored = populated()
+    restored.dynamodb.tables[restored.names.people_table].pop("joe-biden")
+    keep_forgotten(restored, QUIET)
+    assert CUSTOM_MODEL_KEY not in restored.s3.objects
+    assert not any("Joe Biden" in body for body in restored.sqs.everything())
+    assert "clips/lab/2026-11-25/joe-biden.h264" not in restored.s3.objects
 
 
 def test_account_outlives_this_machine(tmp_path, monkeypatch):
