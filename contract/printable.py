@@ -27,6 +27,17 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(_escape, text)
 
 
+def printable_lines(text: str) -> str:
+    """`text` of several lines, each as safe as `printable` makes it; tabs become spaces."""
+    return "\n".join(printable(line.expandtabs()) for line in text.split("\n"))
+
+
+def json_text(value: Any) -> str:
+    """`value` as indented JSON, sorted, as safe to print as `printable` text."""
+    lines = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True).split("\n")
+    return "\n".join(_UNSAFE.sub(_json_escape, line) for line in lines)
+
+
 def json_line(value: Any) -> str:
     """`value` as JSON on one line, readable, and as safe to print as `printable` text."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))

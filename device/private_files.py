@@ -48,6 +48,25 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
+def private_opener(path: str, flags: int) -> int:
+    """As `opener` of `open`."""
+    return open_private(Path(path), flags)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """`Path.write_bytes`, for a file that is its owner's alone.
+
+    Raises
+    ------
+    OSError
+    """
+    file = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        write_all(file, data)
+    finally:
+        os.close(file)
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """Write all of `data`.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from contract.printable import printable
+from contract.printable import json_text, printable, printable_lines
 from scripts.errors import LabError
 
 
@@ -47,9 +46,13 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def print_json(value: Any) -> None:
-    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
-    # A file's name may hold bytes that no text has; JSON's own escape is the same as Python's.
-    print(text.encode("utf-8", "backslashreplace").decode())
+    """An object for machines, that does nothing to a person's terminal either."""
+    print(json_text(value))
+
+
+def print_lines(text: str) -> None:
+    """What was found, for people; whatever it holds, it writes no lines of its own."""
+    print(printable_lines(text), flush=True)
 
 
 def run_command(main: Callable[[], int]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from cloud.switch import Switch, read_switch
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.docker import base_image
 from scripts.docker.engine import engine_answers
 from scripts.lab.backends import choose_backend
@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
         print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            print(f"{finding.verdict:>5}  {finding.what:<13} {finding.fact}")
+            print_lines(f"{finding.verdict:>5}  {finding.what:<13} {finding.fact}")
             if finding.hint:
                 print(f"{'':>21}hint: {finding.hint}")
     return int(any(finding.verdict is Verdict.BAD for finding in findings))

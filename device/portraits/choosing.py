@@ -10,6 +10,7 @@ from contract.people import person_id_of
 from device.errors import DeviceError
 from device.portraits.decoding import Picture
 from device.portraits.faces import FaceFinder, FoundFace
+from device.private_files import make_private_folder, write_private
 
 CROP_PX = 160
 MIN_FACE_PX = 80
@@ -99,7 +100,7 @@ class Session:
         self._originals = self.folder / "originals"
         self._crops = self.folder / "crops"
         try:
-            self._originals.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._originals)
             self._number = len(list(self._originals.glob("*.png")))
         except OSError as error:
             raise PicturesUnwritable(f"can't make {self.folder}: {error.strerror}") from error
@@ -114,9 +115,9 @@ class Session:
         name = f"{self._number:04d}.png"
         try:
             if portrait.crop is not None:
-                self._crops.mkdir(exist_ok=True)
-                (self._crops / name).write_bytes(portrait.crop.png())
-            (self._originals / name).write_bytes(portrait.original.png())
+                make_private_folder(self._crops)
+                write_private(self._crops / name, portrait.crop.png())
+            write_private(self._originals / name, portrait.original.png())
         except OSError as error:
             raise PicturesUnwritable(f"can't write {name}: {error.strerror}") from error
         return self._originals / name

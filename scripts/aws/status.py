@@ -7,7 +7,7 @@ from dataclasses import asdict
 from cloud.switch import Switch
 from scripts.aws.account import check_account
 from scripts.aws.inventory import inventory
-from scripts.console import print_json
+from scripts.console import print_json, print_lines
 
 
 def status(switch: Switch, as_json: bool) -> int:
@@ -19,7 +19,7 @@ def status(switch: Switch, as_json: bool) -> int:
     else:
         print(account.where)
         for one in found:
-            print(f"{one.kind:>12}  {one.name:<44} {one.state}")
+            print_lines(f"{one.kind:>12}  {one.name:<44} {one.state}")
         if not found:
             print("nothing of this lab is there; `make aws-up` makes it")
     return 0 if found else 3

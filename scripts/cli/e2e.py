@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cloud.switch import read_switch
+from contract.printable import printable
 from contract.results import Result
 from scripts.aws.account import check_account
-from scripts.console import Progress, run_command
+from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.e2e.players import Player
 from scripts.e2e.report import e2e_json, summary, table
 from scripts.e2e.truth import Answer, Comparison, read_truth
@@ -122,12 +123,12 @@ def main(arguments: list[str] | None = None) -> int:
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
 
     if options.json:
-        print(json.dumps(facts, indent=2))
+        print_json(facts)
     else:
-        print(f"\n{table(comparison)}\n\n{summary(facts)}\n")
+        print_lines(f"\n{table(comparison)}\n\n{summary(facts)}\n")
     failures = comparison.failures()
     for line in failures:
-        print(f"facelab: {line}", file=sys.stderr)
+        print(f"facelab: {printable(line)}", file=sys.stderr)
     if failures:
         print(
             "  hint: `make logs` shows what the function said, `make status` what waits where",

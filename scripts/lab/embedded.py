@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from cloud.switch import Switch
+from device.private_files import private_opener, write_private
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.lab.limits import concurrency
@@ -137,9 +138,10 @@ class EmbeddedBackend:
         hooks.mkdir(parents=True)
         self._fill_cache()
         shutil.copy2(HOOK, hooks / HOOK.name)
-        state.provision_log.write_text("")
+        write_private(state.provision_log, b"")
         self._progress(f"starting LocalStack on 127.0.0.1:{self._switch.port}")
-        with state.emulator_log.open("wb") as log:
+        # It names people, when the function's log level is raised.
+        with open(state.emulator_log, "wb", opener=private_opener) as log:
             process = subprocess.Popen(
                 [EMULATOR.python, "-m", "localstack.runtime.main"],
                 stdin=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from cloud.switch import environment
+from device.private_files import write_private
 from scripts.paths import BUILD
 
 
@@ -84,7 +85,7 @@ class LabState:
             return None
 
     def remember(self, emulator: EmulatorProcess) -> None:
-        self._process_file.write_text(json.dumps(asdict(emulator)))
+        write_private(self._process_file, json.dumps(asdict(emulator)).encode())
 
     def forget(self) -> None:
         self._process_file.unlink(missing_ok=True)

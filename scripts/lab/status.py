@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from cloud.switch import Switch
+from scripts.console import print_lines
 from scripts.lab.backends import Backend
 
 
@@ -49,7 +50,7 @@ def function_log(switch: Switch, follow: bool, since_s: float) -> None:
         for event in (event for page in pages for event in page["events"]):
             if event["eventId"] not in seen:
                 seen.add(event["eventId"])
-                print(event["message"].rstrip("\n"), flush=True)
+                print_lines(event["message"].rstrip("\n"))
         if not follow:
             return
         time.sleep(1)  # CloudWatch Logs has no call that waits for the next line

@@ -43,7 +43,12 @@ def device_policy(place: Place, queue: str, device_id: str) -> dict[str, Any]:
             {
                 "Sid": "TakeItsResults",
                 "Effect": "Allow",
-                "Action": ["sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"],
+                "Action": [
+                    "sqs:ChangeMessageVisibility",  # what an ended viewer had received goes back
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueUrl",
+                    "sqs:ReceiveMessage",
+                ],
                 "Resource": f"arn:{place.partition}:sqs:{place.region}:{place.account}:{queue}",
             },
         ],

@@ -34,10 +34,15 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Failure:
-    """How requests fail: an AWS error, a slow answer, or a cut connection."""
+    """How requests fail: an AWS error, a slow answer, or a cut connection.
+
+    With a `body`, it is somebody else who answers: no request id, no checksum, any status.
+    """
 
     status: int = 0
     code: str = ""
+    body: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = ()
     delay_s: float = 0.0
     cut_after_bytes: int | None = None
 
@@ -59,6 +64,7 @@ class FakeCloud:
     """
 
     put_failure: Callable[[str], Failure | None] = lambda key: None
+    sts_failure: Callable[[], Failure | None] = lambda: None
     on_put: Callable[[FakeCloud, StoredObject], None] = lambda cloud, stored: None
     visibility_s: float = 30.0
     puts: list[StoredObject] = field(default_factory=list)
@@ -131,7 +137,7 @@ class FakeCloud:
         if failure is not None:
             time.sleep(failure.delay_s)
             if failure.status:
-                return _error(request, failure.status, failure.code)
+                return _fail(request, failure)
         if len(data) != length:
             self.broken_puts.append(key)
             return None
@@ -264,6 +270,8 @@ def _handler(cloud: FakeCloud) -> type[BaseHTTPRequestHandler]:
                 headers = {"Content-Type": "application/x-amz-json-1.0"}
                 return _answer(self, status, json.dumps(answer).encode(), headers)
             if b"Action=GetCallerIdentity" in body:
+                if (failure := cloud.sts_failure()) is not None:
+                    return _fail(self, failure)
                 return _answer(self, 200, IDENTITY, {"Content-Type": "text/xml"})
             return _error(self, 400, "UnknownOperation")
 
@@ -293,6 +301,16 @@ def _answer(
     request.send_header("Content-Length", str(len(body)))
     request.end_headers()
     request.wfile.write(body)
+
+
+def _fail(request: BaseHTTPRequestHandler, failure: Failure) -> None:
+    if failure.body is None:
+        return _error(request, failure.status, failure.code)
+    request.send_response(failure.status)
+    for name, value in (*failure.headers, ("Content-Length", str(len(failure.body)))):
+        request.send_header(name, value)
+    request.end_headers()
+    return request.wfile.write(failure.body) and None
 
 
 def _error(request: BaseHTTPRequestHandler, status: int, code: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.printable import json_line, printable
+from contract.printable import json_line, json_text, printable, printable_lines
 
 ANYTHING = st.text(st.characters(), max_size=40)  # lone surrogates included
 
@@ -44,3 +44,16 @@ def test_json_is_one_harmless_line_and_the_same_value(text):
     assert len(line.splitlines()) == 1
     assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in line)
     assert json.loads(line) == {"name": text}
+
+
+@given(ANYTHING)
+def test_indented_json_is_as_harmless_and_the_same_value(text):
+    shown = json_text({"name": text, "list": [text]})
+    shown.encode()
+    assert len(shown.splitlines()) == 6
+    assert json.loads(shown) == {"name": text, "list": [text]}
+
+
+def test_several_lines_stay_several_lines_and_columns_stay_columns():
+    text = "START\tRequestId: 1\nAda\x1b[2K\rEve\n"
+    assert printable_lines(text) == "START   RequestId: 1\nAda\\x1b[2K\\rEve\n"

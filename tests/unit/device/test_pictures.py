@@ -123,6 +123,12 @@ def test_numbers_go_on_where_an_earlier_run_of_the_session_ended(tmp_path: Path)
     assert (tmp_path / "ada-lovelace" / "monday" / "crops" / "0002.png").exists()
 
 
+def test_pictures_of_people_are_nobody_else_s_to_see(tmp_path: Path):
+    Session(tmp_path / "data", "Ada Lovelace", "monday").save(Portrait(SHARP, SHARP))
+    for path in (tmp_path / "data").rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
 def test_a_clip_that_can_not_be_decoded_is_told():
     with pytest.raises(ClipUndecodable):
         list(pictures_of(stream(5)))

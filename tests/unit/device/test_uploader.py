@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import http.client
 import ssl
 from pathlib import Path
@@ -200,3 +201,67 @@ def test_a_missing_region_is_not_the_credentials():
     problem = problem_of(boto.NoRegionError(), "AWS")
     assert problem.kind is Kind.REGION
     assert "AWS_REGION" in problem.hint
+
+
+HTML = b"<!doctype html><html><body>Sign in to the campus network</body></html>"
+TYPE = (("Content-Type", "text/html"),)
+SOMEBODY_ELSE = {
+    "captive portal, 200": Failure(200, body=HTML, headers=TYPE),
+    "captive portal, 302": Failure(
+        302, body=b"", headers=(("Location", "http://127.0.0.1:9/login"),)
+    ),
+    "captive portal, 403": Failure(403, body=HTML, headers=TYPE),
+    "captive portal, 511": Failure(511, body=HTML, headers=TYPE),
+    "empty 200": Failure(200, body=b""),
+    "200 with another ETag": Failure(200, body=b"", headers=(("ETag", '"0"'),)),
+    "200 with another checksum": Failure(200, body=b"", headers=(("x-amz-checksum-sha256", "x"),)),
+    "204": Failure(204, body=b""),
+    "400 of a proxy": Failure(400, body=b"Bad Request", headers=(("Via", "squid"),)),
+    "404 of a router": Failure(404, body=HTML, headers=TYPE),
+    "407": Failure(407, body=b"Proxy Authentication Required"),
+    "503 in JSON": Failure(
+        503, body=b'{"error": "upstream"}', headers=(("Content-Type", "application/json"),)
+    ),
+    "XML that is not S3's": Failure(
+        400, body=b"<Error><Code>EntityTooLarge</Code></Error>",
+        headers=(("Content-Type", "application/xml"),),
+    ),
+    "XML that is not whole": Failure(500, body=b"<Error><Code>Inter"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("failure", SOMEBODY_ELSE.values(), ids=SOMEBODY_ELSE)
+def test_somebody_else_s_answer_is_neither_a_refusal_nor_a_confirmation(
+    cloud: FakeCloud, failure: Failure
+):
+    upload = uploader(cloud)
+    failing(cloud, failure)
+    with pytest.raises(Problem) as raised:
+        upload(clip(), DATA)
+    assert raised.value.kind not in (Kind.REFUSED, Kind.OTHER)
+    failing(cloud, None)
+    upload(clip(), DATA)
+    assert len(cloud.puts) == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [*SOMEBODY_ELSE.values(), Failure(400, "EntityTooLarge"), Failure(403, "AccessDenied")],
+    ids=[*SOMEBODY_ELSE, "refused", "denied"],
+)
+def test_a_failing_sts_never_counts_against_a_clip(cloud: FakeCloud, failure: Failure):
+    upload = uploader(cloud)
+    cloud.sts_failure = lambda: failure
+    with pytest.raises(Problem) as raised:
+        upload(clip(), DATA)
+    assert raised.value.kind is not Kind.REFUSED
+    assert cloud.puts == []
+    cloud.sts_failure = lambda: None
+    upload(clip(), DATA)
+    assert len(cloud.puts) == 1
+
+
+def test_a_store_without_checksums_confirms_with_its_etag(cloud: FakeCloud):
+    etag = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
+    failing(cloud, Failure(200, body=b"", headers=(("ETag", f'"{etag}"'),)))
+    uploader(cloud)(clip(), DATA)

@@ -24,7 +24,7 @@ class FakeS3:
     read: int = 0
     problem: Exception | None = None
 
-    def get_object(self, Bucket, Key, IfNoneMatch=""):  # noqa: N803
+    def get_object(self, Bucket, Key, IfNoneMatch=""):  # noqa: N803  as boto3 calls them
         self.calls += 1
         if self.problem:
             raise self.problem
