@@ -31,6 +31,10 @@ class EntrypointNotFound(ImageFunctionsError):
     """The image's entry point can't be executed: check ENTRYPOINT and ImageConfig."""
 
 
+class IsolationUnavailable(ImageFunctionsError):
+    """Processes can't be set apart here: allow user namespaces, or read README.md's table."""
+
+
 class EnvironmentStopped(ImageFunctionsError):
     """An invocation came for an environment that was stopped; LocalStack retries it elsewhere."""
 

@@ -57,6 +57,12 @@ class Backend(Protocol):
     def sweep(self) -> None:
         """Remove what an earlier emulator of the same lab left behind."""
 
+    def prepare(self) -> None:
+        """Make what functions need beside themselves; called once, at the emulator's start."""
+
+    def leave(self) -> None:
+        """Remove that again, at the emulator's end."""
+
 
 def make_backend(settings: Settings) -> Backend:
     if settings.sandbox == "process":
@@ -192,3 +198,9 @@ def configure(environment: dict[str, str] | None = None) -> None:
     ImageExecutor.backend = make_backend(
         read_settings(os.environ if environment is None else environment)
     )
+
+
+def leave() -> None:
+    """Remove what functions needed, if there ever was one."""
+    if hasattr(ImageExecutor, "backend"):
+        ImageExecutor.backend.leave()

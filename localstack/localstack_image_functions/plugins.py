@@ -40,9 +40,13 @@ def prepare_emulator() -> None:
 
     upstream.wake_hypercorn_on_shutdown()
     upstream.keep_files_in_own_folder()
+    upstream.let_the_gateway_accept_elsewhere()
+    upstream.give_back_what_nobody_receives()
     settings = read_settings()
     guard_gateway(settings.hosts)
-    make_backend(settings).sweep()
+    backend = make_backend(settings)
+    backend.sweep()
+    backend.prepare()
 
 
 # Before LocalStack stops its services.
@@ -52,6 +56,15 @@ def stop_functions_at_once() -> None:
         from localstack_image_functions.executor import shutting_down
 
         shutting_down.set()
+
+
+# After LocalStack has stopped them.
+@hooks.on_infra_shutdown(priority=-100)
+def leave_nothing_behind() -> None:
+    if _chosen():
+        from localstack_image_functions.executor import leave
+
+        leave()
 
 
 def _chosen() -> bool:

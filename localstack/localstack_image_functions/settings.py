@@ -20,8 +20,12 @@ class Settings:
     (IMAGE_FUNCTIONS_LAB) tells several emulators on one machine apart when leftovers are
     swept. For processes, `store` (IMAGE_FUNCTIONS_STORE) is the bundle store,
     `temporary_root` (IMAGE_FUNCTIONS_TMP) holds the functions' /tmp, and `isolate`
-    (IMAGE_FUNCTIONS_ISOLATION, `auto` or `off`) sets them apart where the system can. `hosts`
-    (IMAGE_FUNCTIONS_HOSTS, separated by commas) are further names of the gateway.
+    (IMAGE_FUNCTIONS_ISOLATION, `auto` or `off`) sets them apart where the system can;
+    `shown` (IMAGE_FUNCTIONS_SHOW, separated by colons) are further paths of the host that they
+    may read. `internet` (IMAGE_FUNCTIONS_INTERNET, `off` or `on`) lets functions reach more
+    than the emulator, `open_ports` (IMAGE_FUNCTIONS_OPEN, `HOST:PORT` separated by commas) these
+    alone.
+    `hosts` (IMAGE_FUNCTIONS_HOSTS, separated by commas) are further names of the gateway.
     `registry_host` (IMAGE_FUNCTIONS_REGISTRY) is where the container engine reaches the registry
     behind ECR, `registry_url` (IMAGE_FUNCTIONS_REGISTRY_URL) where this process does, and
     `network` (LAMBDA_DOCKER_NETWORK) what function containers join.
@@ -36,6 +40,9 @@ class Settings:
     registry_host: str | None = None
     registry_url: str | None = None
     network: str | None = None
+    shown: tuple[Path, ...] = ()
+    internet: bool = False
+    open_ports: tuple[tuple[str, int], ...] = ()
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -57,6 +64,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     isolation = environment.get("IMAGE_FUNCTIONS_ISOLATION") or "auto"
     if isolation not in ("auto", "off"):
         raise InvalidSetting(f"IMAGE_FUNCTIONS_ISOLATION={isolation} is not one of auto, off")
+    internet = environment.get("IMAGE_FUNCTIONS_INTERNET") or "off"
+    if internet not in ("off", "on"):
+        raise InvalidSetting(f"IMAGE_FUNCTIONS_INTERNET={internet} is not one of off, on")
     return Settings(
         sandbox=sandbox,
         lab=lab,
@@ -71,7 +81,30 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             for name in environment.get("IMAGE_FUNCTIONS_HOSTS", "").split(",")
             if name.strip()
         ),
+        shown=_paths(environment, "IMAGE_FUNCTIONS_SHOW"),
+        internet=internet == "on",
+        open_ports=_ports(environment, "IMAGE_FUNCTIONS_OPEN"),
     )
+
+
+def _paths(environment: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    values = tuple(Path(value) for value in environment.get(name, "").split(":") if value)
+    for path in values:
+        if not path.is_absolute() or not path.exists():
+            raise InvalidSetting(f"{name}: {path} is not an absolute path that exists")
+    return values
+
+
+def _ports(environment: Mapping[str, str], name: str) -> tuple[tuple[str, int], ...]:
+    found = []
+    for value in filter(None, environment.get(name, "").replace(" ", "").split(",")):
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise InvalidSetting(f"{name}: {value} is not HOST:PORT")
+        found.append((host, int(port)))
+    if len({port for _, port in found}) < len(found):
+        raise InvalidSetting(f"{name}: a port can be opened for one host only")
+    return tuple(found)
 
 
 def _folder(environment: Mapping[str, str], name: str) -> Path | None:

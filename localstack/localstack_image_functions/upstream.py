@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,68 @@ def keep_files_in_own_folder() -> None:
 
     config.SERVICE_PROVIDER_CONFIG.set_provider_if_not_exists("s3", OWN_FOLDER)
     tempfile.tempdir = config.dirs.tmp
+
+
+def let_the_gateway_accept_elsewhere() -> None:
+    """Keep hold of hypercorn's application: functions have networks of their own.
+
+    The gateway accepts there too, on sockets that it did not open itself.
+    """
+    from localstack.runtime.server import hypercorn
+
+    from localstack_image_functions.process.doors import gateway_door
+
+    original = hypercorn.serve
+
+    def serve(app: Any, config: Any, **options: Any) -> Any:
+        gateway_door.found(app, app.event_loop, config)
+        return original(app, config, **options)
+
+    hypercorn.serve = serve
+
+
+def give_back_what_nobody_receives() -> None:
+    """Let no long poll of a client that has gone swallow a message (see `polls`)."""
+    from hypercorn.asyncio.tcp_server import TCPServer
+    from localstack.services.sqs.models import FifoQueue, StandardQueue
+    from localstack.services.sqs.provider import SqsProvider
+    from rolo.asgi import ASGIAdapter
+    from rolo.serving import twisted
+
+    from localstack_image_functions import polls
+
+    make_server = TCPServer.__init__
+    make_environment = ASGIAdapter.to_wsgi_environment
+    update_environment = twisted.update_wsgi_environment
+    receive_message = SqsProvider.receive_message
+
+    def init(self: Any, *arguments: Any) -> None:
+        make_server(self, *arguments)
+        connection = self.writer.get_extra_info("socket")
+        self.state = {**self.state, polls.CLIENT_GONE: lambda: polls.hung_up(connection.fileno())}
+
+    def to_wsgi_environment(self: Any, scope: Any, receive: Any) -> Any:
+        environment = make_environment(self, scope, receive)
+        environment[polls.CLIENT_GONE] = scope.get("state", {}).get(polls.CLIENT_GONE)
+        return environment
+
+    def update_wsgi_environment(environment: Any, request: Any) -> None:
+        update_environment(environment, request)
+        connection = request.transport.getHandle()
+        environment[polls.CLIENT_GONE] = lambda: polls.hung_up(connection.fileno())
+
+    @functools.wraps(receive_message)
+    def receive(self: Any, context: Any, *arguments: Any, **options: Any) -> Any:
+        gone = polls.is_gone(context.request.environ) if context.request else None
+        with polls.poll_of(gone):
+            return receive_message(self, context, *arguments, **options)
+
+    TCPServer.__init__ = init  # type: ignore[method-assign]
+    ASGIAdapter.to_wsgi_environment = to_wsgi_environment
+    twisted.update_wsgi_environment = update_wsgi_environment
+    SqsProvider.receive_message = receive
+    StandardQueue.receive = polls.giving_back(StandardQueue.receive)
+    FifoQueue.receive = polls.giving_back(FifoQueue.receive)
 
 
 def resolve_images_through_ecr() -> None:

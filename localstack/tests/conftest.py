@@ -26,6 +26,7 @@ import pytest
 from botocore.config import Config
 
 from localstack_image_functions.process.bundle import Bundle, ImageConfig, build_bundle
+from localstack_image_functions.process.leftovers import MARKER
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = Path(
@@ -48,6 +49,10 @@ class Emulator:
     port: int = 0
     process: subprocess.Popen | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
+    """What starts it as somebody else."""
+    owner: int | None = None
+    """Whose its files are, if not ours."""
 
     @property
     def store(self) -> Path:
@@ -78,9 +83,12 @@ class Emulator:
         if not cache.exists():
             cache.parent.mkdir(parents=True)
             cache.symlink_to(self.cache)
+        if self.owner is not None:
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, self.owner, self.owner, follow_symlinks=False)
         with (self.folder / "localstack.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [PYTHON, "-m", "localstack.runtime.main"],
+                [*self.prefix, str(PYTHON), "-m", "localstack.runtime.main"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -200,6 +208,19 @@ class Deployer:
         client.get_waiter("function_active_v2").wait(FunctionName=name)
         return bundle
 
+    def processes(self, name: str) -> list[int]:
+        """A function's processes by their numbers on the host; inside they know others."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                variables = process.environ()
+            except psutil.Error:
+                continue
+            of_this_lab = variables.get(MARKER, "").startswith(f"{self.emulator.lab}/")
+            if of_this_lab and variables.get("AWS_LAMBDA_FUNCTION_NAME") == name:
+                found.append(process.pid)
+        return found
+
     def invoke(self, name: str, **event: Any) -> Invoked:
         response = self.emulator.client("lambda").invoke(
             FunctionName=name, Payload=json.dumps(event), LogType="Tail"
@@ -251,6 +272,17 @@ def own_emulator(tmp_path: Path, localstack_cache: Path) -> Iterator[Emulator]:
         check=True,
         env={"PYTHONPATH": str(ROOT / "localstack")},
     )
+
+
+@pytest.fixture(scope="session")
+def make_emulator() -> Callable[..., Emulator]:
+    _need_localstack()
+    return Emulator
+
+
+@pytest.fixture(scope="session")
+def deploy_into() -> Callable[..., Deployer]:
+    return Deployer
 
 
 @pytest.fixture

@@ -14,18 +14,19 @@ from botocore.exceptions import ClientError
 
 HELLO = """
     import os
-    calls = 0
+    calls, life = 0, os.urandom(8).hex()
     def handler(event, context):
         global calls
         calls += 1
         print("hello from", context.function_name)
-        return {"calls": calls, "pid": os.getpid(), **event}
+        return {"calls": calls, "life": life, **event}
 """
 SLEEP = """
     import os, time
+    life = os.urandom(8).hex()
     def handler(event, context):
         time.sleep(event["seconds"])
-        return os.getpid()
+        return life
 """
 ENVIRONMENT = """
     import os
@@ -180,16 +181,16 @@ def test_environment_is_reused_while_it_is_free(deployer: Any) -> None:
     deployer.create("warm", HELLO)
     answers = [deployer.invoke("warm").payload for _ in range(3)]
     assert [answer["calls"] for answer in answers] == [1, 2, 3]
-    assert len({answer["pid"] for answer in answers}) == 1
+    assert len({answer["life"] for answer in answers}) == 1
 
 
 def test_concurrent_invocations_have_a_process_each(deployer: Any) -> None:
     deployer.create("concurrent", SLEEP)
     with ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(deployer.invoke, "concurrent", seconds=2) for _ in range(4)]
-        pids = [job.result().payload for job in jobs]
-    assert len(set(pids)) == 4
-    assert deployer.invoke("concurrent", seconds=0).payload in pids
+        lives = [job.result().payload for job in jobs]
+    assert len(set(lives)) == 4
+    assert deployer.invoke("concurrent", seconds=0).payload in lives
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,8 @@ def test_new_code_is_live_and_the_old_process_gone(
     deployer: Any, emulator: Any, wait_until: Wait, gone: Gone
 ) -> None:
     deployer.create("updated", HELLO)
-    old = deployer.invoke("updated").payload["pid"]
+    deployer.invoke("updated")
+    (old,) = deployer.processes("updated")
     bundle = deployer.push("def handler(event, context):\n    return 'new'\n", tag="v2")
     client = emulator.client("lambda")
     client.update_function_code(FunctionName="updated", ImageUri=deployer.uri(bundle))
@@ -270,20 +272,22 @@ def test_update_lets_a_running_invocation_end(
     deployer: Any, emulator: Any, wait_until: Wait
 ) -> None:
     deployer.create("draining", SLEEP)
-    pid = deployer.invoke("draining", seconds=0).payload
+    life = deployer.invoke("draining", seconds=0).payload
+    (pid,) = deployer.processes("draining")
     client = emulator.client("lambda")
     with ThreadPoolExecutor() as pool:
         running = pool.submit(deployer.invoke, "draining", seconds=2)
         wait_until(lambda: psutil.Process(pid).status() != psutil.STATUS_STOPPED)
         client.update_function_configuration(FunctionName="draining", Timeout=19)
-        assert running.result().payload == pid
+        assert running.result().payload == life
 
 
 def test_deleted_function_leaves_no_process(
     deployer: Any, emulator: Any, wait_until: Wait, gone: Gone
 ) -> None:
     deployer.create("deleted", HELLO)
-    pid = deployer.invoke("deleted").payload["pid"]
+    deployer.invoke("deleted")
+    (pid,) = deployer.processes("deleted")
     emulator.client("lambda").delete_function(FunctionName="deleted")
     wait_until(lambda: gone(pid))
 

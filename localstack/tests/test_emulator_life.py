@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from localstack_image_functions.process.sandbox import MARKER
+from localstack_image_functions.process.leftovers import MARKER
 
 Gone = Callable[[int], bool]
 HANDLER = """
@@ -58,17 +58,21 @@ def test_no_function_survives_kill_9_of_the_emulator(
     started: Any, own_emulator: Any, wait_until: Any, gone: Gone
 ) -> None:
     started.create("f", HANDLER)
-    pid = started.invoke("f").payload
-    assert not gone(pid)
+    started.invoke("f", child=True)
+    processes = started.processes("f")
+    assert len(processes) == 2
     os.kill(own_emulator.process.pid, signal.SIGKILL)
     own_emulator.process.wait()
-    wait_until(lambda: gone(pid))
+    wait_until(lambda: all(gone(pid) for pid in processes))
     wait_until(lambda: not processes_of(own_emulator.lab))
 
 
 def test_next_start_sweeps_what_a_killed_one_left(
-    started: Any, own_emulator: Any, wait_until: Any, gone: Gone
+    own_emulator: Any, tmp_path: Path, make_deployer: Any, wait_until: Any, gone: Gone
 ) -> None:
+    own_emulator.extra["IMAGE_FUNCTIONS_ISOLATION"] = "off"  # set apart, nothing stays
+    own_emulator.start()
+    started = make_deployer(own_emulator)
     started.create("f", HANDLER)
     child = started.invoke("f", child=True).payload
     own_emulator.kill()

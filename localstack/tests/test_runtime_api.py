@@ -19,6 +19,7 @@ from localstack_image_functions.runtime.api import (
     RuntimeApi,
     RuntimeState,
 )
+from localstack_image_functions.runtime.server import Guard, RuntimeApiServer
 
 ROOT = "/2018-06-01/runtime"
 WAIT_S = 10.0
@@ -49,15 +50,20 @@ class Runtime:
 
 
 @pytest.fixture
-def api() -> Iterator[RuntimeApi]:
-    api = RuntimeApi()
-    yield api
-    api.close()
+def api() -> RuntimeApi:
+    return RuntimeApi()
 
 
 @pytest.fixture
-def runtime(api: RuntimeApi) -> Runtime:
-    return Runtime(api.address)
+def server(api: RuntimeApi) -> Iterator[RuntimeApiServer]:
+    server = RuntimeApiServer(api)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def runtime(server: RuntimeApiServer) -> Runtime:
+    return Runtime(server.address)
 
 
 @pytest.fixture
@@ -202,13 +208,13 @@ def test_event_sent_before_the_runtime_asks_is_kept(api: RuntimeApi, runtime: Ru
 
 
 def test_event_is_not_lost_to_a_poll_whose_connection_died(
-    api: RuntimeApi, background: ThreadPoolExecutor
+    api: RuntimeApi, server: RuntimeApiServer, background: ThreadPoolExecutor
 ) -> None:
-    dead = Runtime(api.address)
+    dead = Runtime(server.address)
     dead.connection.request("GET", f"{ROOT}/invocation/next")
     assert api.wait_for({RuntimeState.READY}, WAIT_S)
     dead.connection.sock.close()
-    alive = background.submit(Runtime(api.address).next)
+    alive = background.submit(Runtime(server.address).next)
     deadline = time.monotonic() + WAIT_S
     while api._newest_poll < 2 and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -312,17 +318,21 @@ def test_exit_of_the_runtime_ends_the_wait(
     assert api.state is RuntimeState.GONE
 
 
-def test_close_hangs_up_on_a_waiting_runtime(api: RuntimeApi, runtime: Runtime) -> None:
+def test_close_hangs_up_on_a_waiting_runtime(
+    api: RuntimeApi, server: RuntimeApiServer, runtime: Runtime
+) -> None:
     runtime.connection.request("GET", f"{ROOT}/invocation/next")
     assert api.wait_for({RuntimeState.READY}, WAIT_S)
-    api.close()
+    server.close()
     with pytest.raises(http.client.RemoteDisconnected):
         runtime.connection.getresponse()
 
 
-def test_head_and_body_of_an_event_leave_in_one_segment(api: RuntimeApi) -> None:
+def test_head_and_body_of_an_event_leave_in_one_segment(
+    api: RuntimeApi, server: RuntimeApiServer
+) -> None:
     """Two small segments meet Nagle and delayed acknowledgement: 40 ms for each event."""
-    host, _, port = api.address.partition(":")
+    host, _, port = server.address.partition(":")
     api.send(invocation())
     with socket.create_connection((host, int(port)), timeout=WAIT_S) as sock:
         sock.sendall(f"GET {ROOT}/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -331,8 +341,8 @@ def test_head_and_body_of_an_event_leave_in_one_segment(api: RuntimeApi) -> None
     assert first.endswith(b'{"n": 1}')
 
 
-def test_listens_on_loopback_only(api: RuntimeApi) -> None:
-    assert api.address.startswith("127.0.0.1:")
+def test_listens_on_loopback_only(server: RuntimeApiServer) -> None:
+    assert server.address.startswith("127.0.0.1:")
 
 
 def test_many_invocations_over_one_connection(
@@ -355,9 +365,57 @@ def test_many_invocations_over_one_connection(
 
 def test_no_thread_is_left_after_close() -> None:
     before = threading.active_count()
-    api = RuntimeApi()
-    api.close()
+    server = RuntimeApiServer(RuntimeApi())
+    server.close()
     deadline = time.monotonic() + WAIT_S
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() <= before
+
+
+def guarded(api: RuntimeApi, guard: Guard) -> Iterator[RuntimeApiServer]:
+    server = RuntimeApiServer(api, guard=guard)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("guard", "host"),
+    [
+        (Guard(admits=lambda host, port: False), "127.0.0.1"),
+        (Guard(name="secret.runtime"), "127.0.0.1"),
+        (Guard(name="secret.runtime"), "secret"),
+    ],
+    ids=["another address", "found by its port", "a part of the name"],
+)
+def test_a_stranger_neither_gets_nor_answers_a_neighbours_event(
+    api: RuntimeApi, guard: Guard, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for server in guarded(api, guard):
+        api.send(invocation())
+        stranger = Runtime(f"127.0.0.1:{server.address.partition(':')[2]}")
+        for method, path in [
+            ("GET", "/invocation/next"),
+            ("POST", "/invocation/one/response"),
+            ("POST", "/invocation/one/error"),
+            ("POST", "/init/error"),
+        ]:
+            body = b"{}" if method == "POST" else None
+            stranger.connection.request(method, ROOT + path, body=body, headers={"Host": host})
+            response = stranger.connection.getresponse()
+            assert response.status == 403
+            assert json.loads(response.read())["errorType"] == "Forbidden"
+        assert api.state is RuntimeState.INITIALIZING
+        assert api.wait_for_answer(0) is None
+        refusals = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert len(refusals) == 4
+        assert "refused" in refusals[0].getMessage()
+
+
+def test_who_knows_the_name_is_let_in(api: RuntimeApi) -> None:
+    for server in guarded(api, Guard(name="secret.runtime")):
+        assert server.address.startswith("secret.runtime:")
+        api.send(invocation())
+        own = Runtime(f"127.0.0.1:{server.address.partition(':')[2]}")
+        own.connection.request("GET", f"{ROOT}/invocation/next", headers={"Host": server.address})
+        assert own.connection.getresponse().status == 200

@@ -115,6 +115,7 @@ class DockerBackend:
         self._compose("stop", "--timeout", "15")
         self._remove_function_containers()
         self._compose("down", "--remove-orphans", "--timeout", "5")
+        self._remove_function_network()
         self._state.forget()
 
     def describe(self) -> dict[str, Any]:
@@ -227,6 +228,15 @@ class DockerBackend:
             subprocess.run(
                 ["docker", "rm", "--force", "--volumes", *left], capture_output=True, check=False
             )
+
+    def _remove_function_network(self) -> None:
+        """What a killed LocalStack left of the network that it made for functions."""
+        label = f"label={LAB_LABEL}={self.lab}"
+        subprocess.run(
+            ["docker", "network", "prune", "--force", "--filter", label],
+            capture_output=True,
+            check=False,
+        )
 
     def _command(self) -> list[str]:
         files = ["compose.yaml"]

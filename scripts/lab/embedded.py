@@ -31,6 +31,13 @@ HOOK = ROOT / "localstack" / "ready.d" / "provision.py"
 # What of the host's environment the emulator may see: enough to find programs and to write
 # text, and nothing that could carry a credential.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+# What may be opened or left out of the walls around functions (localstack/README.md).
+WALLS = (
+    "IMAGE_FUNCTIONS_ISOLATION",
+    "IMAGE_FUNCTIONS_SHOW",
+    "IMAGE_FUNCTIONS_INTERNET",
+    "IMAGE_FUNCTIONS_OPEN",
+)
 
 
 class PortTaken(LabError):
@@ -177,7 +184,7 @@ class EmbeddedBackend:
 
     def _environment(self) -> dict[str, str]:
         state, switch = self._state, self._switch
-        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        inherited = {name: os.environ[name] for name in (*INHERITED, *WALLS) if name in os.environ}
         return inherited | {
             "HOME": str(state.folder),
             "NO_PROXY": "*",  # the system's settings may name a proxy, too

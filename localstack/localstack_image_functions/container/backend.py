@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
+import socket
+from functools import cache
 
 from docker.errors import APIError, DockerException
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
 from localstack_image_functions.container import engine as container_engine
+from localstack_image_functions.container.ecr import serve_registry
 from localstack_image_functions.container.registry import (
     Registry,
     parse_uri,
     registry_from_environment,
 )
 from localstack_image_functions.container.sandbox import ContainerFlavour, ContainerSettings
+from localstack_image_functions.container.tokens import Identity, tokens
 from localstack_image_functions.errors import ImageNotFound, InvalidSetting
 from localstack_image_functions.runtime.environment import Flavour
+from localstack_image_functions.runtime.relay import relay
 from localstack_image_functions.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -34,12 +39,17 @@ class ContainerBackend:
             )
         self._registry: Registry = registry
         self._lab = settings.lab
+        self._internet = settings.internet
+        self._open_ports = settings.open_ports
         self._network = settings.network
 
     @property
     def endpoint_host(self) -> str:
         """Where functions reach the emulator."""
-        return container_engine.own_position(self._network).address
+        return self._position().address
+
+    def _position(self) -> container_engine.Position:
+        return container_engine.own_position(self._lab, self._internet, self._network)
 
     def resolve_image(self, uri: str) -> str:
         """The digest of what was pushed under `uri`.
@@ -60,7 +70,7 @@ class ContainerBackend:
         """
         repository = parse_uri(uri).repository
         try:
-            container_engine.engine().images.pull(self._registry.pinned(repository, digest))
+            self._pull(self._registry.pinned(repository, digest))
         except (APIError, DockerException) as error:
             raise ImageNotFound(f"the container engine can't pull {uri}: {error}") from error
 
@@ -87,7 +97,23 @@ class ContainerBackend:
                 working_directory=(override and override.working_directory) or "",
             ),
             container_engine.engine(),
-            container_engine.own_position(self._network),
+            self._position(),
+            self._pull,
+            self._open_names(),
+        )
+
+    def _pull(self, image: str) -> None:
+        login = tokens.login(Identity("", "", engine=True))
+        container_engine.engine().images.pull(image, auth_config=login)
+
+    def _open_names(self) -> dict[str, str]:
+        """What the user opened: the names that lead to us, who pass it on."""
+        for host, port in () if self._internet else self._open_ports:
+            _pass_on(self._position().address, host, port)
+        return (
+            {}
+            if self._internet
+            else {host: self._position().address for host, _ in self._open_ports}
         )
 
     def sweep(self) -> None:
@@ -95,3 +121,19 @@ class ContainerBackend:
         removed = container_engine.sweep(self._lab)
         if removed:
             LOG.warning("removed containers of an earlier emulator: %s", ", ".join(removed))
+
+    def prepare(self) -> None:
+        """Join the functions' network, and serve the registry where they are not."""
+        serve_registry(self._registry, self._position().outer_address)
+
+    def leave(self) -> None:
+        """Remove what functions needed beside their containers."""
+        container_engine.leave(self._lab)
+
+
+@cache
+def _pass_on(address: str, host: str, port: int) -> None:
+    """Let functions reach `host`:`port` through `address`, from now on."""
+    listener = socket.create_server((address, port))
+    relay(listener, host, port)
+    LOG.info("functions may reach %s:%d", host, port)

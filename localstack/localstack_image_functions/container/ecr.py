@@ -5,23 +5,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.services.moto import call_moto
 from moto.ecr.models import Image, ecr_backends
 
+from localstack_image_functions.container.front import PORT, RegistryFront
 from localstack_image_functions.container.registry import (
     Manifest,
     Registry,
     RegistryRefused,
 )
+from localstack_image_functions.container.tokens import USER, Identity, tokens
 
-TOKEN_LIFE = timedelta(hours=12)
+LOG = logging.getLogger(__name__)
+
 Request = Mapping[str, Any]
 CallMoto = Callable[[Any], dict[str, Any]]
 Handler = Callable[[Any, Request], dict[str, Any]]
@@ -230,13 +234,12 @@ class EcrJoin:
         return answer
 
     def _authorization(self, context: Any, request: Request) -> dict[str, Any]:
-        """Any password will do for a registry on loopback; the shape is ECR's."""
-        token = base64.b64encode(b"AWS:emulated").decode()
+        password, expires = tokens.issue(Identity(context.account_id, context.region))
         return {
             "authorizationData": [
                 {
-                    "authorizationToken": token,
-                    "expiresAt": datetime.now(UTC) + TOKEN_LIFE,
+                    "authorizationToken": base64.b64encode(f"{USER}:{password}".encode()).decode(),
+                    "expiresAt": expires,
                     "proxyEndpoint": f"http://{self._registry.public_host}",
                 }
             ]
@@ -307,6 +310,27 @@ class RegistryImage(Image):
         return self._size_bytes
 
 
+class KnownRepositories:
+    """What the registry's front asks of moto's ECR and of the registry behind."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def exists(self, identity: Identity, repository: str) -> bool:
+        return self._find(identity, repository) is not None
+
+    def kept_digest(self, identity: Identity, repository: str, tag: str) -> str | None:
+        found = self._find(identity, repository)
+        if found is None or not found.is_tag_immutable() or tag.startswith("sha256:"):
+            return None
+        manifest = self._registry.manifest(repository, tag)
+        return manifest.digest if manifest else None
+
+    def _find(self, identity: Identity, repository: str) -> Any | None:
+        backend = ecr_backends[identity.account][identity.region]
+        return backend.repositories.get(repository)
+
+
 def registry_operations(registry: Registry) -> dict[str, Callable[..., Any]]:
     """Handlers for a LocalStack skeleton, by operation name."""
     join = EcrJoin(registry, call_moto, _repository, RegistryImage)
@@ -332,3 +356,19 @@ def _translating(handler: Callable[..., Any]) -> Callable[..., Any]:
             ) from error
 
     return handle
+
+
+def serve_registry(registry: Registry, address: str) -> RegistryFront | None:
+    """Serve the registry with ECR's rules before it; None where it has no other address.
+
+    Then pushes go to the registry itself, past ECR's rules; the log says so.
+    """
+    if registry.is_public:
+        LOG.warning(
+            "IMAGE_FUNCTIONS_REGISTRY_URL is not set: whoever reaches the registry at %s may "
+            "push what they like",
+            registry.public_host,
+        )
+        return None
+    backend = urlsplit(registry.url).netloc
+    return RegistryFront((address, PORT), backend, tokens, KnownRepositories(registry))

@@ -16,20 +16,29 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+from docker.models.networks import Network
 
 LOG = logging.getLogger(__name__)
 
 LAB_LABEL = "localstack-image-functions.lab"
 FUNCTION_LABEL = "localstack-image-functions.function"
-DEFAULT_NETWORK = "bridge"
+# No address of the host's in a network in which it has no business.
+NO_HOST_ADDRESS = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+HOST_PROBE_S = 1.0
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a function's container finds the emulator: its address on a shared network."""
+    """Where a function's container finds the emulator, and where the engine does.
+
+    `address` is the emulator's on `network`, the one that functions are on. What is published
+    to the engine listens on `outer_address`, which functions can't reach.
+    """
 
     address: str
     network: str
+    outer_address: str
 
 
 @cache
@@ -58,26 +67,92 @@ def _host_of_context() -> str | None:
 
 
 @cache
-def own_position(wanted_network: str | None = None) -> Position:
-    """Our address and the network that functions join.
+def own_position(lab: str, internet: bool = False, wanted_network: str | None = None) -> Position:
+    """Our address, and the network that functions join.
 
-    Inside a container that is one of the container's own networks (`wanted_network` if it is
-    among them); on the host it is the gateway of the engine's default bridge.
+    That is one of the lab's own, without a way out and without the host in it, that we make
+    and join; with `internet` it has both. `wanted_network` is used as it is instead.
     """
+    ourselves = _own_container()
+    if ourselves is None:
+        network = _network(lab, internet, options={})
+        LOG.warning(
+            "LocalStack runs on the host itself: functions reach the host's ports that listen on "
+            "all addresses"
+        )
+        return Position(_gateway(network), network.name, "127.0.0.1")
+    before = _addresses(ourselves)
+    if wanted_network in before:
+        name = wanted_network
+    else:
+        network = _network(lab, internet, {} if internet else NO_HOST_ADDRESS)
+        name = network.name
+        if name not in before:
+            network.connect(ourselves)
+            ourselves.reload()
+        if not internet and _host_answers(_gateway(network)):
+            LOG.warning(
+                "this engine keeps an address of the host's in %s: functions reach the host's "
+                "ports that listen on all addresses",
+                name,
+            )
+    addresses = _addresses(ourselves)
+    outer = next((a for other, a in addresses.items() if other != name), addresses[name])
+    return Position(addresses[name], name, outer)
+
+
+def _own_container() -> Container | None:
     try:
-        attributes = engine().containers.get(socket.gethostname()).attrs
+        return engine().containers.get(socket.gethostname())
     except NotFound:
-        return _host_position(wanted_network or DEFAULT_NETWORK)
-    networks: dict[str, Any] = attributes["NetworkSettings"]["Networks"]
-    name = wanted_network if wanted_network in networks else next(iter(networks))
-    return Position(networks[name]["IPAddress"], name)
+        return None
 
 
-def _host_position(network: str) -> Position:
-    first = engine().networks.get(network).attrs["IPAM"]["Config"][0]
+def _addresses(container: Container) -> dict[str, str]:
+    networks: dict[str, Any] = container.attrs["NetworkSettings"]["Networks"]
+    return {name: settings["IPAddress"] for name, settings in networks.items()}
+
+
+def _network(lab: str, internet: bool, options: dict[str, str]) -> Network:
+    """The lab's network for functions; made anew when its settings are not these."""
+    name = f"{lab}-functions"
+    for found in engine().networks.list(names=[name]):
+        if found.name == name:
+            as_wanted = found.attrs["Internal"] is not internet
+            if as_wanted and (found.attrs["Options"] or {}) == options:
+                return found
+            remove_network(found)
+    return engine().networks.create(
+        name, driver="bridge", internal=not internet, options=options, labels={LAB_LABEL: lab}
+    )
+
+
+def remove_network(network: Network) -> None:
+    """Remove a network of functions, and us from it."""
+    network.reload()
+    for container in network.attrs.get("Containers") or {}:
+        network.disconnect(container, force=True)
+    network.remove()
+
+
+def _gateway(network: Network) -> str:
+    network.reload()
+    first = network.attrs["IPAM"]["Config"][0]
     # The engine takes a subnet's first address for itself unless told otherwise.
-    gateway = first.get("Gateway") or str(next(ip_network(first["Subnet"]).hosts()))
-    return Position(gateway, network)
+    return first.get("Gateway") or str(next(ip_network(first["Subnet"]).hosts()))
+
+
+def _host_answers(address: str) -> bool:
+    """Whether somebody has `address`: a port that is refused is a sign of life, too."""
+    with socket.socket() as probe:
+        probe.settimeout(HOST_PROBE_S)
+        try:
+            probe.connect((address, 9))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def sweep(lab: str) -> list[str]:
@@ -94,3 +169,12 @@ def sweep(lab: str) -> list[str]:
         except APIError as error:
             LOG.warning("could not remove %s: %s", container.name, error)
     return removed
+
+
+def leave(lab: str) -> None:
+    """Remove the lab's network of functions; quiet when there is none, or it is in use."""
+    for network in engine().networks.list(filters={"label": f"{LAB_LABEL}={lab}"}):
+        try:
+            remove_network(network)
+        except APIError as error:
+            LOG.debug("network %s stays: %s", network.name, error)

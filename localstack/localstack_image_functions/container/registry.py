@@ -102,6 +102,11 @@ class Registry:
         self.public_host = public_host
         self._local = threading.local()
 
+    @property
+    def is_public(self) -> bool:
+        """Whether the container engine reaches it as we do, with nothing between."""
+        return self.url == f"http://{self.public_host}"
+
     def uri(self, repository: str) -> str:
         """The `repositoryUri`: what `docker push` takes."""
         return f"{self.public_host}/{repository}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,8 +23,10 @@ from docker.types import LogConfig, Ulimit
 
 from localstack_image_functions.container.engine import FUNCTION_LABEL, LAB_LABEL, Position
 from localstack_image_functions.errors import EntrypointNotFound
+from localstack_image_functions.runtime.api import RuntimeApi
 from localstack_image_functions.runtime.environment import Exit
 from localstack_image_functions.runtime.logs import OutputLog
+from localstack_image_functions.runtime.server import Guard, RuntimeApiServer
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ FREEZE_AFTER_S = 1.0
 # The engine hands output on from another process and tells nobody when it is through.
 OUTPUT_QUIET_S = 0.01
 OUTPUT_LIMIT_S = 0.2
+PEER_LIMIT_S = 10.0
 
 _NOT_EXECUTABLE = ("executable file not found", "no such file or directory", "permission denied")
 
@@ -84,29 +88,46 @@ class ContainerFlavour:
     """Starts containers for one execution environment."""
 
     def __init__(
-        self, settings: ContainerSettings, engine: DockerClient, position: Position
+        self,
+        settings: ContainerSettings,
+        engine: DockerClient,
+        position: Position,
+        pull: Callable[[str], None],
+        hosts: Mapping[str, str],
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._position = position
-        self.runtime_api_host = position.address
+        self._pull = pull
+        self._hosts = hosts
 
     def start(
-        self, runtime_api: str, output: OutputLog, on_exit: Callable[[Exit], None]
+        self, api: RuntimeApi, output: OutputLog, on_exit: Callable[[Exit], None]
     ) -> ContainerSandbox:
-        options = self._options(runtime_api)
+        peer = Peer()
+        name = f"{secrets.token_hex(16)}.runtime"
+        server = RuntimeApiServer(api, self._position.address, Guard(peer.admits, name))
         try:
-            container = self._engine.containers.create(**options)
-        except ImageNotFound:  # removed from the engine since the function was deployed
-            self._engine.images.pull(self._settings.image)
-            container = self._engine.containers.create(**options)
-        try:
-            return ContainerSandbox(container, self._settings, output, on_exit)
+            container = self._create(self._options(server.address, name))
+            try:
+                return ContainerSandbox(
+                    container, self._settings, self._position.network, peer, server, output, on_exit
+                )
+            except BaseException:
+                _remove(container)
+                raise
         except BaseException:
-            _remove(container)
+            server.close()
             raise
 
-    def _options(self, runtime_api: str) -> dict[str, Any]:
+    def _create(self, options: dict[str, Any]) -> Container:
+        try:
+            return self._engine.containers.create(**options)
+        except ImageNotFound:  # removed from the engine since the function was deployed
+            self._pull(self._settings.image)
+            return self._engine.containers.create(**options)
+
+    def _options(self, runtime_api: str, api_host: str) -> dict[str, Any]:
         settings = self._settings
         memory = f"{max(MIN_MEMORY_MB, settings.memory_mb)}m"
         # An environment that starts anew must not meet the name of the one being removed.
@@ -121,6 +142,7 @@ class ContainerFlavour:
             "working_dir": settings.working_directory or None,
             "environment": {**settings.environment, "AWS_LAMBDA_RUNTIME_API": runtime_api},
             "network": self._position.network,
+            "extra_hosts": {**self._hosts, api_host: self._position.address},
             "user": f"{USER_ID}:{GROUP_ID}",
             "read_only": True,
             "cap_drop": ["ALL"],
@@ -146,6 +168,21 @@ class ContainerFlavour:
         }
 
 
+class Peer:
+    """Admits connections from one address, which is known once the container runs."""
+
+    def __init__(self) -> None:
+        self._known = threading.Event()
+        self._address = ""
+
+    def has(self, address: str) -> None:
+        self._address = address
+        self._known.set()
+
+    def admits(self, host: str, port: int) -> bool:
+        return self._known.wait(PEER_LIMIT_S) and host == self._address
+
+
 class ContainerSandbox:
     """One function container, its output, its memory and its end."""
 
@@ -153,11 +190,15 @@ class ContainerSandbox:
         self,
         container: Container,
         settings: ContainerSettings,
+        network: str,
+        peer: Peer,
+        server: RuntimeApiServer,
         output: OutputLog,
         on_exit: Callable[[Exit], None],
     ) -> None:
         self._container = container
         self._settings = settings
+        self._server = server
         self._output = output
         self._on_exit = on_exit
         self._ended = threading.Event()
@@ -175,6 +216,8 @@ class ContainerSandbox:
             if any(sign in str(error.explanation).lower() for sign in _NOT_EXECUTABLE):
                 raise EntrypointNotFound(str(error.explanation)) from error
             raise
+        container.reload()
+        peer.has(container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"])
         threading.Thread(
             target=self._follow, args=(stream,), name=f"output-{container.name}", daemon=True
         ).start()
@@ -210,6 +253,15 @@ class ContainerSandbox:
             self._ended.wait(OUTPUT_QUIET_S - quiet_s)
 
     def peak_memory_bytes(self) -> int:
+        if not self._peak_bytes and not self._ended.is_set():
+            # The stream's first sample takes the engine a second or two.
+            self._ask(
+                lambda: self._take(
+                    self._container.client.api.stats(
+                        self._container.id, stream=False, one_shot=True
+                    )
+                )
+            )
         return self._peak_bytes
 
     def stop(self, grace_s: float) -> None:
@@ -219,6 +271,7 @@ class ContainerSandbox:
             self._ask(lambda: self._container.kill("SIGTERM"))
             self._ended.wait(grace_s)
         _remove(self._container)
+        self._server.close()
 
     def _freeze_now(self) -> None:
         with self._freezing:
@@ -267,14 +320,17 @@ class ContainerSandbox:
         # One stream for the sandbox's life: asking once blocks for a second.
         try:
             for sample in self._container.stats(stream=True, decode=True):
-                memory = sample.get("memory_stats") or {}
-                details = memory.get("stats") or {}
-                cache = details.get("total_inactive_file", details.get("inactive_file", 0))
-                self._peak_bytes = max(self._peak_bytes, memory.get("usage", 0) - cache)
+                self._take(sample)
                 if self._ended.is_set():
                     return
         except (DockerException, OSError, ValueError) as error:
             LOG.debug("memory of %s: %s", self._container.name, error)
+
+    def _take(self, sample: Mapping[str, Any]) -> None:
+        memory = sample.get("memory_stats") or {}
+        details = memory.get("stats") or {}
+        cache = details.get("total_inactive_file", details.get("inactive_file", 0))
+        self._peak_bytes = max(self._peak_bytes, memory.get("usage", 0) - cache)
 
     def _ask(self, request: Callable[[], object]) -> None:
         """Ask the engine for something that fails when the container has just ended."""

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+from functools import partial
+from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
 from localstack import config
-from localstack_image_functions.errors import InvalidSetting
+from localstack_image_functions.errors import InvalidSetting, IsolationUnavailable
 from localstack_image_functions.images import resolve_image
 from localstack_image_functions.process.bundle import Bundle, load_bundle
-from localstack_image_functions.process.sandbox import (
-    ProcessFlavour,
-    ProcessSettings,
-    isolation_available,
-    kill_marked,
-)
-from localstack_image_functions.runtime.environment import (
-    Flavour,
-)
+from localstack_image_functions.process.doors import gateway_door
+from localstack_image_functions.process.isolation import Isolation, isolation_here
+from localstack_image_functions.process.leftovers import kill_marked
+from localstack_image_functions.process.sandbox import Door, ProcessFlavour, ProcessSettings
+from localstack_image_functions.runtime.environment import Flavour
+from localstack_image_functions.runtime.relay import relay
 from localstack_image_functions.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -40,17 +40,48 @@ class ProcessBackend:
         self._lab = settings.lab
         root = settings.temporary_root or Path(config.dirs.tmp) / "functions"
         self._temporary_root = root / settings.lab
-        self._isolate = settings.isolate and isolation_available()
-        if settings.isolate and not self._isolate:
+        self._shown = settings.shown
+        self._internet = settings.internet
+        self._open_ports = settings.open_ports
+        self._refusal = ""
+        self._isolation = self._set_apart(settings.isolate)
+
+    def _set_apart(self, wanted: bool) -> Isolation | None:
+        """How functions are set apart; what this system lacks of it goes to the log."""
+        root = os.geteuid() == 0
+        if not wanted:
             LOG.warning(
-                "this system lets no process set itself apart: functions see the host's files "
-                "as the emulator does"
+                "IMAGE_FUNCTIONS_ISOLATION=off: functions may do what %s may",
+                "root" if root else "the emulator's user",
             )
+            return None
+        try:
+            isolation = isolation_here()
+        except IsolationUnavailable as error:
+            if root:
+                self._refusal = (
+                    f"functions are not run as root without being set apart, and this system "
+                    f"can't do it ({error}). Start the emulator as an ordinary user, or set "
+                    "IMAGE_FUNCTIONS_ISOLATION=off to run functions as root all the same"
+                )
+                LOG.error(self._refusal)
+            else:
+                LOG.warning(
+                    "functions may do what the emulator's user may: this system does not set "
+                    "them apart (%s)",
+                    error,
+                )
+            return None
+        if isolation.missing:
+            LOG.warning("functions are set apart without %s", ", ".join(isolation.missing))
+        return isolation
 
     def resolve_image(self, uri: str) -> str:
         return resolve_image(uri)
 
     def check_image(self, digest: str, uri: str) -> None:
+        if self._refusal:
+            raise IsolationUnavailable(self._refusal)
         load_bundle(self._store, digest)
 
     def flavour(
@@ -76,9 +107,24 @@ class ProcessBackend:
                 ephemeral_mb=storage.size if storage else DEFAULT_EPHEMERAL_MB,
                 marker=f"{self._lab}/{environment_id}",
                 temporary_root=self._temporary_root,
-                isolate=self._isolate,
+                isolation=self._isolation,
+                shown=(bundle.root, *self._shown),
+                doors=self._doors(),
+                internet=self._internet,
             )
         )
+
+    def _doors(self) -> tuple[Door, ...]:
+        """The emulator under each port that it goes by, and what the user opened."""
+        gateway = config.GATEWAY_LISTEN[0].port
+        doors = {
+            port: Door(port, lambda listener: gateway_door.open(listener, gateway))
+            for port in (gateway, config.LOCALSTACK_HOST.port)
+        }
+        for host, port in self._open_ports:
+            opened = partial(relay, host=host, port=port)
+            doors[port] = Door(port, opened, () if _is_address(host) else (host,))
+        return tuple(doors.values())
 
     def sweep(self) -> None:
         killed = kill_marked(lab=self._lab)
@@ -86,6 +132,12 @@ class ProcessBackend:
             LOG.warning("killed %d function process(es) of an earlier emulator", len(killed))
         if self._temporary_root.exists():
             shutil.rmtree(self._temporary_root, ignore_errors=True)
+
+    def prepare(self) -> None:
+        """Nothing: a function's network lives and ends with it."""
+
+    def leave(self) -> None:
+        """Nothing."""
 
 
 def _argv(bundle: Bundle, version: FunctionVersion) -> tuple[str, ...]:
@@ -103,3 +155,11 @@ def _directory(bundle: Bundle, version: FunctionVersion) -> Path:
     override = version.config.image_config
     path = (override and override.working_directory) or bundle.config.working_directory
     return bundle.host_path(str(PurePosixPath("/") / path))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

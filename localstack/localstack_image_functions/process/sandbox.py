@@ -6,45 +6,49 @@ Knows nothing of LocalStack. README.md lists where this differs from AWS.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import selectors
+import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from localstack_image_functions.errors import EntrypointNotFound
-from localstack_image_functions.process import launcher
+from localstack_image_functions.process.isolation import Isolation
+from localstack_image_functions.process.launch import launch
+from localstack_image_functions.process.leftovers import MARKER, kill_marked
+from localstack_image_functions.process.memory import memory_watch, used_bytes
+from localstack_image_functions.process.peers import OwnProcesses
+from localstack_image_functions.process.pipes import Pipes
+from localstack_image_functions.process.view import view_of
+from localstack_image_functions.runtime.api import RuntimeApi
 from localstack_image_functions.runtime.environment import Exit
 from localstack_image_functions.runtime.logs import OutputLog
-
-MARKER = "IMAGE_FUNCTIONS_ENVIRONMENT"
-"""Environment variable of every function process: `<lab>/<environment>`, for `sweep`."""
+from localstack_image_functions.runtime.relay import Close
+from localstack_image_functions.runtime.server import Guard, RuntimeApiServer
 
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
-MEMORY_SAMPLE_S = 0.05
 MAX_OPEN_FILES = 1024
+RUNTIME_API_PORT = 9001
+LOOPBACK = "127.0.0.1"
 
-# The user that AWS runs functions as.
-FUNCTION_UID = 993
-FUNCTION_GID = 990
 
-# -I: nothing of the host's Python settings; -S: half the start-up time.
-_LAUNCH = (sys.executable, "-I", "-S", launcher.__file__)
+@dataclass(frozen=True)
+class Door:
+    """A port of the function's own network: `open` serves the socket that listens there.
 
-# The death signal of a process comes when the *thread* that forked it ends.
-_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="function-spawner")
+    `names` are the hosts that the function may call it by, beside `localhost`.
+    """
+
+    port: int
+    open: Callable[[Any], Close]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,10 @@ class ProcessSettings:
     """How to run one function version as a process.
 
     `environment` is the whole environment but for what belongs to one process only
-    (AWS_LAMBDA_RUNTIME_API, HOME, TMPDIR). `marker` is `<lab>/<environment id>`. With
-    `isolate`, everything but its own /tmp is read-only and it is an unprivileged user; see
-    `isolation_available`.
+    (AWS_LAMBDA_RUNTIME_API, HOME, TMPDIR). `marker` is `<lab>/<environment id>`.
+    `isolation` says how far the process is set apart, None not at all. Of the host it then
+    sees the system, its program's installation, `directory` and `shown`; of the host's
+    network `doors` alone, or with `internet` all of it.
     """
 
     argv: tuple[str, ...]
@@ -64,83 +69,38 @@ class ProcessSettings:
     ephemeral_mb: int
     marker: str
     temporary_root: Path
-    isolate: bool = False
+    isolation: Isolation | None = None
+    shown: tuple[Path, ...] = ()
+    doors: tuple[Door, ...] = ()
+    internet: bool = False
 
-
-@cache
-def isolation_available() -> bool:
-    """Whether this machine lets a process set itself apart (Linux 5.12, user namespaces)."""
-    if sys.platform != "linux":
-        return False
-    with tempfile.TemporaryDirectory() as folder:
-        specification = {
-            "argv": [sys.executable, "-I", "-S", "-c", ""],
-            "executable": sys.executable,
-            "environment": {},
-            "directory": "/",
-            "parent": os.getpid(),
-            "max_files": MAX_OPEN_FILES,
-            "max_file_bytes": 2**20,
-            **_apart({folder: folder}),
-        }
-        probe = subprocess.run(
-            _LAUNCH, input=json.dumps(specification).encode(), env={}, capture_output=True
-        )
-    return probe.returncode == 0
-
-
-def _apart(writable: Mapping[str, str]) -> dict[str, Any]:
-    return {"writable": writable, "uid": FUNCTION_UID, "gid": FUNCTION_GID}
+    @property
+    def own_network(self) -> bool:
+        return self.isolation is not None and not self.internet
 
 
 class ProcessFlavour:
     """Starts processes for one execution environment."""
 
-    runtime_api_host = "127.0.0.1"
-
     def __init__(self, settings: ProcessSettings) -> None:
         self._settings = settings
 
     def start(
-        self, runtime_api: str, output: OutputLog, on_exit: Callable[[Exit], None]
+        self, api: RuntimeApi, output: OutputLog, on_exit: Callable[[Exit], None]
     ) -> ProcessSandbox:
         settings = self._settings
+        executable = shutil.which(
+            _beside(settings.argv[0], settings.directory),
+            path=settings.environment.get("PATH", DEFAULT_PATH),
+        )
+        if executable is None:
+            raise EntrypointNotFound(
+                f"fork/exec {settings.argv[0]}: no such file or not executable"
+            )
         settings.temporary_root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix="function-", dir=settings.temporary_root))
         try:
-            executable = shutil.which(
-                _beside(settings.argv[0], settings.directory),
-                path=settings.environment.get("PATH", DEFAULT_PATH),
-            )
-            if executable is None:
-                raise EntrypointNotFound(
-                    f"fork/exec {settings.argv[0]}: no such file or not executable"
-                )
-            own_tmp = str(temporary)
-            if settings.isolate and not _lies_in_tmp(settings.directory, executable):
-                own_tmp = "/tmp"  # noqa: S108  the function's, not the host's
-            specification = {
-                "argv": settings.argv,
-                "executable": executable,
-                "environment": {
-                    "PATH": DEFAULT_PATH,
-                    "LANG": "en_US.UTF-8",
-                    "TZ": ":UTC",
-                    "HOME": own_tmp,
-                    "TMPDIR": own_tmp,
-                    **settings.environment,
-                    "AWS_LAMBDA_RUNTIME_API": runtime_api,
-                    MARKER: settings.marker,
-                },
-                **_apart({own_tmp: str(temporary)} if settings.isolate else {}),
-                "directory": str(settings.directory),
-                "parent": os.getpid(),
-                "max_files": MAX_OPEN_FILES,
-                "max_file_bytes": settings.ephemeral_mb * 2**20,
-            }
-            return ProcessSandbox(
-                specification, temporary, settings.memory_mb * 2**20, output, on_exit
-            )
+            return ProcessSandbox(settings, executable, temporary, api, output, on_exit)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -151,26 +111,38 @@ class ProcessSandbox:
 
     def __init__(
         self,
-        specification: dict,
+        settings: ProcessSettings,
+        executable: str,
         temporary: Path,
-        memory_limit_bytes: int,
+        api: RuntimeApi,
         output: OutputLog,
         on_exit: Callable[[Exit], None],
     ) -> None:
+        self._settings = settings
         self._temporary = temporary
-        self._limit = memory_limit_bytes
         self._on_exit = on_exit
-        self._marker = specification["environment"][MARKER]
         self._peak = 0
         self._out_of_memory = False
         self._ended = threading.Event()
-        self._pipes = _Pipes(output)
-        self._process: subprocess.Popen[bytes] = _spawner.submit(self._spawn).result()
-        self._pipes.close_write_ends()
-        assert self._process.stdin is not None  # noqa: S101
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(specification).encode())
-            self._process.stdin.close()
+        self._pipes = Pipes(output)
+        self._closing: list[Close] = []
+        own = OwnProcesses()
+        # Where names can be given: no scan of ports finds out what to ask for.
+        name = f"{secrets.token_hex(16)}.runtime" if settings.isolation else ""
+        address = f"{name}:{RUNTIME_API_PORT}"
+        if not settings.own_network:
+            server = RuntimeApiServer(api, LOOPBACK, Guard(own.admits, name))
+            self._closing.append(server.close)
+            address = server.address
+        try:
+            self._launched = launch(
+                self._specification(executable, name, address), self._pipes, own
+            )
+        except BaseException:
+            self._close_doors()
+            self._pipes.close()
+            raise
+        self._open_doors(api, Guard(name=name))
         threading.Thread(
             target=self._pipes.read_until_closed, name="function-output", daemon=True
         ).start()
@@ -179,7 +151,8 @@ class ProcessSandbox:
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        """The function's own process, by its number on the host."""
+        return self._launched.function_pid
 
     def thaw(self) -> None:
         memory_watch.add(self)
@@ -204,226 +177,97 @@ class ProcessSandbox:
             self._ended.wait(grace_s)
         self._signal(signal.SIGKILL)
         self._ended.wait()
+        self._close_doors()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def measure(self) -> None:
         """Sample the memory of the whole process tree; kill it when it is over the limit."""
+        limit = self._settings.memory_mb * 2**20
         try:
-            process = psutil.Process(self.pid)
-            used = max(
-                sum(_resident_bytes(member) for member in (process, *_descendants(process))),
-                _resident_peak_bytes(self.pid),
-            )
+            used = used_bytes(self.pid, limit)
         except (psutil.Error, OSError):
-            return  # it, or a child of it, has just ended
+            return
         self._peak = max(self._peak, used)
-        if used > self._limit and not self._ended.is_set():
+        if used > limit and not self._ended.is_set():
             self._out_of_memory = True
             self._signal(signal.SIGKILL)
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            _LAUNCH,
-            stdin=subprocess.PIPE,
-            stdout=self._pipes.stdout,
-            stderr=self._pipes.stderr,
-            env={},
-            cwd="/",
-            start_new_session=True,
-        )
+    def _specification(self, executable: str, name: str, address: str) -> dict[str, Any]:
+        settings = self._settings
+        own_tmp = "/tmp" if settings.isolation else str(self._temporary)  # noqa: S108
+        storage = settings.ephemeral_mb * 2**20
+        return {
+            "argv": settings.argv,
+            "executable": executable,
+            "environment": {
+                "PATH": DEFAULT_PATH,
+                "LANG": "en_US.UTF-8",
+                "TZ": ":UTC",
+                "HOME": own_tmp,
+                "TMPDIR": own_tmp,
+                **settings.environment,
+                "AWS_LAMBDA_RUNTIME_API": address,
+                MARKER: settings.marker,
+            },
+            "apart": self._apart(executable, name, storage) if settings.isolation else None,
+            "directory": str(settings.directory),
+            "parent": os.getpid(),
+            "max_files": MAX_OPEN_FILES,
+            "max_file_bytes": storage,
+            "max_processes": settings.isolation.max_processes if settings.isolation else None,
+        }
+
+    def _apart(self, executable: str, name: str, storage: int) -> dict[str, Any]:
+        settings = self._settings
+        assert settings.isolation is not None  # noqa: S101  the caller looked
+        hosts = {"localhost": LOOPBACK, name: LOOPBACK}
+        if settings.own_network:
+            hosts |= {host: LOOPBACK for door in settings.doors for host in door.names}
+        view = view_of(executable, (settings.directory, *settings.shown), hosts, settings.internet)
+        ports = [RUNTIME_API_PORT, *(door.port for door in settings.doors)]
+        return {
+            **settings.isolation.ids(),
+            "root": str(self._temporary),
+            "shown": view.shown,
+            "links": view.links,
+            "files": view.files,
+            "tmp_bytes": storage,
+            "ports": ports if settings.own_network else [],
+        }
+
+    def _open_doors(self, api: RuntimeApi, guard: Guard) -> None:
+        """Serve what listens in the function's own network."""
+        if self._launched.listeners:
+            first, *others = self._launched.listeners
+            self._closing.append(RuntimeApiServer(api, guard=guard, listener=first).close)
+            for door, listener in zip(self._settings.doors, others, strict=True):
+                self._closing.append(door.open(listener))
+
+    def _close_doors(self) -> None:
+        while self._closing:
+            self._closing.pop()()
 
     def _wait(self) -> None:
-        code = self._process.wait()
+        code = self._launched.process.wait()
         memory_watch.remove(self)
         self._pipes.drain()
         if code < 0:
             self._on_exit(Exit(signal=-code, out_of_memory=self._out_of_memory))
         else:
             self._on_exit(Exit(status=code))
-        # What it left running dies with it, also what left its process group.
-        kill_marked({self._marker})
+        if self._settings.isolation is None:
+            # What it left running dies with it, also what left its process group.
+            kill_marked({self._settings.marker})
         self._pipes.close()
         self._ended.set()
 
     def _signal(self, number: signal.Signals) -> None:
         # Not after the exit was collected: the number may be another process's by now.
-        if self._process.returncode is None:
+        if self._launched.process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
-
-
-class _Pipes:
-    """The output streams of one process. Kept apart, so that no lines are mixed."""
-
-    def __init__(self, output: OutputLog) -> None:
-        self._output = output
-        self._lock = threading.Lock()
-        self._selector = selectors.DefaultSelector()
-        self._streams: dict[int, int] = {}
-        write_ends = []
-        for stream in (1, 2):
-            read_end, write_end = os.pipe()
-            os.set_blocking(read_end, False)
-            self._selector.register(read_end, selectors.EVENT_READ)
-            self._streams[read_end] = stream
-            write_ends.append(write_end)
-        self.stdout, self.stderr = write_ends
-
-    def close_write_ends(self) -> None:
-        os.close(self.stdout)
-        os.close(self.stderr)
-
-    def read_until_closed(self) -> None:
-        while True:
-            with self._lock:
-                if not self._streams:
-                    self._selector.close()
-                    return
-            # The limit is for streams that somebody else closed: nothing wakes us then.
-            self._selector.select(timeout=1.0)
-            self.drain()
-
-    def drain(self) -> None:
-        """Read all that is there now."""
-        with self._lock:
-            for read_end in list(self._streams):
-                self._drain_one(read_end)
-
-    def _drain_one(self, read_end: int) -> None:
-        while True:
-            try:
-                data = os.read(read_end, 65_536)
-            except BlockingIOError:
-                return
-            if not data:
-                self._forget(read_end)
-                return
-            self._output.write(self._streams[read_end], data)
-
-    def close(self) -> None:
-        with self._lock:
-            for read_end in list(self._streams):
-                self._forget(read_end)
-
-    def _forget(self, read_end: int) -> None:
-        self._selector.unregister(read_end)
-        del self._streams[read_end]
-        os.close(read_end)
-
-
-class MemoryWatch:
-    """Samples the memory of every running sandbox. Sleeps while all are frozen."""
-
-    def __init__(self) -> None:
-        self._running: set[ProcessSandbox] = set()
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-
-    def add(self, sandbox: ProcessSandbox) -> None:
-        with self._changed:
-            self._running.add(sandbox)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="function-memory", daemon=True
-                )
-                self._thread.start()
-            self._changed.notify()
-
-    def remove(self, sandbox: ProcessSandbox) -> None:
-        with self._changed:
-            self._running.discard(sandbox)
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._running)
-                self._changed.wait(MEMORY_SAMPLE_S)
-                sandboxes = list(self._running)
-            for sandbox in sandboxes:
-                sandbox.measure()
-
-
-memory_watch = MemoryWatch()
-
-
-def kill_marked(markers: Iterable[str] | None = None, lab: str | None = None) -> list[int]:
-    """Kill every process of ours that carries one of `markers`, or any marker of `lab`.
-
-    Finds what left its process group or lost its parent, too. Returns the process ids.
-    """
-    wanted = frozenset(markers or ())
-    killed: list[int] = []
-    # Again while there was something: what was about to fork has left a child behind.
-    while found := _marked(wanted, lab) - set(killed):
-        for pid in found:
-            # Not psutil's kill(): it refuses when the system's clock was set meanwhile.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        killed += found
-    return killed
-
-
-def _marked(markers: frozenset[str], lab: str | None) -> set[int]:
-    found = set()
-    for pid in psutil.pids():
-        try:
-            process = psutil.Process(pid)
-            if pid == os.getpid() or process.uids().real != os.getuid():
-                continue
-            marker = process.environ().get(MARKER)
-        except psutil.Error:
-            continue
-        if marker is None:
-            continue
-        if marker in markers or (lab is not None and marker.partition("/")[0] == lab):
-            found.add(pid)
-    return found
-
-
-def _lies_in_tmp(directory: Path, executable: str) -> bool:
-    """Whether the function itself would be hidden by a /tmp of its own."""
-    tmp = Path("/tmp").resolve()  # noqa: S108
-    program = Path(executable)
-    return any(
-        path.is_relative_to(tmp) for path in (directory.resolve(), program, program.resolve())
-    )
+                os.killpg(self.pid, number)
 
 
 def _beside(program: str, directory: Path) -> str:
     """An entry point with a slash in it is relative to the working directory."""
     return str(directory / program) if "/" in program else program
-
-
-def _descendants(process: psutil.Process) -> list[psutil.Process]:
-    """All descendants. psutil would read every process of the machine for it."""
-    tasks = Path(f"/proc/{process.pid}/task")
-    if not tasks.is_dir():
-        return process.children(recursive=True)
-    found = []
-    for task in tasks.iterdir():
-        try:
-            children = (task / "children").read_text().split()
-        except OSError:
-            continue
-        for pid in children:
-            with contextlib.suppress(psutil.Error):
-                child = psutil.Process(int(pid))
-                found += [child, *_descendants(child)]
-    return found
-
-
-def _resident_bytes(process: psutil.Process) -> int:
-    with contextlib.suppress(psutil.Error):
-        return process.memory_info().rss
-    return 0
-
-
-def _resident_peak_bytes(pid: int) -> int:
-    """The kernel's own high-water mark, which no sampling misses; 0 where there is none."""
-    try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0

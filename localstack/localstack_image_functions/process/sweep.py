@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from localstack_image_functions.process.sandbox import kill_marked
+from localstack_image_functions.process.leftovers import kill_marked
 
 
 def main() -> None:

@@ -73,18 +73,17 @@ class Sandbox(Protocol):
         """The most memory that it ever used."""
 
     def stop(self, grace_s: float) -> None:
-        """Ask it to end, kill it after `grace_s`, leave nothing behind. May be called twice."""
+        """Ask it to end, kill it after `grace_s`, leave nothing behind. May be called twice.
+
+        Its Runtime API closes last: a runtime whose socket closes would log an error of its own.
+        """
 
 
 class Flavour(Protocol):
     """How environments of one function version are run."""
 
-    runtime_api_host: str
-
-    def start(
-        self, runtime_api: str, output: OutputLog, on_exit: Callable[[Exit], None]
-    ) -> Sandbox:
-        """Start a runtime that asks `runtime_api` for events.
+    def start(self, api: RuntimeApi, output: OutputLog, on_exit: Callable[[Exit], None]) -> Sandbox:
+        """Serve `api` where the runtime alone reaches it, and start the runtime.
 
         `on_exit` is called once, from any thread, when it ended and its output is flushed.
 
@@ -129,25 +128,20 @@ class _Runtime:
 
     def __init__(self, flavour: Flavour, output: OutputLog) -> None:
         self.exit: Exit | None = None
-        self.api = RuntimeApi(flavour.runtime_api_host)
-        try:
-            self.sandbox = flavour.start(self.api.address, output, self._exited)
-        except BaseException:
-            self.api.close()
-            raise
+        self.api = RuntimeApi()
+        self.sandbox = flavour.start(self.api, output, self._exited)
 
     def _exited(self, exit: Exit) -> None:
         self.exit = exit
         self.api.runtime_gone()
 
     def stop(self, grace_s: float = 0.0) -> None:
-        # The sandbox first: a runtime whose socket closes would log an error of its own.
         self.api.abandon()
         self.sandbox.stop(grace_s)
-        self.api.close()
 
     def memory_mb(self) -> int:
-        return math.ceil(self.sandbox.peak_memory_bytes() / 2**20)
+        # One that ended before anybody looked used some, too.
+        return max(1, math.ceil(self.sandbox.peak_memory_bytes() / 2**20))
 
 
 class ExecutionEnvironment:
@@ -164,7 +158,7 @@ class ExecutionEnvironment:
         self._runtime: _Runtime | None = None
         self._failed_init: Answer | None = None
         self._init_ms: float | None = None
-        self._memory_mb = 0
+        self._memory_mb = 1
         self._in_use = threading.Lock()
         self._stopped = False
 

@@ -29,6 +29,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from localstack_image_functions.errors import EntrypointNotFound
+from localstack_image_functions.runtime.api import RuntimeApi
 from localstack_image_functions.runtime.body import BodyRefused, read_body
 from localstack_image_functions.runtime.environment import (
     Event,
@@ -38,6 +39,7 @@ from localstack_image_functions.runtime.environment import (
     Outcome,
 )
 from localstack_image_functions.runtime.logs import OutputLog
+from localstack_image_functions.runtime.server import RuntimeApiServer
 
 PREFIX = "/2015-03-31/functions/"
 SUFFIX = "/invocations"
@@ -51,16 +53,15 @@ FLUSH_LIMIT_S = 0.2
 class ChildFlavour:
     """Runs the function as a child process: the container around us is the sandbox."""
 
-    runtime_api_host = "127.0.0.1"
-
     def __init__(self, argv: list[str], environment: Mapping[str, str]) -> None:
         self._argv = argv
         self._environment = environment
 
     def start(
-        self, runtime_api: str, output: OutputLog, on_exit: Callable[[Exit], None]
+        self, api: RuntimeApi, output: OutputLog, on_exit: Callable[[Exit], None]
     ) -> ChildSandbox:
-        environment = {**self._environment, "AWS_LAMBDA_RUNTIME_API": runtime_api}
+        server = RuntimeApiServer(api)
+        environment = {**self._environment, "AWS_LAMBDA_RUNTIME_API": server.address}
         try:
             process = subprocess.Popen(
                 self._argv,
@@ -71,8 +72,9 @@ class ChildFlavour:
                 start_new_session=True,
             )
         except OSError as error:
+            server.close()
             raise EntrypointNotFound(f"fork/exec {self._argv[0]}: {error.strerror}") from error
-        return ChildSandbox(process, output, on_exit)
+        return ChildSandbox(process, server, output, on_exit)
 
 
 class ChildSandbox:
@@ -81,10 +83,12 @@ class ChildSandbox:
     def __init__(
         self,
         process: subprocess.Popen[bytes],
+        server: RuntimeApiServer,
         output: OutputLog,
         on_exit: Callable[[Exit], None],
     ) -> None:
         self._process = process
+        self._server = server
         self._output = output
         self._readers = [
             threading.Thread(target=self._read, args=(number, stream), daemon=True)
@@ -123,6 +127,7 @@ class ChildSandbox:
         except subprocess.TimeoutExpired:
             self._signal(signal.SIGKILL)
             self._process.wait()
+        self._server.close()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process.poll() is None:

@@ -15,6 +15,7 @@ Made to be copied: it needs testcontainers, boto3 and the two images that
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import socket
@@ -104,6 +105,7 @@ class ImageFunctionsEmulator:
         container.with_network(self._network).with_network_aliases("localstack")
         container.with_volume_mapping(_engine_socket(), "/var/run/docker.sock", "rw")
         container.with_env("IMAGE_FUNCTIONS_LAB", self.lab)
+        container.ports["4510/tcp"] = ("127.0.0.1", int(self.registry_host.partition(":")[2]))
         container.with_env("IMAGE_FUNCTIONS_REGISTRY", self.registry_host)
         container.with_env("IMAGE_FUNCTIONS_REGISTRY_URL", "http://registry:5000")
         for name, value in self._settings.items():
@@ -136,10 +138,23 @@ class ImageFunctionsEmulator:
         uri = made["repositoryUri"]
         self.engine.images.get(image).tag(uri, tag)
         digest = ""
-        for line in self.engine.images.push(uri, tag, stream=True, decode=True):
+        login = self.login()
+        pushing = self.engine.images.push(uri, tag, stream=True, decode=True, auth_config=login)
+        for line in pushing:
             assert "error" not in line, line["error"]
             digest = line.get("aux", {}).get("Digest", digest)
         return f"{uri}@{digest}"
+
+    def login(self) -> dict[str, str]:
+        """User and password of `aws ecr get-login-password`."""
+        data = self.client("ecr").get_authorization_token()["authorizationData"][0]
+        user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+        return {"username": user, "password": password}
+
+    def basic(self) -> tuple[str, str]:
+        """The same for an HTTP client."""
+        login = self.login()
+        return login["username"], login["password"]
 
     def function_containers(self, function: str | None = None) -> list[Any]:
         """Containers of functions, of one function by name if given."""
@@ -149,10 +164,9 @@ class ImageFunctionsEmulator:
         return self.engine.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
 
     def _start_registry(self) -> None:
-        port = _free_port()
-        self.registry_host = f"localhost:{port}"
+        self.registry_host = f"localhost:{_free_port()}"
         self._registry = DockerContainer(self._images[1])
-        self._registry.ports["5000/tcp"] = ("127.0.0.1", port)
+        self._registry.ports["5000/tcp"] = ("127.0.0.1", _free_port())
         self._registry.with_network(self._network).with_network_aliases("registry")
         self._registry.waiting_for(
             HttpWaitStrategy(5000, "/v2/")

@@ -29,7 +29,7 @@ def repository(emulator, ecr, request):
 
 def tags_in_registry(emulator, repository):
     url = f"http://{emulator.registry_host}/v2/{repository}/tags/list"
-    return requests.get(url, timeout=10).json().get("tags")
+    return requests.get(url, auth=emulator.basic(), timeout=10).json().get("tags")
 
 
 def code_of(error):
@@ -215,6 +215,7 @@ def test_function_of_an_index_of_images_is_refused(emulator, ecr, repository):
         f"http://{emulator.registry_host}/v2/{name}/manifests/index",
         data=json.dumps(index).encode(),
         headers={"Content-Type": OCI_INDEX},
+        auth=emulator.basic(),
         timeout=10,
     ).raise_for_status()
     with pytest.raises(ClientError) as error:

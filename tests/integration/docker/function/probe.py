@@ -115,12 +115,78 @@ def reach(event):
         return {"reached": True}
 
 
+def connect(event):
+    """What becomes of a connection to each `[host, port]`."""
+    found = {}
+    for host, port in event["to"]:
+        try:
+            with socket.create_connection((host, port), timeout=2):
+                found[f"{host}:{port}"] = "open"
+        except OSError as error:
+            found[f"{host}:{port}"] = type(error).__name__
+    return {"found": found}
+
+
+def own_network(event):
+    """Our address, and where the emulator is."""
+    api = os.environ["AWS_LAMBDA_RUNTIME_API"].rpartition(":")[0]
+    return {
+        "own": socket.gethostbyname(socket.gethostname()),
+        "emulator": socket.gethostbyname(api),
+    }
+
+
+def open_ports(event):
+    """Every port of `host` that accepts a connection."""
+    found = []
+    for port in range(1, 65536):
+        with socket.socket() as client:
+            client.settimeout(1)
+            if client.connect_ex((event["host"], port)) == 0:
+                found.append(port)
+    return {"ports": found}
+
+
+def ask(event):
+    """A request, as a stranger would make it: the status and the start of the answer."""
+    request = urllib.request.Request(event["url"], headers=event.get("headers", {}))
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return {"status": answer.status, "body": answer.read(200).decode()}
+    except urllib.error.HTTPError as error:
+        return {"status": error.code, "body": error.read(200).decode()}
+    except OSError as error:
+        return {"status": type(error).__name__, "body": ""}
+
+
+def spawn(event):
+    """How many children there may be at once."""
+    children, failure = [], None
+    release, held = os.pipe()
+    while len(children) < 3000:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            failure = error.errno
+            break
+        if not pid:
+            os.close(held)
+            os.read(release, 1)
+            os._exit(0)
+        children.append(pid)
+    os.close(held)
+    for pid in children:
+        os.waitpid(pid, 0)
+    return {"children": len(children), "errno": failure}
+
+
 def echo(event):
     return event
 
 
 DEEDS = {deed.__name__: deed for deed in (
     look_around, fill_memory, fill_tmp, compute, sleep, leave, fail, say, reach, echo,
+    connect, own_network, open_ports, ask, spawn,
 )}  # fmt: skip
 
 

@@ -1,0 +1,303 @@
+"""The registry as `docker push` and `docker pull` meet it: with ECR's rules before it.
+
+The CNCF registry behind takes anything from anyone. This server asks for the password of
+`get-authorization-token`, knows which repositories exist and which tags may not move, and
+passes the rest on, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from localstack_image_functions.container.tokens import Identity, Tokens
+
+LOG = logging.getLogger(__name__)
+
+PORT = 4510
+MAX_MANIFEST_BYTES = 4 * 2**20
+CHUNK_BYTES = 1 << 18
+BACKEND_TIMEOUT_S = 300
+_PATH = re.compile(r"/v2/(?P<repository>.+?)/(?P<kind>manifests|blobs|tags|referrers)/(?P<rest>.*)")
+_READS = frozenset({"GET", "HEAD"})
+# Of one connection alone, or ours to say.
+_NOT_PASSED_ON = frozenset(
+    {"host", "authorization", "connection", "expect", "transfer-encoding", "keep-alive", "date"}
+)
+
+
+class Repositories(Protocol):
+    """What ECR knows of the repositories in the registry."""
+
+    def exists(self, identity: Identity, repository: str) -> bool:
+        """Whether that account has it in that region."""
+
+    def kept_digest(self, identity: Identity, repository: str, tag: str) -> str | None:
+        """The image under a tag that may not move; None when it may."""
+
+
+class Refused(Exception):
+    """An answer in the form of the registry's own errors."""
+
+    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+    @property
+    def body(self) -> bytes:
+        return json.dumps({"errors": [{"code": self.code, "message": self.message}]}).encode()
+
+
+class RegistryFront:
+    """Listens on `address`; `backend` is the registry's own `host:port`."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        backend: str,
+        tokens: Tokens,
+        repositories: Repositories,
+    ) -> None:
+        self._server = _Server(address, backend, tokens, repositories)
+        threading.Thread(
+            target=self._server.serve_forever, name="registry-front", daemon=True
+        ).start()
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        backend: str,
+        tokens: Tokens,
+        repositories: Repositories,
+    ) -> None:
+        self.backend = backend
+        self.tokens = tokens
+        self.repositories = repositories
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer's would look up the host's name, which can take seconds.
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes in the middle of a layer tries again by itself."""
+        LOG.debug("registry: connection of %s broke", client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        """Silence: a push makes dozens of requests."""
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def do_PATCH(self) -> None:
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        body = _Body(self.headers, self.rfile)
+        try:
+            path, content = self._allowed(body)
+        except Refused as refused:
+            # Where the rest of an unread body would be taken for the next request.
+            self.close_connection = self.close_connection or not body.is_read
+            self._refuse(refused)
+            return
+        self._pass_on(path, content, body)
+
+    def _allowed(self, body: _Body) -> tuple[str, bytes | None]:
+        """The path to ask the registry for, and the body if it had to be read to know.
+
+        Raises
+        ------
+        Refused
+        """
+        identity = self.server.tokens.identity(self.headers.get("Authorization", ""))
+        url = urlsplit(self.path)
+        if identity is None:
+            raise Refused(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", "authentication required")
+        if url.path == "/v2/":
+            return self.path, None
+        match = _PATH.fullmatch(url.path)
+        if match is None:
+            raise Refused(HTTPStatus.NOT_FOUND, "UNSUPPORTED", "the operation is unsupported")
+        if self.command == "DELETE" and match["kind"] != "blobs":
+            raise Refused(
+                HTTPStatus.METHOD_NOT_ALLOWED, "UNSUPPORTED", "delete images through ECR's API"
+            )
+        self._check_repository(identity, match["repository"])
+        if self.command == "PUT" and match["kind"] == "manifests":
+            content = body.read(MAX_MANIFEST_BYTES)
+            self._check_tag(identity, match["repository"], match["rest"], content)
+            return self.path, content
+        source = parse_qs(url.query).get("from", [""])[0]
+        if source and not self.server.repositories.exists(identity, source):
+            return url.path, None  # not a layer of somebody else's: it is uploaded instead
+        return self.path, None
+
+    def _check_repository(self, identity: Identity, repository: str) -> None:
+        if identity.engine:
+            if self.command not in _READS:
+                raise Refused(HTTPStatus.FORBIDDEN, "DENIED", "the emulator itself only pulls")
+        elif not self.server.repositories.exists(identity, repository):
+            raise Refused(
+                HTTPStatus.NOT_FOUND,
+                "NAME_UNKNOWN",
+                f"The repository with name '{repository}' does not exist in the registry with "
+                f"id '{identity.account}'",
+            )
+
+    def _check_tag(self, identity: Identity, repository: str, tag: str, manifest: bytes) -> None:
+        kept = self.server.repositories.kept_digest(identity, repository, tag)
+        if kept is not None and kept != "sha256:" + hashlib.sha256(manifest).hexdigest():
+            raise Refused(
+                HTTPStatus.BAD_REQUEST,
+                "TAG_INVALID",
+                f"The image tag '{tag}' already exists in the '{repository}' repository and "
+                "cannot be overwritten because the tag is immutable.",
+            )
+
+    def _pass_on(self, path: str, content: bytes | None, body: _Body) -> None:
+        headers = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() not in _NOT_PASSED_ON
+        }
+        connection = http.client.HTTPConnection(self.server.backend, timeout=BACKEND_TIMEOUT_S)
+        try:
+            if content is not None:
+                headers["Content-Length"] = str(len(content))
+                connection.request(self.command, path, content, headers)
+            elif body.is_chunked:
+                connection.request(self.command, path, body.pieces(), headers, encode_chunked=True)
+            else:
+                connection.request(self.command, path, body.pieces(), headers)
+            self._relay(connection.getresponse())
+        except (OSError, http.client.HTTPException) as error:
+            LOG.warning("the registry behind ECR: %s %s: %s", self.command, path, error)
+            self.close_connection = True
+            self._refuse(
+                Refused(HTTPStatus.BAD_GATEWAY, "UNKNOWN", f"the registry does not answer: {error}")
+            )
+        finally:
+            connection.close()
+
+    def _relay(self, answer: http.client.HTTPResponse) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in _NOT_PASSED_ON:
+                self.send_header(name, self._ours(value) if name == "Location" else value)
+        has_length = answer.getheader("Content-Length") is not None or self.command == "HEAD"
+        if not has_length and answer.status not in (204, 304):
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        while piece := answer.read(CHUNK_BYTES):
+            frame = b"%x\r\n%b\r\n" % (len(piece), piece)
+            self.wfile.write(piece if has_length else frame)
+        if not has_length and answer.status not in (204, 304):
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _ours(self, location: str) -> str:
+        """Where the client goes on: here, not at the registry's own address."""
+        url = urlsplit(location)
+        return url._replace(scheme="", netloc="").geturl()
+
+    def _refuse(self, refused: Refused) -> None:
+        self.send_response(refused.status)
+        if refused.status is HTTPStatus.UNAUTHORIZED:
+            realm = (
+                f'Basic realm="http://{self.headers.get("Host", "")}/",service="ecr.amazonaws.com"'
+            )
+            self.send_header("Www-Authenticate", realm)
+        self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(refused.body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(refused.body)
+
+
+class _Body:
+    """A request's body, read piece by piece."""
+
+    def __init__(self, headers: http.client.HTTPMessage, stream: object) -> None:
+        self._stream = stream
+        self.is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+        length = headers.get("Content-Length") or "0"
+        self._left = int(length) if length.isdecimal() else 0
+        self.is_read = not self.is_chunked and self._left == 0
+
+    def read(self, max_bytes: int) -> bytes:
+        found = bytearray()
+        for piece in self.pieces():
+            found += piece
+            if len(found) > max_bytes:
+                raise Refused(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "MANIFEST_INVALID", "too large a manifest"
+                )
+        return bytes(found)
+
+    def pieces(self) -> Iterator[bytes]:
+        yield from self._chunks() if self.is_chunked else self._exactly(self._left)
+        self.is_read = True
+
+    def _chunks(self) -> Iterator[bytes]:
+        read_line: Callable[[int], bytes] = self._stream.readline  # type: ignore[attr-defined]
+        while size := int(read_line(1024).partition(b";")[0].strip(), 16):
+            yield from self._exactly(size)
+            read_line(1024)
+        while read_line(65_536).strip():
+            pass  # trailers
+
+    def _exactly(self, size: int) -> Iterator[bytes]:
+        while size:
+            piece = self._stream.read(min(size, CHUNK_BYTES))  # type: ignore[attr-defined]
+            if not piece:
+                raise ConnectionResetError("the body ended early")
+            size -= len(piece)
+            yield piece

@@ -1,0 +1,361 @@
+"""What one function can reach of its neighbours and of the host, tried from inside one.
+
+Each test runs against an emulator that root started and against one of an ordinary user.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from localstack_image_functions.errors import IsolationUnavailable
+from localstack_image_functions.process.isolation import isolation_here
+
+ORDINARY_UID = 65_534
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+METADATA = ("169.254.169.254", 80)
+PROBE = """
+    import ctypes, errno, json, os, signal, socket, sys, threading, time, urllib.request
+    from pathlib import Path
+
+    def handler(event, context):
+        return globals()[event["do"]](event)
+
+    def say(event):
+        return event["text"]
+
+    def sleep(event):
+        time.sleep(event["seconds"])
+        return "slept"
+
+    def connect(event):
+        found = {}
+        for host, port in event["to"]:
+            try:
+                with socket.create_connection((host, port), timeout=2):
+                    found[f"{host}:{port}"] = "open"
+            except OSError as error:
+                found[f"{host}:{port}"] = type(error).__name__
+        return found
+
+    def unix(event):
+        found = {}
+        for path in event["paths"]:
+            with socket.socket(socket.AF_UNIX) as client:
+                try:
+                    client.connect(path)
+                    found[path] = "open"
+                except OSError as error:
+                    found[path] = type(error).__name__
+        return found
+
+    def steal(event):
+        # Every port of loopback that answers, and what its Runtime API gives away.
+        taken, open_ports = {}, []
+        for port in range(1, 65536):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)):
+                    continue
+                if probe.getsockname() == probe.getpeername():
+                    continue  # a socket that met itself
+            open_ports.append(port)
+            if port == event["gateway"]:
+                continue
+            url = f"http://127.0.0.1:{port}/2018-06-01/runtime/invocation/next"
+            try:
+                with urllib.request.urlopen(url, timeout=3) as answer:
+                    taken[port] = answer.read().decode()
+            except urllib.error.HTTPError as error:
+                taken[port] = error.code
+            except OSError as error:
+                taken[port] = type(error).__name__
+        return {"open": open_ports, "taken": taken}
+
+    def read(event):
+        found = {}
+        for path in event["paths"]:
+            try:
+                found[path] = Path(path).read_bytes()[:16].decode(errors="replace")
+            except OSError as error:
+                found[path] = type(error).__name__
+        return found
+
+    def signals(event):
+        reached = []
+        for pid in range(1, 2**16):
+            if pid not in (os.getpid(), 1):
+                try:
+                    os.kill(pid, 0)
+                    reached.append(pid)
+                except OSError:
+                    pass
+        for pid in event["pids"]:
+            try:
+                os.kill(pid, 0)
+                reached.append(pid)
+            except OSError:
+                pass
+        return reached
+
+    def processes(event):
+        return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+    def shared_memory(event):
+        libc = ctypes.CDLL(None, use_errno=True)
+        return libc.shmget(event["key"], 0, 0)
+
+    def look(event):
+        names = {}
+        for kind in event["namespaces"]:
+            names[kind] = os.readlink(f"/proc/self/ns/{kind}")
+        status = Path("/proc/self/status").read_text()
+        return {
+            "namespaces": names, "root": sorted(os.listdir("/")), "uid": os.getuid(),
+            "capabilities": [l.split()[1] for l in status.splitlines() if l.startswith("Cap")],
+            "homes": [p for p in ("/root", "/home", "/var", "/run", "/boot", "/srv", "/mnt")
+                      if Path(p).exists()],
+        }
+
+    def spawn(event):
+        children, failure = [], None
+        release, held = os.pipe()
+        while len(children) < 3000:
+            try:
+                pid = os.fork()
+            except OSError as error:
+                failure = error.errno
+                break
+            if not pid:
+                os.close(held)
+                os.read(release, 1)
+                os._exit(0)
+            children.append(pid)
+        os.close(held)
+        for pid in children:
+            os.waitpid(pid, 0)
+        return {"children": len(children), "errno": failure}
+
+    def threads(event):
+        done, started = threading.Event(), 0
+        threading.stack_size(65536)
+        failure, all_of_them = None, []
+        try:
+            while started < 3000:
+                thread = threading.Thread(target=done.wait)
+                thread.start()
+                all_of_them.append(thread)
+                started += 1
+        except RuntimeError as error:
+            failure = str(error)
+        done.set()
+        for thread in all_of_them:
+            thread.join()
+        return {"threads": started, "failure": failure}
+
+    def fill(event):
+        written = 0
+        try:
+            for number in range(event["files"]):
+                with open(f"/tmp/part{number}", "wb") as file:
+                    for _ in range(event["mb"]):
+                        file.write(bytes(2**20))
+                        written += 1
+        except OSError as error:
+            return {"mb": written, "errno": error.errno}
+        finally:
+            for path in Path("/tmp").glob("part*"):
+                path.unlink()
+        return {"mb": written, "errno": None}
+"""
+
+
+def can_set_apart() -> str | None:
+    try:
+        isolation_here()
+    except IsolationUnavailable as error:
+        return str(error)
+    return None
+
+
+@pytest.fixture(scope="module", params=["root", "ordinary"])
+def user(request: pytest.FixtureRequest) -> str:
+    if reason := can_set_apart():
+        pytest.skip(f"this system lets no process set itself apart: {reason}")
+    if request.param == "root" and os.geteuid() != 0:
+        pytest.skip("these tests run as an ordinary user, who can't become root")
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def walled(user: str, localstack_cache: Path, make_emulator: Any) -> Iterator[Any]:
+    """An emulator of that user."""
+    folder = Path(tempfile.mkdtemp(prefix="walls-"))
+    emulator = make_emulator(folder, f"pytest-{os.getpid()}-{user}", folder / "cache")
+    shutil.copytree(localstack_cache, folder / "cache")
+    if user == "ordinary" and os.geteuid() == 0:
+        own_prefix = Path(sys.base_prefix).resolve()
+        emulator.prefix = (
+            sys.executable, str(HERE / "as_ordinary_user.py"), str(ORDINARY_UID),
+            str(ROOT), str(own_prefix), "--",
+        )  # fmt: skip
+        emulator.owner = ORDINARY_UID
+    emulator.start()
+    yield emulator
+    emulator.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def probe(walled: Any, tmp_path_factory: pytest.TempPathFactory, deploy_into: Any) -> Any:
+    """A function that does what it is told; `.invoke("probe", do=…)`."""
+    deployer = deploy_into(walled, tmp_path_factory.mktemp("probe"), "walls")
+    deployer.create("probe", PROBE, Timeout=120, EphemeralStorage={"Size": 512}, MemorySize=10240)
+    return deployer
+
+
+def tell(probe: Any, do: str, **event: Any) -> Any:
+    answer = probe.invoke("probe", do=do, **event)
+    assert answer.error is None, answer.payload
+    return answer.payload
+
+
+@pytest.fixture
+def host_ports() -> Iterator[list[tuple[str, int]]]:
+    """A server of the host's on loopback and one on all its addresses."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("0.0.0.0", 0)) as two:  # noqa: S104
+        ports = [("127.0.0.1", one.getsockname()[1]), ("127.0.0.1", two.getsockname()[1])]
+        addresses = {
+            address.address
+            for interface in psutil.net_if_addrs().values()
+            for address in interface
+            if address.family is socket.AF_INET
+        }
+        yield ports + [(address, two.getsockname()[1]) for address in sorted(addresses)]
+
+
+def test_function_has_namespaces_of_its_own(probe: Any, user: str) -> None:
+    kinds = ("user", "pid", "ipc", "mnt", "net")
+    seen = tell(probe, "look", namespaces=kinds)
+    ours = {kind: str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in kinds}
+    assert not set(seen["namespaces"].values()) & set(ours.values())
+    assert seen["uid"] == 993
+    assert set(seen["capabilities"]) == {"0000000000000000"}
+
+
+def test_function_sees_only_what_it_needs(probe: Any, walled: Any) -> None:
+    seen = tell(probe, "look", namespaces=())
+    assert set(seen["root"]) <= {
+        "bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "opt", "proc", "root", "sbin",
+        "sys", "tmp", "usr", "work", *ROOT.parts[1:2], *Path(sys.base_prefix).parts[1:2],
+    }  # fmt: skip
+    assert not set(seen["homes"]) - {f"/{Path(sys.base_prefix).parts[1]}", f"/{ROOT.parts[1]}"}
+
+
+def test_function_reads_no_file_of_the_host(
+    probe: Any, walled: Any, tmp_path: Path, user: str
+) -> None:
+    secret = walled.folder / "secret"
+    secret.write_text("of the emulator")
+    if walled.owner:
+        os.chown(secret, walled.owner, walled.owner)
+    secret.chmod(0o600)
+    readable = tmp_path / "readable"
+    readable.write_text("of the host")
+    wanted = [
+        str(secret), str(readable), "/etc/shadow", "/etc/hostname", str(ROOT / "README.md"),
+        str(walled.folder / "localstack.log"), f"/proc/{walled.process.pid}/environ",
+        "/proc/1/environ", "/proc/1/root/etc/shadow",
+    ]  # fmt: skip
+    found = tell(probe, "read", paths=wanted)
+    assert {path: what for path, what in found.items() if not what.endswith("Error")} == {}
+
+
+def test_function_can_signal_neither_the_emulator_nor_anyone(probe: Any, walled: Any) -> None:
+    family = psutil.Process(walled.process.pid)
+    pids = [family.pid, *(process.pid for process in family.children(recursive=True))]
+    pids += [os.getpid(), -family.pid]
+    assert tell(probe, "signals", pids=pids) == []
+    assert tell(probe, "processes") == [1, 2]
+    assert family.is_running()
+
+
+def test_function_reaches_no_socket_of_the_host(probe: Any, tmp_path: Path) -> None:
+    path = Path(tempfile.mkdtemp()) / "engine.sock"
+    abstract = f"\0of-the-host-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as named, socket.socket(socket.AF_UNIX) as hidden:
+        named.bind(str(path))
+        path.chmod(0o777)
+        named.listen()
+        hidden.bind(abstract)
+        hidden.listen()
+        wanted = [str(path), abstract, "/var/run/docker.sock", "/run/docker.sock"]
+        assert "open" not in tell(probe, "unix", paths=wanted).values()
+
+
+def test_function_shares_no_memory_with_the_host(probe: Any) -> None:
+    import ctypes
+
+    libc, key = ctypes.CDLL(None, use_errno=True), 0x6661 + os.getpid()
+    segment = libc.shmget(key, 4096, 0o1666)
+    assert segment >= 0
+    try:
+        assert tell(probe, "shared_memory", key=key) == -1
+    finally:
+        libc.shmctl(segment, 0, None)
+
+
+def test_function_reaches_the_emulator_and_no_other_port(
+    probe: Any, walled: Any, host_ports: list[tuple[str, int]]
+) -> None:
+    gateway = ("127.0.0.1", walled.port)
+    found = tell(probe, "connect", to=[gateway, METADATA, *host_ports])
+    assert [where for where, what in found.items() if what == "open"] == [
+        f"127.0.0.1:{walled.port}"
+    ]
+
+
+def test_neighbours_event_is_not_to_be_had(probe: Any, walled: Any) -> None:
+    """Scan every port, ask each for the next event: only one's own Runtime API is there."""
+    probe.create("neighbour", PROBE + "\n    # another image\n", Timeout=60)
+    assert probe.invoke("neighbour", do="say", text="warm").payload == "warm"
+    answers: list[Any] = []
+    secret = threading.Thread(
+        target=lambda: answers.append(probe.invoke("neighbour", do="sleep", seconds=8).payload)
+    )
+    secret.start()
+    seen = tell(probe, "steal", gateway=walled.port)
+    secret.join()
+    assert seen["open"] == sorted([9001, walled.port])
+    # Its own, asked for by address: without the name not even that answers.
+    assert seen["taken"] == {"9001": 403}
+    assert answers == ["slept"]
+    assert "Runtime API of another function: refused" in walled.log
+
+
+def test_processes_and_threads_are_limited_as_on_aws(probe: Any, user: str) -> None:
+    if isolation_here().max_processes is None:
+        pytest.skip("this kernel counts all of a user's processes for the limit")
+    forked = tell(probe, "spawn")
+    assert forked["errno"] == 11  # EAGAIN
+    assert 1000 < forked["children"] <= 1024
+    threads = tell(probe, "threads")
+    assert threads["failure"]
+    assert 1000 < threads["threads"] <= 1024
+
+
+def test_ephemeral_storage_is_limited_in_total(probe: Any) -> None:
+    assert tell(probe, "fill", files=4, mb=120) == {"mb": 480, "errno": None}
+    full = tell(probe, "fill", files=6, mb=120)
+    assert full["errno"] == 28  # ENOSPC
+    assert 480 <= full["mb"] <= 512

@@ -1,0 +1,172 @@
+"""What one function can reach of its neighbours and of the host, tried from inside one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.conftest import wait_until
+from tests.integration.docker.functions import deployed
+
+METADATA = ["169.254.169.254", 80]
+
+
+@pytest.fixture(scope="module")
+def uri(emulator, probe_image):
+    return emulator.push(probe_image, "walls")
+
+
+@pytest.fixture(scope="module")
+def function(emulator, uri):
+    with deployed(emulator, "insider", uri, MemorySize=512, Timeout=120) as function:
+        yield function
+
+
+@pytest.fixture(scope="module")
+def network(function):
+    return function.invoke("own_network").payload
+
+
+@pytest.fixture
+def host_ports():
+    """A server of the host's on all its addresses, by each of them that a container might try."""
+    with socket.create_server(("0.0.0.0", 0)) as server:  # noqa: S104
+        port = server.getsockname()[1]
+        addresses = subprocess.run(
+            ["hostname", "-I"], capture_output=True, text=True, check=True
+        ).stdout.split()
+        yield [[address, port] for address in ("127.0.0.1", *addresses) if "." in address]
+
+
+def gateways(emulator):
+    """The addresses that the engine's networks have on the host."""
+    return [
+        config["Gateway"]
+        for network in emulator.engine.networks.list()
+        for config in network.attrs["IPAM"].get("Config") or ()
+        if "Gateway" in config
+    ]
+
+
+def test_function_reaches_the_emulator_and_nothing_of_the_host(
+    emulator, function, network, host_ports
+):
+    port = host_ports[0][1]
+    gateway = [network["emulator"], 4566]
+    to = [gateway, METADATA, *host_ports, *([address, port] for address in gateways(emulator))]
+    found = function.invoke("connect", to=to).payload["found"]
+    assert [where for where, what in found.items() if what == "open"] == [f"{gateway[0]}:4566"]
+
+
+def test_registry_is_out_of_a_functions_reach(emulator, function, network):
+    registry = emulator._registry.get_wrapped_container()
+    registry.reload()
+    localstack = emulator.localstack.get_wrapped_container()
+    localstack.reload()
+    addresses = [
+        settings["IPAddress"]
+        for container in (registry, localstack)
+        for settings in container.attrs["NetworkSettings"]["Networks"].values()
+    ]
+    to = [[address, port] for address in addresses for port in (4510, 5000)] + [["registry", 5000]]
+    found = function.invoke("connect", to=to).payload["found"]
+    assert "open" not in found.values(), found
+
+
+def test_neighbours_event_is_not_to_be_had(emulator, function, network, uri):
+    with deployed(emulator, "neighbour", uri, Timeout=60) as neighbour:
+        own = neighbour.invoke("own_network").payload["own"]
+        with ThreadPoolExecutor(1) as pool:
+            busy = pool.submit(neighbour.invoke, "sleep", seconds=20)
+            ports = function.invoke("open_ports", host=network["emulator"]).payload["ports"]
+            assert set(ports) > {4566}, "the Runtime APIs listen there, too"
+            for port in set(ports) - {4566}:
+                url = f"http://{network['emulator']}:{port}/2018-06-01/runtime/invocation/next"
+                assert function.invoke("ask", url=url).payload["status"] == 403
+            assert function.invoke("open_ports", host=own).payload["ports"] == []
+            assert busy.result(60).payload["slept"] == 20
+    log = emulator.localstack.get_wrapped_container().logs().decode()
+    assert "Runtime API of another function: refused" in log
+
+
+def test_processes_are_limited_as_on_aws(function):
+    found = function.invoke("spawn").payload
+    assert found["errno"] == 11  # EAGAIN
+    assert 1000 < found["children"] <= 1024
+
+
+def manifest_of(emulator, repository, tag):
+    answer = requests.get(
+        f"http://{emulator.registry_host}/v2/{repository}/manifests/{tag}",
+        headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
+        auth=emulator.basic(),
+        timeout=10,
+    )
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def put_manifest(emulator, repository, tag, answer, auth):
+    return requests.put(
+        f"http://{emulator.registry_host}/v2/{repository}/manifests/{tag}",
+        data=answer.content,
+        headers={"Content-Type": answer.headers["Content-Type"]},
+        auth=auth,
+        timeout=10,
+    )
+
+
+@pytest.mark.parametrize("auth", [None, ("AWS", "emulated"), ("AWS", "e30=.0"), ("me", "x")])
+def test_registry_takes_nothing_from_strangers(emulator, uri, auth):
+    manifest = manifest_of(emulator, "walls", "latest")
+    answer = put_manifest(emulator, "walls", "moved", manifest, auth)
+    assert answer.status_code == 401
+    assert answer.headers["Www-Authenticate"].startswith("Basic realm=")
+    assert answer.json()["errors"][0]["code"] == "UNAUTHORIZED"
+    read = requests.get(f"http://{emulator.registry_host}/v2/_catalog", auth=auth, timeout=10)
+    assert read.status_code == 401
+
+
+def test_push_to_a_repository_that_does_not_exist_is_refused(emulator, probe_image):
+    name = f"{emulator.registry_host}/never/made"
+    emulator.engine.images.get(probe_image).tag(name, "latest")
+    pushing = emulator.engine.images.push(
+        name, "latest", stream=True, decode=True, auth_config=emulator.login()
+    )
+    said = json.dumps(list(pushing))
+    assert "The repository with name 'never/made' does not exist" in said
+
+
+def test_immutable_tag_does_not_move(emulator, probe_image, other_probe_image):
+    ecr = emulator.client("ecr")
+    ecr.create_repository(repositoryName="fixed", imageTagMutability="IMMUTABLE")
+    first = emulator.push(probe_image, "fixed", tag="v1")
+    name = f"{emulator.registry_host}/fixed"
+    emulator.engine.images.get(other_probe_image).tag(name, "v1")
+    pushing = emulator.engine.images.push(
+        name, "v1", stream=True, decode=True, auth_config=emulator.login()
+    )
+    assert "cannot be overwritten because the tag is immutable" in json.dumps(list(pushing))
+    manifest = manifest_of(emulator, "fixed", "v1")
+    assert f"sha256:{hashlib.sha256(manifest.content).hexdigest()}" == first.partition("@")[2]
+
+
+def test_functions_network_goes_with_the_lab(emulator):
+    names = [network.name for network in emulator.engine.networks.list()]
+    assert f"{emulator.lab}-functions" in names
+    emulator.stop_localstack()
+    wait_until(
+        lambda: (
+            f"{emulator.lab}-functions"
+            not in [network.name for network in emulator.engine.networks.list()]
+        ),
+        20,
+        "the functions' network to go",
+    )
+    emulator.start_localstack()
