@@ -30,6 +30,15 @@ down: lab-env ## stop the emulator and everything it started
 status: lab-env ## what is up, and what waits where (ARGS=--json)
 	@$(FACELAB) status $(ARGS)
 
+snapshot: lab-env ## NAME=…: everything in the lab into one file, out/snapshots/NAME.facelab.zip
+	@$(FACELAB) snapshot "$$NAME" $(ARGS)
+
+restore: lab-env ## NAME=… (or a .zip file): everything in the lab from such a file
+	@$(FACELAB) restore "$$NAME" $(ARGS)
+
+reset: lab-env ## the lab as it was at first, in seconds
+	@$(FACELAB) reset $(ARGS)
+
 logs: lab-env ## the function's output (ARGS=--follow, ARGS=--emulator)
 	@$(FACELAB) logs $(ARGS)
 
@@ -90,8 +99,11 @@ aws-status: lab-env ## what of the lab exists on AWS (ARGS=--json)
 	@$(FACELAB) aws status $(ARGS)
 
 ##@ Measure
-bench: up ## what the emulator adds to a warm invocation (ARGS="--count 50"), out/bench-overhead.json
+bench: up bench-lab ## what the emulator adds to a warm invocation (ARGS="--count 50"), out/bench-overhead.json
 	@$(FACELAB) bench $(ARGS)
+
+bench-lab: setup ## how long up, down, reset, snapshot and restore take, out/lab.json (part of bench)
+	@$(FACELAB) bench-lab
 
 bench-handler: training-env ## the report's pipeline against ours on the same clips, out/bench.json
 	@$(FACELAB) bench-handler $(ARGS)
@@ -125,6 +137,6 @@ format: lab-env ## rewrite the code in the project's style
 	@$(LAB) -m ruff format .
 
 clean: ## stop the lab; remove environments, models and reports
-	@if [ -x $(FACELAB) ]; then $(FACELAB) down; fi
+	@if [ -x $(FACELAB) ]; then $(FACELAB) down --forget; fi
 	@if [ -d build ]; then chmod -R u+w build; fi
 	rm -rf .venv build out

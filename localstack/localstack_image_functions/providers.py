@@ -11,7 +11,6 @@ from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto, call_moto_with_request
 from localstack.services.plugins import Service, aws_provider
 
-from localstack import config
 from localstack_image_functions.container.registry import registry_from_environment
 
 OWN_FOLDER = "own-folder"
@@ -20,15 +19,16 @@ OWN_FOLDER = "own-folder"
 
 @aws_provider(api="s3", name=OWN_FOLDER)
 def s3() -> Service:
-    """LocalStack's S3, its objects' files below this emulator's own folder.
+    """LocalStack's S3 with contents in files, below this emulator's own folder.
 
-    Its default is one fixed folder of the machine, where emulators delete the objects of each
-    other's buckets of the same name.
+    Its default keeps what is small in memory, and the rest in one fixed folder of the machine,
+    where emulators delete the objects of each other's buckets of the same name.
     """
     from localstack.services.s3.provider import S3Provider
-    from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
 
-    return Service.for_provider(S3Provider(EphemeralS3ObjectStore(f"{config.dirs.tmp}/s3")))
+    from localstack_image_functions.state.objects import object_store
+
+    return Service.for_provider(S3Provider(object_store()))
 
 
 @aws_provider()

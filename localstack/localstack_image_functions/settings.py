@@ -10,6 +10,7 @@ from pathlib import Path
 from localstack_image_functions.errors import InvalidSetting
 
 SANDBOXES = ("process", "container")
+DEFAULT_STATE_MB = 2000
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Settings:
     `registry_host` (IMAGE_FUNCTIONS_REGISTRY) is where the container engine reaches the registry
     behind ECR, `registry_url` (IMAGE_FUNCTIONS_REGISTRY_URL) where this process does, and
     `network` (LAMBDA_DOCKER_NETWORK) what function containers join.
+    `state` (IMAGE_FUNCTIONS_STATE) is the folder in which LocalStack's state outlives it, None
+    for nowhere; beyond `state_budget_mb` (IMAGE_FUNCTIONS_STATE_MB) it warns.
     """
 
     sandbox: str
@@ -43,6 +46,8 @@ class Settings:
     shown: tuple[Path, ...] = ()
     internet: bool = False
     open_ports: tuple[tuple[str, int], ...] = ()
+    state: Path | None = None
+    state_budget_mb: int = DEFAULT_STATE_MB
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -84,6 +89,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         shown=_paths(environment, "IMAGE_FUNCTIONS_SHOW"),
         internet=internet == "on",
         open_ports=_ports(environment, "IMAGE_FUNCTIONS_OPEN"),
+        state=_folder(environment, "IMAGE_FUNCTIONS_STATE"),
+        state_budget_mb=_megabytes(environment, "IMAGE_FUNCTIONS_STATE_MB", DEFAULT_STATE_MB),
     )
 
 
@@ -110,3 +117,10 @@ def _ports(environment: Mapping[str, str], name: str) -> tuple[tuple[str, int], 
 def _folder(environment: Mapping[str, str], name: str) -> Path | None:
     value = environment.get(name)
     return Path(value).absolute() if value else None
+
+
+def _megabytes(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name) or str(default)
+    if not value.isdecimal() or int(value) == 0:
+        raise InvalidSetting(f"{name}={value} is not a number of megabytes")
+    return int(value)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from cloud.switch import read_switch
+from cloud.switch import Switch, read_switch
 from scripts.aws.status import status as aws_status
 from scripts.console import Progress, print_json, run_command
-from scripts.lab.backends import choose_backend
+from scripts.errors import LabError
+from scripts.lab.backends import Backend, choose_backend
 from scripts.lab.deployment import deploy, up
+from scripts.lab.snapshots import reset, restore, snapshot_path, take
 from scripts.lab.state import LabState
 from scripts.lab.status import function_log, status
 
@@ -17,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="facelab", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("up", help="start the emulator and deploy what changed")
-    actions.add_parser("down", help="stop the emulator and everything it started")
+    down = actions.add_parser("down", help="stop the emulator and everything it started")
+    down.add_argument("--forget", action="store_true", help="the next `up` starts empty")
     actions.add_parser("deploy", help="build, push and deploy the function, changed or not")
     shown = actions.add_parser("status", help="what is up, and what waits where")
     shown.add_argument("--json", action="store_true")
@@ -26,6 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     logs.add_argument("--since", type=float, default=3600, metavar="SECONDS")
     logs.add_argument("--emulator", action="store_true", help="LocalStack's own log instead")
     logs.add_argument("--lines", type=int, default=100, help="of LocalStack's log")
+    for action, text in (
+        ("snapshot", "write everything in the lab into one file"),
+        ("restore", "replace everything in the lab by what is in such a file"),
+    ):
+        one = actions.add_parser(action, help=text)
+        one.add_argument("name", metavar="NAME", help="a name, or the path of a .zip file")
+    actions.add_parser("reset", help="make the lab as it was when it was first deployed")
     options = parser.parse_args(arguments)
 
     switch, state, progress = read_switch(), LabState(), Progress()
@@ -35,24 +45,53 @@ def main(arguments: list[str] | None = None) -> int:
         function_log(switch, options.follow, options.since)
         return 0
     backend = choose_backend(switch, state, progress)
+    if options.action in ("snapshot", "restore", "reset"):
+        return _change_contents(options, switch, backend, progress)
     if options.action == "up":
         up(switch, state, backend, progress)
     elif options.action == "deploy":
         deploy(switch, state, backend, progress)
     elif options.action == "down":
         backend.stop()
-        progress("the lab is down")
+        if options.forget:
+            backend.forget()
+        progress("the lab is down" + (" and forgotten" if options.forget else ""))
     elif options.action == "status":
         facts = status(switch, backend)
         if options.json:
             print_json(facts)
         else:
             for name, value in facts.items():
-                print(f"{name:>16}  {value}")
+                print(f"{name:>16}  {_shown(value)}")
         return 0 if facts["emulator"] == "up" else 3
     else:
         print(backend.emulator_log(options.lines))
     return 0
+
+
+def _change_contents(
+    options: argparse.Namespace, switch: Switch, backend: Backend, progress: Progress
+) -> int:
+    if not backend.is_up():
+        raise LabError("the lab is down", "`make up` starts it")
+    if options.action == "reset":
+        progress(f"the lab is as it was at first ({reset(switch, progress):.1f} s)")
+        return 0
+    path = snapshot_path(options.name)
+    done = (take if options.action == "snapshot" else restore)(switch, path, progress)
+    progress(
+        f"{path}: {len(done.objects)} objects, {len(done.people)} people, "
+        f"devices {', '.join(done.devices)}"
+    )
+    return 0
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "none"
+    return "not kept (FACELAB_STATE=memory)" if value is None else str(value)
 
 
 if __name__ == "__main__":

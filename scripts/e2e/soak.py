@@ -24,6 +24,8 @@ from typing import Any
 from cloud.switch import Switch, read_switch
 from scripts.console import Progress, print_json, run_command
 from scripts.e2e.players import Player
+from scripts.lab.backends import choose_backend
+from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.percentiles import percentiles
 from scripts.provision.devices import add_device, remove_device
@@ -55,6 +57,7 @@ class Soak:
 
     def __init__(self, device_ids: list[str], progress: Progress):
         self.devices = {one: DeviceLog(one) for one in device_ids}
+        self.memory_mb: dict[str, dict[str, int]] = {}
         self._progress = progress
         self._changed = threading.Condition()
         self._listening: set[str] = set()
@@ -103,6 +106,17 @@ class Soak:
                     return
                 self._changed.wait(left)
 
+    def wait_for_clips(self, count: int, seconds: float) -> None:
+        """Until that many were recorded by all devices together."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: sum(len(one.recorded) for one in self.devices.values()) >= count, seconds
+            )
+
+    def note_memory(self, moment: str, memory: Callable[[], dict[str, int]]) -> None:
+        for process, size_mb in memory().items():
+            self.memory_mb.setdefault(process, {})[moment] = size_mb
+
     def _note(self) -> None:
         self._last_event = time.monotonic()
         self._changed.notify_all()
@@ -143,6 +157,7 @@ def report(soak: Soak, seconds: float, backend: str) -> dict[str, Any]:
         "answered_per_s": round(len(answers) / span_s, 2) if span_s else None,
         "most_clips_under_way": _most_under_way(times, answers),
         "latency_ms": percentiles([ms for log in logs for ms in log.latencies_ms]),
+        "memory_mb": soak.memory_mb,
         "per_device": per_device,
     }
 
@@ -206,7 +221,11 @@ def added(switch: Switch, count: int, progress: Progress) -> Iterator[list[str]]
             remove_device(switch, device_id, progress)
 
 
-def play(device_ids: list[str], seconds: float, progress: Progress) -> Soak:
+Memory = Callable[[], dict[str, int]]
+"""Memory of each of the lab's processes (MB)."""
+
+
+def play(device_ids: list[str], seconds: float, progress: Progress, memory: Memory) -> Soak:
     """Run every device's programs to the end."""
     soak = Soak(device_ids, progress)
     count = round(seconds * CLIPS_A_SECOND)
@@ -230,10 +249,21 @@ def play(device_ids: list[str], seconds: float, progress: Progress) -> Soak:
             )
             for device_id in device_ids
         ]
+        soak.note_memory("start", memory)
+        soak.wait_for_clips(count * len(device_ids) // 2, seconds)
+        soak.note_memory("middle", memory)
         for camera in cameras:
             camera.wait(seconds + PATIENCE_S)
         soak.wait_until_answered()
+        soak.note_memory("end", memory)
     return soak
+
+
+def lab_memory(switch: Switch, progress: Progress) -> Memory:
+    """How to ask for the lab's memory; on AWS there is no process of ours to ask about."""
+    if switch.is_aws:
+        return dict
+    return choose_backend(switch, LabState(), progress).memory_mb
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -251,7 +281,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("at least one device and half a second")
     switch, progress = read_switch(), Progress()
     with added(switch, options.devices, progress) as device_ids:
-        soak = play(device_ids, options.seconds, progress)
+        soak = play(device_ids, options.seconds, progress, lab_memory(switch, progress))
     facts = report(soak, options.seconds, switch.backend or "emulator")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")

@@ -12,15 +12,16 @@ from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.lab.backends import Backend
+from scripts.lab.kept import KeptState
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.provision.function_image import function_files
 from scripts.provision.people import SHIPPED, seed
 
 
-def fingerprint() -> str:
+def fingerprint(switch: Switch, backend: str) -> str:
     """Digest of everything that a deployment puts into the cloud."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"{backend}\0{switch.names.prefix}\0{switch.device_id}\0".encode())
     files = [*function_files().values(), *filter(None, astuple(SHIPPED))]
     files += (ROOT / "scripts" / "provision").glob("*.yaml")
     files += [ROOT / "lambda" / name for name in ("Dockerfile", "entrypoint", "requirements.txt")]
@@ -36,16 +37,21 @@ def fingerprint() -> str:
 def up(switch: Switch, state: LabState, backend: Backend, progress: Progress) -> None:
     """Bring the lab up, or what changed up to date; a quick no-op when nothing did."""
     state.folder.mkdir(parents=True, exist_ok=True)
-    current = fingerprint()
-    if backend.is_up():
-        if state.deployed.exists() and state.deployed.read_text() == current:
-            progress(f"the lab is up ({backend.name}, {switch.endpoint_url})")
-            return
-        progress("something changed since the last deployment: deploying it")
-        deploy_now(backend)
-    else:
+    current = fingerprint(switch, backend.name)
+    was_up = backend.is_up()
+    if not was_up:
         backend.start()
-    if backend.name == "docker" and state.tombstones.exists():
+    kept = KeptState.of(switch)
+    for warning in kept.warnings if not was_up else ():
+        progress(f"warning: {warning}")
+    # A lab that came up empty was deployed by its init hook.
+    if was_up or kept.restored:
+        if not state.deployed.exists() or state.deployed.read_text() != current:
+            progress("something changed since the last deployment: deploying it")
+            deploy_now(backend)
+        elif not was_up:
+            progress("everything is as it was")
+    if backend.name == "docker" and not was_up and state.tombstones.exists():
         # Where LocalStack's container seeds, nothing can take somebody out of a gallery.
         seed(switch, SHIPPED, progress)
     state.deployed.write_text(current)
@@ -57,7 +63,7 @@ def deploy(switch: Switch, state: LabState, backend: Backend, progress: Progress
     if not backend.is_up():
         up(switch, state, backend, progress)
         return
-    current = fingerprint()
+    current = fingerprint(switch, backend.name)
     deploy_now(backend)
     state.deployed.write_text(current)
 

@@ -19,6 +19,7 @@ from scripts.docker.engine import (
 )
 from scripts.errors import LabError
 from scripts.lab.limits import concurrency
+from scripts.lab.memory import EMULATOR, FUNCTION, containers_mb
 from scripts.lab.readiness import hook_states, why_the_hook_failed
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
@@ -116,7 +117,13 @@ class DockerBackend:
         self._remove_function_containers()
         self._compose("down", "--remove-orphans", "--timeout", "5")
         self._remove_function_network()
-        self._state.forget()
+        self._state.forget_process()
+
+    def forget(self) -> None:
+        """Remove the state of a lab that is down, and the images that were pushed to it."""
+        if engine_answers():
+            self._compose("down", "--volumes", "--remove-orphans")
+        self._state.forget_everything()
 
     def describe(self) -> dict[str, Any]:
         health = self._health()
@@ -129,6 +136,13 @@ class DockerBackend:
                 "function_containers": len(self._function_containers()),
             }
         return facts
+
+    def memory_mb(self) -> dict[str, int]:
+        """Memory of each container of the lab (MB)."""
+        emulator = self._container()
+        functions = enumerate(self._function_containers(), 1)
+        named = {f"{FUNCTION}-{number}": one for number, one in functions}
+        return containers_mb(({EMULATOR: emulator} if emulator else {}) | named)
 
     def emulator_log(self, lines: int) -> str:
         """The last lines of LocalStack's own log."""
@@ -254,6 +268,7 @@ class DockerBackend:
             "AWS_REGION": switch.region or "",
             "FACELAB_CONCURRENCY": str(concurrency()),
             "COMPOSE_PROGRESS": "quiet",
+            "FACELAB_KEPT_STATE": "/state" if self._state.is_kept else "",
         }
         if "FACELAB_DOCKER_SOCKET" not in settings:
             settings["FACELAB_DOCKER_SOCKET"] = socket_for_containers(engine_host())

@@ -18,6 +18,7 @@ from device.private_files import private_opener, write_private
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.lab.limits import concurrency
+from scripts.lab.memory import processes_mb
 from scripts.lab.readiness import hook_states, text_of, why_the_hook_failed
 from scripts.lab.state import EmulatorProcess, LabState
 from scripts.paths import BUILD, ROOT, import_roots
@@ -86,32 +87,43 @@ class EmbeddedBackend:
         """Stop the emulator and everything it started; quiet when nothing runs."""
         recorded = self._state.emulator()
         process = recorded.process() if recorded else None
-        if process:
-            self._progress("stopping LocalStack")
-            family = [process, *process.children(recursive=True)]
-            process.terminate()
-            psutil.wait_procs([process], timeout=STOP_SECONDS)
-            for one in family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    one.kill()
-            psutil.wait_procs(family, timeout=STOP_SECONDS)
-        self._sweep_function_processes()
-        self._state.forget()
+        if not (process and self._end(process)):
+            self._sweep_function_processes()
+        self._state.forget_process()
         shutil.rmtree(self._state.filesystem, ignore_errors=True)
+
+    def forget(self) -> None:
+        """Remove the state of a lab that is down."""
+        self._state.forget_everything()
+
+    def _end(self, process: psutil.Process) -> bool:
+        """End the emulator and its children; whether it could still clear up after itself."""
+        self._progress("stopping LocalStack")
+        family = [process, *process.children(recursive=True)]
+        process.terminate()
+        _, alive = psutil.wait_procs([process], timeout=STOP_SECONDS)
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(family, timeout=STOP_SECONDS)
+        return not alive
 
     def describe(self) -> dict[str, Any]:
         live = self._live()
         if not live:
             return {"emulator": "down"}
-        process = live.process()
-        rss = process.memory_info().rss if process else 0
         return {
             "emulator": "up" if self.is_up() else "starting",
             "pid": live.pid,
             "endpoint": self._switch.endpoint_url,
             "uptime_s": round(time.time() - live.created),
-            "rss_mb": round(rss / 1e6),
         }
+
+    def memory_mb(self) -> dict[str, int]:
+        """Memory of each process of the lab (MB)."""
+        live = self._live()
+        process = live.process() if live else None
+        return processes_mb(process) if process else {}
 
     def emulator_log(self, lines: int) -> str:
         """The last lines of LocalStack's own log."""
@@ -210,6 +222,7 @@ class EmbeddedBackend:
             "IMAGE_FUNCTIONS_SANDBOX": "process",
             "IMAGE_FUNCTIONS_STORE": str(state.images),
             "IMAGE_FUNCTIONS_TMP": str(state.filesystem / "function-tmp"),
+            "IMAGE_FUNCTIONS_STATE": str(state.kept) if state.is_kept else "",
             "IMAGE_FUNCTIONS_LAB": state.lab_id,
             # AWS repeats a failed event after one minute, then two; nobody wants to wait.
             "LAMBDA_RETRY_BASE_DELAY": "2",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,12 +35,21 @@ class EmulatorProcess:
             return None
 
 
+IN_MEMORY = "memory"
+
+
 class LabState:
-    """Files of one lab below one folder (`FACELAB_STATE`, by default `build/lab`)."""
+    """Files of one lab below one folder: `FACELAB_STATE`, by default `build/lab`.
+
+    The word `memory` stands for that folder too, and says that the lab forgets everything when
+    its emulator ends (`is_kept` is false).
+    """
 
     def __init__(self, folder: Path | None = None):
-        setting = environment().get("FACELAB_STATE") or BUILD / "lab"
-        self.folder = (folder or Path(setting)).resolve()
+        named = environment().get("FACELAB_STATE") or ""
+        self.is_kept = folder is not None or named != IN_MEMORY
+        chosen = Path(named) if named and self.is_kept else BUILD / "lab"
+        self.folder = (folder or chosen).resolve()
 
     @property
     def lab_id(self) -> str:
@@ -49,6 +59,11 @@ class LabState:
     @property
     def images(self) -> Path:
         return self.folder / "images"
+
+    @property
+    def kept(self) -> Path:
+        """What outlives the emulator: its services' state and the contents of S3."""
+        return self.folder / "state"
 
     @property
     def filesystem(self) -> Path:
@@ -87,6 +102,12 @@ class LabState:
     def remember(self, emulator: EmulatorProcess) -> None:
         write_private(self._process_file, json.dumps(asdict(emulator)).encode())
 
-    def forget(self) -> None:
+    def forget_process(self) -> None:
         self._process_file.unlink(missing_ok=True)
+        if not self.is_kept:
+            self.deployed.unlink(missing_ok=True)
+
+    def forget_everything(self) -> None:
+        """The next start begins with an empty lab."""
         self.deployed.unlink(missing_ok=True)
+        shutil.rmtree(self.kept, ignore_errors=True)

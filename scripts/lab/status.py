@@ -8,6 +8,7 @@ from typing import Any
 from cloud.switch import Switch
 from scripts.console import print_lines
 from scripts.lab.backends import Backend
+from scripts.lab.kept import KeptState
 
 
 def status(switch: Switch, backend: Backend) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def status(switch: Switch, backend: Backend) -> dict[str, Any]:
 
     bucket = switch.client("s3").list_objects_v2(Bucket=switch.bucket, Prefix="clips/")
     people = switch.client("dynamodb").scan(TableName=names.people_table, Select="COUNT")
+    kept = KeptState.of(switch)
     return facts | {
         "function": function["Configuration"]["State"],
         "image": function["Code"]["ImageUri"],
@@ -35,6 +37,9 @@ def status(switch: Switch, backend: Backend) -> dict[str, Any]:
         "device": switch.device_id,
         "results_waiting": depth(names.result_queue(switch.device_id)),
         "dead_letters": depth(names.dead_letters),
+        "memory_mb": backend.memory_mb(),
+        "state_mb": kept.size_mb if kept.kept else None,
+        "warnings": kept.warnings,
     }
 
 

@@ -43,7 +43,7 @@ class Stacks:
         self._hint = (
             "`make aws-up` tries again, `make aws-down` clears it away"
             if switch.is_aws
-            else "`make logs ARGS=--emulator` shows more; `make down` starts afresh"
+            else "`make logs ARGS=--emulator` shows more; `make down ARGS=--forget` starts afresh"
         )
 
     def describe(self, name: str) -> dict[str, Any] | None:

@@ -1,0 +1,159 @@
+"""Applies the rules by which AWS lets data go: lifecycle, retention, time to live.
+
+LocalStack and moto store these rules and show them, and keep everything. Dates are those of
+AWS: an object expires its rule's number of days after it was written (AWS rounds up to the next
+midnight; here it goes at once, so that clips do not outstay their day).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from localstack.aws.connect import connect_to
+from localstack.services.s3.models import S3Bucket, S3DeleteMarker, S3Object, s3_stores
+from localstack.services.s3.utils import get_unique_key_id
+from localstack.services.sts.models import sts_stores
+
+from localstack_image_functions.state.dynamodb import ItemRows
+from localstack_image_functions.state.logs import LogRows
+from localstack_image_functions.state.s3 import all_versions, buckets
+from localstack_image_functions.state.sqs import trim_deduplication, trim_expired
+
+LOG = logging.getLogger(__name__)
+
+EVERY_S = 20.0
+BATCH = 1000
+
+
+class Expiry:
+    """Sweeps every 20 s, from its own thread."""
+
+    def __init__(self, items: ItemRows, logs: LogRows):
+        self._items = items
+        self._logs = logs
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="expiry", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def sweep(self) -> None:
+        """Let go what is over now."""
+        now = datetime.now(UTC)
+        for bucket in buckets():
+            expire_objects(bucket, now)
+        self._items.expire(now.timestamp())
+        self._logs.expire(now.timestamp() * 1000)
+        trim_expired()
+        trim_deduplication(now.timestamp())
+        trim_sessions(now)
+
+    def _run(self) -> None:
+        while not self._ended.wait(EVERY_S):
+            try:
+                self.sweep()
+            except Exception:
+                LOG.exception("what is over could not be removed; trying again")
+
+
+def expire_objects(bucket: S3Bucket, now: datetime) -> int:
+    """Delete what the bucket's lifecycle says is over; how many objects and uploads."""
+    rules = [rule for rule in bucket.lifecycle_rules or () if rule.get("Status") == "Enabled"]
+    if not rules:
+        return 0
+    s3 = connect_to(aws_access_key_id=bucket.bucket_account_id, region_name=bucket.bucket_region).s3
+    due = _due_objects(bucket, rules, now)
+    for start in range(0, len(due), BATCH):
+        s3.delete_objects(
+            Bucket=bucket.name, Delete={"Objects": due[start : start + BATCH], "Quiet": True}
+        )
+    uploads = [
+        upload
+        for upload in list(bucket.multiparts.values())
+        if any(_upload_is_over(rule, upload, now) for rule in rules)
+    ]
+    for upload in uploads:
+        s3.abort_multipart_upload(Bucket=bucket.name, Key=upload.object.key, UploadId=upload.id)
+    return len(due) + len(uploads)
+
+
+def _due_objects(
+    bucket: S3Bucket, rules: list[dict[str, Any]], now: datetime
+) -> list[dict[str, str]]:
+    tags = next(iter(s3_stores[bucket.bucket_account_id].values())).TAGS.tags
+    due = []
+    for one in all_versions(bucket):
+        marker = isinstance(one, S3DeleteMarker)
+        versioned = bucket.versioning_status is not None
+        own = tags.get(get_unique_key_id(bucket.name, one.key, one.version_id), {})
+        for rule in rules:
+            if not matches(rule, one, own):
+                continue
+            if one.is_current and not marker and _is_over(rule.get("Expiration"), one, now):
+                due.append({"Key": one.key})
+                break
+            days = (rule.get("NoncurrentVersionExpiration") or {}).get("NoncurrentDays")
+            if (
+                versioned
+                and not one.is_current
+                and days
+                and now - one.last_modified >= timedelta(days=days)
+            ):
+                due.append({"Key": one.key, "VersionId": one.version_id or "null"})
+                break
+    return due
+
+
+def _is_over(expiration: dict[str, Any] | None, one: S3Object, now: datetime) -> bool:
+    expiration = expiration or {}
+    if days := expiration.get("Days"):
+        return now - one.last_modified >= timedelta(days=days)
+    date = expiration.get("Date")
+    if isinstance(date, str):
+        date = datetime.fromisoformat(date)
+    return bool(date) and now >= date
+
+
+def _upload_is_over(rule: dict[str, Any], upload: Any, now: datetime) -> bool:
+    days = (rule.get("AbortIncompleteMultipartUpload") or {}).get("DaysAfterInitiation")
+    return (
+        bool(days)
+        and matches(rule, upload.object, {})
+        and now - upload.initiated >= timedelta(days=days)
+    )
+
+
+def matches(rule: dict[str, Any], one: S3Object | S3DeleteMarker, tags: dict[str, str]) -> bool:
+    """Whether a lifecycle rule is about an object."""
+    whole = rule.get("Filter") or {}
+    both = whole.get("And") or {}
+    prefixes = (rule.get("Prefix"), whole.get("Prefix"), both.get("Prefix"))
+    wanted = [whole["Tag"]] if "Tag" in whole else both.get("Tags") or []
+    size = getattr(one, "size", 0) or 0
+    at_least = whole.get("ObjectSizeGreaterThan", both.get("ObjectSizeGreaterThan"))
+    at_most = whole.get("ObjectSizeLessThan", both.get("ObjectSizeLessThan"))
+    return (
+        all(one.key.startswith(prefix) for prefix in prefixes if prefix)
+        and all(tags.get(tag["Key"]) == tag["Value"] for tag in wanted)
+        and (at_least is None or size > at_least)
+        and (at_most is None or size < at_most)
+    )
+
+
+def trim_sessions(now: datetime) -> None:
+    """Forget credentials that have ended: LocalStack and moto keep one set for each environment."""
+    from moto.sts.models import sts_backends
+
+    for _, _, backend in list(sts_backends.iter_backends()):
+        backend.assumed_roles[:] = [
+            role for role in backend.assumed_roles if role.expiration.replace(tzinfo=UTC) > now
+        ]
+    for _, _, store in sts_stores.iter_stores():
+        while len(store.sessions) > BATCH:
+            store.sessions.pop(next(iter(store.sessions)), None)

@@ -1,0 +1,59 @@
+"""Functions and stacks: what an end in the middle of a change leaves behind, put right."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+from localstack.aws.api.cloudformation import ChangeSetStatus, ExecutionStatus
+from localstack.aws.api.lambda_ import LastUpdateStatus
+from localstack.services.lambda_.invocation.lambda_models import UpdateStatus
+from localstack.services.lambda_.invocation.models import lambda_stores
+
+from localstack_image_functions.state.codec import Omissions
+
+LOG = logging.getLogger(__name__)
+
+# What a change set has computed serves its execution alone, and is large. (By name: importing
+# CloudFormation takes most of a second, which a start without changes can do without.)
+OMISSIONS: Omissions = {
+    "localstack.services.cloudformation.v2.entities:ChangeSet": {"update_model": lambda: None}
+}
+INTERRUPTED = "the emulator ended in the middle of this"
+AFTER_INTERRUPTION = {
+    "CREATE_IN_PROGRESS": "CREATE_FAILED",
+    "UPDATE_IN_PROGRESS": "UPDATE_FAILED",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_COMPLETE",
+    "DELETE_IN_PROGRESS": "DELETE_FAILED",
+    "ROLLBACK_IN_PROGRESS": "ROLLBACK_FAILED",
+    "UPDATE_ROLLBACK_IN_PROGRESS": "UPDATE_ROLLBACK_FAILED",
+}
+
+
+def end_interrupted_stacks() -> None:
+    """Say of stacks that were being changed that this failed: nothing will ever end it."""
+    from localstack.services.cloudformation.stores import cloudformation_stores
+
+    for _, _, store in cloudformation_stores.iter_stores():
+        for stack in store.stacks_v2.values():
+            if stack.status in AFTER_INTERRUPTION:
+                LOG.warning("stack %s was %s: %s", stack.stack_name, stack.status, INTERRUPTED)
+                stack.status = AFTER_INTERRUPTION[stack.status]
+                stack.status_reason = INTERRUPTED
+        for change_set in store.change_sets.values():
+            if change_set.execution_status == ExecutionStatus.AVAILABLE:
+                change_set.status = ChangeSetStatus.FAILED
+                change_set.status_reason = f"{INTERRUPTED}: make it anew"
+                change_set.execution_status = ExecutionStatus.UNAVAILABLE
+
+
+def end_interrupted_updates() -> None:
+    """Let functions that were being updated be as the update made them."""
+    for _, _, functions in lambda_stores.iter_stores():
+        for function in functions.functions.values():
+            for name, version in list(function.versions.items()):
+                update = version.config.last_update
+                if update and update.status == LastUpdateStatus.InProgress:
+                    done = UpdateStatus(status=LastUpdateStatus.Successful)
+                    config = dataclasses.replace(version.config, last_update=done)
+                    function.versions[name] = dataclasses.replace(version, config=config)

@@ -1,0 +1,195 @@
+"""Keeps LocalStack's state on disk and brings it back at the next start."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from localstack.aws.api import RequestContext
+from localstack.aws.skeleton import Skeleton
+
+from localstack_image_functions.state import dynamodb, logs, s3, sqs
+from localstack_image_functions.state.codec import Codec
+from localstack_image_functions.state.containers import Residents
+from localstack_image_functions.state.database import Database, Rows
+from localstack_image_functions.state.functions import OMISSIONS as FUNCTION_OMISSIONS
+from localstack_image_functions.state.objects import FileObjectStore
+from localstack_image_functions.state.services import ServiceRows
+
+LOG = logging.getLogger(__name__)
+
+TICK_S = 0.5
+SETTLING_S = 30.0
+COPY_EVERY_S = 600.0
+WRITTEN_THROUGH = {"s3", "sqs", "dynamodb"}
+SETTLING = {"cloudformation", "lambda"}
+"""Services that go on changing after a request was answered."""
+READING = (
+    "Get", "List", "Describe", "BatchGet", "Query", "Scan", "Head", "Filter", "Lookup", "Test",
+    "Validate", "Select", "Estimate", "Simulate", "Assume", "Receive", "Detect", "Initiate",
+)  # fmt: skip
+QUIET = {
+    "s3": s3.KEPT_ALONE,
+    "sqs": sqs.QUIET_OPERATIONS,
+    "dynamodb": dynamodb.ITEM_OPERATIONS | dynamodb.STATEMENT_OPERATIONS,
+    "lambda": {"Invoke", "InvokeAsync", "InvokeWithResponseStream"},
+    "logs": {"PutLogEvents"},
+}
+"""Operations that change rows of their own, or nothing that is kept."""
+
+
+class Keeper:
+    """One for the emulator. `load` once, `start` once, `stop` once."""
+
+    def __init__(self, database: Database, store: FileObjectStore):
+        residents = Residents()
+        codec = Codec(
+            {**s3.OMISSIONS, **sqs.OMISSIONS, **dynamodb.OMISSIONS, **logs.OMISSIONS}
+            | FUNCTION_OMISSIONS,
+            residents,
+        )
+        self.database = database
+        self.store = store
+        self._codec = codec
+        self._due: Rows = []
+        self.services = ServiceRows(database, codec, residents)
+        self.objects = s3.ObjectRows(database, codec, store)
+        self.events = s3.DueEvents(database, codec)
+        self.messages = sqs.MessageRows(database, codec)
+        self.items = dynamodb.ItemRows(database, codec)
+        self.logs = logs.LogRows(database, codec)
+        self.restored = False
+        self.saved_at = time.monotonic()
+        self._dirty: set[str] = set()
+        self._settling_until = 0.0
+        self._copied_at = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="state-keeper", daemon=True)
+
+    def _install(self) -> None:
+        """Watch every operation from now on."""
+        self.services.install()
+        self.messages.install()
+        self.events.install()
+        original = Skeleton.dispatch_request
+        keeper = self
+
+        def dispatch_request(
+            skeleton: Skeleton, serializer: Any, context: RequestContext, instance: Any
+        ) -> Any:
+            with keeper.database.together():
+                response = original(skeleton, serializer, context, instance)
+                keeper.after(context)
+            return response
+
+        Skeleton.dispatch_request = dispatch_request  # type: ignore[method-assign]
+
+    def load(self) -> None:
+        """Bring back what is on disk; the emulator must not be serving yet.
+
+        Reads everything before it changes anything, so that nothing is half loaded.
+
+        Raises
+        ------
+        TornState, HostileState
+        """
+        written = self.services.read()
+        rows = {
+            kind: [
+                (s, key, self._codec.decode(value)) for s, key, value in self.database.rows(kind)
+            ]
+            for kind in (s3.OBJECT, s3.EVENT, sqs.MESSAGE, dynamodb.ITEM, logs.EVENTS)
+        }
+        self._install()
+        names = self.services.load(written)
+        lost = self.objects.load(rows[s3.OBJECT])
+        if lost:
+            LOG.error("%d S3 objects have lost their contents and are gone", lost)
+        self.messages.load(rows[sqs.MESSAGE])
+        self.items.load(rows[dynamodb.ITEM])
+        self.logs.load(rows[logs.EVENTS])
+        self.services.after_load(names)
+        self.messages.drop_waiting()
+        self._due = rows[s3.EVENT]
+        self.restored = bool(names)
+        if names:
+            counts = ", ".join(f"{len(found)} {kind}" for kind, found in rows.items())
+            LOG.info("restored %s with %s", ", ".join(names), counts)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def serve(self) -> None:
+        """The emulator answers: what was due may be done."""
+        provider = self.services.provider("s3")
+        if provider is not None:
+            self.events.deliver(provider, self._due)
+
+    def after(self, context: RequestContext) -> None:
+        """Keep what a request that has succeeded has done."""
+        service, operation = context.service.service_name, context.operation.name
+        rows: Any = {"s3": self.objects, "dynamodb": self.items, "logs": self.logs}.get(service)
+        if rows is not None:
+            rows.after(context)
+        if operation.startswith(READING) or self._is_quiet(service, context):
+            return
+        self.services.know(service)
+        if operation == "DeleteQueue":
+            self._forget_queue(context)
+        if service in SETTLING:
+            self._settling_until = time.monotonic() + SETTLING_S
+        if service in WRITTEN_THROUGH:
+            self.services.keep(service)
+        else:
+            self._dirty.add(service)
+
+    def save(self) -> None:
+        """Write everything that has changed."""
+        settling = time.monotonic() < self._settling_until
+        dirty, self._dirty = self._dirty, set()
+        for name in self.services.names() if settling else dirty:
+            self.services.keep(name)
+        self.database.flush()
+        self.saved_at = time.monotonic()
+
+    def stop(self) -> None:
+        """Write everything, and let nothing more be acknowledged."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        self._settling_until = time.monotonic() + 1
+        self.save()
+        self.database.freeze()
+
+    def _is_quiet(self, service: str, context: RequestContext) -> bool:
+        tagged = service == "s3" and (context.service_request or {}).get("Tagging")
+        return context.operation.name in QUIET.get(service, ()) and not tagged
+
+    def _forget_queue(self, context: RequestContext) -> None:
+        url = context.service_request["QueueUrl"]
+        name = url.rstrip("/").rpartition("/")[2]
+        self.messages.forget(f"arn:aws:sqs:{context.region}:{context.account_id}:{name}")
+
+    def _run(self) -> None:
+        while not self._ended.wait(TICK_S):
+            try:
+                self.save()
+                self.database.fold()
+                self.store.sweep()
+                self._copy()
+            except Exception:
+                # A full disk, say: writes that are acknowledged fail by themselves.
+                LOG.exception("the state could not be saved; trying again")
+
+    def _copy(self) -> None:
+        """Have a whole copy for the day when the database is damaged."""
+        if time.monotonic() - self._copied_at > COPY_EVERY_S:
+            self.database.copy_to(good_copy(self.database.path))
+            self._copied_at = time.monotonic()
+
+
+def good_copy(path: Path) -> Path:
+    return path.with_name(path.name + ".good")

@@ -1,0 +1,248 @@
+"""State on disk with a real LocalStack: what AWS's features leave there, and what goes in time."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+FIFO = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+
+
+@pytest.fixture
+def emulator(own_emulator: Any) -> Any:
+    own_emulator.extra["IMAGE_FUNCTIONS_STATE"] = str(own_emulator.folder / "state")
+    own_emulator.start()
+    return own_emulator
+
+
+def killed_and_started(emulator: Any) -> dict[str, Any]:
+    """What the emulator says about its state after `kill -9` and a start."""
+    emulator.kill()
+    emulator.start()
+    return facts(emulator)
+
+
+def facts(emulator: Any) -> dict[str, Any]:
+    url = f"http://127.0.0.1:{emulator.port}/_image_functions/state"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+def test_objects_versions_tags_and_uploads_survive(emulator: Any) -> None:
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket="plain")
+    s3.put_object(Bucket="plain", Key="a b/ü?.txt", Body=b"1", Tagging="color=red")
+    s3.put_object(Bucket="plain", Key="twice", Body=b"first")
+    s3.put_object(Bucket="plain", Key="twice", Body=b"second", ContentType="text/plain")
+    s3.put_object(Bucket="plain", Key="deleted", Body=b"x")
+    s3.delete_object(Bucket="plain", Key="deleted")
+    s3.copy_object(Bucket="plain", Key="copy", CopySource="plain/twice")
+    s3.copy_object(
+        Bucket="plain", Key="twice", CopySource="plain/twice", MetadataDirective="REPLACE",
+        Metadata={"now": "other"},
+    )  # fmt: skip
+    with pytest.raises(ClientError):
+        s3.put_object(
+            Bucket="plain", Key="twice", Body=b"third", ContentMD5="AAAAAAAAAAAAAAAAAAAAAA=="
+        )
+    s3.create_bucket(Bucket="versions")
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    old = s3.put_object(Bucket="versions", Key="k", Body=b"old")["VersionId"]
+    s3.put_object(Bucket="versions", Key="k", Body=b"new")
+    s3.put_object(Bucket="versions", Key="gone", Body=b"x")
+    s3.delete_object(Bucket="versions", Key="gone")
+    upload = s3.create_multipart_upload(Bucket="plain", Key="big")["UploadId"]
+    part = s3.upload_part(
+        Bucket="plain", Key="big", UploadId=upload, PartNumber=1, Body=b"p" * 6_000_000
+    )
+    time.sleep(1.5)  # what is kept within a second: the upload
+
+    assert killed_and_started(emulator)["restored"]
+
+    assert s3.get_object(Bucket="plain", Key="a b/ü?.txt")["Body"].read() == b"1"
+    tags = s3.get_object_tagging(Bucket="plain", Key="a b/ü?.txt")["TagSet"]
+    assert tags == [{"Key": "color", "Value": "red"}]
+    twice = s3.get_object(Bucket="plain", Key="twice")
+    assert (twice["Body"].read(), twice["Metadata"]) == (b"second", {"now": "other"})
+    assert s3.get_object(Bucket="plain", Key="copy")["ContentType"] == "text/plain"
+    keys = {row["Key"] for row in s3.list_objects_v2(Bucket="plain")["Contents"]}
+    assert keys == {"a b/ü?.txt", "twice", "copy"}
+    assert s3.get_object(Bucket="versions", Key="k")["Body"].read() == b"new"
+    assert s3.get_object(Bucket="versions", Key="k", VersionId=old)["Body"].read() == b"old"
+    listed = s3.list_object_versions(Bucket="versions")
+    assert [one["Key"] for one in listed["DeleteMarkers"]] == ["gone"]
+    s3.upload_part(Bucket="plain", Key="big", UploadId=upload, PartNumber=2, Body=b"end")
+    parts = s3.list_parts(Bucket="plain", Key="big", UploadId=upload)["Parts"]
+    s3.complete_multipart_upload(
+        Bucket="plain", Key="big", UploadId=upload,
+        MultipartUpload={"Parts": [{k: one[k] for k in ("PartNumber", "ETag")} for one in parts]},
+    )  # fmt: skip
+    assert part["ETag"] == parts[0]["ETag"]
+    assert s3.get_object(Bucket="plain", Key="big")["Body"].read() == b"p" * 6_000_000 + b"end"
+    killed_and_started(emulator)
+    assert s3.head_object(Bucket="plain", Key="big")["ContentLength"] == 6_000_003
+
+
+def test_queues_of_every_kind_survive(emulator: Any) -> None:
+    sqs = emulator.client("sqs")
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]
+    redrive = {"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": 1}
+    poison = sqs.create_queue(
+        QueueName="poison", Attributes={"RedrivePolicy": json.dumps(redrive)}
+    )["QueueUrl"]
+    sqs.send_message(QueueUrl=poison, MessageBody="bad")
+    for _ in range(2):
+        sqs.receive_message(QueueUrl=poison, VisibilityTimeout=0)
+    ordered = sqs.create_queue(QueueName="ordered.fifo", Attributes=FIFO)["QueueUrl"]
+    for body in ("1", "2", "2", "3"):
+        sqs.send_message(QueueUrl=ordered, MessageBody=body, MessageGroupId="g")
+    first = sqs.receive_message(QueueUrl=ordered, VisibilityTimeout=0)["Messages"][0]
+    purged = sqs.create_queue(QueueName="purged")["QueueUrl"]
+    sqs.send_message(QueueUrl=purged, MessageBody="x")
+    sqs.purge_queue(QueueUrl=purged)
+    removed = sqs.create_queue(QueueName="removed")["QueueUrl"]
+    sqs.send_message(QueueUrl=removed, MessageBody="x")
+    sqs.delete_queue(QueueUrl=removed)
+
+    rows = killed_and_started(emulator)["rows"]
+
+    assert rows["sqs-message"] == 4
+    assert sqs.receive_message(QueueUrl=dead)["Messages"][0]["Body"] == "bad"
+    assert "Messages" not in sqs.receive_message(QueueUrl=poison)
+    assert "Messages" not in sqs.receive_message(QueueUrl=purged)
+    assert first["Body"] == "1"
+    bodies = []
+    for _ in range(3):
+        (message,) = sqs.receive_message(QueueUrl=ordered)["Messages"]
+        bodies.append(message["Body"])
+        sqs.delete_message(QueueUrl=ordered, ReceiptHandle=message["ReceiptHandle"])
+    assert bodies == ["1", "2", "3"]
+    # The five minutes in which it is the same message are not over.
+    sqs.send_message(QueueUrl=ordered, MessageBody="3", MessageGroupId="g")
+    assert facts(emulator)["warnings"] == []
+
+
+def test_tables_of_every_kind_survive(emulator: Any) -> None:
+    dynamodb = emulator.client("dynamodb")
+    dynamodb.create_table(
+        TableName="t",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "h", "AttributeType": "S"},
+            {"AttributeName": "r", "AttributeType": "N"},
+        ],
+        KeySchema=[
+            {"AttributeName": "h", "KeyType": "HASH"},
+            {"AttributeName": "r", "KeyType": "RANGE"},
+        ],
+    )
+
+    def key(number: int) -> dict[str, Any]:
+        return {"h": {"S": "a"}, "r": {"N": str(number)}}
+
+    dynamodb.batch_write_item(
+        RequestItems={"t": [{"PutRequest": {"Item": key(n)}} for n in range(5)]}
+    )
+    dynamodb.update_item(
+        TableName="t", Key=key(1), UpdateExpression="SET v = :v",
+        ExpressionAttributeValues={":v": {"M": {"list": {"L": [{"B": b"\x00"}, {"NS": ["1"]}]}}}},
+    )  # fmt: skip
+    dynamodb.delete_item(TableName="t", Key=key(0))
+    dynamodb.transact_write_items(
+        TransactItems=[
+            {"Delete": {"TableName": "t", "Key": key(2)}},
+            {"Put": {"TableName": "t", "Item": key(9)}},
+        ]
+    )
+    with pytest.raises(ClientError):
+        dynamodb.put_item(
+            TableName="t", Item=key(3) | {"v": {"S": "no"}},
+            ConditionExpression="attribute_not_exists(h)",
+        )  # fmt: skip
+    dynamodb.delete_item(TableName="t", Key=key(4))
+    dynamodb.execute_statement(Statement="INSERT INTO \"t\" VALUE {'h': 'a', 'r': 7}")
+    before = dynamodb.scan(TableName="t")["Items"]
+
+    killed_and_started(emulator)
+
+    after = dynamodb.scan(TableName="t")["Items"]
+    assert sorted(map(str, after)) == sorted(map(str, before))
+    assert {row["r"]["N"] for row in after} == {"1", "3", "7", "9"}
+    dynamodb.delete_table(TableName="t")
+    assert "dynamodb-item" not in killed_and_started(emulator)["rows"]
+
+
+def test_what_is_over_goes(emulator: Any, wait_until: Callable[..., Any]) -> None:
+    """Lifecycle, retention and time to live are applied, as moto and LocalStack don't."""
+    s3, dynamodb, logs = (emulator.client(name) for name in ("s3", "dynamodb", "logs"))
+    s3.create_bucket(Bucket="bucket")
+    for name in ("clips/old", "gallery/kept"):
+        s3.put_object(Bucket="bucket", Key=name, Body=b"x" * 1000)
+    yesterday = datetime(2020, 1, 1, tzinfo=UTC)
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": "clips/"}}
+    s3.put_bucket_lifecycle_configuration(
+        Bucket="bucket",
+        LifecycleConfiguration={"Rules": [rule | {"Expiration": {"Date": yesterday}}]},
+    )
+    dynamodb.create_table(
+        TableName="t", BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "h", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "h", "KeyType": "HASH"}],
+    )  # fmt: skip
+    dynamodb.update_time_to_live(
+        TableName="t", TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"}
+    )
+    for name, until in (("over", time.time() - 10), ("not yet", time.time() + 1000)):
+        item = {"h": {"S": name}, "until": {"N": str(int(until))}}
+        dynamodb.put_item(TableName="t", Item=item)
+    logs.create_log_group(logGroupName="g")
+    logs.put_retention_policy(logGroupName="g", retentionInDays=1)
+    logs.create_log_stream(logGroupName="g", logStreamName="s")
+    now_ms = int(time.time() * 1000)
+    events = [
+        {"timestamp": now_ms - 2 * 86_400_000, "message": "old"},
+        {"timestamp": now_ms, "message": "new"},
+    ]
+    for event in events:
+        logs.put_log_events(logGroupName="g", logStreamName="s", logEvents=[event])
+
+    def kept() -> tuple[list[str], list[str], list[str]]:
+        return (
+            [row["Key"] for row in s3.list_objects_v2(Bucket="bucket").get("Contents", ())],
+            [row["h"]["S"] for row in dynamodb.scan(TableName="t")["Items"]],
+            [e["message"] for e in logs.filter_log_events(logGroupName="g")["events"]],
+        )
+
+    expected = (["gallery/kept"], ["not yet"], ["new"])
+    wait_until(lambda: kept() == expected, 90)
+    rows = killed_and_started(emulator)["rows"]
+    assert kept() == expected
+    assert (rows["s3-object"], rows["dynamodb-item"], rows["log-events"]) == (1, 1, 1)
+
+
+def test_contents_lie_in_files_of_their_size_and_go_with_their_objects(emulator: Any) -> None:
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket="bucket")
+    for number in range(20):
+        s3.put_object(Bucket="bucket", Key=str(number % 2), Body=b"x" * 100_000)
+    killed_and_started(emulator)
+    folder = Path(emulator.folder) / "state" / "objects" / "bucket"
+    assert [path.stat().st_size for path in folder.iterdir()] == [100_000] * 2
+
+
+def test_without_a_folder_nothing_is_kept(own_emulator: Any) -> None:
+    own_emulator.start()
+    own_emulator.client("sqs").create_queue(QueueName="q")
+    assert facts(own_emulator) == {"kept": False, "restored": False, "warnings": []}
+    own_emulator.kill()
+    own_emulator.start()
+    assert "QueueUrls" not in own_emulator.client("sqs").list_queues()

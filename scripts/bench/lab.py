@@ -1,0 +1,121 @@
+"""How long the lab takes to start, stop and change: a lab of its own, apart from yours."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cloud.switch import read_switch
+from scripts.console import Progress, print_json, run_command
+from scripts.errors import LabError
+from scripts.paths import ROOT
+
+CLIPS = 20
+
+
+class MeasuredLab:
+    """A lab with its own state, port and prefix, driven by the commands that people use."""
+
+    def __init__(self, folder: Path):
+        prefix = f"bench-{secrets.token_hex(3)}"
+        self.environment = {
+            **os.environ,
+            "FACELAB_STATE": str(folder / "lab"),
+            "FACELAB_PORT": str(_free_port()),
+            "FACELAB_REGISTRY_PORT": str(_free_port()),
+            "FACELAB_PREFIX": prefix,
+        }
+        self._folder = folder
+
+    def time_ms(self, *arguments: str) -> float:
+        """Milliseconds of `facelab ARGUMENTS…`, its start included."""
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "scripts.cli.lab", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise LabError(f"facelab {arguments[0]} failed:\n{done.stderr}")
+        return (time.perf_counter() - began) * 1000
+
+    def put_clips(self) -> None:
+        """What a lab has after a while: clips and their results."""
+        switch = read_switch(self.environment)
+        clip = (ROOT / "fixtures" / "lab.h264").read_bytes()[:300_000]
+        s3 = switch.client("s3")
+        for number in range(CLIPS):
+            s3.put_object(Bucket=switch.bucket, Key=f"clips/lab/2026-11-25/{number}", Body=clip)
+
+    def measure(self, times: int, progress: Progress) -> dict[str, list[float]]:
+        """Milliseconds of each command, `times` times but for the cold start."""
+        snapshot = str(self._folder / "bench.zip")
+        found: dict[str, list[float]] = {"up_cold": [self.time_ms("up")]}
+        progress(f"up_cold {found['up_cold'][0] / 1000:.1f} s")
+        for _ in range(times):
+            self.put_clips()
+            for name, arguments in (
+                ("snapshot", ("snapshot", snapshot)),
+                ("restore", ("restore", snapshot)),
+                ("reset", ("reset",)),
+                ("down", ("down",)),
+                ("up_warm", ("up",)),
+            ):
+                found.setdefault(name, []).append(self.time_ms(*arguments))
+                progress(f"{name} {found[name][-1] / 1000:.1f} s")
+        return found
+
+    def remove(self) -> None:
+        self.time_ms("down", "--forget")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab bench-lab", description=__doc__)
+    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "lab.json")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    progress = Progress()
+    with tempfile.TemporaryDirectory() as folder:
+        lab = MeasuredLab(Path(folder))
+        try:
+            found = lab.measure(options.times, progress)
+        finally:
+            lab.remove()
+    facts = {
+        "lab_ms": {name: round(statistics.median(times)) for name, times in found.items()},
+        "times": options.times,
+        "clips": CLIPS,
+        "cpus": os.cpu_count(),
+        "load_average_1m": round(os.getloadavg()[0], 1),
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(facts, indent=2) + "\n")
+    if options.json:
+        print_json(facts)
+    else:
+        for name, value in found.items():
+            print(f"{name:>10}  {statistics.median(value) / 1000:6.2f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,37 @@
+"""What the emulator says about the state that it keeps."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+
+from cloud.switch import Switch
+
+PATH = "/_image_functions/state"
+
+
+@dataclass(frozen=True)
+class KeptState:
+    """Whether state is kept at all, came back at the start, its size, and what is wrong with it."""
+
+    kept: bool = False
+    restored: bool = False
+    size_mb: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, switch: Switch) -> KeptState:
+        """What the emulator keeps; nothing where it is another's, which has no such page."""
+        try:
+            with urllib.request.urlopen(f"{switch.endpoint_url}{PATH}", timeout=10) as answer:  # noqa: S310
+                facts = json.load(answer)
+        except (OSError, ValueError, urllib.error.URLError):
+            return cls()
+        return cls(
+            kept=facts["kept"],
+            restored=facts["restored"],
+            size_mb=round(facts.get("bytes", 0) / 1e6, 1),
+            warnings=facts["warnings"],
+        )
