@@ -119,8 +119,16 @@ soak: setup ## several devices at once for a minute, against the lab that is up 
 test: setup ## unit and integration tests, against a lab of their own
 	@$(LAB) -m pytest --ignore=tests/faults $(ARGS)
 
-test-faults: setup ## kill -9, cut networks, full disks: the device's programs lose nothing
-	@$(LAB) -m pytest tests/faults $(ARGS)
+faults: setup ## kill -9, spoiled answers, full disks on the real programs (FAULTS=part-of-a-name STORM=600), out/faults.json and a page
+	@FACELAB_STORM_CLIPS=$(or $(STORM),60) $(LAB) -m pytest tests/faults $(if $(FAULTS),-k "$(FAULTS)") $(ARGS)
+
+test-faults: faults ## the old name of `make faults`
+
+simulate: setup ## SEEDS=n: that many random histories of the real code in a simulated world, out/simulation.json
+	@$(LAB) -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+fuzz: setup ## SECONDS=n: coverage-guided bytes for every reader of what strangers write, out/fuzz.json
+	@$(LAB) -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 test-training: training-env ## tests of training, with torch
 	@$(TRAINING) -m pytest tests/unit/training $(ARGS)

@@ -27,6 +27,8 @@ class Program:
         host = {k: v for k, v in os.environ.items() if not k.startswith(("FACELAB_", "AWS_"))}
         self._environment = {**host, "PYTHONPATH": str(ROOT), **environment}
         self.events: list[dict] = []
+        self.lines: list[str] = []  # as they came
+        self.was_killed = False
         self._changed = threading.Condition()
 
     def __enter__(self) -> Program:
@@ -78,6 +80,7 @@ class Program:
     def kill(self) -> None:
         """kill -9"""
         if self._process.poll() is None:
+            self.was_killed = True
             self._process.kill()
         self._process.wait()
         for reader in self._readers:
@@ -101,6 +104,7 @@ class Program:
             if not line.endswith("\n"):
                 break  # killed in the middle of a line
             with self._changed:
+                self.lines.append(line)
                 self.events.append(json.loads(line))
                 self._changed.notify_all()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
+import subprocess
 import threading
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from tests.fakes.cloud import FakeCloud
 from tests.fakes.h264 import stream
 from tests.fakes.programs import Program
 from tests.fakes.results import answer_each_clip, result
+from tests.faults.report import Row
 
 QUEUE = "facelab-results-lab"
 
@@ -30,7 +34,7 @@ def messages(cloud: FakeCloud, folder: Path, *arguments: object) -> Program:
 
 
 def test_kill_9_loses_no_result_and_repeats_only_the_one_being_shown(
-    cloud: FakeCloud, tmp_path: Path
+    cloud: FakeCloud, tmp_path: Path, row: Row
 ):
     chance = random.Random(7)  # noqa: S311
     names = [f"clip-{number:03d}" for number in range(120)]
@@ -54,6 +58,7 @@ def test_kill_9_loses_no_result_and_repeats_only_the_one_being_shown(
         program.interrupt()
         assert program.end() == 0, program.errors
     shown += [line["clip_id"] for line in program.of("result")]
+    row.count(names, shown, may_repeat=len(may_repeat))
     assert sorted(set(shown)) == names
     assert {name for name in shown if shown.count(name) > 1} <= may_repeat
 
@@ -99,7 +104,7 @@ def test_a_second_viewer_of_the_same_device_is_told_so(cloud: FakeCloud, tmp_pat
 
 
 def test_clips_that_the_cloud_forgot_are_sent_again_until_answered(
-    cloud: FakeCloud, tmp_path: Path
+    cloud: FakeCloud, tmp_path: Path, row: Row
 ):
     """The emulator keeps no state: killed, it forgets clips that it had confirmed."""
     film = tmp_path / "film.h264"
@@ -125,7 +130,106 @@ def test_clips_that_the_cloud_forgot_are_sent_again_until_answered(
         assert camera.end() == 0
         shown = [line["clip_id"] for line in viewer.wait_for("result", 8)]
     recorded = [line["clip_id"] for line in camera.of("clip")]
+    row.count(recorded, shown)
     assert sorted(shown) == sorted(recorded)
     (summary,) = camera.of("summary")
     assert summary["answered"] == 8
     assert summary["resent"] >= 3
+
+
+HOSTILE = {
+    "no JSON": "<html>",
+    "null": "null",
+    "deep nesting": "[" * 100_000,
+    "a long number": json.dumps({"schema": "facelab.result/1"})[:-1]
+    + ', "sequence": '
+    + "9" * 5000
+    + "}",
+    "a lone surrogate": '{"schema": "facelab.result/1", "clip_id": "\\ud800"}',
+    "another schema": '{"schema": "facelab.result/2"}',
+}
+STEERING = "\x1b[2J\x1b]0;owned\x07"
+FIELDS = {
+    "clip_id": (None, 7, [], "a" * 300_000),
+    "device_id": (["lab"], None, "../lab", "pi-02"),
+    "capture_end_ms": (int("9" * 400), -1, "now", 1e308),
+    "faces": (None, {}, [None], [[]], [{}] * 5000),
+    "status": (None, "named", 3),
+    "stages_ms": (None, {"a": None}, {"a": float("nan")}),
+}
+
+
+def hostile_messages() -> dict[str, str]:
+    good = json.loads(result("hostile").to_json())
+    fields = {
+        f"{name} {value!r:.20}": json.dumps({**good, name: value})
+        for name, values in FIELDS.items()
+        for value in values
+    }
+    return {**HOSTILE, **fields}
+
+
+def test_hostile_messages_neither_silence_nor_steer_the_program(
+    cloud: FakeCloud, tmp_path: Path, row: Row
+):
+    cloud.send(QUEUE, result(STEERING).to_json())  # well-formed, and shown escaped
+    names = []
+    for number, body in enumerate(hostile_messages().values()):
+        cloud.send(QUEUE, body)
+        names.append(f"good-{number:02d}")
+        cloud.send(QUEUE, result(names[-1]).to_json())
+    with messages(cloud, tmp_path) as program:
+        program.wait_for("result", len(names) + 1)
+        shown = [line["clip_id"] for line in program.of("result")]
+        assert cloud.wait_for(lambda: not cloud.queues[QUEUE], seconds=30), "not all was taken"
+        program.interrupt()
+        assert program.end() == 0, program.errors
+    row.count([*names, STEERING], shown)
+    row.assert_kept()
+    assert "\x1b" not in "".join(program.lines)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A file system of 256 KiB for a spool; needs root, as CI has."""
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "facelab-test", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("this machine lets us mount no small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_silences_nothing_and_freeing_space_is_enough(
+    cloud: FakeCloud, tmp_path: Path, small_disk: Path, row: Row
+):
+    names = [f"clip-{number:03d}" for number in range(60)]
+    filler = small_disk / "filler"
+    with messages(cloud, tmp_path) as program:
+        program.wait_for("start")
+        with filler.open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+                file.flush()
+        for name in names:
+            cloud.send(QUEUE, result(name).to_json())
+        program.wait_for("result", len(names))
+        program.wait_for("disk")
+        filler.unlink()
+        assert cloud.wait_for(lambda: not cloud.queues[QUEUE], seconds=30)
+        program.wait_for("disk", 2)  # it says that it writes again
+        program.interrupt()
+        assert program.end() == 0, program.errors
+    shown = [line["clip_id"] for line in program.of("result")]
+    for name in names:  # they all come again to the next one
+        cloud.send(QUEUE, result(name).to_json())
+    with messages(cloud, tmp_path) as later:
+        later.wait_for("duplicate", len(names))
+    shown += [line["clip_id"] for line in later.of("result")]
+    row.count(names, shown)
+    row.assert_kept()
