@@ -24,7 +24,7 @@ class FakeS3:
     read: int = 0
     problem: Exception | None = None
 
-    def get_object(self, Bucket, Key, IfNoneMatch=""):
+    def get_object(self, Bucket, Key, IfNoneMatch=""):  # noqa: N803  boto3's names
         self.calls += 1
         if self.problem:
             raise self.problem
