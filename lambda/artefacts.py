@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
@@ -45,6 +46,7 @@ class Artefact(Generic[T]):
         self._seen_etag = ""  # of the version last looked at, usable or not
         self._etag = ""
         self._told = ""
+        self._refreshing = Lock()
         self.value = missing
 
     @property
@@ -60,9 +62,13 @@ class Artefact(Generic[T]):
         Exception
             When S3 can't be asked and nothing is held yet: the caller is to try again.
         """
-        now = self._clock()
-        if now - self._checked_at < self._check_every_s:
-            return
+        with self._refreshing:
+            now = self._clock()
+            if now - self._checked_at >= self._check_every_s:
+                self._ask()
+                self._checked_at = now
+
+    def _ask(self) -> None:
         held = {"IfNoneMatch": self._seen_etag} if self._seen_etag else {}
         try:
             answer = self._s3.get_object(Bucket=self._bucket, Key=self._key, **held)
@@ -72,7 +78,6 @@ class Artefact(Generic[T]):
             self._take_refusal(error)
         except Exception as error:  # a read that broke off
             self._keep(f"can't be read: {error!r}", error)
-        self._checked_at = now
 
     def _take(self, etag: str, size_bytes: int, body: Any) -> None:
         if size_bytes > self._max_bytes:

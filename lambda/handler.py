@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 _INIT_STARTED = time.perf_counter()
@@ -49,18 +51,43 @@ def make_service() -> answering.AnsweringService:
     names = Names(os.environ["FACELAB_PREFIX"])
     s3, dynamodb, sqs = stores.make_clients()
     models_dir = Path(os.environ.get("LAMBDA_TASK_ROOT", Path(__file__).parent)) / "models"
+    recognizer = CurrentRecognizer(s3, os.environ["FACELAB_BUCKET"], models_dir)
+    people = stores.People(dynamodb, names.people_table)
+    outbox = stores.ResultQueues(sqs, names)
+    warm_up(recognizer.refresh, lambda: people.look_up(["nobody"]), outbox.warm_up)
     return answering.AnsweringService(
         clips=stores.ClipStore(s3),
-        recognizer=CurrentRecognizer(s3, os.environ["FACELAB_BUCKET"], models_dir),
-        people=stores.People(dynamodb, names.people_table),
+        recognizer=recognizer,
+        people=people,
         ledger=stores.Ledger(dynamodb, names.ledger_table),
-        outbox=stores.ResultQueues(sqs, names),
+        outbox=outbox,
     )
 
 
 # Far more than any lab has; above them the function would run out of memory, not of patience.
 GALLERY_BYTES = 256 * 2**20
 CUSTOM_MODEL_BYTES = 256 * 2**20
+WARM_UP_S = 3.0
+
+
+def warm_up(*calls: Callable[[], object]) -> None:
+    """Make connections, and load gallery and model, before the first clip has to wait for it.
+
+    Nothing depends on it: a cloud that does not answer now is asked again with the first clip.
+    """
+    threads = [Thread(target=_quietly, args=(call,), daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + WARM_UP_S
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _quietly(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except Exception as error:
+        LOG.info("not warmed up: %r", error)
 
 
 # Lambda's init phase is meant for this, and it is the one place that makes clients.

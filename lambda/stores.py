@@ -20,6 +20,7 @@ from events import ClipRef
 LEDGER_DAYS = 7
 MOST_KEYS = 100  # that one BatchGetItem takes
 LOOK_UPS = 6
+DEFAULT_DEVICE = "lab"
 
 
 class StoreError(Exception):
@@ -237,6 +238,10 @@ class ResultQueues:
         self._sqs = sqs
         self._names = names
         self._urls: dict[str, str] = {}
+
+    def warm_up(self) -> None:
+        """Open the connection, by looking up a queue that most labs have."""
+        self._url(DEFAULT_DEVICE)
 
     def send(self, result: Result) -> None:
         """Send `result` to the queue of its device.

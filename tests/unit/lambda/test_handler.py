@@ -6,6 +6,8 @@ import importlib
 import json
 import logging
 import sys
+import time
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -37,14 +39,12 @@ class Service:
 def module(monkeypatch):
     """`handler`, imported as Lambda imports it, its clients never called."""
     for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
         "FACELAB_PREFIX": "facelab",
         "FACELAB_BUCKET": "bucket",
     }.items():
         monkeypatch.setenv(name, value)
+    clients = (object(), object(), SimpleNamespace())  # whatever is called on them fails
+    monkeypatch.setattr("stores.make_clients", lambda: clients)
     monkeypatch.setattr("recognition.load_recognizer", lambda models_dir: None)
     level = logging.getLogger().level
     yield importlib.import_module("handler")
@@ -70,6 +70,21 @@ def event_of(*clip_ids: str) -> dict:
         copy["s3"]["object"]["key"] = f"clips/lab/d/{clip_id}.h264"
         records.append(copy)
     return {"Records": records}
+
+
+def test_a_cloud_that_does_not_answer_during_init_is_no_failure(module):
+    """Every call of the warm-up failed; the first clip asks again."""
+    assert module.handler({"Records": []}, CONTEXT) == {"answered": [], "skipped": []}
+
+
+def test_a_call_that_hangs_does_not_hold_up_init(module, monkeypatch):
+    monkeypatch.setattr(module, "WARM_UP_S", 0.05)
+    never, called = Event(), Event()
+    began = time.monotonic()
+    module.warm_up(called.set, never.wait)
+    assert called.is_set()
+    assert time.monotonic() - began < 10
+    never.set()
 
 
 def test_every_clip_is_answered_and_summed_up(play):
