@@ -142,9 +142,9 @@ def reconciler_calls(lab: Lab, tmp_path_factory) -> Wire:
     """The reconciler, in this process: a clip to send, a letter to delete, one to put back."""
     switch = lab.switch
     names, s3, sqs = switch.names, switch.client("s3"), switch.client("sqs")
-    key = "clips/nobody-s-pi/by hand/lost.txt"  # the bucket's notification does not see it
+    key = "clips/lab/by hand/lost.txt"  # the bucket's notification does not see it
     s3.put_object(Bucket=switch.bucket, Key=key, Body=b"")
-    ref = clip_ref(switch.bucket, "clips/nobody-s-pi/answered.h264", etag="e1")
+    ref = clip_ref(switch.bucket, "clips/lab/answered.h264", etag="e1")
     Ledger(switch.client("dynamodb"), names.ledger_table).answered(ref, ())
     stored = s3.head_object(Bucket=switch.bucket, Key=key)
     lost = clip_ref(switch.bucket, key, etag=stored["ETag"].strip('"'))
@@ -172,6 +172,10 @@ def reconciler_calls(lab: Lab, tmp_path_factory) -> Wire:
         finally:
             logging.getLogger().setLevel(level)
             s3.delete_object(Bucket=switch.bucket, Key=key)
+            letters = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2)
+            for letter in letters.get("Messages", ()):
+                if "lost.txt" in letter["Body"]:
+                    sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
     assert done["sent"] >= 1
     assert done["letters_taken_back"] == 1
     return wire
