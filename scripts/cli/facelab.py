@@ -40,6 +40,7 @@ TASKS = (
     Task("logs", "run", "the function's output", "scripts.cli.lab", ("logs",)),
     Task("deploy", "run", "build, push and deploy the function", "scripts.cli.lab", ("deploy",)),
     Task("reconcile", "run", "send clips again that ended in nothing", "scripts.cli.reconcile"),
+    Task("env", "run", "what awslocal needs to find this lab", "scripts.cli.env"),
     Task("e2e", "run", "the fixture through the whole loop", "scripts.cli.e2e"),
     Task("doctor", "run", "what this machine can do", "scripts.doctor"),
     Task("enroll", "people", "add a person", "scripts.cli.people", ("enroll",)),

@@ -24,6 +24,7 @@ from pathlib import Path
 IMAGE = "debian:trixie-slim"
 RELEASE = "trixie"
 ORIGIN_LABEL = "facelab.base-image"
+APT_GET = Path(__file__).with_name("apt_get.py")
 PULL_TIMEOUT_S = 180
 REACH_TIMEOUT_S = 8
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -138,8 +139,8 @@ def make() -> None:
             "let the Docker engine reach a registry, or `docker load` the image from a file"
         )
     if not shutil.which("mmdebstrap"):
-        _run(["apt-get", "-q", "-y", "update"])
-        _run(["apt-get", "-q", "-y", "install", "--no-install-recommends", "mmdebstrap"])
+        _run([sys.executable, str(APT_GET), "update"])
+        _run([sys.executable, str(APT_GET), "install", "--no-install-recommends", "mmdebstrap"])
     targets = subprocess.run(
         [
             "apt-get",

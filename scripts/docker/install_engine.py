@@ -25,6 +25,7 @@ NEWER_RELEASE = "trixie"  # the first Debian whose Compose is version 2
 NEWER_SOURCE = Path("/etc/apt/sources.list.d/facelab-trixie.sources")
 NEWER_PIN = Path("/etc/apt/preferences.d/facelab-trixie")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+APT_GET = Path(__file__).with_name("apt_get.py")
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 
@@ -100,18 +101,11 @@ def _output(command: list[str]) -> str:
 
 
 def _apt(*arguments: str) -> None:
-    command = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", *arguments]
     done = subprocess.run(
-        command,
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        [sys.executable, APT_GET, *arguments], stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode != 0:
-        raise EngineError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}")
+        raise EngineError(f"apt-get {' '.join(arguments)} failed:\n{done.stdout[-2000:]}")
 
 
 def _debian_release() -> str:

@@ -21,7 +21,13 @@ def deploy(
             "Prefix": switch.names.prefix,
             "ImageUri": image.uri,
             "Architecture": image.architecture,
+            "RequireTls": "no" if _in_the_clear(switch) else "yes",
         },
     )
     add_device(switch, switch.device_id, progress)
     seed(switch, seeds, progress)
+
+
+def _in_the_clear(switch: Switch) -> bool:
+    """Whether the cloud is an endpoint without TLS, as an emulator is."""
+    return (switch.endpoint_url or "").startswith("http://")

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, WaiterError
 from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.errors import LabError
+from scripts.provision.lambda_variables import check_variables
 
 TEMPLATES = Path(__file__).parent
 # Such a stack takes no update; only deleting it helps.
@@ -73,10 +74,14 @@ class Stacks:
         ------
         StackFailed
             With the resource and CloudFormation's reason.
+        ReservedVariable
+            When a function would get a variable that AWS does not take.
         """
+        body = (TEMPLATES / template).read_text()
+        check_variables(body)
         request: dict[str, Any] = {
             "StackName": name,
-            "TemplateBody": (TEMPLATES / template).read_text(),
+            "TemplateBody": body,
             "Parameters": [
                 {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
             ],

@@ -322,12 +322,9 @@ def test_function_sees_nothing_of_the_host(lab, cloud, single_person_clip):
 def test_awslocal(lab, command, expected):
     awslocal = Path(LAB.python).with_name("awslocal")
     done = subprocess.run(
-        [awslocal, *command],
-        env={
-            **lab.env,
-            "PATH": f"{awslocal.parent}:{os.environ['PATH']}",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{lab.port}",
-        },
+        ["sh", "-c", 'eval "$(python -m scripts.cli.env)" && exec awslocal "$@"', "-", *command],
+        env={**lab.env, "PATH": f"{awslocal.parent}:{os.environ['PATH']}"},
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

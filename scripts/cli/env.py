@@ -1,0 +1,51 @@
+"""Print what lets `awslocal` and other AWS programs find this lab: `eval "$(facelab env)"`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Mapping
+
+from cloud.credentials import DUMMY
+from cloud.switch import Switch, read_switch
+from scripts.console import run_command
+from scripts.errors import LabError
+
+
+def variables(switch: Switch, environment: Mapping[str, str]) -> dict[str, str]:
+    """Endpoint, region and dummy keys of the lab, past any proxy.
+
+    Raises
+    ------
+    LabError
+        On AWS itself, whose credentials are not ours to print.
+    """
+    if switch.endpoint_url is None or switch.region is None:
+        raise LabError(
+            "FACELAB_BACKEND=aws is AWS itself: `aws` finds it without help",
+            "for the emulator: FACELAB_BACKEND=embedded facelab env",
+        )
+    excepted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    beside = ",".join(filter(None, (excepted, "127.0.0.1", "localhost")))
+    return {
+        "AWS_ENDPOINT_URL": switch.endpoint_url,
+        "AWS_REGION": switch.region,
+        "AWS_DEFAULT_REGION": switch.region,
+        "AWS_ACCESS_KEY_ID": DUMMY,
+        "AWS_SECRET_ACCESS_KEY": DUMMY,
+        "NO_PROXY": beside,
+        "no_proxy": beside,
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab env", description=__doc__)
+    parser.parse_args(arguments)
+    for name, value in variables(read_switch(), os.environ).items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)
