@@ -58,7 +58,7 @@ doctor: lab-env ## what this machine can do, and what to do about what it can't 
 enroll: setup ## PERSON="Ada Lovelace" MAJOR=… YEAR=… PHOTOS=dir: the function knows them in seconds
 	@$(FACELAB) enroll --person "$$PERSON" --major "$$MAJOR" --year "$$YEAR" --photos "$$PHOTOS" $(ARGS)
 
-forget: setup ## PERSON="Ada Lovelace": remove every trace of a person
+forget: setup ## PERSON="Ada Lovelace": remove every trace of a person (ARGS=--yes: without asking)
 	@$(FACELAB) forget --person "$$PERSON" $(ARGS)
 
 roster: setup ## who is enrolled (ARGS=--json)
