@@ -198,7 +198,7 @@ class Poller:
         self._crew = Crew(failed)
         self._handling = Lock()
         self._failures = 0
-        self._told = ""
+        self._last_problem = ""
 
     def start(self, stop: Event, wait_s: int) -> Thread:
         """`run` in a thread, which a long poll does not let hold up the end of the program."""
@@ -253,14 +253,14 @@ class Poller:
 
     def _works(self) -> None:
         self._failures = 0
-        if self._told:
-            self._told = ""
+        if self._last_problem:
+            self._last_problem = ""
             self._trouble(None)
 
     def _fails(self, problem: Problem) -> float:
         self._failures += 1
-        if str(problem) != self._told:
-            self._told = str(problem)
+        if str(problem) != self._last_problem:
+            self._last_problem = str(problem)
             self._trouble(problem)
         return self._backoff.wait_s(self._failures)
 

@@ -181,6 +181,24 @@ def test_every_trouble_is_one_line_and_passes_without_a_restart(
     assert len(lab.arrived()) == 8
 
 
+HTML = b"<html>Sign in to the campus network</html>"
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 503])
+def test_a_network_that_answers_in_s3_s_place_costs_no_clip(lab: Lab, status: int):
+    lab.cloud.put_failure = lambda key: Failure(status, body=HTML)
+    lab.cloud.sts_failure = lambda: Failure(status, body=HTML)
+    with lab.camera("--count", 8) as camera:
+        camera.wait_for("clip", 4)
+        camera.wait_for("link")
+        lab.cloud.sts_failure = lambda: None
+        camera.wait_for("clip", 8)
+        lab.cloud.put_failure = lambda key: None
+        assert camera.end() == 0
+    assert len(lab.arrived()) == 8
+    assert camera.of("refused") == []
+
+
 def test_over_budget_the_oldest_clips_go_and_the_count_is_shown(lab: Lab):
     lab.cloud.down()
     with lab.camera("--spool-budget", "64K", "--drain-timeout", 1) as camera:

@@ -85,6 +85,39 @@ def test_a_malformed_message_does_not_stop_the_next(cloud: FakeCloud, tmp_path: 
     assert cloud.wait_for(lambda: not cloud.queues[QUEUE])
 
 
+def test_no_message_silences_the_program(cloud: FakeCloud, tmp_path: Path):
+    """Each of these once ended the polling thread, and the program lived on, deaf."""
+    whole = result("x").to_json()
+    bad = [
+        whole.replace('"capture_end_ms":1000', '"capture_end_ms":' + "9" * 400),
+        whole.replace('"clip_id":"x"', r'"clip_id":"\ud800"'),
+        whole.replace('"clip_id":"x"', '"clip_id":null'),
+        whole.replace('"device_id":"lab"', '"device_id":["lab"]'),
+        "[" * 100_000,
+    ]
+    for number, body in enumerate(bad):
+        cloud.send(QUEUE, body)
+        cloud.send(QUEUE, result(f"good-{number}").to_json())
+    with messages(cloud, tmp_path, "--count", len(bad)) as program:
+        assert program.end() == 0, program.errors
+    assert len(program.of("malformed")) == len(bad)
+    assert cloud.wait_for(lambda: not cloud.queues[QUEUE])
+    rejected = tmp_path / "spool/lab/rejected-messages.jsonl"
+    assert [json.loads(line)["body"] for line in rejected.read_text().splitlines()] == bad
+
+
+def test_what_an_ended_viewer_had_received_the_next_one_has_at_once(tmp_path: Path):
+    with FakeCloud(visibility_s=10_000) as cloud:
+        for name in "abcdefgh":
+            cloud.send(QUEUE, result(name).to_json())
+        with messages(cloud, tmp_path, "--count", 3) as first:
+            assert first.end() == 0
+        with messages(cloud, tmp_path, "--count", 5) as second:
+            assert second.end() == 0
+    shown = [line["clip_id"] for line in first.of("result") + second.of("result")]
+    assert sorted(shown) == list("abcdefgh")
+
+
 def test_several_devices_are_shown_by_one_program(cloud: FakeCloud, tmp_path: Path):
     for device in ("pi-01", "pi-02"):
         cloud.send(f"facelab-results-{device}", result(f"of-{device}", device_id=device).to_json())
