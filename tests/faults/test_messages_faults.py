@@ -245,10 +245,9 @@ def test_a_full_disk_silences_nothing_and_freeing_space_is_enough(
     filler = small_disk / "filler"
     with messages(cloud, tmp_path) as program:
         program.wait_for("start")
-        with filler.open("wb") as file, contextlib.suppress(OSError):
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(b"x" * 4096)
-                file.flush()
         for name in names:
             cloud.send(QUEUE, result(name).to_json())
         program.wait_for("result", len(names))

@@ -15,7 +15,7 @@ from tests.simulation.realm import Realm
 
 SEEDS = int(os.environ.get("FACELAB_SIMULATION_SEEDS", "150"))
 # Seeds that once failed, each a fault that was mended. They are played again for ever.
-ONCE_FAILED: tuple[int, ...] = ()
+ONCE_FAILED = (5, 6, 7, 17, 19, 20, 25, 29, 34, 53, 94, 307, 351, 603)
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 25))

@@ -10,12 +10,15 @@ import psutil
 
 from tests.conftest import Lab
 from tests.fakes.programs import Program
+from tests.faults.report import Row
 
 COUNT = 30
 ANSWER_S = 150.0
 
 
-def test_kill_9_of_the_emulator_in_the_middle_of_a_run_loses_no_clip(own_lab: Lab, tmp_path: Path):
+def test_kill_9_of_the_emulator_in_the_middle_of_a_run_loses_no_clip(
+    own_lab: Lab, tmp_path: Path, row: Row
+):
     own_lab.up()
     environment = {"FACELAB_BACKEND": "embedded", "FACELAB_PORT": str(own_lab.port)}
     spool = ("--device", "lab", "--spool", tmp_path / "spool")
@@ -32,6 +35,7 @@ def test_kill_9_of_the_emulator_in_the_middle_of_a_run_loses_no_clip(own_lab: La
         own_lab.up()
         assert camera.end(ANSWER_S + 30) == 0
         shown = sorted(line["clip_id"] for line in viewer.wait_for("result", COUNT))
+    row.count([line["clip_id"] for line in camera.of("clip")], shown)
     assert shown == sorted(line["clip_id"] for line in camera.of("clip"))
     (summary,) = camera.of("summary")
     assert summary["answered"] == COUNT
