@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from recognition.embedder import Embedder
+from recognition.embedder import Embedder, unit_length
 from training.augment import augmented
 from training.calibration import calibrate
 from training.dataset import split_validation
@@ -28,16 +30,11 @@ from training.transfer import DistanceHead, centres_of, fit_head
 from training.tree import ToolError
 
 _VALIDATION_SHARE = 0.25
-
-
 # Enough variations that one photo becomes a small film, few enough for a large dataset.
-_VARIATIONS_OF_ALL, _VARIATIONS_AT_MOST = 2400, 48
-
-
-_CALIBRATION_STRANGERS = 4000
-
-
+_VARIATIONS_OF_ALL, _VARIATIONS_AT_MOST = 1200, 48
+_CALIBRATION_STRANGERS, _MIXED_STRANGERS = 4000, 400
 _SAMPLE_CHIPS = 24
+_EMBED_AT_ONCE = 16
 
 
 class TooFewFaces(ToolError):
@@ -46,7 +43,7 @@ class TooFewFaces(ToolError):
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Faces with their variations: chips [n], embeddings [n, 128], owners [n]."""
+    """Faces with their variations: chips [n], embeddings of unit length [n, 128], owners [n]."""
 
     chips: list[np.ndarray]
     embeddings: np.ndarray
@@ -57,7 +54,7 @@ class FaceSet:
 
 
 def train(
-    embedder: Embedder,
+    embedder: Embedder | None,
     people: dict[str, list[FaceSample]],
     background: list[FaceSample],
     options: FitOptions,
@@ -83,6 +80,8 @@ def train(
         train_samples += [(sample, owner) for sample in kept]
         held_out += [(sample, owner) for sample in validated]
     variations = int(np.clip(_VARIATIONS_OF_ALL // len(train_samples), 2, _VARIATIONS_AT_MOST))
+    if arch == "scratch":
+        embedder = None  # looks at the crops alone
     train_set = _face_set(embedder, train_samples, variations, random)
     validation_set = _face_set(embedder, held_out, 3, random, "vary held-out faces")
     strange = _face_set(embedder, [(sample, 0) for sample in background], 3, random)
@@ -100,7 +99,7 @@ def train(
             options,
         )
         train_set, validation_set, strange = (
-            replace(one, embeddings=embeddings_of(network, part))
+            replace(one, embeddings=unit_length(embeddings_of(network, part)))
             for one, part in zip(sets, parts, strict=True)
         )
     elif arch == "transfer":
@@ -113,7 +112,7 @@ def train(
         )
     else:
         model, history = fit_scratch(
-            (train_set.chips[:: variations + 1], train_set.owners[:: variations + 1]),
+            (train_set.chips, train_set.owners),
             (validation_set.chips, validation_set.owners),
             strange.chips[:half],
             len(labels),
@@ -157,22 +156,28 @@ def _split(
 
 
 def _face_set(
-    embedder: Embedder,
+    embedder: Embedder | None,
     samples: list[tuple[FaceSample, int]],
     variations: int,
     random: np.random.Generator,
     what: str = "vary faces",
 ) -> FaceSet:
-    """Each sample as it is, followed by its variations."""
-    chips, embeddings, owners = [], [], []
+    """Each sample as it is, followed by its variations. Without an embedder, these keep the
+    embedding of the sample itself."""
+    chips, owners = [], []
     for sample, owner in progress(samples, what):
         chips.append(sample.chip)
-        embeddings.append(sample.embedding)
-        for _ in range(variations):
-            chips.append(augmented(sample.chip, random))
-            embeddings.append(embedder.embed(chips[-1]))
+        chips += [augmented(sample.chip, random) for _ in range(variations)]
         owners += [owner] * (variations + 1)
-    return FaceSet(chips, np.array(embeddings, np.float32).reshape(-1, 128), np.array(owners, int))
+    own = [sample.embedding for sample, _ in samples]
+    embeddings = np.array(own, np.float32).reshape(-1, 128).repeat(variations + 1, axis=0)
+    if embedder is not None and chips:
+        parts = [chips[i : i + _EMBED_AT_ONCE] for i in range(0, len(chips), _EMBED_AT_ONCE)]
+        # A session runs on one thread and leaves the others free.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            made = pool.map(lambda part: embedder.embed_all(np.array(part)), parts)
+            embeddings = np.concatenate([*progress(made, "embed faces", total=len(parts))])
+    return FaceSet(chips, unit_length(embeddings), np.array(owners, int))
 
 
 def _calibration_scores(
@@ -185,8 +190,9 @@ def _calibration_scores(
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """((probabilities of known faces, owners), probabilities of strangers).
 
-    Strangers are the background's, made-up ones, and every person in turn: to a model
-    without them, they would be strangers.
+    Strangers are the background's, made-up ones, and to a head every person in turn: to a
+    model without them, they would be strangers. (Not to the scratch network: where it gives
+    its own person 0.99, what is left is rounding, and no threshold can be read from it.)
     """
     known = validation_set if len(validation_set) else train_set
     if isinstance(model, DistanceHead):
@@ -201,19 +207,15 @@ def _calibration_scores(
         strangers = torch.from_numpy(np.concatenate([made_up, strange]))
         every_one = torch.from_numpy(np.concatenate([train_set.embeddings, known.embeddings]))
     else:
-        made_up = [nobody(train_set.chips, train_set.owners, random) for _ in range(200)]
-        inputs, every_one = crops_of(known.chips), crops_of(known.chips)
-        strangers = crops_of([*made_up, *strange_chips])
-    probabilities = _probabilities(model, inputs)
-    left_out = _left_out(
-        _probabilities(model, every_one),
-        np.concatenate([train_set.owners, known.owners])
-        if isinstance(model, DistanceHead)
-        else known.owners,
-    )
-    return (probabilities, known.owners), np.concatenate(
-        [_probabilities(model, strangers), left_out]
-    )
+        made_up = [
+            nobody(train_set.chips, train_set.owners, random) for _ in range(_MIXED_STRANGERS)
+        ]
+        inputs, strangers = crops_of(known.chips), crops_of([*made_up, *strange_chips])
+    named, unknown = _probabilities(model, inputs), _probabilities(model, strangers)
+    if isinstance(model, DistanceHead):
+        owners = np.concatenate([train_set.owners, known.owners])
+        unknown = np.concatenate([unknown, _left_out(_probabilities(model, every_one), owners)])
+    return (named, known.owners), unknown
 
 
 def _probabilities(model: torch.nn.Module, inputs: torch.Tensor) -> np.ndarray:

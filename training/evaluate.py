@@ -14,6 +14,8 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +31,19 @@ from training.evaluation.filmed import (
     first_picture,
 )
 from training.evaluation.metrics import compare
+from training.evaluation.open_set import (
+    CONDITIONS,
+    MEASURED_GROUPS,
+    REPORT_STYLE,
+    GroupsOf,
+    by_part,
+    detection_error,
+    labelled,
+    open_set,
+    read_labels,
+    report_style,
+    trials,
+)
 from training.evaluation.page import Chart, Mistake, render
 from training.evaluation.run import Evaluation, NothingToMeasure, _Asked, _say
 from training.tree import ToolError, folder
@@ -72,6 +87,7 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, str]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "measured_on": "pictures" if by_pictures or not clips else "clips",
         **measured,
+        **_open_set(run, single, voting),
         "pairs": asdict(run.pairs()),
         "voting": {
             "off": {model: run.figures(single, model) for model in (*MODELS, FINAL)},
@@ -94,6 +110,36 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, str]:
     report["seconds"] = round(time.monotonic() - began, 1)
     page = render(report, _charts(run, single), _mistakes(run, single, clip_answers))
     return report, page
+
+
+def _open_set(run: Evaluation, single: _Asked, voting: _Asked) -> dict[str, object]:
+    """The main figures: what happens when strangers walk in, too; and for whom it happens."""
+    if not single.answers["online"]:
+        return {"open_set": None, "by_group": None, "by_condition": None}
+    gallery, seed = run.examiner.gallery, run.options.seed
+    asked = {
+        **{model: trials(single.answers[model], single.missed) for model in (*MODELS, FINAL)},
+        REPORT_STYLE: trials(report_style(single.answers["online"], gallery), single.missed),
+    }
+    final = single.answers[FINAL]
+
+    def parts(groups: Mapping[str, GroupsOf]) -> dict[str, object]:
+        return {n: by_part(final, g, gallery, run.settings) for n, g in groups.items()}
+
+    labels = read_labels(run.options.groups) if run.options.groups else {}
+    return {
+        "open_set": {
+            **{name: open_set(one, seed) for name, one in asked.items()},
+            "five_vote": {
+                model: open_set(trials(voting.answers[model], Counter()), seed)
+                for model in (*MODELS, FINAL)
+            },
+            "det": {name: detection_error(one) for name, one in asked.items() if name != FINAL},
+            "custom_warnings": list(run.custom_warnings),
+        },
+        "by_group": parts({**labelled(labels), **MEASURED_GROUPS}),
+        "by_condition": {**parts(CONDITIONS), **run.under_conditions()},
+    }
 
 
 def _data(run: Evaluation, options: argparse.Namespace) -> dict[str, object]:
@@ -231,6 +277,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--clips", type=Path, help="CLIPS/<person>/<video>, or a recording beside its truth.json"
     )
+    parser.add_argument(
+        "--groups", type=Path, help="CSV with the column person and others: a label for each"
+    )
+    parser.add_argument(
+        "--stress", action="store_true", help="also under made conditions: masks, dark, motion, …"
+    )
     parser.add_argument("--custom", type=Path, help="measure this custom.onnx, train none")
     parser.add_argument("--arch", choices=("transfer", "scratch"), default="transfer")
     parser.add_argument(
@@ -269,7 +321,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _table(report: dict) -> str:
-    lines = [f"{'':28}{'online':>10}{'custom':>10}"]
+    lines = []
+    if report["open_set"]:
+        columns = (*MODELS, FINAL, REPORT_STYLE)
+        lines.append(
+            f"{'open set':28}" + "".join(f"{name.replace('_', ' '):>22}" for name in columns)
+        )
+        for key in ("named_right", "named_wrong", "missed", "strangers_named"):
+            cells = "".join(f"{_cell(report['open_set'][name][key]):>22}" for name in columns)
+            lines.append(f"{key.replace('_', ' '):28}{cells}")
+        lines.append("")
+    lines.append(f"{'':28}{'online':>10}{'custom':>10}")
     for key in (
         "rank1",
         "named_right",
@@ -287,6 +349,13 @@ def _table(report: dict) -> str:
             f"pairs: {pairs['accuracy']:.1%} of {pairs['n']} at distance {pairs['threshold']}"
         )
     return "\n".join(lines)
+
+
+def _cell(share: dict) -> str:
+    if share["value"] is None:
+        return "-"
+    low, high = share["interval_95"]
+    return f"{share['value']:.1%} ({low:.1%}–{high:.1%})"
 
 
 if __name__ == "__main__":

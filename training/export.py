@@ -112,7 +112,8 @@ def _head(graph: _Graph, head: DistanceHead, embedding: str) -> str:
     with torch.no_grad():
         steepness = head.log_steepness.exp().item()
         centres, radius = head.centres.numpy().T, head.radius.numpy()
-        turned = graph.add("MatMul", embedding, graph.constant(head.turn.numpy()))
+        unit = graph.add("LpNormalization", embedding, axis=1, p=2)
+        turned = graph.add("MatMul", unit, graph.constant(head.turn.numpy()))
     length = graph.add("ReduceSumSquare", turned, axes=[1], keepdims=1)
     reach = np.float32(steepness) * (radius**2 - (centres**2).sum(0))
     towards = graph.add(
@@ -157,7 +158,12 @@ def _network(graph: _Graph, network: ScratchNetwork) -> str:
             weight = (convolution.weight * scale[:, None, None, None]).numpy()
             bias = (norm.bias - norm.running_mean * scale).numpy()
             value = graph.add(
-                "Conv", value, graph.constant(weight), graph.constant(bias), pads=[1, 1, 1, 1]
+                "Conv",
+                value,
+                graph.constant(weight),
+                graph.constant(bias),
+                pads=[1, 1, 1, 1],
+                strides=list(convolution.stride),
             )
             value = graph.add("Relu", value)
             value = graph.add("MaxPool", value, kernel_shape=[2, 2], strides=[2, 2])
@@ -202,6 +208,7 @@ def check_parity(
         near = model.centres.detach().numpy()
         # Around the people, where probabilities are neither 0 nor 1.
         embeddings += near[random.integers(len(near), size=faces)]
+        embeddings *= random.uniform(1.2, 1.7, (faces, 1)).astype(np.float32)
         inputs = torch.from_numpy(embeddings)
     else:
         inputs = crops_of(chips)

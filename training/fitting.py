@@ -17,12 +17,14 @@ from training.progress import progress
 
 @dataclass(frozen=True)
 class FitOptions:
-    """`patience` counts epochs without a better validation loss before the fit stops."""
+    """`patience` counts epochs without a validation loss better by at least `least_gain` of it
+    before the fit stops: a loss that creeps down for ever is no progress."""
 
     epochs: int = 60
     batch_size: int = 32
     learning_rate: float = 1e-3
     patience: int = 15
+    least_gain: float = 0.01
     seed: int = 0
 
 
@@ -87,6 +89,7 @@ def fit(
     optimizer = torch.optim.Adam(groups or model.parameters(), lr=options.learning_rate)
     generator = torch.Generator().manual_seed(options.seed)
     history, best_loss, best_weights = History(), float("inf"), None
+    progress_loss, progress_epoch = float("inf"), 0
     for epoch in progress(range(options.epochs), "train", total=options.epochs):
         train = train_of_epoch(epoch)
         model.train()
@@ -107,10 +110,12 @@ def fit(
             deciding, accuracy = evaluate(model, validation)
             history.validation_loss.append(deciding)
             history.validation_accuracy.append(accuracy)
-        if deciding < best_loss - 1e-5:
+        if deciding < best_loss:
             best_loss, history.best_epoch = deciding, epoch
             best_weights = copy.deepcopy(model.state_dict())
-        elif epoch - history.best_epoch >= options.patience:
+        if deciding < progress_loss * (1 - options.least_gain):
+            progress_loss, progress_epoch = deciding, epoch
+        elif epoch - progress_epoch >= options.patience:
             break
     if best_weights is not None:
         model.load_state_dict(best_weights)

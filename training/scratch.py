@@ -6,21 +6,24 @@ the transfer head. It is here to compare, and to learn from.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
 from torch import nn
 
 from recognition.custom_model import crop_from_chip
-from training.augment import augmented
 from training.fitting import FitOptions, History, Labelled, fit
 
 CHANNELS = (16, 32, 64, 96, 128)
 # Inputs are in [0, 1]; the graph itself normalises, so training and inference can't differ.
 MEAN, DEVIATION = 0.5, 0.25
 _DROPOUT = 0.3
-_FACES_PER_EPOCH = 12  # variations of each picture
+_FACES_PER_EPOCH = 480
 _NOBODY_SHARE = 0.35
+# Progress after this many epochs, or none: a loss that creeps is memory, not knowledge.
+PATIENCE, _LEAST_GAIN = 6, 0.03
 
 
 class ScratchNetwork(nn.Module):
@@ -30,7 +33,9 @@ class ScratchNetwork(nn.Module):
         super().__init__()
         stages, before = [], 3
         for channels in CHANNELS:
-            convolution = nn.Conv2d(before, channels, 3, padding=1, bias=False)
+            # The first halves the crop: three quarters of the work would lie before its pool.
+            stride = 2 if before == 3 else 1
+            convolution = nn.Conv2d(before, channels, 3, stride, padding=1, bias=False)
             stages += [convolution, nn.BatchNorm2d(channels), nn.ReLU(), nn.MaxPool2d(2)]
             before = channels
         self.features = nn.Sequential(*stages)
@@ -72,9 +77,11 @@ def fit_scratch(
     people: int,
     options: FitOptions,
 ) -> tuple[ScratchNetwork, History]:
-    """Fit a network on (chips uint8 [150, 150, 3], owners [n]); every epoch sees new variations.
+    """Fit a network on (chips uint8 [150, 150, 3], owners [n]), faces and their variations:
+    every epoch sees as many of each person, drawn anew.
 
     `background` holds chips of strangers, if there are any; half of "nobody" is made of them.
+    Stops after `PATIENCE` epochs without progress, or earlier if the options say so.
     """
     chips, owners = train
     network = ScratchNetwork(people)
@@ -86,15 +93,15 @@ def fit_scratch(
 
     def of_epoch(epoch: int) -> Labelled:
         random = np.random.default_rng([options.seed, 3, epoch])
-        repeats = max(1, min(_FACES_PER_EPOCH, 600 // len(chips)))
-        varied = [augmented(chip, random) for chip in chips for _ in range(repeats)]
-        classes = np.repeat(owners, repeats)
-        count = round(_NOBODY_SHARE * len(varied))
-        varied += [augmented(stranger(random), random) for _ in range(count)]
-        return Labelled(
-            crops_of(varied),
-            torch.from_numpy(np.concatenate([classes, np.full(count, people)]).astype(int)),
+        each = -(-_FACES_PER_EPOCH // people)
+        rows = np.concatenate(
+            [random.choice(np.flatnonzero(owners == person), each) for person in range(people)]
         )
+        count = round(_NOBODY_SHARE * len(rows))
+        drawn = [chips[row] for row in rows] + [stranger(random) for _ in range(count)]
+        classes = np.concatenate([owners[rows], np.full(count, people)])
+        return Labelled(crops_of(drawn), torch.from_numpy(classes.astype(int)))
 
     held_out = Labelled(crops_of(validation[0]), torch.from_numpy(np.asarray(validation[1], int)))
+    options = replace(options, patience=min(options.patience, PATIENCE), least_gain=_LEAST_GAIN)
     return network, fit(network, of_epoch, held_out, options)

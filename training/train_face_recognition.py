@@ -27,10 +27,12 @@ from recognition.embedder import Embedder
 from recognition.errors import RecognitionError
 from recognition.loading import load_recognizer
 from training.card import Cost, write_card
+from training.checking import check, refuse_contradictions
 from training.custom import train
 from training.dataset import Picture, read_tree
 from training.embedding_network import EmbeddingNetwork
 from training.export import Parity, check_parity, export, ms_per_face
+from training.face_cache import FaceCache
 from training.faces import Faces, FaceSample, find_faces
 from training.fitting import FitOptions
 from training.plots import plot_confusion, plot_curves
@@ -117,6 +119,11 @@ def _parser() -> argparse.ArgumentParser:
         "and a second run of this network for each face; for few photos choose the plain head",
     )
     parser.add_argument("--background", type=Path, help="pictures of strangers, any folders")
+    parser.add_argument(
+        "--trust-data",
+        action="store_true",
+        help="train although a folder seems mixed, or two to show one person (twins)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
     parser.add_argument("--batch-size", type=int, default=32, help="default %(default)s")
     parser.add_argument("--lr", type=float, default=1e-3, help="Adam's; default %(default)s")
@@ -152,17 +159,30 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         recognizer = load_recognizer(options.models)
         tree = read_tree(options.data)
+        cache = FaceCache(options.models)
+        cache.drop_old()
         faces = find_faces(
-            recognizer, [p for person in tree.values() for p in person], "find faces"
+            recognizer, [p for person in tree.values() for p in person], "find faces", cache
         )
         report_faces(faces)
         people: dict[str, list[FaceSample]] = {person: [] for person in tree}
         for sample in faces.samples:
             people[sample.picture.person_id].append(sample)
+        findings = check(people)
+        for line in findings.doubts:
+            print(f"train_face_recognition: careful: {line}", file=sys.stderr)
+        if options.trust_data:
+            for line in findings.contradictions:
+                print(f"train_face_recognition: trusted: {line}", file=sys.stderr)
+        else:
+            refuse_contradictions(findings)
         background = Faces()
         if options.background:
             background = find_faces(
-                recognizer, background_pictures(options.background), "find strangers' faces"
+                recognizer,
+                background_pictures(options.background),
+                "find strangers' faces",
+                cache,
             )
         weights = options.models / "embedding.onnx"
         network = EmbeddingNetwork.from_file(weights) if options.fine_tune else None
@@ -190,6 +210,9 @@ def main(arguments: list[str] | None = None) -> int:
         "known_named": trained.calibration.known_named,
         "strangers_named": trained.calibration.strangers_named,
         "parity": parity.largest_difference,
+        "contradictions": findings.contradictions,
+        "doubts": findings.doubts,
+        "warnings": trained.calibration.warnings,
     }
     if options.json:
         print(json.dumps(summary))
@@ -203,6 +226,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"accept from {trained.calibration.accept:.2f}: {trained.calibration.known_named:.1%} of "
         f"known faces named, {trained.calibration.strangers_named:.2%} of strangers"
     )
+    for line in trained.calibration.warnings:
+        print(f"careful: {line}")
     print(f"{path} ({path.stat().st_size / 1024:.0f} KB); its card lies beside")
     return 0
 

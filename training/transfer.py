@@ -10,21 +10,26 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from training.fitting import FitOptions, History, Labelled, fit
 from training.strangers import Spread, made_up_strangers, other_pictures
 
 EMBEDDING_SIZE = 128
-# Where the fit starts: the distances at which dlib's embeddings of one person end.
-_RADIUS = 0.55
-_STEEPNESS = 20.0
+# Where the fit starts: the distance at which one person's embeddings, at unit length, end.
+_RADIUS = 0.385
+_STEEPNESS = 40.0
 # Few pictures must not bend the space that three million faces have shaped.
 _STIFFNESS = 2.0
 _STRANGERS_PER_FACE = 1.0
 
 
 class DistanceHead(nn.Module):
-    """float32 embeddings [n, 128] to log-probabilities [n, people + 1]; the last is nobody."""
+    """float32 embeddings [n, 128] to log-probabilities [n, people + 1]; the last is nobody.
+
+    Embeddings are scaled to unit length first, here and in the exported graph; `centres` lie
+    among such ones.
+    """
 
     def __init__(self, centres: np.ndarray) -> None:
         super().__init__()
@@ -36,7 +41,7 @@ class DistanceHead(nn.Module):
 
     def scores(self, embeddings: torch.Tensor) -> torch.Tensor:
         """[n, people]: above 0 inside a person's radius, below outside."""
-        turned = embeddings @ self.turn
+        turned = functional.normalize(embeddings, dim=1) @ self.turn
         # |a - b|² written out, as the exported graph computes it.
         squared = (
             (turned**2).sum(1, keepdim=True)
@@ -74,7 +79,8 @@ def fit_head(
     options: FitOptions,
     spread: Spread | None = None,
 ) -> tuple[DistanceHead, History]:
-    """Fit a head on (embeddings [n, 128], owners [n]), with strangers made up and given.
+    """Fit a head on (embeddings of unit length [n, 128], owners [n]), with strangers made up
+    and given.
 
     `background` [m, 128] holds faces of real strangers, if there are any.
     """

@@ -12,17 +12,16 @@ from contract.results import Status
 from recognition.custom_model import Thresholds
 from recognition.settings import Settings
 
-# Distance over which the online model's score falls from 0.73 to 0.27.
-_SCORE_SLOPE = 0.05
-
 
 @dataclass(frozen=True)
 class Verdict:
     """One model's answer for one face.
 
     `person_id` is set exactly when `status` is `recognized`; `nearest` is the best guess
-    behind it, named or not. `score` in [0, 1] and `distance` (L2, online model only) belong
-    to that guess. `is_sure` says that more frames would not change it.
+    behind it, named or not. `score` in [0, 1] and `distance` (L2 at unit length, online model
+    only) belong to that guess. The online model's score is a calibrated probability: how often
+    such a guess is right when every other face is a stranger's, whatever the gallery's size.
+    `is_sure` says that more frames would not change the answer.
     """
 
     status: Status
@@ -61,7 +60,7 @@ def decide_online(
     is_sure = (is_named and result.cost <= accept - settings.sure_slack) or (
         result.votes == 0 and len(distances) >= settings.sure_unknown_frames
     )
-    score = 1 / (1 + math.exp((result.cost - accept) / _SCORE_SLOPE))
+    score = settings.probability_of_right(result.cost, len(people))
     return _verdict(people[result.winner], is_named, score, result.cost, is_sure)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from recognition.embedder import EMBEDDING_SIZE
+from recognition.embedder import EMBEDDING_SIZE, unit_length
 from recognition.errors import GalleryUnreadable
 
 FORMAT = "facelab.gallery/1"
@@ -128,15 +128,24 @@ class Gallery:
         return np.repeat(np.array(self.people, np.str_), self._counts()).tolist()
 
     def distances(self, embedding: np.ndarray, neighbours: int = 1) -> np.ndarray:
-        """How far each person is: float32 [people], L2, in the order of `people`.
+        """How far each person is: float32 [people], in the order of `people`: the L2 distance
+        of embeddings scaled to unit length.
 
         A person's distance is the mean over their `neighbours` nearest embeddings (over all
         when they have fewer): one bad enrolment photo then does not speak alone.
         """
+        probe = unit_length(np.asarray(embedding, np.float32))
+        return self._per_person(2.0 - 2.0 * (self._units @ probe), neighbours)
+
+    def raw_distances(self, embedding: np.ndarray, neighbours: int = 1) -> np.ndarray:
+        """The same of embeddings as they are: what `face_recognition.face_distance` gives."""
+        apart = self.embeddings - np.asarray(embedding, np.float32)
+        return self._per_person(np.einsum("ij,ij->i", apart, apart), neighbours)
+
+    def _per_person(self, squared: np.ndarray, neighbours: int) -> np.ndarray:
+        """The mean of each person's nearest, from squared distances to all embeddings."""
         if not self.people:
             return np.zeros(0, np.float32)
-        probe = np.asarray(embedding, np.float32)
-        squared = self._squared_norms + probe @ probe - 2.0 * (self.embeddings @ probe)
         distances = np.sqrt(np.maximum(squared, 0.0))
         total = np.minimum.reduceat(distances, self.starts)
         counts = np.minimum(self._counts(), neighbours)
@@ -150,8 +159,8 @@ class Gallery:
         return (total / counts).astype(np.float32)
 
     @cached_property
-    def _squared_norms(self) -> np.ndarray:
-        return np.einsum("ij,ij->i", self.embeddings, self.embeddings)
+    def _units(self) -> np.ndarray:
+        return unit_length(self.embeddings)
 
     @cached_property
     def _owner(self) -> np.ndarray:

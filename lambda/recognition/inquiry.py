@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,11 +43,22 @@ class RecognizedFace:
     shortcoming: str | None = None
 
 
+# A gallery, an embedding and the number of neighbours to distances [people].
+Measure = Callable[[Gallery, np.ndarray, int], np.ndarray]
+
+
 class Inquiry:
     """Asks each model once per observation, however often the answer is weighed."""
 
-    def __init__(self, gallery: Gallery, custom: CustomModel | None, settings: Settings) -> None:
+    def __init__(
+        self,
+        gallery: Gallery,
+        custom: CustomModel | None,
+        settings: Settings,
+        measure: Measure = Gallery.distances,
+    ) -> None:
         self._gallery = gallery
+        self._measure = measure
         self._custom = custom
         self._settings = settings
         self._distances: dict[int, np.ndarray] = {}
@@ -108,8 +120,8 @@ class Inquiry:
 
     def _distances_of(self, seen: FaceObservation) -> np.ndarray:
         if id(seen) not in self._distances:
-            self._distances[id(seen)] = self._gallery.distances(
-                seen.embedding, self._settings.neighbours
+            self._distances[id(seen)] = self._measure(
+                self._gallery, seen.embedding, self._settings.neighbours
             )
         return self._distances[id(seen)]
 
@@ -120,27 +132,35 @@ class Inquiry:
         return self._probabilities[id(seen)]
 
 
-def one_of_each(faces: list[RecognizedFace]) -> list[RecognizedFace]:
-    """Nobody is in a picture twice: of two faces with one name, the nearer one keeps it."""
+def one_of_each(tracks: Sequence[Track], faces: Sequence[RecognizedFace]) -> list[RecognizedFace]:
+    """Each person once: `faces` are the answers for `tracks`.
+
+    Of two faces with one name, the surer one keeps it. The other is somebody else when both
+    were in a frame together: nobody is in a picture twice. Otherwise it is the same face
+    again, lost and found in between, and left out.
+    """
     kept = []
-    for face in faces:
-        rivals = [other for other in faces if other.person_id == face.person_id]
-        if face.person_id is None or face is max(rivals, key=_certainty):
+    for track, face in zip(tracks, faces, strict=True):
+        rivals = [i for i, other in enumerate(faces) if other.person_id == face.person_id]
+        surest = max(rivals, key=lambda index: _certainty(faces[index]))
+        if face.person_id is None or faces[surest] is face:
             kept.append(face)
-            continue
-        online = _withheld(face.online, Status.UNKNOWN)
-        custom = _withheld(face.custom, Status.UNKNOWN)
-        kept.append(
-            replace(
-                face,
-                status=Status.UNKNOWN,
-                person_id=None,
-                online=online,
-                custom=custom,
-                agree=models_agree(online, custom),
-            )
-        )
+        elif set(track.frames) & set(tracks[surest].frames):
+            kept.append(_without_name(face))
     return kept
+
+
+def _without_name(face: RecognizedFace) -> RecognizedFace:
+    online = _withheld(face.online, Status.UNKNOWN)
+    custom = _withheld(face.custom, Status.UNKNOWN)
+    return replace(
+        face,
+        status=Status.UNKNOWN,
+        person_id=None,
+        online=online,
+        custom=custom,
+        agree=models_agree(online, custom),
+    )
 
 
 def _certainty(face: RecognizedFace) -> float:

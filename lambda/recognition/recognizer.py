@@ -9,19 +9,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from contract.results import Box, Status, clip_status
+from contract.results import Status, clip_status
 from recognition.alignment import face_box, face_chip
 from recognition.custom_model import CustomModel
 from recognition.decode import Clip, Frame
-from recognition.detector import Detection, Detector, overlap
+from recognition.detector import Detector
 from recognition.embedder import Embedder
 from recognition.gallery import Gallery
-from recognition.inquiry import Inquiry, RecognizedFace, one_of_each
+from recognition.inquiry import Inquiry, Measure, RecognizedFace, one_of_each
 from recognition.landmarks import LandmarkPredictor
+from recognition.pyramid import Detection, overlap
 from recognition.quality import assess
 from recognition.settings import Settings
 from recognition.stages import Stopwatch
-from recognition.tracking import FaceObservation, Track
+from recognition.tracking import FaceObservation, Track, owner_of
+
+# Of two boxes in one frame with more overlap than this, both hold one face.
+_SAME_PLACE = 0.3
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Recognition:
 
     `stages_ms` has the compute of `decode`, `detect`, `align`, `embed` and `decide`; a stage
     that did not run is not in it. `frames_seen` counts the coded pictures of the clip;
-    `reason` says what of it was not looked at because of damage or a limit.
+    `reason` says what of it was not looked at because of damage or a limit, or why a clip with
+    people in it may show none.
     """
 
     frames_seen: int
@@ -54,7 +59,9 @@ class Recognizer:
         landmarks: LandmarkPredictor,
         embedder: Embedder,
         settings: Settings,
+        measure: Measure = Gallery.distances,
     ) -> None:
+        self._measure = measure
         self._detector = detector
         self._landmarks = landmarks
         self._embedder = embedder
@@ -91,6 +98,15 @@ class Recognizer:
             key=lambda seen: -seen.quality.size_px,
         )
 
+    def look(self, image_rgb: np.ndarray) -> list[FaceObservation]:
+        """Every face in one picture as a clip's first frame is looked at, the largest first."""
+        watch = Stopwatch()
+        found, _ = self._detector.find(np.ascontiguousarray(image_rgb))
+        return sorted(
+            (self._look(image_rgb, face, watch) for face in found),
+            key=lambda seen: -seen.quality.size_px,
+        )
+
     def recognize(self, clip: bytes, gallery: Gallery, custom: CustomModel | None) -> Recognition:
         """Who is in the clip. Looks at as many frames as the answer needs.
 
@@ -101,35 +117,38 @@ class Recognizer:
         watch = Stopwatch()
         with watch.stage("decode"):
             opened = Clip(clip, self.settings)
-        inquiry = Inquiry(gallery, custom, self.settings)
+        inquiry = Inquiry(gallery, custom, self.settings, self._measure)
         tracks: list[Track] = []
+        hint: str | None = None
         is_long = opened.key_frames > 1
         frames = opened.frames(self._most_frames(opened.key_frames))
         unsearched: Frame | None = None
         while (frame := self._next(frames, watch)) is not None:
-            if frame.is_first:
-                tracks, is_plain = self._first_look(frame, watch)
-                if is_plain and not is_long:
+            if frame.is_first or (not tracks and (frame.is_last or is_long)):
+                # Somebody may have come in since the frame before.
+                tracks, is_plain = self._search(frame, watch)
+                unsearched = None
+                if frame.is_first and is_plain and not is_long:
                     break
+                if frame.is_last and not tracks:
+                    hint = self._why_nobody(frame, watch)
             elif tracks:
                 self._follow(frame, tracks, inquiry, watch)
-            elif frame.is_last or is_long:
-                tracks, unsearched = self._last_look(frame, watch), None
             else:
                 unsearched = frame
             with watch.stage("decide"):
                 if tracks and all(inquiry.is_settled(track) for track in tracks):
                     break
         if unsearched and not tracks:  # the frames after it were lost
-            tracks = self._last_look(unsearched, watch)
+            tracks, _ = self._search(unsearched, watch)
         with watch.stage("decide"):
-            faces = one_of_each([inquiry.answer(track) for track in tracks])
+            faces = one_of_each(tracks, [inquiry.answer(track) for track in tracks])
         return Recognition(
             frames_seen=opened.pictures_seen,
             frames_decoded=opened.pictures_decoded,
             faces=tuple(sorted(faces, key=lambda face: -face.size_px)),
             stages_ms=watch.milliseconds(),
-            reason=opened.shortfall,
+            reason=opened.shortfall or hint,
         )
 
     def _most_frames(self, key_frames: int) -> int:
@@ -145,26 +164,22 @@ class Recognizer:
         with watch.stage("decode"):
             return frame.to_rgb()
 
-    def _first_look(self, frame: Frame, watch: Stopwatch) -> tuple[list[Track], bool]:
-        """The faces, and whether the picture is so plain that none can hide in it.
-
-        The finer levels run at most here, once in a clip: that bounds what a clip of an
-        empty room can cost.
-        """
+    def _search(self, frame: Frame, watch: Stopwatch) -> tuple[list[Track], bool]:
+        """A track for every face of the frame, and whether the picture is so plain that none
+        can hide in it."""
         rgb = self._rgb(frame, watch)
         with watch.stage("detect"):
-            found = self._detector.find_large(rgb)
-            regions = self._detector.regions_with_detail(rgb, found)
-            found = self._detector.find_more(rgb, regions, found)
-        tracks = [Track([self._look(rgb, face, watch)]) for face in found]
-        return tracks, not found and not regions
+            found, is_plain = self._detector.find(rgb)
+        looks = [self._look(rgb, face, watch) for face in found]
+        return [Track([seen], [frame.index]) for seen in looks], is_plain
 
-    def _last_look(self, frame: Frame, watch: Stopwatch) -> list[Track]:
-        """Somebody may have come in since the first frame."""
+    def _why_nobody(self, frame: Frame, watch: Stopwatch) -> str | None:
         rgb = self._rgb(frame, watch)
         with watch.stage("detect"):
-            found = self._detector.find_large(rgb)
-        return [Track([self._look(rgb, face, watch)]) for face in found]
+            degrees = self._detector.turned_by(rgb)
+        if degrees is None:
+            return None
+        return f"a face lies on its side or head: turn the camera's picture by {degrees} degrees"
 
     def _look(self, rgb: np.ndarray, face: Detection, watch: Stopwatch) -> FaceObservation:
         with watch.stage("align"):
@@ -179,20 +194,28 @@ class Recognizer:
     def _follow(
         self, frame: Frame, tracks: list[Track], inquiry: Inquiry, watch: Stopwatch
     ) -> None:
-        """Add what this frame shows of the faces that are not settled yet."""
+        """Add what this frame shows of the faces that are not settled yet, and, in the last
+        one, of people who came in since."""
         rgb = self._rgb(frame, watch)
-        for track in tracks:
-            if inquiry.is_settled(track):
-                continue
-            with watch.stage("detect"):
-                face = self._detector.find_near(rgb, track.last_box)
-            if face is None or _is_nearer_to_another(face.box, track, tracks):
-                continue
+        found: list[Detection] = []
+        with watch.stage("detect"):
+            for track in tracks:
+                if not inquiry.is_settled(track):
+                    near = self._detector.find_near(rgb, track.last_box)
+                    found += [near] if near and _is_new(near, found) else []
+            if frame.is_last:
+                settled = [track.last_box for track in tracks if inquiry.is_settled(track)]
+                for face in self._detector.find(rgb)[0]:
+                    is_known = any(overlap(face.box, box) > _SAME_PLACE for box in settled)
+                    found += [face] if _is_new(face, found) and not is_known else []
+        for face in found:
             seen = self._look(rgb, face, watch)
-            if track.belongs(seen, self.settings):
-                track.observations.append(seen)
+            owner = owner_of(seen, tracks, frame.index, self.settings)
+            if owner is not None:
+                owner.add(seen, frame.index)
+            else:
+                tracks.append(Track([seen], [frame.index]))
 
 
-def _is_nearer_to_another(box: Box, track: Track, tracks: list[Track]) -> bool:
-    own = overlap(box, track.last_box)
-    return any(overlap(box, other.last_box) > own for other in tracks if other is not track)
+def _is_new(face: Detection, found: list[Detection]) -> bool:
+    return all(overlap(face.box, other.box) <= _SAME_PLACE for other in found)

@@ -13,10 +13,24 @@ import cv2
 import numpy as np
 
 from contract.results import Box
-from recognition.detector import Detection, Region, overlap
 from recognition.errors import RecognitionError
+from recognition.gallery import Gallery
+from recognition.pyramid import Detection, overlap
 from recognition.recognizer import Recognizer
 from recognition.settings import Settings
+
+# The decision on raw distances, as `face_recognition` measures them; its tolerance is 0.6. The
+# numbers are calibrated like the defaults, on the same faces.
+RAW = Settings(
+    accept_distance=0.54,
+    accept_falloff=0.046,
+    several_slack=0.02,
+    candidate_slack=0.08,
+    sure_slack=0.1,
+    margin=0.06,
+    even_distance=0.555,
+    even_slope=0.017,
+)
 
 
 class ReferenceMissing(RecognitionError):
@@ -61,15 +75,11 @@ class _HogDetector:
             for each, score in zip(rectangles, scores, strict=True)
         ]
 
-    find_large = find_all
+    def find(self, rgb: np.ndarray) -> tuple[list[Detection], bool]:
+        return self.find_all(rgb), False
 
-    def regions_with_detail(self, rgb: np.ndarray, known: list[Detection]) -> list[Region]:
-        return []
-
-    def find_more(
-        self, rgb: np.ndarray, regions: list[Region], known: list[Detection]
-    ) -> list[Detection]:
-        return known
+    def turned_by(self, rgb: np.ndarray) -> int | None:
+        return None
 
     def find_near(self, rgb: np.ndarray, box: Box) -> Detection | None:
         found = [face for face in self.find_all(rgb) if overlap(face.box, box) > 0]
@@ -94,7 +104,7 @@ class _Embedder:
 
 
 class ReferenceRecognizer(Recognizer):
-    """The pipeline with dlib's HOG detector, landmarks and network."""
+    """The pipeline with dlib's HOG detector, landmarks and network, and raw distances."""
 
     @classmethod
     def load(cls, models_dir: Path, settings: Settings | None = None) -> ReferenceRecognizer:
@@ -110,5 +120,6 @@ class ReferenceRecognizer(Recognizer):
             _HogDetector(library),
             _Landmarks(library),
             _Embedder(library),
-            settings or Settings(),
+            settings or RAW,
+            Gallery.raw_distances,
         )

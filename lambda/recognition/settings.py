@@ -9,7 +9,7 @@ from typing import Any
 from recognition.errors import RecognitionError
 
 # Pictures of one person in one light lie about this far from each other.
-_LEAST_ACCEPT_DISTANCE = 0.35
+_LEAST_ACCEPT_SHARE = 0.65
 
 
 class InvalidSettings(RecognitionError, ValueError):
@@ -47,11 +47,22 @@ class Settings:
         0.0, -1.0, 2.0, "Least mmod score of a face; 0 is dlib's own decision."
     )
     cheap_side_px: int = _number(
-        352, 80, 2048, "Longest side of the picture in the cheap pass, px."
+        540,
+        80,
+        2048,
+        "Longest side of the picture in which the first pass looks for faces of 80 px, px.",
     )
-    cheap_step: float = _number(0.65, 0.5, 0.9, "Scale from level to level in the cheap pass.")
-    full_step: float = _number(
-        0.65, 0.5, 0.9, "Least scale from one of the finer levels to the one before."
+    proposal_step: float = _number(
+        0.8, 0.5, 0.95, "Scale from level to level where faces are proposed."
+    )
+    proposal_score: float = _number(
+        -2.0, -12.0, 12.0, "Least score (log-odds) of a place that the original network looks at."
+    )
+    strong_proposal_score: float = _number(
+        0.0, -12.0, 12.0, "From this score on, it looks at a place at three sizes if need be."
+    )
+    proposals_at_most: int = _number(
+        6, 1, 100, "Places without a face that it looks at, on the coarse and on the fine levels."
     )
     smallest_face_px: int = _number(
         40, 20, 400, "Faces smaller than this (box height, px) are not searched for."
@@ -91,41 +102,51 @@ class Settings:
         30.0, 1.0, 5000.0, "From this sharpness on, a sharper face earns no larger weight."
     )
 
-    # Who it is (online model: L2 distance of embeddings).
+    # Who it is (online model: L2 distance of embeddings at unit length).
     accept_distance: float = _number(
-        0.54,
+        0.384,
         0.2,
         1.2,
         "Largest distance, weighted over the frames, at which the only enrolled person is named.",
     )
     accept_falloff: float = _number(
-        0.046,
+        0.032,
         0.0,
         0.2,
         "By how much accept_distance shrinks for each tenfold of people enrolled: the more "
         "people, the likelier a stranger resembles one.",
     )
     several_slack: float = _number(
-        0.02,
+        0.014,
         0.0,
         0.2,
         "How much farther the mean over several frames may be: chance resemblance averages out.",
     )
     several_frames: int = _number(3, 2, 30, "From how many frames on they count as several.")
     candidate_slack: float = _number(
-        0.08, 0.0, 0.5, "How much farther than accepted one frame may be and still vote."
+        0.057, 0.0, 0.5, "How much farther than accepted one frame may be and still vote."
     )
     sure_slack: float = _number(
-        0.1, 0.0, 0.5, "How much nearer than accepted a face must be for one frame to be enough."
+        0.07, 0.0, 0.5, "How much nearer than accepted a face must be for one frame to be enough."
     )
     margin: float = _number(
-        0.06, 0.0, 0.5, "Least distance by which the second nearest person must lie farther."
+        0.04, 0.0, 0.5, "Least distance by which the second nearest person must lie farther."
     )
     vote_share: float = _number(
         0.6, 0.5, 1.0, "Share of the weight of all votes that a person must have; ties never do."
     )
     neighbours: int = _number(
         2, 1, 10, "A person's distance is the mean over this many of their nearest embeddings."
+    )
+    even_distance: float = _number(
+        0.395,
+        0.2,
+        1.2,
+        "Distance to the only enrolled person at which they and a stranger are equally likely; it "
+        "shrinks with more people as accept_distance does.",
+    )
+    even_slope: float = _number(
+        0.012, 0.001, 0.2, "By how much nearer that chance rises from 1 : 1 to e : 1."
     )
     sure_unknown_frames: int = _number(
         2, 1, 30, "Frames after which a face that no frame finds a candidate for is unknown."
@@ -136,7 +157,14 @@ class Settings:
         0.3, 0.0, 1.0, "Least overlap (intersection over union) to be the same face."
     )
     track_distance: float = _number(
-        0.55, 0.0, 1.4, "Largest embedding distance to be the same face without overlap."
+        0.34, 0.0, 2.0, "Largest embedding distance to be the same face at another place."
+    )
+    track_distance_in_place: float = _number(
+        0.41,
+        0.0,
+        2.0,
+        "Largest embedding distance to be the same face at the same place: blur and turning move "
+        "an embedding farther than an accept distance allows.",
     )
 
     def __post_init__(self) -> None:
@@ -149,12 +177,21 @@ class Settings:
         """The accept distance with that many people enrolled, for a mean over the frames.
 
         On the development faces the share of strangers within a distance of one enrolled
-        person grows tenfold for every 0.046; shrinking by as much for every tenfold of
+        person grows tenfold for every 0.032; shrinking by as much for every tenfold of
         people keeps the risk of naming a stranger where it was.
         """
-        shrunk = self.accept_distance - self.accept_falloff * math.log10(max(1, people))
+        shrunk = self.accept_distance - self._falloff_among(people)
         several = self.several_slack if frames >= self.several_frames else 0.0
-        return max(shrunk, _LEAST_ACCEPT_DISTANCE) + several
+        return max(shrunk, _LEAST_ACCEPT_SHARE * self.accept_distance) + several
+
+    def probability_of_right(self, distance: float, people: int) -> float:
+        """How often the nearest of so many people at this distance is the right one, when
+        every other face is a stranger's."""
+        odds = (self.even_distance - self._falloff_among(people) - distance) / self.even_slope
+        return 1 / (1 + math.exp(min(-odds, 700.0)))
+
+    def _falloff_among(self, people: int) -> float:
+        return self.accept_falloff * math.log10(max(1, people))
 
 
 def describe_settings() -> list[tuple[str, float, float, float, str]]:

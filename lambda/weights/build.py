@@ -1,4 +1,5 @@
-"""From the package's `.dat` files to the function's artefacts, each checked by its digest."""
+"""From the package's `.dat` files, and what was trained here, to the function's artefacts, each
+checked by its digest."""
 
 from __future__ import annotations
 
@@ -30,6 +31,8 @@ ARTEFACTS = (
     Artefact("detector.onnx", "mmod_human_face_detector.dat", detector.convert),
     Artefact("landmarks.npz", "shape_predictor_5_face_landmarks.dat", landmarks.convert),
 )
+# Trained by `training/distill_proposals.py`, committed beside this file.
+TRAINED = ("proposals.onnx",)
 
 
 def source_dir() -> Path:
@@ -59,7 +62,20 @@ def build(
     """
     sources = sources or source_dir()
     out.mkdir(parents=True, exist_ok=True)
-    return [_build_one(artefact, out, digests, sources, say) for artefact in ARTEFACTS]
+    converted = [_build_one(artefact, out, digests, sources, say) for artefact in ARTEFACTS]
+    return [*converted, *(_copy_one(name, out, digests, say) for name in TRAINED)]
+
+
+def _copy_one(name: str, out: Path, digests: Digests, say: Callable[[str], None]) -> Path:
+    data = Path(__file__).with_name(name).read_bytes()
+    if sha256(data) != digests.artefacts[name]:
+        raise ArtefactChanged(
+            f"{name} has digest {sha256(data)[:12]}…, committed is "
+            f"{digests.artefacts[name][:12]}…; `python -m weights digests` if it was trained anew"
+        )
+    _write_atomically(out / name, data)
+    say(f"{name}: {len(data) / 1e6:.1f} MB, digest as committed")
+    return out / name
 
 
 def _build_one(
@@ -100,6 +116,8 @@ def current_digests(sources: Path) -> Digests:
         data = (sources / artefact.source).read_bytes()
         read[artefact.source] = sha256(data)
         made[artefact.name] = sha256(artefact.convert(data, artefact.source))
+    for name in TRAINED:
+        made[name] = sha256(Path(__file__).with_name(name).read_bytes())
     return Digests(read, made)
 
 

@@ -18,12 +18,13 @@ import numpy as np
 
 from recognition import Gallery, Recognizer, Settings
 from recognition.decision import decide_online
+from recognition.embedder import unit_length
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.paths import ROOT
 
 PICTURES = (".pgm", ".png", ".jpg", ".jpeg")
-THRESHOLDS = (0.4, 0.42, 0.45, 0.48, 0.5, 0.52, 0.55, 0.6)
+THRESHOLDS = (0.26, 0.28, 0.30, 0.32, 0.34, 0.36, 0.38, 0.40, 0.42)
 _BORDER = 0.25
 
 
@@ -93,7 +94,8 @@ def embed_all(
 
 def distances(probes: Faces, enrolled: Faces) -> dict[str, dict[float, float]]:
     """Share of pairs within each distance, for strangers and for other pictures of a person."""
-    far = np.linalg.norm(probes.embeddings[:, None] - enrolled.embeddings[None], axis=2)
+    ours, theirs = unit_length(probes.embeddings), unit_length(enrolled.embeddings)
+    far = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
     same = probes.owners[:, None] == enrolled.owners[None]
     other_picture = probes.pictures[:, None] != enrolled.pictures[None]
     return {

@@ -195,9 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
         return [Box(*box) for box in face_recognition.face_locations(rgb)]
 
     def ours_in_a_clip(rgb: np.ndarray) -> list[Box]:
-        large = detector.find_large(rgb)
-        regions = detector.regions_with_detail(rgb, large)
-        return [face.box for face in detector.find_more(rgb, regions, large)]
+        return [face.box for face in detector.find(rgb)[0]]
 
     def ours_thorough(rgb: np.ndarray) -> list[Box]:
         return [face.box for face in detector.find_all(rgb)]

@@ -17,7 +17,7 @@ from scripts.setup import FUNCTION
 
 TASK_ROOT = Path("var/task")
 KEPT_UNTAGGED_IMAGES = 5
-MODEL_FILES = ("embedding.onnx", "detector.onnx", "landmarks.npz")
+MODEL_FILES = ("embedding.onnx", "detector.onnx", "landmarks.npz", "proposals.onnx")
 
 
 class ModelsMissing(LabError):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from training.evaluation.open_set_page import open_set_section
+
 _STYLE = """
 :root{--ink:#111827;--soft:#6b7280;--line:#e5e7eb;--online:#2563eb;--custom:#ea580c;--final:#059669}
 *{box-sizing:border-box}body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);margin:0;
@@ -67,6 +69,7 @@ def render(report: dict, charts: Sequence[Chart], mistakes: Sequence[Mistake]) -
     parts = [
         _head(report),
         _tiles(report),
+        open_set_section(report),
         _modes(report),
         _clips(report.get("clips")),
         _pairs(report["pairs"]),

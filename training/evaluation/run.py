@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,11 +23,14 @@ from training.evaluation.filmed import (
     ClipAnswer,
     recognize_clips,
 )
-from training.evaluation.metrics import figures
+from training.evaluation.metrics import figures, share
+from training.evaluation.open_set import open_set, trials
 from training.evaluation.pairs import made_pairs, read_pairs, verify
 from training.evaluation.plan import Plan, make_plan
+from training.face_cache import FaceCache
 from training.faces import Faces, FaceSample, find_faces, observe_main_face
 from training.progress import progress
+from training.stress import MADE, stressed
 from training.tree import ToolError
 
 _DECISIONS = ("rank1", "named_right", "named_wrong", "stranger_rejection", "n", "interval_95")
@@ -68,6 +74,7 @@ class Evaluation:
         )
         if not self.enrolled:
             raise NothingToMeasure("no face was found in any enrolment picture")
+        self.custom_warnings: tuple[str, ...] = ()
         self.examiner = Examiner(self._gallery(), self._custom(), self.settings)
 
     def _drawn(self, pictures: list[Picture]) -> list[Picture]:
@@ -84,7 +91,9 @@ class Evaluation:
     def _find(self, plan: Plan) -> Faces:
         pictures = plan.pictures()
         _say(f"finding faces in {len(pictures)} pictures of {len(plan.people)} people and others")
-        return find_faces(self.recognizer, pictures, "find faces")
+        cache = FaceCache(self.options.models)
+        cache.drop_old()
+        return find_faces(self.recognizer, pictures, "find faces", cache)
 
     def _samples(self, pictures: list[Picture]) -> list[FaceSample]:
         return [self.by_path[one.path] for one in pictures if one.path in self.by_path]
@@ -120,6 +129,7 @@ class Evaluation:
             validation_share=0,
             network=EmbeddingNetwork.from_file(weights) if self.options.fine_tune else None,
         )
+        self.custom_warnings = trained.calibration.warnings
         exported = export(trained.model, trained.labels, trained.calibration, {})
         check_parity(trained.model, exported, self.options.seed, chips=trained.sample_chips)
         return CustomModel.from_bytes(exported)
@@ -163,6 +173,43 @@ class Evaluation:
             "off": recognize_clips(single, self.clips, gallery, custom, "one frame"),
             "on": recognize_clips(self.recognizer, self.clips, gallery, custom, "whole clips"),
         }
+
+    def under_conditions(self) -> dict[str, dict[str, dict[str, object]]]:
+        """The final decision on probes and strangers as other conditions would show them."""
+        if not self.options.stress:
+            return {}
+        report = {}
+        for condition in MADE:
+            answers, missed = [], Counter()
+            for pictures, is_stranger in ((self.plan.probes, False), (self.plan.strangers, True)):
+                what = f"{condition}{', strangers' if is_stranger else ''}"
+                samples = self._samples(pictures)
+                for sample, seen in zip(samples, self._made(samples, condition, what), strict=True):
+                    truth = None if is_stranger else sample.picture.person_id
+                    if seen is None:
+                        missed[truth] += 1
+                    else:
+                        answers.append(self.examiner.ask(truth, (seen,))[FINAL])
+            figures = open_set(trials(answers, missed), self.options.seed)
+            figures.pop("identified_at")
+            lost = sum(missed.values())
+            found = share(len(answers), len(answers) + lost)
+            report[condition] = {
+                **figures,
+                "face_found": {"value": found, "n": lost + len(answers)},
+            }
+        return {"made": report}
+
+    def _made(
+        self, samples: list[FaceSample], condition: str, what: str
+    ) -> Iterable[FaceSample | None]:
+        def look(sample: FaceSample) -> FaceSample | None:
+            rgb = stressed(self.recognizer, read_picture(sample.picture.path), condition)
+            faces = self.recognizer.look(rgb) if rgb is not None else []
+            return FaceSample(sample.picture, faces[0]) if faces else None
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield from progress(pool.map(look, samples), what, total=len(samples))
 
     def pairs(self):
         if self.options.pairs:

@@ -39,16 +39,36 @@ def test_empty_gallery_knows_nobody():
     assert empty.distances(embeddings(1)[0]).shape == (0,)
 
 
-def test_distances_are_l2_to_each_persons_nearest(gallery):
+def distances_at_unit_length(gallery: Gallery, probe: np.ndarray) -> np.ndarray:
+    rows = gallery.embeddings / np.linalg.norm(gallery.embeddings, axis=1, keepdims=True)
+    return np.linalg.norm(rows - probe / np.linalg.norm(probe), axis=1)
+
+
+def test_distances_are_l2_at_unit_length_to_each_persons_nearest(gallery):
     probe = embeddings(1)[0]
-    far = np.linalg.norm(gallery.embeddings - probe, axis=1)
+    far = distances_at_unit_length(gallery, probe)
     expected = [far[:2].min(), far[2], far[3:].min()]
     assert gallery.distances(probe) == pytest.approx(expected, abs=1e-5)
 
 
-def test_distance_is_the_mean_over_the_nearest_neighbours(gallery):
+def test_the_length_of_an_embedding_does_not_matter(gallery):
+    probe = embeddings(1)[0]
+    assert gallery.distances(1.3 * probe) == pytest.approx(gallery.distances(probe), abs=1e-5)
+    longer = Gallery.of(gallery.person_ids(), 1.2 * gallery.embeddings)
+    assert longer.distances(probe) == pytest.approx(gallery.distances(probe), abs=1e-5)
+    assert np.isfinite(gallery.distances(np.zeros(128))).all()
+
+
+def test_raw_distances_are_those_of_face_recognition(gallery):
     probe = embeddings(1)[0]
     far = np.linalg.norm(gallery.embeddings - probe, axis=1)
+    expected = [far[:2].min(), far[2], far[3:].min()]
+    assert gallery.raw_distances(probe) == pytest.approx(expected, abs=1e-5)
+
+
+def test_distance_is_the_mean_over_the_nearest_neighbours(gallery):
+    probe = embeddings(1)[0]
+    far = distances_at_unit_length(gallery, probe)
     expected = [np.sort(part)[:2].mean() for part in (far[:2], far[2:3], far[3:])]
     assert gallery.distances(probe, 2) == pytest.approx(expected, abs=1e-5)
     expected = [part.mean() for part in (far[:2], far[2:3], far[3:])]

@@ -31,9 +31,11 @@ LOOSE = calibrate(np.zeros((0, 2)), np.zeros(0, int), np.zeros((0, 2)))
 
 
 def people_faces(people=6, pictures=8, seed=0):
-    """Embeddings as the network spreads them: people 0.75 apart, pictures of one 0.3."""
+    """Embeddings as the network spreads them: people 0.75 apart, pictures of one 0.3, all far
+    from zero in one direction."""
     random = np.random.default_rng(seed)
-    centres = random.normal(0, 0.75 / np.sqrt(256), (people, 128))
+    common = np.random.default_rng(77).normal(0, 1.25 / np.sqrt(128), 128)
+    centres = common + random.normal(0, 0.75 / np.sqrt(256), (people, 128))
     owners = np.repeat(np.arange(people), pictures)
     noise = random.normal(0, 0.3 / np.sqrt(256), (len(owners), 128))
     return (centres[owners] + noise).astype(np.float32), owners
@@ -146,7 +148,7 @@ def chips_of_two(seed=0):
 
 
 def test_the_small_networks_export_takes_what_inference_gives(monkeypatch):
-    monkeypatch.setattr(scratch, "_FACES_PER_EPOCH", 2)
+    monkeypatch.setattr(scratch, "_FACES_PER_EPOCH", 16)
     make_deterministic(0)
     chips, owners = chips_of_two()
     options = FitOptions(epochs=1, seed=0)

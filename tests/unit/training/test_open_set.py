@@ -1,0 +1,93 @@
+"""Open-set figures: what is counted, and how sure so few people make it."""
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from training.evaluation.open_set import (
+    Trial,
+    UnusableLabels,
+    detection_error,
+    open_set,
+    read_labels,
+    trials,
+)
+
+
+def known(identity, named, score, nearest=None):
+    return Trial(identity, True, named, nearest or named or identity, score)
+
+
+def stranger(identity, score, named=None):
+    return Trial(identity, False, named, "ada", score)
+
+
+def test_right_wrong_missed_and_strangers_are_counted_apart():
+    asked = [
+        known("ada", "ada", -0.2),
+        known("ada", None, -0.5),
+        known("bob", "ada", -0.3),
+        known("bob", "bob", -0.1),
+        stranger("eve", -0.6),
+        stranger("eve", -0.3, named="ada"),
+    ]
+    made = open_set(asked)
+    counts = {key: (made[key]["count"], made[key]["n"]) for key in made if key != "identified_at"}
+    assert counts == {
+        "named_right": (2, 4),
+        "named_wrong": (1, 4),
+        "missed": (1, 4),
+        "strangers_named": (1, 2),
+    }
+
+
+def test_ten_pictures_of_one_person_are_not_ten_people():
+    one = open_set([known("ada", "ada", -0.2)] * 10 + [known("bob", None, -0.2)] * 10)
+    many = open_set([known(f"p{i}", "x" if i % 2 else f"p{i}", -0.2) for i in range(20)])
+
+    def width(made):
+        low, high = made["named_right"]["interval_95"]
+        return high - low
+
+    assert width(one) >= 2 * width(many)
+
+
+def test_nobody_wrong_is_not_never_wrong():
+    made = open_set([known(f"p{i}", f"p{i}", -0.2) for i in range(30)])
+    assert made["named_wrong"]["interval_95"] == (0.0, 0.1)
+    assert made["named_right"]["interval_95"] == (0.9, 1.0)
+
+
+def test_identified_at_allows_so_many_strangers_and_no_more():
+    asked = [stranger(f"s{i}", -i / 1000) for i in range(1000)]
+    asked += [known("ada", None, -0.0005), known("bob", None, -0.0055), known("cy", None, -0.5)]
+    at = open_set(asked)["identified_at"]
+    assert at["0.1%"]["count"] == 1  # one stranger above: a score of 0
+    assert at["1.0%"]["count"] == 2
+
+
+def test_a_face_not_found_is_missed_and_a_stranger_without_one_is_no_trial():
+    made = trials([], Counter({"ada": 2, None: 3}))
+    assert [one.identity for one in made] == ["ada", "ada"]
+    assert open_set(made)["missed"]["value"] == 1.0
+    assert open_set(made)["strangers_named"]["value"] is None
+
+
+def test_the_det_curve_falls():
+    random = np.random.default_rng(0)
+    asked = [known(f"p{i}", None, float(s)) for i, s in enumerate(random.normal(1, 1, 200))]
+    asked += [stranger(f"s{i}", float(s)) for i, s in enumerate(random.normal(-1, 1, 200))]
+    curve = detection_error(asked)
+    assert curve[0][0] == 0
+    assert all(a[1] >= b[1] for a, b in itertools.pairwise(curve))
+
+
+def test_labels_are_read_by_person_id(tmp_path):
+    table = tmp_path / "groups.csv"
+    table.write_text("person,skin\nAda Lovelace,II\nbob,\n")
+    assert read_labels(table) == {"skin": {"ada-lovelace": "II", "bob": "(none)"}}
+    table.write_text("name\nada\n")
+    with pytest.raises(UnusableLabels):
+        read_labels(table)

@@ -1,0 +1,277 @@
+"""Open set, the figure that counts: some people are enrolled, others walk in all the same.
+
+Whom the models name of those they know, and how often they put a name on somebody they don't.
+Intervals are bootstrapped by identity: ten pictures of one person are not ten people.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from contract.people import person_id_of
+from recognition.gallery import Gallery
+from recognition.settings import Settings
+from training.dataset import DatasetError
+from training.evaluation.answers import Answer
+from training.faces import FaceSample
+
+FALSE_NAME_RATES = (0.001, 0.005, 0.01)
+REPORT_STYLE = "report_style"
+_REPORT_TOLERANCE = 0.6
+_RESAMPLES = 1000
+# Faces to the name of the group that each is in.
+GroupsOf = Callable[[Sequence[FaceSample]], Sequence[str]]
+
+
+class UnusableLabels(DatasetError):
+    """The groups file has no column `person`, or can't be read."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One question to one model. `identity` is who was asked about, enrolled or not; `score`
+    (higher is surer) is that of the best guess, -inf where no face was found."""
+
+    identity: str
+    is_known: bool
+    named: str | None
+    nearest: str | None
+    score: float
+
+    @property
+    def is_right(self) -> bool:
+        return self.is_known and self.named == self.identity
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.is_known and self.named not in (None, self.identity)
+
+
+def trials(answers: Sequence[Answer], missed: Counter[str | None]) -> list[Trial]:
+    """One model's answers, and the known probes without a face; strangers without one are no
+    trial, for nobody could have named them."""
+    made = [
+        Trial(
+            answer.samples[0].picture.person_id,
+            answer.truth is not None,
+            answer.named,
+            answer.nearest,
+            float(answer.scores.max()) if len(answer.scores) else -np.inf,
+        )
+        for answer in answers
+    ]
+    for person, count in missed.items():
+        if person is not None:
+            made += [Trial(person, True, None, None, -np.inf)] * count
+    return made
+
+
+def report_style(answers: Sequence[Answer], gallery: Gallery) -> list[Answer]:
+    """The same questions by the report's rule: the nearest raw distance, up to 0.6."""
+    made = []
+    for answer in answers:
+        far = gallery.raw_distances(answer.samples[0].embedding)
+        nearest = gallery.people[int(far.argmin())]
+        named = nearest if far.min() <= _REPORT_TOLERANCE else None
+        made.append(Answer(answer.truth, named, nearest, -far.astype(float), answer.samples))
+    return made
+
+
+def open_set(asked: Sequence[Trial], seed: int = 0) -> dict[str, object]:
+    """`named_right`, `named_wrong`, `missed` of known probes, `strangers_named` of strangers'
+    faces, each with `n` and a 95 % interval; `identified_at`: the share of known probes whose
+    best guess is right and above the threshold at which that share of strangers is named."""
+    known = [one for one in asked if one.is_known]
+    strangers = [one for one in asked if not one.is_known]
+    return {
+        "named_right": _share(known, lambda one: one.is_right, seed),
+        "named_wrong": _share(known, lambda one: one.is_wrong, seed),
+        "missed": _share(known, lambda one: one.named is None, seed),
+        "strangers_named": _share(strangers, lambda one: one.named is not None, seed),
+        "identified_at": {
+            f"{rate:.1%}": identified_at(known, strangers, rate, seed) for rate in FALSE_NAME_RATES
+        }
+        if strangers
+        else None,
+    }
+
+
+def identified_at(
+    known: Sequence[Trial], strangers: Sequence[Trial], rate: float, seed: int
+) -> dict[str, object]:
+    """Right best guesses above the threshold that names at most this share of strangers."""
+    ranked = sorted((one.score for one in strangers), reverse=True)
+    threshold = ranked[int(rate * len(ranked))]
+    return _share(known, lambda one: one.nearest == one.identity and one.score > threshold, seed)
+
+
+def detection_error(asked: Sequence[Trial]) -> list[tuple[float, float]]:
+    """The DET curve: (share of strangers named, share of known probes not named rightly) from
+    the strictest threshold to the loosest."""
+    strangers = np.array(sorted((t.score for t in asked if not t.is_known), reverse=True))
+    known = [one for one in asked if one.is_known]
+    if not len(strangers) or not known:
+        return []
+    right = np.array([one.score if one.nearest == one.identity else -np.inf for one in known])
+    steps = range(min(len(strangers), 400))
+    return [(step / len(strangers), float((right <= strangers[step]).mean())) for step in steps]
+
+
+def _share(asked: Sequence[Trial], is_so: Callable[[Trial], bool], seed: int) -> dict[str, object]:
+    hits: dict[str, list[bool]] = defaultdict(list)
+    for one in asked:
+        hits[one.identity].append(is_so(one))
+    if not hits:
+        return {"value": None, "count": 0, "n": 0, "interval_95": None}
+    sums = np.array([sum(own) for own in hits.values()])
+    sizes = np.array([len(own) for own in hits.values()])
+    return {
+        "value": round(float(sums.sum() / sizes.sum()), 4),
+        "count": int(sums.sum()),
+        "n": int(sizes.sum()),
+        "interval_95": _bootstrap(sums, sizes, seed),
+    }
+
+
+def _bootstrap(sums: np.ndarray, sizes: np.ndarray, seed: int) -> tuple[float, float]:
+    """95 % interval of a share when identities are drawn anew. Where every identity answers
+    alike, drawing them tells nothing: then by the rule of three over identities."""
+    people = len(sums)
+    if (sums == 0).all():
+        return 0.0, round(min(1.0, 3 / people), 4)
+    if (sums == sizes).all():
+        return round(max(0.0, 1 - 3 / people), 4), 1.0
+    drawn = np.random.default_rng(seed).integers(people, size=(_RESAMPLES, people))
+    shares = sums[drawn].sum(1) / sizes[drawn].sum(1)
+    low, high = np.quantile(shares, (0.025, 0.975))
+    return round(float(low), 4), round(float(high), 4)
+
+
+# What a face is like, measured on the aligned face and where it was found.
+
+
+def tone_of(sample: FaceSample) -> float:
+    """How light the skin is in this picture, 0 to 255: the cheeks' median grey. Light and skin
+    can't be told apart in a picture, so this is both."""
+    cheeks = [sample.chip[78:96, 44:62], sample.chip[78:96, 88:106]]
+    return float(np.median(np.concatenate([part.reshape(-1, 3) for part in cheeks]).mean(1)))
+
+
+def turn_of(sample: FaceSample) -> float:
+    """How far the nose is from the middle between the eyes, in distances of the eyes: 0 is
+    frontal, from about 0.2 on a face is turned."""
+    points = np.asarray(sample.observation.landmarks, float)
+    right, left = points[:2].mean(0), points[2:4].mean(0)
+    across = right - left
+    apart = float(np.hypot(*across)) or 1.0
+    return float(abs(np.dot(points[4] - (left + right) / 2, across / apart)) / apart)
+
+
+def _thirds(value: Callable[[FaceSample], float], names: Sequence[str]) -> GroupsOf:
+    def groups(samples: Sequence[FaceSample]) -> list[str]:
+        values = np.array([value(sample) for sample in samples])
+        cuts = np.quantile(values, (1 / 3, 2 / 3)) if len(values) else (0, 0)
+        return [names[int(np.searchsorted(cuts, one))] for one in values]
+
+    return groups
+
+
+def _steps(
+    value: Callable[[FaceSample], float], cuts: Sequence[float], names: Sequence[str]
+) -> GroupsOf:
+    def groups(samples: Sequence[FaceSample]) -> list[str]:
+        return [names[int(np.searchsorted(cuts, value(sample), "right"))] for sample in samples]
+
+    return groups
+
+
+MEASURED_GROUPS = {"tone": _thirds(tone_of, ("darkest third", "middle third", "lightest third"))}
+CONDITIONS = {
+    "size": _steps(
+        lambda s: s.observation.quality.size_px,
+        (60, 120),
+        ("below 60 px", "60 to 119 px", "120 px and more"),
+    ),
+    "light": _steps(
+        lambda s: s.observation.quality.contrast, (8, 20), ("very dark or pale", "dim", "clear")
+    ),
+    "sharpness": _steps(
+        lambda s: s.observation.quality.blur, (10, 40), ("blurred", "soft", "sharp")
+    ),
+    "pose": _steps(turn_of, (0.12, 0.25), ("frontal", "half turned", "turned")),
+}
+
+
+def read_labels(path: Path) -> dict[str, dict[str, str]]:
+    """Label by person id by column of a CSV with the column `person` and others.
+
+    Raises
+    ------
+    UnusableLabels
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+        columns = [name for name in rows[0] if name != "person"]
+        return {
+            name: {person_id_of(row["person"]): row[name] or "(none)" for row in rows}
+            for name in columns
+        }
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, IndexError, AttributeError) as error:
+        raise UnusableLabels(
+            f"{path}: rows with the column person and a label are needed ({error!r})"
+        ) from error
+
+
+def labelled(labels: Mapping[str, Mapping[str, str]]) -> dict[str, GroupsOf]:
+    def groups(of: Mapping[str, str]) -> GroupsOf:
+        return lambda samples: [of.get(s.picture.person_id, "(none)") for s in samples]
+
+    return {name: groups(of) for name, of in labels.items()}
+
+
+def by_part(
+    answers: Sequence[Answer],
+    groups: GroupsOf,
+    gallery: Gallery,
+    settings: Settings,
+) -> dict[str, dict[str, object]]:
+    """What the final decision and the distances say, apart for each group of probes.
+
+    `false_matches` are comparisons with somebody else within the accept distance: the
+    threshold is one for all, so a group in which they are frequent bears the risk.
+    """
+    accept = settings.accept_distance_among(len(gallery.people))
+    names = groups([answer.samples[0] for answer in answers])
+    parts: dict[str, list[Answer]] = defaultdict(list)
+    for name, answer in zip(names, answers, strict=True):
+        parts[name].append(answer)
+    report = {}
+    for name, own in sorted(parts.items()):
+        asked = trials(own, Counter())
+        far = [_strange_distances(answer, gallery) for answer in own]
+        matches = int(sum((one <= accept).sum() for one in far))
+        compared = int(sum(len(one) for one in far))
+        figures = open_set(asked)
+        figures.pop("identified_at")
+        report[name] = {
+            **figures,
+            "false_matches": {
+                "value": round(matches / compared, 6) if compared else None,
+                "count": matches,
+                "n": compared,
+            },
+        }
+    return report
+
+
+def _strange_distances(answer: Answer, gallery: Gallery) -> np.ndarray:
+    far = gallery.distances(answer.samples[0].embedding)
+    others = [index for index, person in enumerate(gallery.people) if person != answer.truth]
+    return far[others]

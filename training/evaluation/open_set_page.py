@@ -1,0 +1,89 @@
+"""The part of the evaluation's page about the open set: figures, DET curves, groups."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import Any
+
+_COLUMNS = (
+    ("named_right", "named right"),
+    ("named_wrong", "named wrong"),
+    ("missed", "missed"),
+    ("strangers_named", "strangers named"),
+)
+_COLOURS = {"online": "var(--online)", "custom": "var(--custom)", "report_style": "#6b7280"}
+_LOWEST = -3.0
+
+
+def open_set_section(report: dict[str, Any]) -> str:
+    """HTML; nothing where no picture was asked about."""
+    if not report.get("open_set"):
+        return ""
+    heads = "".join(f"<th>{title}</th>" for _, title in _COLUMNS)
+    rows = "".join(
+        f'<tr><td class="{name}">{_text(name)}</td>'
+        + "".join(_share(report["open_set"][name][key]) for key, _ in _COLUMNS)
+        + "</tr>"
+        for name in ("online", "custom", "final", "report_style")
+    )
+    return (
+        "<h2>Open set</h2><p class=soft>What counts: whom the models name of the people they know, "
+        "and how often they name a stranger. With 95 % intervals, bootstrapped by person. “Report "
+        "style” is the nearest raw distance up to 0.6.</p>"
+        f"<table><tr><th></th>{heads}</tr>{rows}</table>"
+        f"<div class=charts><div class=card>{_det(report['open_set']['det'])}</div></div>"
+        f"{_parts('By group', report['by_group'])}{_parts('By condition', report['by_condition'])}"
+    )
+
+
+def _det(curves: dict[str, list[tuple[float, float]]]) -> str:
+    def place(rate: float) -> float:
+        return 1 - max(math.log10(max(rate, 1e-9)), _LOWEST) / _LOWEST
+
+    body = []
+    for exponent in (-3, -2, -1, 0):
+        x, y = 40 + 320 * place(10.0**exponent), 210 - 190 * place(10.0**exponent)
+        label = f"{10.0**exponent * 100:g} %"
+        body.append(
+            f'<line x1="{x:.0f}" x2="{x:.0f}" y1="20" y2="210" stroke="#e5e7eb"/>'
+            f'<text x="{x:.0f}" y="226" text-anchor="middle">{label}</text>'
+            f'<line x1="40" x2="360" y1="{y:.0f}" y2="{y:.0f}" stroke="#e5e7eb"/>'
+            f'<text x="36" y="{y + 4:.0f}" text-anchor="end">{label}</text>'
+        )
+    for name, points in curves.items():
+        drawn = " ".join(f"{40 + 320 * place(x):.1f},{210 - 190 * place(y):.1f}" for x, y in points)
+        body.append(
+            f'<polyline points="{drawn}" fill="none" stroke="{_COLOURS[name]}" stroke-width="2"/>'
+        )
+    legend = " ".join(
+        f'<span style="color:{_COLOURS[name]}">— {_text(name)}</span>' for name in curves
+    )
+    return (
+        "<b>Known people not named, by the share of strangers named</b>"
+        f'<svg viewBox="0 0 372 234" role="img" aria-label="DET">{"".join(body)}</svg>{legend}'
+    )
+
+
+def _parts(title: str, parts: dict[str, dict[str, dict[str, Any]]]) -> str:
+    rows = []
+    for kind, groups in parts.items():
+        for name, figures in groups.items():
+            cells = "".join(_share(figures[key]) for key, _ in _COLUMNS)
+            rows.append(f"<tr><td>{_text(kind)}</td><td>{_text(name)}</td>{cells}</tr>")
+    heads = "".join(f"<th>{title}</th>" for _, title in _COLUMNS)
+    return f"<h2>{title}</h2><table><tr><th></th><th></th>{heads}</tr>{''.join(rows)}</table>"
+
+
+def _share(share: dict[str, Any]) -> str:
+    if share["value"] is None:
+        return "<td>–</td>"
+    low, high = share["interval_95"]
+    return (
+        f"<td>{share['value']:.1%} <span class=soft>{low:.1%}–{high:.1%}, "
+        f"{share['count']} of {share['n']}</span></td>"
+    )
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value).replace("_", " "))
