@@ -37,9 +37,12 @@ _BORDER_PX = 24
 _SMALLEST_SEEN_PX = 65
 _THOROUGH_STEP = 0.8
 _BLOCK_PX = 8
-# Sizes, of the proposed one, at which a strong proposal is looked at once more.
-_OTHER_SIZES = (0.82, 1.22)
+# How far around a place it is looked at, in sizes of the face: where it may have moved to.
 _ROOM = 0.5
+# Size, of the proposed one, and room: the look that most faces need, and those that a strong
+# proposal gets when it finds nothing. Covered faces need to be seen with what is around them.
+_FIRST_LOOK = (1.0, 0.35)
+_CLOSER_LOOKS = ((1.0, _ROOM), (0.82, _ROOM), (1.22, _ROOM))
 
 
 class Detector:
@@ -54,19 +57,17 @@ class Detector:
     def find(self, rgb: np.ndarray) -> tuple[list[Detection], bool]:
         """The faces of a clip's picture, and whether it is so plain that none can hide in it.
 
-        First those that a picture of `cheap_side_px` still shows well. Beside them, others down
-        to `companion_size` of the largest (people in one scene); with none, down to
-        `smallest_face_px`. The finer levels run only where there is detail.
+        First those that a picture of `cheap_side_px` still shows well, the largest and others
+        beside; with none, finer levels down to `smallest_face_px`, only where there is detail.
         """
-        settings = self._settings
-        finest, scales = self._finest_scale(rgb), self._coarse_scales(rgb)
+        scales = self._coarse_scales(rgb)
         found = self._confirmed(rgb, self._proposed(rgb, scales, [whole(rgb)]), [])
-        regions = self.regions_with_detail(rgb, found)
         if found:
-            largest = max(face.box.bottom - face.box.top for face in found)
-            finest = min(finest, _SMALLEST_SEEN_PX / (settings.companion_size * largest))
-        if regions and (levels := levels_between(scales[0], finest, settings.proposal_step)):
-            found = self._confirmed(rgb, self._proposed(rgb, levels, regions), found)
+            return found, False
+        regions = self.regions_with_detail(rgb)
+        finer = levels_between(scales[0], self._finest_scale(rgb), self._settings.proposal_step)
+        if regions and finer:
+            found = self._confirmed(rgb, self._proposed(rgb, finer, regions), [])
         return found, not found and not regions
 
     def turned_by(self, rgb: np.ndarray) -> int | None:
@@ -92,7 +93,7 @@ class Detector:
 
     def find_near(self, rgb: np.ndarray, box: Box) -> Detection | None:
         """The face that was at `box` a moment ago, looked for at its size and place only."""
-        found = self._at(rgb, box, 1.0)
+        found = self._at(rgb, box, 1.0, _ROOM)
         return max(found, key=lambda face: face.score, default=None)
 
     def _proposed(
@@ -106,16 +107,18 @@ class Detector:
         """The known faces and the proposed ones that the original network sees, too."""
         found, looked = list(known), 0
         for proposal in proposed:
+            if found and proposal.score < self._settings.companion_proposal_score:
+                break
             if any(is_same_face(proposal.box, face.box) for face in found):
                 continue
             if looked == self._settings.proposals_at_most:
                 break
             looked += 1
             is_strong = proposal.score >= self._settings.strong_proposal_score
-            for size in (1.0, *(_OTHER_SIZES if is_strong else ())):
+            for size, room in (_FIRST_LOOK, *(_CLOSER_LOOKS if is_strong else ())):
                 seen = [
                     face
-                    for face in self._at(rgb, proposal.box, size)
+                    for face in self._at(rgb, proposal.box, size, room)
                     if is_same_face(face.box, proposal.box)
                 ]
                 if seen:
@@ -123,9 +126,9 @@ class Detector:
                     break
         return found
 
-    def _at(self, rgb: np.ndarray, box: Box, size: float) -> list[Detection]:
+    def _at(self, rgb: np.ndarray, box: Box, size: float, room: float) -> list[Detection]:
         """What the original network sees around `box` of faces `size` times as large."""
-        region = around(box, _ROOM, rgb)
+        region = around(box, room, rgb)
         if region.right - region.left < 8 or region.bottom - region.top < 8:
             return []
         side = max(box.bottom - box.top, box.right - box.left) * size

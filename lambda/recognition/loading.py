@@ -11,7 +11,7 @@ from recognition.recognizer import Recognizer
 from recognition.settings import Settings
 
 VARIABLE = "FACELAB_RECOGNIZER"
-CHOICES = ("facelab", "face_recognition")
+CHOICES = ("facelab", "face_recognition", "face_recognition_raw")
 
 
 class UnknownRecognizer(RecognitionError, ValueError):
@@ -30,9 +30,11 @@ def load_recognizer(
     UnknownRecognizer, ModelsMissing
     """
     chosen = (os.environ if environment is None else environment).get(VARIABLE) or CHOICES[0]
-    if chosen == "face_recognition":
+    if chosen in CHOICES[1:]:
         from recognition.reference import ReferenceRecognizer
 
+        if chosen == CHOICES[2]:
+            return ReferenceRecognizer.load_raw(settings)
         return ReferenceRecognizer.load(models_dir, settings)
     if chosen != "facelab":
         raise UnknownRecognizer(f"{VARIABLE}={chosen} is not one of {', '.join(CHOICES)}")

@@ -15,6 +15,7 @@ import numpy as np
 from contract.results import Box
 from recognition.errors import RecognitionError
 from recognition.gallery import Gallery
+from recognition.inquiry import Measure
 from recognition.pyramid import Detection, overlap
 from recognition.recognizer import Recognizer
 from recognition.settings import Settings
@@ -104,7 +105,7 @@ class _Embedder:
 
 
 class ReferenceRecognizer(Recognizer):
-    """The pipeline with dlib's HOG detector, landmarks and network, and raw distances."""
+    """The pipeline with dlib's HOG detector, landmarks and network."""
 
     @classmethod
     def load(cls, models_dir: Path, settings: Settings | None = None) -> ReferenceRecognizer:
@@ -114,12 +115,21 @@ class ReferenceRecognizer(Recognizer):
         ------
         ReferenceMissing
         """
+        return cls._with(settings or Settings(), Gallery.distances)
+
+    @classmethod
+    def load_raw(cls, settings: Settings | None = None) -> ReferenceRecognizer:
+        """The same, deciding by raw distances, as `face_recognition.face_distance` gives them.
+
+        Raises
+        ------
+        ReferenceMissing
+        """
+        return cls._with(settings or RAW, Gallery.raw_distances)
+
+    @classmethod
+    def _with(cls, settings: Settings, measure: Measure) -> ReferenceRecognizer:
         cv2.setNumThreads(1)
         library = _Library()
-        return cls(
-            _HogDetector(library),
-            _Landmarks(library),
-            _Embedder(library),
-            settings or RAW,
-            Gallery.raw_distances,
-        )
+        parts = _HogDetector(library), _Landmarks(library), _Embedder(library)
+        return cls(*parts, settings, measure)

@@ -53,10 +53,13 @@ class Settings:
         "Longest side of the picture in which the first pass looks for faces of 80 px, px.",
     )
     proposal_step: float = _number(
-        0.8, 0.5, 0.95, "Scale from level to level where faces are proposed."
+        0.72, 0.5, 0.95, "Scale from level to level where faces are proposed."
     )
     proposal_score: float = _number(
         -2.0, -12.0, 12.0, "Least score (log-odds) of a place that the original network looks at."
+    )
+    companion_proposal_score: float = _number(
+        1.5, -12.0, 12.0, "The same beside a face that was found already."
     )
     strong_proposal_score: float = _number(
         0.0, -12.0, 12.0, "From this score on, it looks at a place at three sizes if need be."
@@ -66,12 +69,6 @@ class Settings:
     )
     smallest_face_px: int = _number(
         40, 20, 400, "Faces smaller than this (box height, px) are not searched for."
-    )
-    companion_size: float = _number(
-        0.5,
-        0.1,
-        1.0,
-        "Beside a large face, others are searched for down to this share of its size.",
     )
     max_level_px: int = _number(
         1_200_000,
@@ -149,7 +146,7 @@ class Settings:
         0.012, 0.001, 0.2, "By how much nearer that chance rises from 1 : 1 to e : 1."
     )
     sure_unknown_frames: int = _number(
-        2, 1, 30, "Frames after which a face that no frame finds a candidate for is unknown."
+        3, 1, 30, "Frames after which a face that no frame finds a candidate for is unknown."
     )
 
     # Following a face from frame to frame.

@@ -57,8 +57,8 @@ def test_candidate_is_not_named_yet():
 
 def test_stranger_is_unknown_and_after_some_frames_surely_so():
     far = (CANDIDATE + 0.05, 0.9, 0.9)
-    assert not online(far).is_sure
-    verdict = online(far, far)
+    assert not online(far, far).is_sure
+    verdict = online(far, far, far)
     assert verdict.person_id is None
     assert verdict.is_sure
 
