@@ -114,7 +114,7 @@ class Detector:
             if looked == self._settings.proposals_at_most:
                 break
             looked += 1
-            is_strong = proposal.score >= self._settings.strong_proposal_score
+            is_strong = not found and proposal.score >= self._settings.strong_proposal_score
             for size, room in (_FIRST_LOOK, *(_CLOSER_LOOKS if is_strong else ())):
                 seen = [
                     face

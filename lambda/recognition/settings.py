@@ -59,7 +59,7 @@ class Settings:
         -2.0, -12.0, 12.0, "Least score (log-odds) of a place that the original network looks at."
     )
     companion_proposal_score: float = _number(
-        1.5, -12.0, 12.0, "The same beside a face that was found already."
+        0.0, -12.0, 12.0, "The same beside a face that was found already."
     )
     strong_proposal_score: float = _number(
         0.0, -12.0, 12.0, "From this score on, it looks at a place at three sizes if need be."
