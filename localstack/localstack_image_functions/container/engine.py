@@ -97,8 +97,15 @@ def own_position(lab: str, internet: bool = False, wanted_network: str | None = 
                 name,
             )
     addresses = _addresses(ourselves)
-    outer = next((a for other, a in addresses.items() if other != name), addresses[name])
-    return Position(addresses[name], name, outer)
+    return Position(addresses[name], name, _published_address(addresses, name))
+
+
+def _published_address(addresses: dict[str, str], functions_network: str) -> str:
+    """Our address on the network that the engine publishes ports on: one with a way out."""
+    for name, address in addresses.items():
+        if name != functions_network and not engine().networks.get(name).attrs["Internal"]:
+            return address
+    return addresses[functions_network]
 
 
 def _own_container() -> Container | None:

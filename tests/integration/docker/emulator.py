@@ -91,6 +91,8 @@ class ImageFunctionsEmulator:
         self.stop_localstack()
         for container in self.function_containers():
             container.remove(force=True, v=True)
+        for network in self.engine.networks.list(filters={"label": f"{LAB_LABEL}={self.lab}"}):
+            network.remove()  # a killed emulator's
         if self._registry:
             self._registry.stop()
         self._network.remove()
