@@ -208,7 +208,7 @@ def test_forgotten_person_leaves_waiting_results_and_stays_away_after_a_restart(
     keys = [new_key(), new_key()]
     for key, clip in zip(keys, (biden, obama), strict=True):
         cloud.put(key, clip)
-    wait_until(lambda: waiting(cloud) == 2, 30, "two results that wait")
+    wait_until(lambda: waiting(cloud) == 2, 120, "two results that wait")
     done = people(own_lab, "--json", "forget", "--person", "Joe Biden", "--yes")
     assert json.loads(done.stdout)["results"] == 1
     assert names(cloud.take(keys[0]), "online") == set()
