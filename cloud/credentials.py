@@ -66,8 +66,11 @@ class AwsIdentity:
         return boto3.session.Session(botocore_session=core)
 
 
-def emulator_session() -> Any:
-    """A boto3 session with dummy credentials, blind to this person's profiles and keys."""
+def emulator_session(access_key: str = DUMMY, secret_key: str = DUMMY) -> Any:
+    """A boto3 session with dummy credentials or the lab's own pair.
+
+    It is blind to this person's profiles and keys.
+    """
     import boto3
     import botocore.session
 
@@ -76,7 +79,7 @@ def emulator_session() -> Any:
         # dual stack, addressing) are meant for AWS.
         session_vars=dict.fromkeys(("profile", "config_file", "credentials_file"), _UNSET)
     )
-    core.set_credentials(DUMMY, DUMMY)
+    core.set_credentials(access_key, secret_key)
     return boto3.session.Session(botocore_session=core)
 
 

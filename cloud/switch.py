@@ -8,9 +8,11 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from cloud.credentials import AwsIdentity, emulator_session, refuse_dummies
+from cloud.credentials import DUMMY, AwsIdentity, emulator_session, refuse_dummies
+from cloud.lab_keys import LabKeys, read_keys
 from contract.clips import ContractError, check_device_id
 from contract.names import Names
 
@@ -40,6 +42,7 @@ class Switch:
     port: int
     names: Names = field(default_factory=Names)
     identity: AwsIdentity = field(default_factory=AwsIdentity)
+    keys: Path | None = None
     _making: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
@@ -76,7 +79,21 @@ class Switch:
 
     @cached_property
     def _session(self) -> Any:
-        return self.identity.session() if self.is_aws else emulator_session()
+        if self.is_aws:
+            return self.identity.session()
+        own = self.emulator_keys
+        return emulator_session(own.access_key, own.secret_key)
+
+    @property
+    def emulator_keys(self) -> LabKeys:
+        """What requests to the emulator are signed with: the lab's own pair, or dummies.
+
+        Raises
+        ------
+        NoLabKeys
+            When FACELAB_KEYS names no usable file.
+        """
+        return read_keys(self.keys) if self.keys else LabKeys(DUMMY, DUMMY)
 
     def renew(self) -> None:
         """Make the next client from credentials read anew: a session keeps what it read."""
@@ -143,6 +160,9 @@ def read_switch(
         port=int(port),
         names=Names(prefix),
         identity=AwsIdentity.read(process, dotenv),
+        keys=Path(environment["FACELAB_KEYS"]).absolute()
+        if environment.get("FACELAB_KEYS")
+        else None,
     )
 
 

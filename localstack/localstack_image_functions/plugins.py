@@ -45,7 +45,7 @@ def prepare_emulator() -> None:
     upstream.let_the_gateway_accept_elsewhere()
     upstream.give_back_what_nobody_receives()
     settings = read_settings()
-    guard_gateway(settings.hosts)
+    guard_gateway(settings.hosts, settings.key_pair)
     backend = make_backend(settings)
     backend.sweep()
     backend.prepare()

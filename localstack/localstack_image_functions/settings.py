@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from localstack_image_functions.errors import InvalidSetting
@@ -26,7 +26,9 @@ class Settings:
     may read. `internet` (IMAGE_FUNCTIONS_INTERNET, `off` or `on`) lets functions reach more
     than the emulator, `open_ports` (IMAGE_FUNCTIONS_OPEN, `HOST:PORT` separated by commas) these
     alone.
-    `hosts` (IMAGE_FUNCTIONS_HOSTS, separated by commas) are further names of the gateway.
+    `hosts` (IMAGE_FUNCTIONS_HOSTS, separated by commas) are further names of the gateway; with
+    `key_pair` (IMAGE_FUNCTIONS_ACCESS_KEY_ID, IMAGE_FUNCTIONS_SECRET_ACCESS_KEY) it takes only what
+    that pair, or credentials of a role, have signed.
     `registry_host` (IMAGE_FUNCTIONS_REGISTRY) is where the container engine reaches the registry
     behind ECR, `registry_url` (IMAGE_FUNCTIONS_REGISTRY_URL) where this process does, and
     `network` (LAMBDA_DOCKER_NETWORK) what function containers join.
@@ -40,6 +42,7 @@ class Settings:
     temporary_root: Path | None
     isolate: bool = True
     hosts: tuple[str, ...] = ()
+    key_pair: tuple[str, str] | None = field(default=None, repr=False)
     registry_host: str | None = None
     registry_url: str | None = None
     network: str | None = None
@@ -78,6 +81,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         store=_folder(environment, "IMAGE_FUNCTIONS_STORE"),
         temporary_root=_folder(environment, "IMAGE_FUNCTIONS_TMP"),
         isolate=isolation == "auto",
+        key_pair=_key_pair(environment),
         registry_host=environment.get("IMAGE_FUNCTIONS_REGISTRY") or None,
         registry_url=environment.get("IMAGE_FUNCTIONS_REGISTRY_URL") or None,
         network=environment.get("LAMBDA_DOCKER_NETWORK") or None,
@@ -112,6 +116,14 @@ def _ports(environment: Mapping[str, str], name: str) -> tuple[tuple[str, int], 
     if len({port for _, port in found}) < len(found):
         raise InvalidSetting(f"{name}: a port can be opened for one host only")
     return tuple(found)
+
+
+def _key_pair(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    names = ("IMAGE_FUNCTIONS_ACCESS_KEY_ID", "IMAGE_FUNCTIONS_SECRET_ACCESS_KEY")
+    access_key, secret_key = (environment.get(name) or "" for name in names)
+    if bool(access_key) != bool(secret_key):
+        raise InvalidSetting(f"{names[0]} and {names[1]} belong together: one is not set")
+    return (access_key, secret_key) if access_key else None
 
 
 def _folder(environment: Mapping[str, str], name: str) -> Path | None:

@@ -7,14 +7,13 @@ import os
 import shlex
 from collections.abc import Mapping
 
-from cloud.credentials import DUMMY
 from cloud.switch import Switch, read_switch
 from scripts.console import run_command
 from scripts.errors import LabError
 
 
 def variables(switch: Switch, environment: Mapping[str, str]) -> dict[str, str]:
-    """Endpoint, region and dummy keys of the lab, past any proxy.
+    """Endpoint, region and keys of the lab, past any proxy.
 
     Raises
     ------
@@ -32,8 +31,8 @@ def variables(switch: Switch, environment: Mapping[str, str]) -> dict[str, str]:
         "AWS_ENDPOINT_URL": switch.endpoint_url,
         "AWS_REGION": switch.region,
         "AWS_DEFAULT_REGION": switch.region,
-        "AWS_ACCESS_KEY_ID": DUMMY,
-        "AWS_SECRET_ACCESS_KEY": DUMMY,
+        "AWS_ACCESS_KEY_ID": switch.emulator_keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": switch.emulator_keys.secret_key,
         "NO_PROXY": beside,
         "no_proxy": beside,
     }

@@ -20,7 +20,7 @@ from scripts.docker.engine import (
 from scripts.errors import LabError
 from scripts.lab.limits import concurrency
 from scripts.lab.memory import EMULATOR, FUNCTION, containers_mb
-from scripts.lab.readiness import hook_states, why_the_hook_failed
+from scripts.lab.readiness import hook_states, patience_s, why_the_hook_failed
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.provision.container_image import build_environment
@@ -85,6 +85,11 @@ class DockerBackend:
                 "no Docker engine with Compose answers",
                 "start Docker, or `python3 scripts/docker/install_engine.py` on Debian as "
                 "root, or FACELAB_BACKEND=embedded, which needs none",
+            )
+        if self._switch.keys:
+            raise DockerFailed(
+                "FACELAB_KEYS: the docker backend does not demand signatures",
+                "FACELAB_BACKEND=embedded does; or leave FACELAB_KEYS out",
             )
         if is_elsewhere(host := engine_host()):
             raise DockerFailed(
@@ -169,10 +174,10 @@ class DockerBackend:
                     raise DockerFailed(
                         f"provisioning failed:\n{why}", "`make logs ARGS=--emulator` shows more"
                     )
-                if heard.silent_s() > QUIET_SECONDS:
+                if heard.silent_s() > patience_s(states, QUIET_SECONDS):
                     doing = f"its init hook is {', '.join(states) or 'not begun'}"
                     raise DockerFailed(
-                        f"LocalStack made no progress for {QUIET_SECONDS} s ({doing})",
+                        f"LocalStack made no progress for {heard.silent_s():.0f} s ({doing})",
                         "`make logs ARGS=--emulator` shows what it did last",
                     )
                 time.sleep(0.3)  # between polls of a condition, with a deadline

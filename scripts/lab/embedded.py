@@ -13,13 +13,14 @@ from typing import Any
 
 import psutil
 
+from cloud.lab_keys import ensure_keys
 from cloud.switch import Switch
 from device.private_files import private_opener, write_private
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.lab.limits import concurrency
 from scripts.lab.memory import processes_mb
-from scripts.lab.readiness import hook_states, text_of, why_the_hook_failed
+from scripts.lab.readiness import hook_states, patience_s, text_of, why_the_hook_failed
 from scripts.lab.state import EmulatorProcess, LabState
 from scripts.paths import BUILD, ROOT, import_roots
 from scripts.setup import EMULATOR, LAB
@@ -197,6 +198,13 @@ class EmbeddedBackend:
     def _environment(self) -> dict[str, str]:
         state, switch = self._state, self._switch
         inherited = {name: os.environ[name] for name in (*INHERITED, *WALLS) if name in os.environ}
+        if switch.keys:
+            keys = ensure_keys(switch.keys)
+            inherited |= {
+                "IMAGE_FUNCTIONS_ACCESS_KEY_ID": keys.access_key,
+                "IMAGE_FUNCTIONS_SECRET_ACCESS_KEY": keys.secret_key,
+                "FACELAB_KEYS": str(switch.keys),  # for the init hook
+            }
         return inherited | {
             "HOME": str(state.folder),
             "NO_PROXY": "*",  # the system's settings may name a proxy, too
@@ -243,12 +251,12 @@ class EmbeddedBackend:
 
     def _wait_until_ready(self) -> None:
         """Wait as long as there is progress: a busy machine takes its time."""
-        deadline = time.monotonic() + QUIET_SECONDS
-        shown = 0
-        while time.monotonic() < deadline:
+        heard, shown = time.monotonic(), 0
+        states: list[str] = []
+        while time.monotonic() - heard < patience_s(states, QUIET_SECONDS):
             before, shown = shown, self._show_provisioning(shown)
             if shown > before:
-                deadline = time.monotonic() + QUIET_SECONDS
+                heard = time.monotonic()
             states = hook_states(self._switch.port)
             if states == ["SUCCESSFUL"]:
                 self._show_provisioning(shown)
@@ -265,7 +273,7 @@ class EmbeddedBackend:
                 raise EmulatorFailed(f"LocalStack ended:\n{tail}", f"the whole log: {log}")
             time.sleep(0.1)  # between polls of a condition, with a deadline
         raise EmulatorFailed(
-            f"LocalStack made no progress for {QUIET_SECONDS} s",
+            f"LocalStack made no progress for {time.monotonic() - heard:.0f} s",
             f"see {self._state.emulator_log} and {self._state.provision_log}",
         )
 

@@ -11,6 +11,16 @@ from pathlib import Path
 UNPROXIED = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+# A hook that runs ends by itself, and each of its steps has a limit of its own: pushing an image on
+# a busy machine takes minutes without a word.
+RUNNING_HOOK_SECONDS = 1800.0
+
+
+def patience_s(states: list[str], quiet_s: float) -> float:
+    """How long silence is borne: `quiet_s`, but longer while the init hook runs."""
+    return RUNNING_HOOK_SECONDS if "RUNNING" in states else quiet_s
+
+
 def hook_states(port: int) -> list[str]:
     """States of the scripts in ready.d (RUNNING, SUCCESSFUL, ERROR); [] while nothing answers."""
     url = f"http://127.0.0.1:{port}/_localstack/init/ready"

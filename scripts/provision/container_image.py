@@ -127,6 +127,8 @@ def publish_image(switch: Switch, progress: Progress) -> PublishedImage:
         for line in pushing:
             if "error" in line:
                 raise PushFailed(f"pushing to {uri}: {line['error']}")
+            if line.get("status") == "Pushed":
+                progress(f"pushed layer {line.get('id', '')}")
             digest = line.get("aux", {}).get("Digest", digest)
     except ImageNotFound as error:
         raise PushFailed(f"the engine has no image {local}", "`make image` builds it") from error

@@ -16,8 +16,10 @@ from localstack_image_functions.gateway.rules import (
     Asked,
     Refusal,
     is_function_url,
+    is_open_to_all,
     refusal,
 )
+from localstack_image_functions.gateway.signatures import Signed, check_signature
 
 if TYPE_CHECKING:
     from rolo import Response
@@ -26,11 +28,12 @@ LOG = logging.getLogger(__name__)
 FORBIDDEN = 403
 
 
-def guard_gateway(own_names: tuple[str, ...]) -> None:
+def guard_gateway(own_names: tuple[str, ...], key_pair: tuple[str, str] | None = None) -> None:
     """Refuse what web pages may send, before any handler sees it.
 
-    `own_names` are further names by which clients may ask for the gateway. Requests of
-    LocalStack to itself in memory do not come this way.
+    `own_names` are further names by which clients may ask for the gateway. With `key_pair`,
+    requests must be signed by it or by credentials of a role. Requests of LocalStack to itself
+    in memory (IN_MEMORY_CLIENT=1) do not come this way.
     """
     from localstack.aws.gateway import Gateway
     from localstack.aws.handlers import cors
@@ -39,7 +42,10 @@ def guard_gateway(own_names: tuple[str, ...]) -> None:
     original: Callable[..., None] = Gateway.process
 
     def process(self: Gateway, request: Any, response: Response) -> None:
-        why = refusal(asked_by(request), allowed)
+        asked = asked_by(request)
+        why = refusal(asked, allowed)
+        if why is None and key_pair and not is_open_to_all(asked, allowed):
+            why = check_signature(signed_by(request, asked), secrets_of(key_pair))
         if why is None:
             original(self, request, response)
         else:
@@ -89,6 +95,27 @@ def asked_by(request: Any) -> Asked:
     headers = {name.lower(): value for name, value in request.headers.items()}
     query = request.environ.get("QUERY_STRING") or ""
     return Asked(request.method, request.path, query, headers)
+
+
+def signed_by(request: Any, asked: Asked) -> Signed:
+    return Signed(asked.method, request.environ["RAW_URI"], asked.headers, request.get_data)
+
+
+def secrets_of(key_pair: tuple[str, str]) -> Callable[[str], str | None]:
+    """Secrets by access key: the lab's own pair, and what roles were given, as functions are."""
+    from moto.sts.models import sts_backends
+
+    def secret_of(access_key: str) -> str | None:
+        if access_key == key_pair[0]:
+            return key_pair[1]
+        for partitions in list(sts_backends.values()):
+            for backend in list(partitions.values()):
+                role = backend.get_assumed_role_from_access_key(access_key)
+                if role is not None:
+                    return str(role.secret_access_key)
+        return None
+
+    return secret_of
 
 
 def refuse(request: Any, response: Response, why: Refusal) -> None:

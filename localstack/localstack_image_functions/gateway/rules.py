@@ -81,6 +81,14 @@ def refusal(asked: Asked, allowed: Allowed) -> Refusal | None:
     return None
 
 
+def is_open_to_all(asked: Asked, allowed: Allowed) -> bool:
+    """What is served without a signature where signatures are demanded."""
+    readiness = asked.method in ("GET", "HEAD") and asked.path.startswith(
+        ("/_localstack/health", "/_localstack/init", "/_localstack/info")
+    )
+    return readiness or is_function_url(asked, allowed)
+
+
 def host_name(host: str) -> str:
     """The name in a Host header, without port and brackets; lower case."""
     host = host.strip().lower()

@@ -7,6 +7,7 @@ import pytest
 from cloud.switch import InvalidSetting, read_switch
 from scripts.lab.docker import DockerBackend, Heard
 from scripts.lab.limits import concurrency
+from scripts.lab.readiness import patience_s
 from scripts.lab.state import LabState
 from scripts.provision.container_image import ca_file
 
@@ -57,3 +58,8 @@ def test_polls_are_no_progress_and_calls_are(monkeypatch):
     now[0] = 150.0
     heard.line("facelab: [  1.2 s] creating stack facelab")
     assert (heard.silent_s(), shown) == (0.0, ["creating stack facelab"])
+
+
+def test_running_hook_is_given_more_time_than_silence_before_it():
+    assert patience_s([], 300) == patience_s(["SUCCESSFUL"], 300) == 300
+    assert patience_s(["RUNNING"], 300) > 300
