@@ -12,7 +12,7 @@ from scripts.errors import LabError
 from scripts.lab.contents import Contents
 from scripts.lab.snapshot_file import Snapshot, read_snapshot, write_snapshot
 from scripts.paths import ROOT
-from scripts.provision.people import SHIPPED, seed
+from scripts.provision.people import SHIPPED, keep_forgotten, seed
 
 FOLDER = ROOT / "out" / "snapshots"
 SUFFIX = ".facelab.zip"
@@ -60,7 +60,8 @@ def take(switch: Switch, path: Path, progress: Progress) -> Snapshot:
 def restore(switch: Switch, path: Path, progress: Progress) -> Snapshot:
     """Replace everything that is in the lab by what is in the file.
 
-    Clips that had not been answered when it was taken are answered now.
+    Clips that had not been answered when it was taken are answered now; people who were
+    forgotten since stay so.
 
     Raises
     ------
@@ -85,6 +86,8 @@ def restore(switch: Switch, path: Path, progress: Progress) -> Snapshot:
             waiting.append(one)
         else:
             contents.put(one, quietly=True)
+    # Before any clip is answered: who was forgotten since must not be named.
+    keep_forgotten(switch, progress)
     for one in waiting:
         contents.put(one, quietly=False)
     seed(switch, SHIPPED, progress)  # takes out again who was forgotten since
