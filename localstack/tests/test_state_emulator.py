@@ -31,7 +31,7 @@ def killed_and_started(emulator: Any) -> dict[str, Any]:
 
 
 def facts(emulator: Any) -> dict[str, Any]:
-    url = f"http://127.0.0.1:{emulator.port}/_image_functions/state"
+    url = f"http://127.0.0.1:{emulator.port}/_aws/image-functions/state"
     with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
 
@@ -246,3 +246,18 @@ def test_without_a_folder_nothing_is_kept(own_emulator: Any) -> None:
     own_emulator.kill()
     own_emulator.start()
     assert "QueueUrls" not in own_emulator.client("sqs").list_queues()
+
+
+def test_a_schedule_goes_on(emulator: Any, wait_until: Callable[..., Any]) -> None:
+    events, sqs = emulator.client("events"), emulator.client("sqs")
+    url = sqs.create_queue(QueueName="ticks")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    events.put_rule(Name="tick", ScheduleExpression="rate(1 minute)", State="ENABLED")
+    events.put_targets(Rule="tick", Targets=[{"Id": "q", "Arn": arn["QueueArn"]}])
+    time.sleep(1.5)  # what is kept within a second
+
+    assert killed_and_started(emulator)["rows"]["service"]
+
+    assert [rule["Name"] for rule in events.list_rules()["Rules"]] == ["tick"]
+    sqs.purge_queue(QueueUrl=url)
+    wait_until(lambda: "Messages" in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5), 150)

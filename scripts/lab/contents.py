@@ -138,7 +138,7 @@ class Contents:
 
     def _end_events(self) -> None:
         request = urllib.request.Request(  # noqa: S310  the emulator's own address
-            f"{self._switch.endpoint_url}/_image_functions/events", method="DELETE"
+            f"{self._switch.endpoint_url}/_aws/image-functions/events", method="DELETE"
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from cloud.switch import Switch
 
-PATH = "/_image_functions/state"
+PATH = "/_aws/image-functions/state"
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from localstack_image_functions.upstream import let_writes_be_quiet
 
 LOG = logging.getLogger(__name__)
 
-PATH = "/_image_functions/state"
-EVENTS_PATH = "/_image_functions/events"
+PATH = "/_aws/image-functions/state"
+EVENTS_PATH = "/_aws/image-functions/events"
 EVENTS_PATIENCE_S = 30.0
 RESTORED = "restored"
 CANNOT_START = 78  # EX_CONFIG: starting again would not help
@@ -86,7 +86,7 @@ class StatePlugin:
             self._opened.keeper.stop()
 
     def facts(self) -> dict[str, Any]:
-        """What `GET /_image_functions/state` answers."""
+        """What `GET /_aws/image-functions/state` answers."""
         if self._opened is None or self._folder is None:
             return {"kept": False, "restored": False, "warnings": []}
         keeper = self._opened.keeper

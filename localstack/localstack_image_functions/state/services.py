@@ -26,8 +26,8 @@ LOG = logging.getLogger(__name__)
 
 SERVICE = "service"
 NOT_KEPT = {"sts", "cloudwatch"}
-"""Credentials end with the functions that hold them; metrics lie in a file of their own."""
-AT_ONCE = {"s3", "sqs", "dynamodb", "lambda", "logs"}
+"""Credentials end with the functions that hold them; metrics are in a database of LocalStack's."""
+AT_ONCE = {"s3", "sqs", "dynamodb", "lambda", "logs", "events"}
 """Services that have rows of their own, or work to do; the others come back when first used."""
 
 Container = AccountRegionBundle | BackendDict
@@ -149,6 +149,10 @@ class ServiceRows:
             elif name == "lambda":
                 end_interrupted_updates()
             self._loaded[name].service.lifecycle_hook.on_after_state_load()
+            if name == "events":
+                from localstack_image_functions.state.rules import resume_rules
+
+                resume_rules(self.provider(name))
 
     def provider(self, name: str) -> Any:
         return self._loaded[name].service._provider if name in self._loaded else None
