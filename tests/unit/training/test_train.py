@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="torch is in the training environment only")
 pytest.importorskip("onnx")
@@ -103,7 +104,7 @@ def test_early_stopping_keeps_the_best_weights():
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LogSoftmax(dim=1))
     right = Labelled(torch.eye(2).repeat(16, 1), torch.tensor([0, 1]).repeat(16))
     wrong = Labelled(right.inputs, 1 - right.classes)
-    options = FitOptions(epochs=80, patience=4, learning_rate=0.05)
+    options = FitOptions(epochs=80, patience=4, learning_rate=0.05, least_gain=0.0)
     # From the tenth epoch on, training teaches the opposite of what validation asks.
     history = fit(model, lambda epoch: right if epoch < 10 else wrong, right, options)
     # Adam's momentum carries on for a while.
@@ -111,6 +112,13 @@ def test_early_stopping_keeps_the_best_weights():
     assert len(history) == history.best_epoch + 1 + 4
     with torch.no_grad():
         assert (model(right.inputs).argmax(1) == right.classes).all()
+
+
+def test_a_loss_that_creeps_down_for_ever_is_no_progress():
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LogSoftmax(dim=1))
+    examples = Labelled(torch.eye(2).repeat(16, 1), torch.tensor([0, 1]).repeat(16))
+    options = FitOptions(epochs=80, patience=4, learning_rate=1e-5)
+    assert len(fit(model, lambda epoch: examples, examples, options)) < 20
 
 
 def test_the_exported_head_is_the_trained_one(head):
@@ -208,6 +216,7 @@ def trained(dataset, models_dir, tmp_path, monkeypatch):
         data = dataset(4, sessions=2, name=f"data-{name}")
         (data / "faceless").mkdir()
         (data / "faceless" / "broken.jpg").write_bytes(b"not a picture")
+        Image.new("RGB", (64, 64), "gray").save(data / "faceless" / "wall.png")
         out = tmp_path / name
         arguments = ["--data", str(data), "--epochs", "8", "--out", str(out), "--json", *more]
         assert training.main(["--models", str(models_dir), *arguments]) == 0
