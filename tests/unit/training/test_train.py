@@ -11,6 +11,7 @@ pytest.importorskip("matplotlib")
 
 from recognition import CustomModel, CustomModelUnusable  # noqa: E402
 from recognition.custom_model import crop_from_chip  # noqa: E402
+from recognition.embedder import unit_length  # noqa: E402
 from training import (  # noqa: E402
     custom,
     scratch,
@@ -246,7 +247,7 @@ def test_the_command_writes_a_model_that_names_people_and_no_stranger(
         probabilities = model.probabilities(sample.embedding, sample.chip)
         assert model.labels[probabilities.argmax()] == sample.picture.person_id
         assert probabilities.max() >= model.thresholds.accept
-    centres = np.array([sample.embedding for sample in samples])
+    centres = unit_length(np.array([sample.embedding for sample in samples]))
     strangers = made_up_strangers(centres, 300, Spread(), np.random.default_rng(1))
     named = [
         model.probabilities(one, samples[0].chip).max() >= model.thresholds.accept
