@@ -24,6 +24,7 @@ from scripts.gallery.photos import examine, read_pictures
 from scripts.gallery.store import PeopleStore
 from scripts.lab.state import LabState
 from scripts.paths import BUILD, ROOT
+from training.face_cache import FOLDER as FACE_CACHE
 
 MODELS = BUILD / "models"
 OUT = ROOT / "out"
@@ -87,7 +88,8 @@ def _distances(embeddings: np.ndarray, gallery: Gallery) -> dict[str, float]:
 
 def forget(options: argparse.Namespace, store: PeopleStore, progress: Progress) -> dict[str, Any]:
     searched = (OUT, *sorted(LabState().folder.glob("*.log")))
-    forgetting = Forgetting(store, LocalCopies(options.pictures, options.exports, searched))
+    copies = LocalCopies(options.pictures, options.exports, searched, FACE_CACHE)
+    forgetting = Forgetting(store, copies)
     plan = forgetting.plan(options.person, options.person_id)
     person = plan.person
     _show(f"What will be removed of {person.name or 'the person'} ({person.person_id}):",

@@ -78,6 +78,7 @@ class Plan:
             (True, "their name in results that wait in devices' queues"),
             *((True, f"pictures in {folder}") for folder in self.pictures),
             *((True, f"what the export {folder} has of them") for folder in self.exports),
+            (True, "faces that training and evaluation keep for a second look, everybody's"),
         ]
         return [text for is_there, text in listed if is_there]
 
@@ -137,6 +138,7 @@ class Forgetting:
             f"{len(cloud.models)} models, {cloud.results} waiting results")  # fmt: skip
         pictures = self._copies.delete_pictures_of(person.person_id)
         exports = self._copies.clean_exports_of(person.person_id)
+        self._copies.empty_face_cache()
         say(f"forgotten here: {len(pictures)} folders of pictures, {len(exports)} exports")
         left = [f"{path} mentions them" for path in self._copies.mentions_of(person)]
         return Forgotten(person, cloud, pictures, exports, [*left, *OUT_OF_REACH])

@@ -30,11 +30,21 @@ class LocalCopies:
 
     `pictures` has a folder for each person, `exports` one for each kept lab; `searched` are
     files, or folders of files, to look through for what mentions somebody, and stay as they are.
+    `face_cache` holds faces by their pictures' content: nothing there says whose they are.
     """
 
     pictures: Path
     exports: Path
     searched: tuple[Path, ...] = ()
+    face_cache: Path | None = None
+
+    def empty_face_cache(self) -> None:
+        """Delete every cached face: which were the person's, nobody can tell any more."""
+        if self.face_cache is not None and self.face_cache.is_dir():
+            for folder in _children(self.face_cache):
+                if not folder.is_symlink():
+                    check_below(folder, self.face_cache)
+                    shutil.rmtree(folder)
 
     def pictures_of(self, person_id: str) -> list[Path]:
         """Folders right below `pictures` whose name is the person's, however it is spelled."""

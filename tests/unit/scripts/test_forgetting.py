@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,18 @@ def test_forgotten_person_is_gone_everywhere_and_everybody_else_is_whole(tmp_pat
     assert len(cloud.sqs.everything()) == 5, "every clip keeps its outcome"
     for other in PEOPLE[1:]:
         assert all(everything_of(cloud, tmp_path, other)), other
+
+
+def test_faces_kept_for_a_second_look_go_whosever_they_are(tmp_path):
+    cloud, copies = populated(), furnished(tmp_path)
+    kept = tmp_path / "cache" / "ab"
+    kept.mkdir(parents=True)
+    (kept / "abcd.npz").write_bytes(b"a face")
+    (tmp_path / "cache" / "elsewhere").symlink_to(tmp_path / "precious")
+    forgetting = Forgetting(PeopleStore(cloud), replace(copies, face_cache=tmp_path / "cache"))
+    forgetting.carry_out(forgetting.plan("Ada Lovelace", None), lambda _: None)
+    assert not kept.exists()
+    assert (tmp_path / "precious" / "file").exists()
 
 
 def test_model_that_knew_them_goes_from_bucket_and_exports(tmp_path):
