@@ -22,7 +22,7 @@ lab-env:
 	@$(PYTHON) -m scripts.setup lab
 
 up: setup ## start the emulator, deploy the stack, seed people; a no-op when all is there
-	@$(FACELAB) up $(ARGS)
+	@$(FACELAB) up
 
 down: lab-env ## stop the emulator and everything it started
 	@$(FACELAB) down $(ARGS)
@@ -120,7 +120,7 @@ test: setup ## unit and integration tests, against a lab of their own
 	@$(LAB) -m pytest --ignore=tests/faults $(ARGS)
 
 faults: setup ## kill -9, spoiled answers, full disks on the real programs (FAULTS=part-of-a-name STORM=600), out/faults.json and a page
-	@FACELAB_STORM_CLIPS=$(or $(STORM),60) $(LAB) -m pytest tests/faults $(if $(FAULTS),-k "$(FAULTS)") $(ARGS)
+	@FACELAB_STORM_CLIPS=$(or $(STORM),60) $(LAB) -m pytest tests/faults $(if $(FAULTS),-k "$$FAULTS") $(ARGS)
 
 test-faults: faults ## the old name of `make faults`
 

@@ -99,7 +99,7 @@ def train(
             options,
         )
         train_set, validation_set, strange = (
-            replace(one, embeddings=unit_length(embeddings_of(network, part)))
+            replace(one, embeddings=embeddings_of(network, part))
             for one, part in zip(sets, parts, strict=True)
         )
     elif arch == "transfer":

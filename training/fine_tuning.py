@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from recognition.alignment import CHIP_PX
 from training.embedding_network import EmbeddingNetwork, chips_of_crops
@@ -25,8 +26,8 @@ from training.strangers import Spread, made_up_strangers, other_pictures
 from training.transfer import DistanceHead, centres_of
 
 STAGE_RATE = 0.1  # of the head's learning rate
-# Weight of the squared distance between a face's old and new embedding.
-_HOLD = 5.0
+# Weight of the squared distance between a face's old and new embedding, at unit length.
+_HOLD = 10.0
 _FACES_PER_EPOCH = 600
 _BATCH = 32
 _NO_FACE = -1
@@ -84,7 +85,7 @@ class _StageAndHead(nn.Module):
         embeddings = examples.offsets
         self._moved = torch.zeros(())
         if len(rows):
-            faces = self.network.stage(self._features[rows])
+            faces = functional.normalize(self.network.stage(self._features[rows]), dim=1)
             self._moved = ((faces - self._before[rows]) ** 2).sum(1).mean()
             places = is_face.nonzero(as_tuple=True)
             embeddings = embeddings.index_put(places, embeddings[is_face] + faces)
@@ -105,9 +106,10 @@ def frozen_features(network: EmbeddingNetwork, chips: list[np.ndarray], what: st
 
 
 def embeddings_of(network: EmbeddingNetwork, features: torch.Tensor) -> np.ndarray:
-    """float32 [n, 128], by the stage as it is now."""
+    """float32 [n, 128] of unit length, by the stage as it is now."""
     with torch.no_grad():
-        return torch.cat([network.stage(part) for part in features.split(256)]).numpy()
+        raw = torch.cat([network.stage(part) for part in features.split(256)])
+        return functional.normalize(raw, dim=1).numpy()
 
 
 def fit_fine_tuned(
