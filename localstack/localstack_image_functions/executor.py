@@ -198,9 +198,3 @@ def configure(environment: dict[str, str] | None = None) -> None:
     ImageExecutor.backend = make_backend(
         read_settings(os.environ if environment is None else environment)
     )
-
-
-def leave() -> None:
-    """Remove what functions needed, if there ever was one."""
-    if hasattr(ImageExecutor, "backend"):
-        ImageExecutor.backend.leave()

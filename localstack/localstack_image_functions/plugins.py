@@ -77,12 +77,14 @@ def end_at_once() -> None:
     """
     if not _chosen():
         return
-    from localstack_image_functions.executor import ImageExecutor, shutting_down
+    from localstack_image_functions.executor import make_backend, shutting_down
+    from localstack_image_functions.settings import read_settings
 
     shutting_down.set()
     _state().save()
-    if hasattr(ImageExecutor, "backend"):  # there have been functions
-        ImageExecutor.backend.sweep()
+    backend = make_backend(read_settings())
+    backend.sweep()
+    backend.leave()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from tests.integration.docker.emulator import ImageFunctionsEmulator
 from tests.integration.docker.functions import deployed
 
 METADATA = ["169.254.169.254", 80]
@@ -156,15 +157,14 @@ def test_immutable_tag_does_not_move(emulator, probe_image, other_probe_image):
     assert f"sha256:{hashlib.sha256(manifest.content).hexdigest()}" == first.partition("@")[2]
 
 
-def test_functions_network_goes_with_the_lab(emulator):
-    def names():
-        return [network.name for network in emulator.engine.networks.list()]
+def test_functions_network_goes_with_the_lab(lab_images):
+    with ImageFunctionsEmulator(*lab_images) as emulator:
+        emulator.client("lambda").list_functions()
 
-    assert f"{emulator.lab}-functions" in names()
-    # Gently: LocalStack takes as long as the machine is busy.
-    emulator.localstack.get_wrapped_container().stop(timeout=120)
-    try:
+        def names():
+            return [network.name for network in emulator.engine.networks.list()]
+
+        assert f"{emulator.lab}-functions" in names()
+        # Gently: LocalStack takes as long as the machine is busy.
+        emulator.localstack.get_wrapped_container().stop(timeout=120)
         assert f"{emulator.lab}-functions" not in names()
-    finally:
-        emulator.stop_localstack()
-        emulator.start_localstack()
