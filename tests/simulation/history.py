@@ -535,6 +535,9 @@ class History:
             world.run(self.at_rest, PEACE_S)
             self.resting = True
             world.run(lambda: False, SETTLE_S)
+            # A device sends a clip again that got a letter; the letter beside its result is
+            # the reconciler's to take back, by its next turn.
+            world.run(self.at_rest, PEACE_S)
         except Stuck as stuck:
             world.violation(str(stuck))
         self._check_outcomes()

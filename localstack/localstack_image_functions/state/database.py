@@ -80,24 +80,36 @@ class Database:
         self._own = threading.local()
         self._later: dict[RowKey, Value | None] = {}
         try:
+            # Looked at before it is opened for writing: what is refused stays as it was.
+            self.is_new = not self._is_state(version)
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute("PRAGMA wal_autocheckpoint=0")  # `fold` does it off the path
-            self._check_or_make(version)
+            if self.is_new:
+                self._make(version)
         except sqlite3.DatabaseError as error:
             raise TornState(f"{path} is damaged: {error}") from error
 
-    def _check_or_make(self, version: str) -> None:
+    def _make(self, version: str) -> None:
         execute = self._connection.execute
-        self.is_new = False
+        self._connection.executescript(_SCHEMA)
+        execute(f"PRAGMA application_id={APPLICATION_ID}")
+        execute(f"PRAGMA user_version={FORMAT}")
+        execute("INSERT INTO about VALUES ('localstack', ?)", (version,))
+
+    def _is_state(self, version: str) -> bool:
+        """Whether there is state of ours in the file, which is not changed by looking."""
+        if not self.path.exists() or not self.path.stat().st_size:
+            return False
+        look = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+        with contextlib.closing(look):
+            return self._check(look, version)
+
+    def _check(self, look: sqlite3.Connection, version: str) -> bool:
+        execute = look.execute
         if not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            self._connection.executescript(_SCHEMA)
-            execute(f"PRAGMA application_id={APPLICATION_ID}")
-            execute(f"PRAGMA user_version={FORMAT}")
-            execute("INSERT INTO about VALUES ('localstack', ?)", (version,))
-            self.is_new = True
-            return
+            return False
         found = execute("PRAGMA quick_check").fetchone()[0]
         if found != "ok" or execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise TornState(f"{self.path} is damaged: {found}")
@@ -109,6 +121,7 @@ class Database:
                 f"this is format {FORMAT} with LocalStack {version}. Use the version that wrote "
                 f"it, or move {self.path.parent} away and start afresh"
             )
+        return True
 
     def put(self, row: RowKey, value: Value) -> None:
         """Keep a row: at once, or with the others of the batch that this thread is in."""

@@ -14,10 +14,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from cloud.switch import read_switch
 from contract.clips import ClipKey
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
 from contract.results import Status
 from device import camera, messages
+from device.inbox import SqsQueue
 from device.sources.fixture import cut_at_key_frames
 from events import clip_ref
 from reconcile_stores import event_for
@@ -28,7 +30,7 @@ from scripts.provision.device_policy import Place, device_policy
 from scripts.provision.devices import add_device, remove_device
 from scripts.provision.people import SHIPPED
 from stores import Ledger
-from tests.conftest import Lab
+from tests.conftest import Lab, wait_until
 from tests.fakes.rights import Grant, Need, grants, needs
 from tests.fakes.wire import Wire, recording
 from tests.integration.aws.conftest import as_person
@@ -142,7 +144,8 @@ def reconciler_calls(lab: Lab, tmp_path_factory) -> Wire:
     """The reconciler, in this process: a clip to send, a letter to delete, one to put back."""
     switch = lab.switch
     names, s3, sqs = switch.names, switch.client("s3"), switch.client("sqs")
-    key = "clips/lab/by hand/lost.txt"  # the bucket's notification does not see it
+    add_device(switch, "reconciled", QUIET)
+    key = "clips/reconciled/by hand/lost.txt"  # the bucket's notification does not see it
     s3.put_object(Bucket=switch.bucket, Key=key, Body=b"")
     ref = clip_ref(switch.bucket, "clips/lab/answered.h264", etag="e1")
     Ledger(switch.client("dynamodb"), names.ledger_table).answered(ref, ())
@@ -171,6 +174,13 @@ def reconciler_calls(lab: Lab, tmp_path_factory) -> Wire:
                 done = reconcile.handler({"after_minutes": 0}, context)
         finally:
             logging.getLogger().setLevel(level)
+            answered = sqs.get_queue_url(QueueName=names.result_queue("reconciled"))["QueueUrl"]
+            wait_until(
+                lambda: sqs.receive_message(QueueUrl=answered, WaitTimeSeconds=2).get("Messages"),
+                120,
+                "the answer to what was sent again",
+            )
+            remove_device(switch, "reconciled", QUIET)
             s3.delete_object(Bucket=switch.bucket, Key=key)
             letters = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2)
             for letter in letters.get("Messages", ()):
@@ -224,6 +234,14 @@ def device_calls(lab: Lab, monkeypatch, tmp_path, device_programs) -> Wire:
     with recording(monkeypatch) as wire:
         assert camera.main([*device, "--source", str(FILM), "--count", "2", "--speed", "4"]) == 0
         assert messages.main([*device, "--count", "2", "--idle-timeout", "150"]) == 0
+    sqs, queue = lab.switch.client("sqs"), SqsQueue(read_switch(), "pi-01")
+    url = sqs.get_queue_url(QueueName=queue.name)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="not shown yet")
+    with recording(monkeypatch) as ending:
+        # What a viewer does that ends with messages it has not shown: they come again at once.
+        received = wait_until(lambda: queue.receive(1), 60, "the message")
+        queue.release(received)
+    wire.calls += ending.calls
     yield wire
     remove_device(lab.switch, "pi-01", QUIET)
 

@@ -36,7 +36,7 @@ def use_everything(monkeypatch: pytest.MonkeyPatch, spool: Path) -> None:
     command(monkeypatch, gallery, "roster")
     command(monkeypatch, deploy_model.main, "--model", str(SHIPPED.model))
     command(monkeypatch, deploy_model.main, "--rollback")
-    command(monkeypatch, gallery, "forget", "--person-id", "joe-biden")
+    command(monkeypatch, gallery, "forget", "--person-id", "joe-biden", "--yes")
     command(monkeypatch, devices, "policy", "pi-02")
     command(monkeypatch, devices, "remove", "pi-02")
 
