@@ -229,9 +229,13 @@ def test_killed_emulator_comes_back_and_no_clip_is_lost(docker_lab, tmp_path):
             program.wait()
 
 
-def test_down_leaves_nothing(docker_lab):
+def test_down_leaves_the_kept_state_alone_and_forget_not_even_that(docker_lab):
     docker_lab.down()
     assert docker_lab.containers() == []
-    networks = docker.from_env().networks.list(names=[f"{docker_lab.project}_default"])
-    assert networks == []
+    engine = docker.from_env()
+    assert engine.networks.list(names=[docker_lab.project]) == []
+    kept = f"{docker_lab.project}_state"
+    assert [one.name for one in engine.volumes.list(filters={"name": kept})] == [kept]
+    docker_lab.run("scripts.cli.lab", "down", "--forget")
+    assert engine.volumes.list(filters={"name": docker_lab.project}) == []
     assert not (docker_lab.state / "deployed").exists()
