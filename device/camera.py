@@ -7,7 +7,6 @@ now waits in the spool, also over a restart.
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 if __name__ == "__main__":  # Ctrl-C while the imports run: end, without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -30,12 +29,12 @@ from device.outbox_report import OutboxReport, progress
 from device.recorder import record
 from device.settings import (
     add_source_options,
+    add_spool_option,
     at_least_one,
     clip_seconds,
     seconds,
     size,
     source_options,
-    spool_folder,
 )
 from device.sources import Source, SourceError, open_source
 from device.spool import Spool
@@ -181,13 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=at_least_one, metavar="N", help="stop after N clips")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     group = parser.add_argument_group("store and forward")
-    group.add_argument(
-        "--spool",
-        type=Path,
-        default=spool_folder(),
-        metavar="DIR",
-        help="folder for clips that wait (default: FACELAB_SPOOL, out/spool)",
-    )
+    add_spool_option(group, "folder for clips that wait")
     group.add_argument(
         "--spool-budget",
         type=size,

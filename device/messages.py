@@ -32,7 +32,7 @@ from device.private_files import open_private
 from device.problems import Problem
 from device.rejects import FILE_NAME as REJECTS
 from device.rejects import Rejects
-from device.settings import at_least_one, seconds, spool_folder
+from device.settings import add_spool_option, at_least_one, seconds
 from device.stopping import stop_on_signals
 from device.viewer import Shelf, Viewer
 
@@ -151,13 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--log", type=Path, metavar="FILE", help="also append the output to FILE")
-    parser.add_argument(
-        "--spool",
-        type=Path,
-        default=spool_folder(),
-        metavar="DIR",
-        help="folder that remembers what was shown (default: FACELAB_SPOOL, out/spool)",
-    )
+    add_spool_option(parser, "folder that remembers what was shown")
     return parser
 
 

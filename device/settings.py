@@ -72,6 +72,17 @@ def spool_folder() -> Path:
     return Path(os.environ.get("FACELAB_SPOOL") or "out/spool")
 
 
+def add_spool_option(parser: argparse._ActionsContainer, what: str) -> None:
+    """`--spool DIR`, the same for every program; `what` says what this one does with it."""
+    parser.add_argument(
+        "--spool",
+        type=Path,
+        default=spool_folder(),
+        metavar="DIR",
+        help=f"{what} (default: FACELAB_SPOOL, out/spool)",
+    )
+
+
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("source")
     group.add_argument(

@@ -28,7 +28,7 @@ from device.errors import DeviceError
 from device.outbox import KeepUntilAnswered, Outbox
 from device.outbox_report import OutboxReport
 from device.private_files import open_private
-from device.settings import at_least_one, seconds, spool_folder
+from device.settings import add_spool_option, at_least_one, seconds
 from device.spool import RETRY_NAME, Spool, SpoolBusy
 from device.stopping import stop_on_signals
 from device.uploader import S3Uploader
@@ -108,13 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="spool", description=__doc__)
     parser.add_argument("command", choices=("list", "retry"))
     parser.add_argument("--device", metavar="ID", help="default: FACELAB_DEVICE_ID, lab")
-    parser.add_argument(
-        "--spool",
-        type=Path,
-        default=spool_folder(),
-        metavar="DIR",
-        help="folder of the spools (default: FACELAB_SPOOL, out/spool)",
-    )
+    add_spool_option(parser, "folder of the spools")
     parser.add_argument(
         "--timeout",
         type=seconds,
