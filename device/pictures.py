@@ -1,4 +1,4 @@
-"""Collect pictures of a person for enrolment and training: `python -m device.pictures`.
+"""Collect pictures of a person for enrollment and training: `python -m device.pictures`.
 
 One clear, sharp picture with one face in it every half second or so, until there are enough.
 """
@@ -76,7 +76,8 @@ def _collect(options: argparse.Namespace, console: Console) -> int:
     console.say(f"{saved} pictures in {session.folder}, {refused} moments not taken.")
     if saved:
         console.say(
-            f'Enrol:  make enroll PERSON="{options.name}" MAJOR=… YEAR=… PHOTOS={session.originals}'
+            f'Enroll:  make enroll PERSON="{options.name}" MAJOR=… YEAR=… '
+            f"PHOTOS={session.originals}"
             + (f" ARGS='--person-id {options.person_id}'" if options.person_id else "")
         )
     console.event("summary", saved=saved, refused=refused, folder=str(session.folder))
@@ -87,7 +88,7 @@ def _face_finder(console: Console) -> FaceFinder | None:
     try:
         return lab_face_finder()
     except NoFaceFinder as error:
-        console.say(f"No face check: {error}. Whole pictures are kept; enrolment checks them.")
+        console.say(f"No face check: {error}. Whole pictures are kept; enrollment checks them.")
         console.event("no_face_check", reason=str(error))
         return None
 

@@ -19,7 +19,7 @@ def _findings(number: int, result: Result) -> list[str]:
         return [f"Clip {number} was rejected{reason or ': no reason was given'}"]
     if not result.faces:
         if result.status is Status.LOW_QUALITY:
-            return [f"Too poor a picture to recognise anyone in clip {number}{reason}"]
+            return [f"Too poor a picture to recognize anyone in clip {number}{reason}"]
         return [f"No face detected in clip {number}{reason}."]
     return [line for face in result.faces for line in _face(number, face)]
 

@@ -53,7 +53,7 @@ def clips_in(event: Mapping[str, Any]) -> Iterator[ClipRef | InvalidEvent]:
     An S3 notification, directly or as the body of SQS messages. Passed over, with a line in the
     log: removals, S3's test event, folders, and keys that name no device, since there is no
     queue to answer to. A record that can't be read is yielded as the error that says why, so
-    that it does not keep its neighbours from being answered.
+    that it does not keep its neighbors from being answered.
     """
     records = event.get("Records", ()) if isinstance(event, Mapping) else None
     if not isinstance(records, (list, tuple)):

@@ -15,7 +15,7 @@ _INIT_STARTED = time.perf_counter()
 import answering  # noqa: E402  the clock starts before the imports it is to measure
 import events  # noqa: E402
 import stores  # noqa: E402
-from artefacts import Artefact  # noqa: E402
+from artifacts import Artifact  # noqa: E402
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY, Names  # noqa: E402
 from recognition import CustomModel, Gallery, Recognition, load_recognizer  # noqa: E402
 
@@ -25,14 +25,14 @@ logging.getLogger("botocore").setLevel("WARNING")
 
 
 class CurrentRecognizer:
-    """The recogniser with the gallery and custom model that S3 holds right now."""
+    """The recognizer with the gallery and custom model that S3 holds right now."""
 
     def __init__(self, s3: Any, bucket: str, models_dir: Path):
         self._recognizer = load_recognizer(models_dir)
-        self._gallery = Artefact(
+        self._gallery = Artifact(
             s3, bucket, GALLERY_KEY, Gallery.from_bytes, Gallery.empty(), GALLERY_BYTES
         )
-        self._custom = Artefact(
+        self._custom = Artifact(
             s3, bucket, CUSTOM_MODEL_KEY, CustomModel.from_bytes, None, CUSTOM_MODEL_BYTES
         )
 

@@ -177,7 +177,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _from_deep(image: Image.Image) -> Image.Image:
-    """Grey values of 16 or 32 bits, or fractions, as eight bits by the range they are meant in."""
+    """Gray values of 16 or 32 bits, or fractions, as eight bits by the range they are meant in."""
     values = np.nan_to_num(np.asarray(image).astype(np.float32))
     top = float(values.max(initial=0.0))
     if image.mode.startswith("I;16") or top > 255:

@@ -1,1 +1,1 @@
-"""What people run on the laptop: the lab itself, provisioning, enrolment, benches."""
+"""What people run on the laptop: the lab itself, provisioning, enrollment, benches."""

@@ -26,8 +26,8 @@ def augmented(face: np.ndarray, random: np.random.Generator) -> np.ndarray:
 def _jittered(face: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Landmarks are found some pixels off, faces are turned and tilted a little."""
     side = face.shape[0]
-    centre = (side / 2, side / 2)
-    matrix = cv2.getRotationMatrix2D(centre, random.uniform(-6, 6), random.uniform(0.93, 1.08))
+    center = (side / 2, side / 2)
+    matrix = cv2.getRotationMatrix2D(center, random.uniform(-6, 6), random.uniform(0.93, 1.08))
     matrix[0, 0] *= random.uniform(0.93, 1.05)  # a head turned aside is narrower
     matrix[:, 2] += random.uniform(-0.025, 0.025, 2) * side
     return cv2.warpAffine(face, matrix, (side, side), borderMode=cv2.BORDER_REFLECT_101)
@@ -54,7 +54,7 @@ def _moved(face: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _relit(face: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Exposure, contrast, colour of the light, and light from one side."""
+    """Exposure, contrast, color of the light, and light from one side."""
     side = face.shape[0]
     gamma = np.exp(random.uniform(-0.5, 0.7))
     light = 255.0 * (face / 255.0) ** gamma

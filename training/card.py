@@ -11,14 +11,14 @@ from training.trained import Trained
 
 _ABOUT = {
     "transfer": (
-        "A head on dlib's 128-d face embedding network: for each person a centre and a radius "
+        "A head on dlib's 128-d face embedding network: for each person a center and a radius "
         "in a learned linear map of the embedding space, a softmax over the people and "
-        '"nobody". Faces far from every centre get little probability for anybody.'
+        '"nobody". Faces far from every center get little probability for anybody.'
     ),
     "transfer-fine-tuned": (
         "dlib's 128-d face embedding network with its last residual stage and projection trained "
         "further on these people at a tenth of the head's learning rate, and the transfer head on "
-        'it: for each person a centre and a radius, a softmax over the people and "nobody". It '
+        'it: for each person a center and a radius, a softmax over the people and "nobody". It '
         "runs the network again for each face, beside the unchanged one that the online model "
         "needs; the plain transfer head reuses that one's result in next to no time. With few "
         "photos the plain head is the better choice: what the stage learns from them may not hold "
@@ -82,7 +82,7 @@ Created {created}, format `facelab.custom/1`, {cost.size_bytes / 1024:.0f} KB,
 | pictures trained on | {counts["pictures_trained_on"]} |
 | pictures held out | {held_out} |
 | variations of each picture | {counts["variations_of_each"]} |
-| optimiser | Adam, learning rate {options.learning_rate}, batch {options.batch_size} |
+| optimizer | Adam, learning rate {options.learning_rate}, batch {options.batch_size} |
 | epochs | {len(history)} of at most {options.epochs}, best {history.best_epoch + 1} |
 | seed | {options.seed} |
 

@@ -35,12 +35,12 @@ class UnreadableVideo(DatasetError):
     """A file that has a video's name but no pictures in it."""
 
 
-class UnlabelledVideo(DatasetError):
+class UnlabeledVideo(DatasetError):
     """Nothing tells who is in a video."""
 
 
 @dataclass(frozen=True)
-class LabelledClip:
+class LabeledClip:
     """A clip, Annex-B bytes, and who is in it: `visible` are person ids, `strangers` counts
     people who are nobody in the gallery. Neither: nobody is there."""
 
@@ -133,13 +133,13 @@ def _as_annex_b(path: Path) -> bytes:
 
 
 def _fitting(width: int, height: int) -> tuple[int, int]:
-    """Even sides (the colour planes have half of them), none over the limit."""
+    """Even sides (the color planes have half of them), none over the limit."""
     scale = min(1.0, _LARGEST_SIDE_PX / max(width, height))
     return max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)
 
 
-def read_clips(path: Path, people: set[str]) -> tuple[list[LabelledClip], dict[Path, str]]:
-    """Labelled clips, and why some files gave none.
+def read_clips(path: Path, people: set[str]) -> tuple[list[LabeledClip], dict[Path, str]]:
+    """Labeled clips, and why some files gave none.
 
     `path` is a recording with a `truth.json` beside it, as the fixture has, or a folder with
     a folder per person; folders of people not in `people` hold strangers, `nobody` holds
@@ -158,14 +158,14 @@ def read_clips(path: Path, people: set[str]) -> tuple[list[LabelledClip], dict[P
     truth = path / "truth.json"
     if truth.is_file() and len(files) == 1:
         return _with_truth(files[0]), {}
-    clips: list[LabelledClip] = []
+    clips: list[LabeledClip] = []
     failed = {path / one.source: one.reason for one in below if isinstance(one, Refusal)}
     for file in files:
         inner = file.relative_to(path).parts
         try:
             visible, strangers = _told_by_name(file, inner, people)
             clips += [
-                LabelledClip(f"{'/'.join(inner)}#{index}", data, visible, strangers)
+                LabeledClip(f"{'/'.join(inner)}#{index}", data, visible, strangers)
                 for index, data in enumerate(clips_of(file))
             ]
         except DatasetError as error:
@@ -192,7 +192,7 @@ def _told_by_name(
     name = file.stem.casefold()
     if name.startswith((NOBODY, "stranger", "unknown")):
         return (), int(not name.startswith(NOBODY))
-    raise UnlabelledVideo(f"{file}: neither its folder nor its name is a person's")
+    raise UnlabeledVideo(f"{file}: neither its folder nor its name is a person's")
 
 
 def _ids_of(text: str) -> list[str]:
@@ -205,7 +205,7 @@ def _ids_of(text: str) -> list[str]:
     return ids
 
 
-def _with_truth(recording: Path) -> list[LabelledClip]:
+def _with_truth(recording: Path) -> list[LabeledClip]:
     try:
         truth = json.loads((recording.parent / "truth.json").read_text(encoding="utf-8"))["clips"]
         labels = [(tuple(clip["visible"]), int(clip["strangers"])) for clip in truth]
@@ -215,6 +215,6 @@ def _with_truth(recording: Path) -> list[LabelledClip]:
     if len(clips) != len(labels):
         raise DatasetError(f"{recording} has {len(clips)} clips, truth.json tells of {len(labels)}")
     return [
-        LabelledClip(f"{recording.name}#{index}", data, *label)
+        LabeledClip(f"{recording.name}#{index}", data, *label)
         for index, (data, label) in enumerate(zip(clips, labels, strict=True))
     ]

@@ -26,7 +26,7 @@ from training.progress import progress
 from training.scratch import ScratchNetwork, crops_of, fit_scratch, nobody
 from training.strangers import Spread, made_up_strangers, other_pictures
 from training.trained import Trained
-from training.transfer import DistanceHead, centres_of, fit_head
+from training.transfer import DistanceHead, centers_of, fit_head
 from training.tree import ToolError
 
 _VALIDATION_SHARE = 0.25
@@ -197,9 +197,9 @@ def _calibration_scores(
     known = validation_set if len(validation_set) else train_set
     if isinstance(model, DistanceHead):
         spread = Spread()
-        # Around where the people's faces lie, which is not where the fit has moved its centres.
-        centres = centres_of(train_set.embeddings, train_set.owners, len(model.centres))
-        made_up = made_up_strangers(centres, _CALIBRATION_STRANGERS, spread, random)
+        # Around where the people's faces lie, which is not where the fit has moved its centers.
+        centers = centers_of(train_set.embeddings, train_set.owners, len(model.centers))
+        made_up = made_up_strangers(centers, _CALIBRATION_STRANGERS, spread, random)
         faces = known.embeddings
         if known is train_set:
             faces = other_pictures(faces, spread, random)

@@ -129,7 +129,7 @@ def _rank(path: Path) -> tuple[bool, bool]:
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """RGB uint8 [height, width, 3], upright; grey, deep and transparent ones included.
+    """RGB uint8 [height, width, 3], upright; gray, deep and transparent ones included.
 
     Raises
     ------

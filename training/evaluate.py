@@ -2,9 +2,9 @@
 
     training/evaluate.py --data DIR [--strangers DIR] [--pairs pairs.csv] [--clips DIR]
 
-DIR/<person>/[<session>/]<picture> is split by names and a seed into enrolment pictures and
+DIR/<person>/[<session>/]<picture> is split by names and a seed into enrollment pictures and
 probes; without `--strangers` a quarter of the people stays out of the gallery. The custom
-model is trained on the enrolment pictures, or given by `--custom`. Writes `out/eval.json`
+model is trained on the enrollment pictures, or given by `--custom`. Writes `out/eval.json`
 and the page `out/eval.html`.
 """
 
@@ -38,7 +38,7 @@ from training.evaluation.open_set import (
     GroupsOf,
     by_part,
     detection_error,
-    labelled,
+    labeled,
     open_set,
     read_labels,
     report_style,
@@ -137,7 +137,7 @@ def _open_set(run: Evaluation, single: _Asked, voting: _Asked) -> dict[str, obje
             "det": {name: detection_error(one) for name, one in asked.items() if name != FINAL},
             "custom_warnings": list(run.custom_warnings),
         },
-        "by_group": parts({**labelled(labels), **MEASURED_GROUPS}),
+        "by_group": parts({**labeled(labels), **MEASURED_GROUPS}),
         "by_condition": {**parts(CONDITIONS), **run.under_conditions()},
     }
 
@@ -154,7 +154,7 @@ def _data(run: Evaluation, options: argparse.Namespace) -> dict[str, object]:
         "name": options.data.resolve().name,
         "seed": options.seed,
         "people_enrolled": len(plan.people),
-        "enrolment_pictures": sum(len(pictures) for pictures in plan.enrolment.values()),
+        "enrolment_pictures": sum(len(pictures) for pictures in plan.enrollment.values()),
         "probe_pictures": len(plan.probes),
         "strangers": len({picture.person_id for picture in plan.strangers}),
         "stranger_pictures": len(plan.strangers),
@@ -163,7 +163,7 @@ def _data(run: Evaluation, options: argparse.Namespace) -> dict[str, object]:
         "unreadable": len(run.faces.unreadable) + len(run.unreadable_clips),
         "custom_model": "given"
         if options.custom
-        else f"trained on the enrolment ({_arch(options)})",
+        else f"trained on the enrollment ({_arch(options)})",
     }
 
 
@@ -209,7 +209,7 @@ def _charts(run: Evaluation, asked: _Asked) -> list[Chart]:
 def _mistakes(
     run: Evaluation, asked: _Asked, clip_answers: dict[str, list[ClipAnswer]]
 ) -> list[Mistake]:
-    """The worst first: wrong names, then people not recognised, then faces not found."""
+    """The worst first: wrong names, then people not recognized, then faces not found."""
     wrong: list[tuple[float, Mistake]] = []
     unsure: list[tuple[float, Mistake]] = []
     for model in MODELS:
@@ -230,7 +230,7 @@ def _mistake(run: Evaluation, model: str, answer: Answer) -> tuple[float, Mistak
     sample, shown = answer.samples[0], answer.named or answer.truth or ""
     title = f"{answer.truth or 'a stranger'} named {answer.named}"
     if not answer.named:
-        title = f"{answer.truth} not recognised"
+        title = f"{answer.truth} not recognized"
     scores = dict(zip(run.examiner.people(model), answer.scores.tolist(), strict=True))
     score = scores.pop(shown, -np.inf)
     told = [model, f"{'distance' if model == 'online' else 'probability'} {abs(score):.2f}"]
@@ -290,7 +290,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--epochs", type=int, default=60, help="at most; default %(default)s")
     parser.add_argument(
-        "--enrol", type=int, default=3, help="pictures of each person; default %(default)s"
+        "--enroll", type=int, default=3, help="pictures of each person; default %(default)s"
     )
     parser.add_argument("--people", type=int, help="only so many people of --data, drawn by seed")
     parser.add_argument("--per-person", type=int, help="only so many pictures of each of them")

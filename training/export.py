@@ -111,15 +111,15 @@ def export(
 def _head(graph: _Graph, head: DistanceHead, embedding: str) -> str:
     with torch.no_grad():
         steepness = head.log_steepness.exp().item()
-        centres, radius = head.centres.numpy().T, head.radius.numpy()
+        centers, radius = head.centers.numpy().T, head.radius.numpy()
         unit = graph.add("LpNormalization", embedding, axis=1, p=2)
         turned = graph.add("MatMul", unit, graph.constant(head.turn.numpy()))
     length = graph.add("ReduceSumSquare", turned, axes=[1], keepdims=1)
-    reach = np.float32(steepness) * (radius**2 - (centres**2).sum(0))
+    reach = np.float32(steepness) * (radius**2 - (centers**2).sum(0))
     towards = graph.add(
         "Gemm",
         turned,
-        graph.constant(np.float32(2 * steepness) * centres),
+        graph.constant(np.float32(2 * steepness) * centers),
         graph.constant(reach.astype(np.float32)),
     )
     away = graph.add("Mul", length, graph.constant(np.array(steepness, np.float32)))
@@ -205,7 +205,7 @@ def check_parity(
     faces = len(chips)
     embeddings = random.normal(0, 0.04, (faces, EMBEDDING_SIZE)).astype(np.float32)
     if isinstance(model, DistanceHead):
-        near = model.centres.detach().numpy()
+        near = model.centers.detach().numpy()
         # Around the people, where probabilities are neither 0 nor 1.
         embeddings += near[random.integers(len(near), size=faces)]
         embeddings *= random.uniform(1.2, 1.7, (faces, 1)).astype(np.float32)

@@ -19,11 +19,11 @@ from torch.nn import functional
 
 from recognition.alignment import CHIP_PX
 from training.embedding_network import EmbeddingNetwork, chips_of_crops
-from training.fitting import FitOptions, History, Labelled, fit
+from training.fitting import FitOptions, History, Labeled, fit
 from training.progress import progress
 from training.scratch import crops_of
 from training.strangers import Spread, made_up_strangers, other_pictures
-from training.transfer import DistanceHead, centres_of
+from training.transfer import DistanceHead, centers_of
 
 STAGE_RATE = 0.1  # of the head's learning rate
 # Weight of the squared distance between a face's old and new embedding, at unit length.
@@ -127,12 +127,12 @@ def fit_fine_tuned(
     features = torch.cat([train[0], validation[0], background])
     before = embeddings_of(network, features)
     trained, held_out = len(train[0]), len(validation[0])
-    head = DistanceHead(centres_of(before[:trained], train[1], people))
-    start = head.centres.detach().numpy().copy()
+    head = DistanceHead(centers_of(before[:trained], train[1], people))
+    start = head.centers.detach().numpy().copy()
     strange_rows = np.arange(trained + held_out, len(features))
     owners = np.concatenate([train[1], validation[1], np.full(len(strange_rows), people)])
 
-    def examples(rows: np.ndarray, random: np.random.Generator) -> Labelled:
+    def examples(rows: np.ndarray, random: np.random.Generator) -> Labeled:
         moves = other_pictures(np.zeros((len(rows), 128), np.float32), spread, random)
         made_up = made_up_strangers(start, len(rows), spread, random)
         no_face = np.full(len(made_up), _NO_FACE)
@@ -141,7 +141,7 @@ def fit_fine_tuned(
             no_face[:half] = random.choice(strange_rows, half)
             made_up[:half] = 0.0
         classes = np.concatenate([owners[rows], np.full(len(made_up), people)])
-        return Labelled(
+        return Labeled(
             _Moved(
                 torch.from_numpy(np.concatenate([rows, no_face])),
                 torch.from_numpy(np.concatenate([moves, made_up])),
@@ -149,7 +149,7 @@ def fit_fine_tuned(
             torch.from_numpy(classes.astype(int)),
         )
 
-    def of_epoch(epoch: int) -> Labelled:
+    def of_epoch(epoch: int) -> Labeled:
         random = np.random.default_rng([options.seed, 4, epoch])
         return examples(random.permutation(trained)[:_FACES_PER_EPOCH], random)
 

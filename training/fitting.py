@@ -53,7 +53,7 @@ class Inputs(Protocol):
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labeled:
     """Inputs [n, …] and the class of each; the class after the last person means nobody."""
 
     inputs: torch.Tensor | Inputs
@@ -74,8 +74,8 @@ def make_deterministic(seed: int) -> None:
 
 def fit(
     model: nn.Module,
-    train_of_epoch: Callable[[int], Labelled],
-    validation: Labelled,
+    train_of_epoch: Callable[[int], Labeled],
+    validation: Labeled,
     options: FitOptions,
     penalty: Callable[[], torch.Tensor] | None = None,
     groups: list[dict[str, Any]] | None = None,
@@ -123,7 +123,7 @@ def fit(
     return history
 
 
-def evaluate(model: nn.Module, examples: Labelled) -> tuple[float, float]:
+def evaluate(model: nn.Module, examples: Labeled) -> tuple[float, float]:
     """(mean loss, accuracy) of `model` on `examples`."""
     model.eval()
     with torch.no_grad():

@@ -60,9 +60,9 @@ def measure(people: dict[str, np.ndarray]) -> dict[str, object]:
     }
 
 
-def nearest(strangers: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Each stranger's distance [n] to the nearest centre."""
-    return np.linalg.norm(strangers[:, None] - centres[None], axis=2).min(1)
+def nearest(strangers: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Each stranger's distance [n] to the nearest center."""
+    return np.linalg.norm(strangers[:, None] - centers[None], axis=2).min(1)
 
 
 def _summary(distances: np.ndarray) -> list[float]:
@@ -101,14 +101,14 @@ def main(arguments: list[str] | None = None) -> int:
     for seed in range(_DRAWS):
         plan = make_plan(tree, seed=seed)
         enrolled = [
-            [by_path[one.path] for one in plan.enrolment[person] if one.path in by_path]
+            [by_path[one.path] for one in plan.enrollment[person] if one.path in by_path]
             for person in plan.people
         ]
-        centres = np.array([np.mean(own, axis=0) for own in enrolled if own])
+        centers = np.array([np.mean(own, axis=0) for own in enrolled if own])
         strangers = [by_path[one.path] for one in plan.strangers if one.path in by_path]
         if strangers:
-            real.append(nearest(np.array(strangers), centres))
-        made_up.append(nearest(made_up_strangers(centres, _MADE_UP, Spread(), random), centres))
+            real.append(nearest(np.array(strangers), centers))
+        made_up.append(nearest(made_up_strangers(centers, _MADE_UP, Spread(), random), centers))
     report["nearest_stranger_quantiles"] = {
         "at": QUANTILES,
         "real": _quantiles(np.concatenate(real)) if real else None,

@@ -50,8 +50,8 @@ def plot_confusion(rows: list[str], columns: list[str], counts: np.ndarray, path
     if len(rows) <= 30:
         for row, column in np.argwhere(counts > 0):
             share = counts[row, column] / totals[row, 0]
-            colour = "white" if share > 0.5 else "black"
+            color = "white" if share > 0.5 else "black"
             text = str(counts[row, column])
-            axes.text(column, row, text, ha="center", va="center", color=colour)
+            axes.text(column, row, text, ha="center", va="center", color=color)
     figure.savefig(path, dpi=110, metadata=_PLAIN)
     plt.close(figure)

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from recognition.custom_model import crop_from_chip
-from training.fitting import FitOptions, History, Labelled, fit
+from training.fitting import FitOptions, History, Labeled, fit
 
 CHANNELS = (16, 32, 64, 96, 128)
-# Inputs are in [0, 1]; the graph itself normalises, so training and inference can't differ.
+# Inputs are in [0, 1]; the graph itself normalizes, so training and inference can't differ.
 MEAN, DEVIATION = 0.5, 0.25
 _DROPOUT = 0.3
 _FACES_PER_EPOCH = 480
@@ -91,7 +91,7 @@ def fit_scratch(
             return background[int(random.integers(len(background)))]
         return nobody(chips, owners, random)
 
-    def of_epoch(epoch: int) -> Labelled:
+    def of_epoch(epoch: int) -> Labeled:
         random = np.random.default_rng([options.seed, 3, epoch])
         each = -(-_FACES_PER_EPOCH // people)
         rows = np.concatenate(
@@ -100,8 +100,8 @@ def fit_scratch(
         count = round(_NOBODY_SHARE * len(rows))
         drawn = [chips[row] for row in rows] + [stranger(random) for _ in range(count)]
         classes = np.concatenate([owners[rows], np.full(count, people)])
-        return Labelled(crops_of(drawn), torch.from_numpy(classes.astype(int)))
+        return Labeled(crops_of(drawn), torch.from_numpy(classes.astype(int)))
 
-    held_out = Labelled(crops_of(validation[0]), torch.from_numpy(np.asarray(validation[1], int)))
+    held_out = Labeled(crops_of(validation[0]), torch.from_numpy(np.asarray(validation[1], int)))
     options = replace(options, patience=min(options.patience, PATIENCE), least_gain=_LEAST_GAIN)
     return network, fit(network, of_epoch, held_out, options)

@@ -21,7 +21,7 @@ _MOST_TOLD = 0.9
 class Spread:
     """Distances (L2) between dlib embeddings of unit length: mean and standard deviation.
 
-    `within` is between two pictures of one person, `between` from a person's centre to a
+    `within` is between two pictures of one person, `between` from a person's center to a
     picture of somebody else. Measured with `python -m training.measure_spread` on the AT&T
     faces (40 people, 10 pictures each); `within` is then widened, for those pictures of one
     person come from one room, and a camera's do not. `between` is fitted to how near the
@@ -35,34 +35,34 @@ class Spread:
 
 
 def made_up_strangers(
-    centres: np.ndarray, count: int, spread: Spread, random: np.random.Generator
+    centers: np.ndarray, count: int, spread: Spread, random: np.random.Generator
 ) -> np.ndarray:
-    """`count` embeddings of nobody, float32 [count, 128], around `centres` [people, 128].
+    """`count` embeddings of nobody, float32 [count, 128], around `centers` [people, 128].
 
     Of a stranger's distances to all people only the nearest matters, and with more people
     enrolled it gets nearer: it is the smallest of as many draws as there are people.
     """
-    people = len(centres)
+    people = len(centers)
     # The smallest of n draws, from one draw: P(min > x) = P(draw > x)^n.
     rank = 1.0 - (1.0 - random.random(count)) ** (1.0 / people)
     between = NormalDist(spread.between_mean, spread.between_deviation)
     smallest = [between.inv_cdf(one) for one in rank.clip(1e-12, 1 - 1e-12)]
     nearest = np.maximum(smallest, _NEAREST)
     owner = random.integers(people, size=count)
-    directions = _directions_between_people(centres, count, random)
-    return (centres[owner] + nearest[:, None] * directions).astype(np.float32)
+    directions = _directions_between_people(centers, count, random)
+    return (centers[owner] + nearest[:, None] * directions).astype(np.float32)
 
 
 def _directions_between_people(
-    centres: np.ndarray, count: int, random: np.random.Generator
+    centers: np.ndarray, count: int, random: np.random.Generator
 ) -> np.ndarray:
     """Unit vectors: the more people there are to tell in which directions people differ, the
     more they follow these; the rest is chance."""
-    people, size = centres.shape
+    people, size = centers.shape
     anywhere = _directions(count, size, random)
     if people < 2:
         return anywhere
-    mixed = random.normal(size=(count, people)) @ (centres - centres.mean(0))
+    mixed = random.normal(size=(count, people)) @ (centers - centers.mean(0))
     mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
     # Dlib's embeddings of people fill about 20 dimensions evenly (participation ratio 19).
     told = min(_MOST_TOLD, (people - 1) / 20.0)

@@ -1,7 +1,7 @@
 """`--arch transfer`: a trained head on the embedding network that inference runs anyway.
 
-The head keeps a centre for each person in a learned turn and stretch of the embedding space,
-and compares distances to a radius: far from all centres the remaining probability belongs to
+The head keeps a center for each person in a learned turn and stretch of the embedding space,
+and compares distances to a radius: far from all centers the remaining probability belongs to
 nobody. So "unknown" is a part of the model, and not only a threshold behind it.
 """
 
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.fitting import FitOptions, History, Labelled, fit
+from training.fitting import FitOptions, History, Labeled, fit
 from training.strangers import Spread, made_up_strangers, other_pictures
 
 EMBEDDING_SIZE = 128
@@ -27,16 +27,16 @@ _STRANGERS_PER_FACE = 1.0
 class DistanceHead(nn.Module):
     """float32 embeddings [n, 128] to log-probabilities [n, people + 1]; the last is nobody.
 
-    Embeddings are scaled to unit length first, here and in the exported graph; `centres` lie
+    Embeddings are scaled to unit length first, here and in the exported graph; `centers` lie
     among such ones.
     """
 
-    def __init__(self, centres: np.ndarray) -> None:
+    def __init__(self, centers: np.ndarray) -> None:
         super().__init__()
-        size = centres.shape[1]
+        size = centers.shape[1]
         self.turn = nn.Parameter(torch.eye(size))
-        self.centres = nn.Parameter(torch.tensor(centres, dtype=torch.float32))
-        self.radius = nn.Parameter(torch.full((len(centres),), _RADIUS))
+        self.centers = nn.Parameter(torch.tensor(centers, dtype=torch.float32))
+        self.radius = nn.Parameter(torch.full((len(centers),), _RADIUS))
         self.log_steepness = nn.Parameter(torch.tensor(float(np.log(_STEEPNESS))))
 
     def scores(self, embeddings: torch.Tensor) -> torch.Tensor:
@@ -45,8 +45,8 @@ class DistanceHead(nn.Module):
         # |a - b|² written out, as the exported graph computes it.
         squared = (
             (turned**2).sum(1, keepdim=True)
-            - 2.0 * turned @ self.centres.T
-            + (self.centres**2).sum(1)
+            - 2.0 * turned @ self.centers.T
+            + (self.centers**2).sum(1)
         )
         return self.log_steepness.exp() * (self.radius**2 - squared)
 
@@ -59,16 +59,16 @@ class DistanceHead(nn.Module):
         return _STIFFNESS * ((self.turn - torch.eye(len(self.turn))) ** 2).sum()
 
 
-def centres_of(embeddings: np.ndarray, owners: np.ndarray, people: int) -> np.ndarray:
+def centers_of(embeddings: np.ndarray, owners: np.ndarray, people: int) -> np.ndarray:
     """[people, 128]: a mean without the worst quarter, so that one wrong picture does not count."""
-    centres = []
+    centers = []
     for person in range(people):
         own = embeddings[owners == person]
         median = np.median(own, axis=0)
         distance = np.linalg.norm(own - median, axis=1)
         kept = np.argsort(distance, kind="stable")[: max(1, int(np.ceil(0.75 * len(own))))]
-        centres.append(own[kept].mean(0))
-    return np.array(centres, np.float32)
+        centers.append(own[kept].mean(0))
+    return np.array(centers, np.float32)
 
 
 def fit_head(
@@ -86,22 +86,22 @@ def fit_head(
     """
     spread = spread or Spread()
     embeddings, owners = train
-    head = DistanceHead(centres_of(embeddings, owners, people))
-    start = head.centres.detach().numpy().copy()
+    head = DistanceHead(centers_of(embeddings, owners, people))
+    start = head.centers.detach().numpy().copy()
 
-    def examples(part: tuple[np.ndarray, np.ndarray], random: np.random.Generator) -> Labelled:
+    def examples(part: tuple[np.ndarray, np.ndarray], random: np.random.Generator) -> Labeled:
         faces, persons = part
         moved = other_pictures(faces, spread, random)
         count = max(1, round(_STRANGERS_PER_FACE * len(faces)))
         nobody = made_up_strangers(start, count, spread, random)
         if len(background):
             nobody[: count // 2] = background[random.integers(len(background), size=count // 2)]
-        return Labelled(
+        return Labeled(
             torch.from_numpy(np.concatenate([moved, nobody])),
             torch.from_numpy(np.concatenate([persons, np.full(len(nobody), people)]).astype(int)),
         )
 
-    def of_epoch(epoch: int) -> Labelled:
+    def of_epoch(epoch: int) -> Labeled:
         return examples(train, np.random.default_rng([options.seed, 1, epoch]))
 
     # With fresh variations an epoch's loss is partly luck: fixed ones tell which is best.

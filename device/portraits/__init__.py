@@ -1,1 +1,1 @@
-"""Pictures of one person for enrolment: decode, find the face, choose."""
+"""Pictures of one person for enrollment: decode, find the face, choose."""

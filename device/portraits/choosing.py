@@ -1,4 +1,4 @@
-"""Choose pictures of one person, and store them as training and enrolment expect them."""
+"""Choose pictures of one person, and store them as training and enrollment expect them."""
 
 from __future__ import annotations
 

@@ -74,13 +74,13 @@ class Picture:
         return b"".join(bytes(p) for p in [*encoder.encode(self._frame), *encoder.encode(None)])
 
     def sharpness(self, width: int = 160) -> float:
-        """Variance of the Laplacian of the grey picture, scaled to `width` px across.
+        """Variance of the Laplacian of the gray picture, scaled to `width` px across.
 
         Brought to one contrast first. Below about 40 a face is small or blurred; more is sharper.
         """
         height = max(3, round(self.height * width / self.width))
-        grey = self._frame.reformat(width, height, "gray", interpolation="AREA")
-        plane = grey.planes[0]
+        gray = self._frame.reformat(width, height, "gray", interpolation="AREA")
+        plane = gray.planes[0]
         data, stride = bytes(plane), plane.line_size
         rows = [data[y * stride : y * stride + width] for y in range(height)]
         laplacian = [

@@ -1,6 +1,6 @@
 """Whether a picture shows one usable face: the lab's own eyes, where they are installed.
 
-The device does not need them: without, whole pictures are kept and enrolment checks them.
+The device does not need them: without, whole pictures are kept and enrollment checks them.
 """
 
 from __future__ import annotations

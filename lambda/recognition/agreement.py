@@ -63,10 +63,10 @@ def look_through(embeddings: np.ndarray) -> FolderFindings:
     rest, groups = list(range(len(units))), []
     while rest:
         among = far[np.ix_(rest, rest)]
-        centre = int(np.median(among, axis=1).argmin())
-        near = [i for i, d in zip(rest, among[centre], strict=True) if d <= STRANGE_DISTANCE]
+        center = int(np.median(among, axis=1).argmin())
+        near = [i for i, d in zip(rest, among[center], strict=True) if d <= STRANGE_DISTANCE]
         group = [i for i in rest if far[i, near].mean() <= STRANGE_DISTANCE]
-        group = group or [rest[centre]]
+        group = group or [rest[center]]
         groups.append(tuple(group))
         rest = [i for i in rest if i not in group]
     groups.sort(key=lambda group: (-len(group), group))

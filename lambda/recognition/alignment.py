@@ -1,6 +1,6 @@
 """The aligned face: turned, scaled and cut as dlib's `get_face_chip` does it.
 
-Enrolment, training and inference all come through here, so that they see the same faces.
+Enrollment, training and inference all come through here, so that they see the same faces.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def face_chip(rgb: np.ndarray, landmarks: np.ndarray, side_px: int = CHIP_PX) ->
     goal = (_REFERENCE + PADDING) / (2 * PADDING + 1) * side_px
     linear, offset = _similarity(goal, np.asarray(landmarks, np.float64))
     scale = math.hypot(linear[0, 0], linear[1, 0])
-    centre = linear @ np.full(2, side_px / 2) + offset
+    center = linear @ np.full(2, side_px / 2) + offset
     # dlib's rectangles include their last pixel: the grid is one step shorter than the side.
     linear = linear * ((side_px * scale - 1) / (side_px - 1) / scale)
-    offset = centre - linear @ np.full(2, (side_px - 1) / 2)
+    offset = center - linear @ np.full(2, (side_px - 1) / 2)
     picture = rgb
     while scale > 2:
         picture = cv2.pyrDown(picture)
@@ -53,7 +53,7 @@ def face_box(landmarks: np.ndarray) -> Box:
     """The face's box, px: a square that follows from the landmarks.
 
     A detector's box jumps with its pyramid's levels. This one is as large as dlib's HOG
-    detector would draw it: 1.25 times the chip's inner square, a little above its centre
+    detector would draw it: 1.25 times the chip's inner square, a little above its center
     (mean over the development photos).
     """
     linear, offset = _similarity(_REFERENCE, np.asarray(landmarks, np.float64))

@@ -29,7 +29,7 @@ class Frame:
     picture: av.VideoFrame
 
     def to_rgb(self) -> np.ndarray:
-        """uint8 [height, width, 3]; some milliseconds of colour conversion."""
+        """uint8 [height, width, 3]; some milliseconds of color conversion."""
         return self.picture.to_ndarray(format="rgb24")
 
 
@@ -199,7 +199,7 @@ class _Decoding:
                 raise _Damaged(str(error).split(":")[0], index, newest) from error
             for picture in pictures:
                 self._check(picture)
-                # Of half a picture libav makes a whole one, grey where nothing came: nobody in
+                # Of half a picture libav makes a whole one, gray where nothing came: nobody in
                 # it would be an answer about something the camera never saw.
                 if picture.is_corrupt:
                     raise _Damaged("only half a picture comes out", index, newest)

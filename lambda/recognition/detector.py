@@ -31,7 +31,7 @@ from recognition.settings import Settings
 
 # The network sees faces of about 80 px through a window it moves in steps of 8 px.
 _STEP_PX = 8
-_FIRST_CENTRE_PX = 14
+_FIRST_CENTER_PX = 14
 _BORDER_PX = 24
 # Measured: full response from 65 to 97 px.
 _SMALLEST_SEEN_PX = 65
@@ -161,24 +161,24 @@ class Detector:
         scale_y, scale_x = rows / part.shape[0], columns / part.shape[1]
         found = []
         for row, column in np.argwhere(scores > self._settings.detection_score):
-            y = (_STEP_PX * row + _FIRST_CENTRE_PX - _BORDER_PX) / scale_y + region.top
-            x = (_STEP_PX * column + _FIRST_CENTRE_PX - _BORDER_PX) / scale_x + region.left
+            y = (_STEP_PX * row + _FIRST_CENTER_PX - _BORDER_PX) / scale_y + region.top
+            x = (_STEP_PX * column + _FIRST_CENTER_PX - _BORDER_PX) / scale_x + region.left
             if 0 <= x < shape[1] and 0 <= y < shape[0]:
                 box = box_at(x, y, WINDOW_PX / 2 / scale_x, WINDOW_PX / 2 / scale_y)
                 found.append(Detection(float(scores[row, column]), box))
         return found
 
     def regions_with_detail(self, rgb: np.ndarray, known: Iterable[Detection] = ()) -> list[Region]:
-        """Where grey levels change from block to block, with room for a face around, and no
+        """Where gray levels change from block to block, with room for a face around, and no
         known face is.
 
         The mean of 64 pixels has an eighth of the camera's noise, so that noise does not
         count as detail.
         """
         height, width = rgb.shape[:2]
-        grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         size = (max(1, width // _BLOCK_PX), max(1, height // _BLOCK_PX))
-        blocks = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        blocks = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
         mean = cv2.blur(blocks, (5, 5))
         spread = np.sqrt(np.maximum(cv2.blur(blocks * blocks, (5, 5)) - mean * mean, 0))
         busy = (spread > self._settings.detail_contrast).astype(np.uint8)

@@ -8,7 +8,7 @@ class RecognitionError(Exception):
 
 
 class ModelsMissing(RecognitionError):
-    """The model files are not where the recogniser was told to look.
+    """The model files are not where the recognizer was told to look.
 
     Build them with `python -m weights build --out DIR`.
     """

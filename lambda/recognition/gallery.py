@@ -53,7 +53,7 @@ class Gallery:
                 f"expected ({len(labels)}, {EMBEDDING_SIZE})"
             )
         if not np.isfinite(embeddings).all():
-            raise GalleryUnreadable("an embedding is not finite; enrol that person again")
+            raise GalleryUnreadable("an embedding is not finite; enroll that person again")
         if any(not label or len(label) > _MAX_ID_CHARS for label in set(labels.tolist())):
             raise GalleryUnreadable(f"person ids have 1 to {_MAX_ID_CHARS} characters")
         order = np.argsort(labels, kind="stable")
@@ -127,29 +127,29 @@ class Gallery:
         """The person id of every embedding, in the order of `embeddings`."""
         return np.repeat(np.array(self.people, np.str_), self._counts()).tolist()
 
-    def distances(self, embedding: np.ndarray, neighbours: int = 1) -> np.ndarray:
+    def distances(self, embedding: np.ndarray, neighbors: int = 1) -> np.ndarray:
         """How far each person is: float32 [people], in the order of `people`: the L2 distance
         of embeddings scaled to unit length.
 
-        A person's distance is the mean over their `neighbours` nearest embeddings (over all
-        when they have fewer): one bad enrolment photo then does not speak alone.
+        A person's distance is the mean over their `neighbors` nearest embeddings (over all
+        when they have fewer): one bad enrollment photo then does not speak alone.
         """
         probe = unit_length(np.asarray(embedding, np.float32))
-        return self._per_person(2.0 - 2.0 * (self._units @ probe), neighbours)
+        return self._per_person(2.0 - 2.0 * (self._units @ probe), neighbors)
 
-    def raw_distances(self, embedding: np.ndarray, neighbours: int = 1) -> np.ndarray:
+    def raw_distances(self, embedding: np.ndarray, neighbors: int = 1) -> np.ndarray:
         """The same of embeddings as they are: what `face_recognition.face_distance` gives."""
         apart = self.embeddings - np.asarray(embedding, np.float32)
-        return self._per_person(np.einsum("ij,ij->i", apart, apart), neighbours)
+        return self._per_person(np.einsum("ij,ij->i", apart, apart), neighbors)
 
-    def _per_person(self, squared: np.ndarray, neighbours: int) -> np.ndarray:
+    def _per_person(self, squared: np.ndarray, neighbors: int) -> np.ndarray:
         """The mean of each person's nearest, from squared distances to all embeddings."""
         if not self.people:
             return np.zeros(0, np.float32)
         distances = np.sqrt(np.maximum(squared, 0.0))
         total = np.minimum.reduceat(distances, self.starts)
-        counts = np.minimum(self._counts(), neighbours)
-        if neighbours == 1 or counts.max() == 1:
+        counts = np.minimum(self._counts(), neighbors)
+        if neighbors == 1 or counts.max() == 1:
             return total
         nearest = total
         for rank in range(1, int(counts.max())):

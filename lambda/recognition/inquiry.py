@@ -43,7 +43,7 @@ class RecognizedFace:
     shortcoming: str | None = None
 
 
-# A gallery, an embedding and the number of neighbours to distances [people].
+# A gallery, an embedding and the number of neighbors to distances [people].
 Measure = Callable[[Gallery, np.ndarray, int], np.ndarray]
 
 
@@ -121,7 +121,7 @@ class Inquiry:
     def _distances_of(self, seen: FaceObservation) -> np.ndarray:
         if id(seen) not in self._distances:
             self._distances[id(seen)] = self._measure(
-                self._gallery, seen.embedding, self._settings.neighbours
+                self._gallery, seen.embedding, self._settings.neighbors
             )
         return self._distances[id(seen)]
 

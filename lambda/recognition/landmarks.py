@@ -11,7 +11,7 @@ from recognition.errors import ModelsMissing
 
 
 class LandmarkPredictor:
-    """A cascade of regression trees. Never mix predictors between enrolment and probe."""
+    """A cascade of regression trees. Never mix predictors between enrollment and probe."""
 
     def __init__(self, model: Path) -> None:
         if not model.is_file():
@@ -29,9 +29,9 @@ class LandmarkPredictor:
                     strict=True,
                 )
             )
-        centred = self._initial.astype(np.float64) - self._initial.mean(0)
-        self._centred = centred
-        self._power = float((centred**2).sum())
+        centered = self._initial.astype(np.float64) - self._initial.mean(0)
+        self._centered = centered
+        self._power = float((centered**2).sum())
 
     def predict(self, rgb: np.ndarray, box: Box) -> np.ndarray:
         """Landmarks, float32 [5, 2] as (x, y) in px, of the face at `box` in uint8 [h, w, 3].
@@ -56,17 +56,17 @@ class LandmarkPredictor:
         size: np.ndarray,
         origin: np.ndarray,
     ) -> np.ndarray:
-        """Grey levels at the probed offsets, turned and scaled like the shape; 0 outside."""
+        """Gray levels at the probed offsets, turned and scaled like the shape; 0 outside."""
         moved = shape - shape.mean(0)
-        cosine = (self._centred * moved).sum() / self._power
+        cosine = (self._centered * moved).sum() / self._power
         sine = (
-            self._centred[:, 0] * moved[:, 1] - self._centred[:, 1] * moved[:, 0]
+            self._centered[:, 0] * moved[:, 1] - self._centered[:, 1] * moved[:, 0]
         ).sum() / self._power
         turn = np.array([[cosine, -sine], [sine, cosine]], np.float32)
         places = np.floor((delta @ turn.T + shape[anchor]) * size + origin + 0.5).astype(np.int64)
         x, y = places[:, 0], places[:, 1]
         inside = (x >= 0) & (y >= 0) & (x < rgb.shape[1]) & (y < rgb.shape[0])
-        # dlib's grey is the plain mean of the three, rounded down.
+        # dlib's gray is the plain mean of the three, rounded down.
         values = rgb[np.where(inside, y, 0), np.where(inside, x, 0)].sum(1, np.int32) // 3
         return np.where(inside, values, 0).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Which recogniser runs: ours, or the original library for comparison."""
+"""Which recognizer runs: ours, or the original library for comparison."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load_recognizer(
     settings: Settings | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Recognizer:
-    """The recogniser that `FACELAB_RECOGNIZER` chooses, ours by default.
+    """The recognizer that `FACELAB_RECOGNIZER` chooses, ours by default.
 
     Raises
     ------

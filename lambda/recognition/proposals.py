@@ -23,7 +23,7 @@ from recognition.runtime import open_session
 _SHRINK = 2
 _STEP_PX = 4
 # Where the first cell looks, px of the small picture: found by the way it was taught.
-_FIRST_CENTRE_PX = -1
+_FIRST_CENTER_PX = -1
 _BORDER_PX = 12
 _LIGHT_BLOCK_PX = 4
 
@@ -65,8 +65,8 @@ class Proposer:
         half = WINDOW_PX / 2 / _SHRINK
         found = []
         for row, column in np.argwhere(peaks):
-            y = (_STEP_PX * row + _FIRST_CENTRE_PX - _BORDER_PX) / scale_y
-            x = (_STEP_PX * column + _FIRST_CENTRE_PX - _BORDER_PX) / scale_x
+            y = (_STEP_PX * row + _FIRST_CENTER_PX - _BORDER_PX) / scale_y
+            x = (_STEP_PX * column + _FIRST_CENTER_PX - _BORDER_PX) / scale_x
             if 0 <= x < shape[1] and 0 <= y < shape[0]:
                 box = box_at(x + region.left, y + region.top, half / scale_x, half / scale_y)
                 found.append(Detection(float(scores[row, column]), box))

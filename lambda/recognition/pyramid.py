@@ -15,10 +15,10 @@ from contract.results import Box
 WINDOW_PX = 80
 MEAN_RGB = (123, 117, 104)
 _LARGEST_USEFUL_PX = 72
-# Neighbouring levels overlap a little: a slightly finer one would find nothing more.
+# Neighboring levels overlap a little: a slightly finer one would find nothing more.
 _WORTH_A_LEVEL = 1.1
 _NMS_OVERLAP = 0.34
-# A part of a picture with a mean grey level below this is brightened to it.
+# A part of a picture with a mean gray level below this is brightened to it.
 _DARK = 80.0
 _MOST_GAIN = 6.0
 _LIGHT_BLOCKS = 9
@@ -119,9 +119,9 @@ def lit(rgb: np.ndarray, block_px: int = 8) -> np.ndarray:
     dark is lifted while a lit one before a dark wall is not washed out.
     """
     height, width = rgb.shape[:2]
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     blocks = (max(1, width // block_px), max(1, height // block_px))
-    small = cv2.resize(grey, blocks, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(gray, blocks, interpolation=cv2.INTER_AREA)
     local = cv2.blur(small, (_LIGHT_BLOCKS, _LIGHT_BLOCKS))
     if local.min() >= _DARK:
         return rgb

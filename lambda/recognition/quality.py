@@ -26,10 +26,10 @@ class Quality:
 def assess(chip: np.ndarray, size_px: int, settings: Settings) -> Quality:
     """Quality of an aligned face, uint8 [150, 150, 3], that was `size_px` high in its frame."""
     inner = chip[30:120, 30:120]
-    grey = cv2.cvtColor(inner, cv2.COLOR_RGB2GRAY)
-    contrast = float(grey.std())
+    gray = cv2.cvtColor(inner, cv2.COLOR_RGB2GRAY)
+    contrast = float(gray.std())
     # On the same scale for dark and bright faces: a dark face is not a blurred one.
-    normal = grey.astype(np.float32) * (40.0 / max(contrast, 1.0))
+    normal = gray.astype(np.float32) * (40.0 / max(contrast, 1.0))
     # Noise is not sharpness: smooth away what single pixels do.
     blur = float(cv2.Laplacian(cv2.GaussianBlur(normal, (5, 5), 0), cv2.CV_32F).var())
     area = min(1.0, (size_px / settings.full_weight_face_px) ** 2)

@@ -88,7 +88,7 @@ class Recognizer:
     def observe(self, image_rgb: np.ndarray) -> list[FaceObservation]:
         """Every face in one picture, uint8 [h, w, 3] RGB, the largest first.
 
-        The thorough way, for enrolment, training and evaluation; a clip's faces go through
+        The thorough way, for enrollment, training and evaluation; a clip's faces go through
         the same alignment and embedding.
         """
         watch = Stopwatch()

@@ -80,17 +80,17 @@ class Settings:
         2.0,
         0.0,
         64.0,
-        "Grey levels by which neighbouring 8 px blocks must differ for a region to be "
+        "Gray levels by which neighboring 8 px blocks must differ for a region to be "
         "searched in the full pyramid; plain background with camera noise stays below.",
     )
 
     # When a face is good enough to be compared.
     min_face_px: int = _number(36, 16, 400, "Smallest face (box height, px) that may be named.")
     min_blur: float = _number(
-        2.5, 0.0, 1000.0, "Least variance of the Laplacian of the aligned face (grey levels)."
+        2.5, 0.0, 1000.0, "Least variance of the Laplacian of the aligned face (gray levels)."
     )
     min_contrast: float = _number(
-        2.5, 0.0, 100.0, "Least standard deviation of the aligned face's grey levels."
+        2.5, 0.0, 100.0, "Least standard deviation of the aligned face's gray levels."
     )
     full_weight_face_px: int = _number(
         120, 20, 1000, "From this size on, a larger face earns no larger weight."
@@ -132,7 +132,7 @@ class Settings:
     vote_share: float = _number(
         0.6, 0.5, 1.0, "Share of the weight of all votes that a person must have; ties never do."
     )
-    neighbours: int = _number(
+    neighbors: int = _number(
         2, 1, 10, "A person's distance is the mean over this many of their nearest embeddings."
     )
     even_distance: float = _number(

@@ -18,7 +18,7 @@ _SAME_SIZE = 1.6
 
 @dataclass(frozen=True, eq=False)
 class FaceObservation:
-    """One face in one picture: everything that recognition, enrolment and training need."""
+    """One face in one picture: everything that recognition, enrollment and training need."""
 
     box: Box
     detection_score: float

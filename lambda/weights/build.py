@@ -1,4 +1,4 @@
-"""From the package's `.dat` files, and what was trained here, to the function's artefacts, each
+"""From the package's `.dat` files, and what was trained here, to the function's artifacts, each
 checked by its digest."""
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from weights import detector, embedding, landmarks
 from weights.digests import Digests, sha256
-from weights.errors import ArtefactChanged, SourceChanged, SourceMissing
+from weights.errors import ArtifactChanged, SourceChanged, SourceMissing
 
 PACKAGE = "face_recognition_models"
 
 
 @dataclass(frozen=True)
-class Artefact:
+class Artifact:
     """One file of the function, made from one file of the package."""
 
     name: str
@@ -26,10 +26,10 @@ class Artefact:
     convert: Callable[[bytes, str], bytes]
 
 
-ARTEFACTS = (
-    Artefact("embedding.onnx", "dlib_face_recognition_resnet_model_v1.dat", embedding.convert),
-    Artefact("detector.onnx", "mmod_human_face_detector.dat", detector.convert),
-    Artefact("landmarks.npz", "shape_predictor_5_face_landmarks.dat", landmarks.convert),
+ARTIFACTS = (
+    Artifact("embedding.onnx", "dlib_face_recognition_resnet_model_v1.dat", embedding.convert),
+    Artifact("detector.onnx", "mmod_human_face_detector.dat", detector.convert),
+    Artifact("landmarks.npz", "shape_predictor_5_face_landmarks.dat", landmarks.convert),
 )
 # Trained by `training/distill_proposals.py`, committed beside this file.
 TRAINED = ("proposals.onnx",)
@@ -54,24 +54,24 @@ def build(
     sources: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
-    """Write every artefact to `out`; half-written files never appear there.
+    """Write every artifact to `out`; half-written files never appear there.
 
     Raises
     ------
-    SourceMissing, SourceChanged, MalformedSource, ArtefactChanged
+    SourceMissing, SourceChanged, MalformedSource, ArtifactChanged
     """
     sources = sources or source_dir()
     out.mkdir(parents=True, exist_ok=True)
-    converted = [_build_one(artefact, out, digests, sources, say) for artefact in ARTEFACTS]
+    converted = [_build_one(artifact, out, digests, sources, say) for artifact in ARTIFACTS]
     return [*converted, *(_copy_one(name, out, digests, say) for name in TRAINED)]
 
 
 def _copy_one(name: str, out: Path, digests: Digests, say: Callable[[str], None]) -> Path:
     data = Path(__file__).with_name(name).read_bytes()
-    if sha256(data) != digests.artefacts[name]:
-        raise ArtefactChanged(
+    if sha256(data) != digests.artifacts[name]:
+        raise ArtifactChanged(
             f"{name} has digest {sha256(data)[:12]}…, committed is "
-            f"{digests.artefacts[name][:12]}…; `python -m weights digests` if it was trained anew"
+            f"{digests.artifacts[name][:12]}…; `python -m weights digests` if it was trained anew"
         )
     _write_atomically(out / name, data)
     say(f"{name}: {len(data) / 1e6:.1f} MB, digest as committed")
@@ -79,43 +79,43 @@ def _copy_one(name: str, out: Path, digests: Digests, say: Callable[[str], None]
 
 
 def _build_one(
-    artefact: Artefact,
+    artifact: Artifact,
     out: Path,
     digests: Digests,
     sources: Path,
     say: Callable[[str], None],
 ) -> Path:
-    say(f"{artefact.name}: reading {artefact.source}")
-    source = sources / artefact.source
+    say(f"{artifact.name}: reading {artifact.source}")
+    source = sources / artifact.source
     try:
         data = source.read_bytes()
     except FileNotFoundError as error:
         raise SourceMissing(f"{source.name} is not in {PACKAGE}; reinstall it") from error
-    if sha256(data) != digests.sources[artefact.source]:
+    if sha256(data) != digests.sources[artifact.source]:
         raise SourceChanged(
             f"{source.name} has digest {sha256(data)[:12]}…, committed is "
-            f"{digests.sources[artefact.source][:12]}…; reinstall {PACKAGE} as locked"
+            f"{digests.sources[artifact.source][:12]}…; reinstall {PACKAGE} as locked"
         )
-    made = artefact.convert(data, source.name)
-    if sha256(made) != digests.artefacts[artefact.name]:
-        raise ArtefactChanged(
-            f"{artefact.name} came out with digest {sha256(made)[:12]}…, committed is "
-            f"{digests.artefacts[artefact.name][:12]}…; run the parity tests, then "
+    made = artifact.convert(data, source.name)
+    if sha256(made) != digests.artifacts[artifact.name]:
+        raise ArtifactChanged(
+            f"{artifact.name} came out with digest {sha256(made)[:12]}…, committed is "
+            f"{digests.artifacts[artifact.name][:12]}…; run the parity tests, then "
             "`python -m weights digests` if the change was meant"
         )
-    path = out / artefact.name
+    path = out / artifact.name
     _write_atomically(path, made)
-    say(f"{artefact.name}: {len(made) / 1e6:.1f} MB, digest as committed")
+    say(f"{artifact.name}: {len(made) / 1e6:.1f} MB, digest as committed")
     return path
 
 
 def current_digests(sources: Path) -> Digests:
     """Digests of the sources as they are, and of what is made from them now."""
     read, made = {}, {}
-    for artefact in ARTEFACTS:
-        data = (sources / artefact.source).read_bytes()
-        read[artefact.source] = sha256(data)
-        made[artefact.name] = sha256(artefact.convert(data, artefact.source))
+    for artifact in ARTIFACTS:
+        data = (sources / artifact.source).read_bytes()
+        read[artifact.source] = sha256(data)
+        made[artifact.name] = sha256(artifact.convert(data, artifact.source))
     for name in TRAINED:
         made[name] = sha256(Path(__file__).with_name(name).read_bytes())
     return Digests(read, made)

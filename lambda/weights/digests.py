@@ -15,21 +15,21 @@ class Digests:
     """SHA-256 by file name."""
 
     sources: dict[str, str]
-    artefacts: dict[str, str]
+    artifacts: dict[str, str]
 
     @classmethod
     def committed(cls) -> Digests:
         return cls(**json.loads(COMMITTED.read_text()))
 
     def to_json(self) -> str:
-        fields = {"sources": self.sources, "artefacts": self.artefacts}
+        fields = {"sources": self.sources, "artifacts": self.artifacts}
         return json.dumps(fields, indent=2, sort_keys=True)
 
     def are_met_by(self, folder: Path) -> bool:
-        """Whether every artefact lies in `folder`, unchanged."""
+        """Whether every artifact lies in `folder`, unchanged."""
         return all(
             (folder / name).is_file() and sha256((folder / name).read_bytes()) == digest
-            for name, digest in self.artefacts.items()
+            for name, digest in self.artifacts.items()
         )
 
 

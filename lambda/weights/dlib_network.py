@@ -24,7 +24,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Affine:
-    """Per channel `x * gamma + beta`; also what a trained batch normalisation is."""
+    """Per channel `x * gamma + beta`; also what a trained batch normalization is."""
 
     gamma: np.ndarray
     beta: np.ndarray

@@ -1,4 +1,4 @@
-"""dlib's serialisation format: the few primitives that its `.dat` files are made of."""
+"""dlib's serialization format: the few primitives that its `.dat` files are made of."""
 
 from __future__ import annotations
 

@@ -19,5 +19,5 @@ class MalformedSource(WeightsError):
     """A `.dat` file does not follow dlib's format where this reader expects it."""
 
 
-class ArtefactChanged(WeightsError):
+class ArtifactChanged(WeightsError):
     """What was built differs from the committed digests: accuracy is no longer proven."""

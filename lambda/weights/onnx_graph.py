@@ -47,7 +47,7 @@ class Graph:
         affine: Affine | None = None,
         mean: tuple[float, float, float] | None = None,
     ) -> str:
-        """A convolution with the affine layer after it, and the input's normalisation
+        """A convolution with the affine layer after it, and the input's normalization
         `(x - mean) / 256` before it, folded in. The latter is exact without padding only.
         """
         weights, bias = convolution.weights, convolution.bias

@@ -15,7 +15,7 @@ from localstack_image_functions.process.backend import ProcessBackend
 from localstack_image_functions.runtime.environment import (
     Event,
     ExecutionEnvironment,
-    Flavour,
+    Flavor,
     FunctionLimits,
 )
 from localstack_image_functions.settings import Settings, read_settings
@@ -49,9 +49,9 @@ class Backend(Protocol):
     def check_image(self, digest: str, uri: str) -> None:
         """Raise `BundleNotFound` or `ImageNotFound` unless the image can be run."""
 
-    def flavour(
+    def flavor(
         self, version: FunctionVersion, environment_id: str, variables: dict[str, str]
-    ) -> Flavour:
+    ) -> Flavor:
         """How to run an environment of `version` with these environment variables."""
 
     def sweep(self) -> None:
@@ -100,7 +100,7 @@ class ImageExecutor(RuntimeExecutor):
                 memory_mb=settings.memory_size,
                 timeout_s=settings.timeout,
             ),
-            self.backend.flavour(self.function_version, self.id, variables),
+            self.backend.flavor(self.function_version, self.id, variables),
         )
         self._environment.init()
 

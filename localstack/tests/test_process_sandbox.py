@@ -20,7 +20,7 @@ import pytest
 from localstack_image_functions.errors import EnvironmentStopped, IsolationUnavailable
 from localstack_image_functions.process.isolation import Isolation, isolation_here
 from localstack_image_functions.process.leftovers import MARKER, kill_marked
-from localstack_image_functions.process.sandbox import ProcessFlavour, ProcessSettings
+from localstack_image_functions.process.sandbox import ProcessFlavor, ProcessSettings
 from localstack_image_functions.runtime.environment import (
     Event,
     ExecutionEnvironment,
@@ -190,7 +190,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         (task / "handler.py").write_text(textwrap.dedent(code))
         environment = ExecutionEnvironment(
             FunctionLimits(version="$LATEST", memory_mb=memory_mb, timeout_s=timeout_s),
-            ProcessFlavour(
+            ProcessFlavor(
                 ProcessSettings(
                     argv=argv,
                     directory=task,

@@ -388,7 +388,7 @@ def guarded(api: RuntimeApi, guard: Guard) -> Iterator[RuntimeApiServer]:
     ],
     ids=["another address", "found by its port", "a part of the name"],
 )
-def test_a_stranger_neither_gets_nor_answers_a_neighbours_event(
+def test_a_stranger_neither_gets_nor_answers_a_neighbors_event(
     api: RuntimeApi, guard: Guard, host: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     for server in guarded(api, guard):

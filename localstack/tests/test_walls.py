@@ -1,4 +1,4 @@
-"""What one function can reach of its neighbours and of the host, tried from inside one.
+"""What one function can reach of its neighbors and of the host, tried from inside one.
 
 Each test runs against an emulator that root started and against one of an ordinary user.
 """
@@ -325,13 +325,13 @@ def test_function_reaches_the_emulator_and_no_other_port(
     ]
 
 
-def test_neighbours_event_is_not_to_be_had(probe: Any, walled: Any) -> None:
+def test_neighbors_event_is_not_to_be_had(probe: Any, walled: Any) -> None:
     """Scan every port, ask each for the next event: only one's own Runtime API is there."""
-    probe.create("neighbour", PROBE + "\n    # another image\n", Timeout=60)
-    assert probe.invoke("neighbour", do="say", text="warm").payload == "warm"
+    probe.create("neighbor", PROBE + "\n    # another image\n", Timeout=60)
+    assert probe.invoke("neighbor", do="say", text="warm").payload == "warm"
     answers: list[Any] = []
     secret = threading.Thread(
-        target=lambda: answers.append(probe.invoke("neighbour", do="sleep", seconds=8).payload)
+        target=lambda: answers.append(probe.invoke("neighbor", do="sleep", seconds=8).payload)
     )
     secret.start()
     seen = tell(probe, "steal", gateway=walled.port)

@@ -88,7 +88,7 @@ def empty_rooms(count: int) -> list[np.ndarray]:
 def place(
     head: Head, room: np.ndarray, face_px: float, angle: float, cover: str, where: tuple[int, int]
 ) -> tuple[np.ndarray, Box]:
-    """The room with the head in it, its face's centre at `where` (x, y)."""
+    """The room with the head in it, its face's center at `where` (x, y)."""
     scale = face_px / head.face_px
     side = head.rgb.shape[0]
     turn = cv2.getRotationMatrix2D((side / 2, side / 2), angle, scale)
@@ -111,13 +111,13 @@ def place(
 def cover_half(rgb: np.ndarray, cover: str) -> np.ndarray:
     covered = rgb.copy()
     side = rgb.shape[0]
-    grey = (96, 84, 78)
+    gray = (96, 84, 78)
     if cover == "side":
-        covered[:, : side // 2] = grey
+        covered[:, : side // 2] = gray
     elif cover == "mouth":
-        covered[int(side * 0.58) :] = grey
+        covered[int(side * 0.58) :] = gray
     elif cover == "brow":
-        covered[: int(side * 0.36)] = grey
+        covered[: int(side * 0.36)] = gray
     return covered
 
 
@@ -158,7 +158,7 @@ def scenes(recognizer: Recognizer) -> Iterator[Scene]:
 
 
 def is_hit(found: Box, wanted: Box) -> bool:
-    """The centre within a third of a face, the size within a factor of 1.8."""
+    """The center within a third of a face, the size within a factor of 1.8."""
     size, wanted_size = found.bottom - found.top, wanted.bottom - wanted.top
     off = np.hypot(
         (found.left + found.right - wanted.left - wanted.right) / 2,

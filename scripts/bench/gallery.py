@@ -29,19 +29,19 @@ def main(arguments: list[str] | None = None) -> int:
     embeddings = random.normal(0, 0.09, (options.embeddings, 128)).astype(np.float32)
     people = [f"p{index // options.each:06d}" for index in range(options.embeddings)]
     gallery = Gallery.of(people, embeddings)
-    neighbours = Settings().neighbours
-    gallery.distances(embeddings[0], neighbours)
+    neighbors = Settings().neighbors
+    gallery.distances(embeddings[0], neighbors)
     times = []
     for index in range(options.searches):
         probe = embeddings[index] + random.normal(0, 0.01, 128).astype(np.float32)
         started = time.perf_counter()
-        distances = gallery.distances(probe, neighbours)
+        distances = gallery.distances(probe, neighbors)
         times.append((time.perf_counter() - started) * 1000)
         assert gallery.people[int(distances.argmin())] == people[index]  # noqa: S101
     report = {
         "embeddings": len(gallery),
         "people": len(gallery.people),
-        "neighbours": neighbours,
+        "neighbors": neighbors,
         "median_ms": round(statistics.median(times), 2),
         "slowest_ms": round(max(times), 2),
         "fastest_ms": round(min(times), 2),

@@ -1,1 +1,1 @@
-"""Who the lab knows: enrol, forget, list."""
+"""Who the lab knows: enroll, forget, list."""

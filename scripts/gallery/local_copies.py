@@ -86,7 +86,7 @@ class LocalCopies:
             _write_roster(
                 export, [row for row in _roster(export) if row.get("person_id") != person_id]
             )
-            for path, data in _artefacts(export):
+            for path, data in _artifacts(export):
                 kept = cleaned(_key(export, path), data, lambda one: one == person_id)
                 check_below(path, export)
                 if kept is None:
@@ -143,7 +143,7 @@ def _write_roster(export: Path, rows: list[dict[str, str]]) -> None:
     _replace(export / ROSTER_NAME, text.encode())
 
 
-def _artefacts(export: Path) -> Iterator[tuple[Path, bytes]]:
+def _artifacts(export: Path) -> Iterator[tuple[Path, bytes]]:
     paths = [export / GALLERY_KEY, *sorted((export / MODELS_PREFIX).rglob("*.onnx"))]
     for path in paths:
         if path.is_file() and not path.is_symlink():
@@ -159,7 +159,7 @@ def _names(export: Path, person_id: str) -> bool:
         return True
     return any(
         cleaned(_key(export, path), data, lambda one: one == person_id) != data
-        for path, data in _artefacts(export)
+        for path, data in _artifacts(export)
     )
 
 

@@ -28,7 +28,7 @@ def fingerprint() -> str:
 
 
 def build(progress: Progress) -> None:
-    """Embed the enrolment photos of everybody in the roster.
+    """Embed the enrollment photos of everybody in the roster.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def main() -> int:
     stamp, current = GALLERY.with_suffix(".stamp"), fingerprint()
     if not (GALLERY.exists() and stamp.exists() and stamp.read_text() == current):
         progress = Progress()
-        progress("embedding the fixture's enrolment photos")
+        progress("embedding the fixture's enrollment photos")
         build(progress)
         stamp.write_text(current)
     return 0

@@ -173,7 +173,7 @@ def metadata(data: bytes) -> None:
     assert read is None or ClipMetadata.from_s3(read.to_s3()) == read
 
 
-# --- artefacts -------------------------------------------------------------------------------
+# --- artifacts -------------------------------------------------------------------------------
 
 
 def gallery(data: bytes) -> None:

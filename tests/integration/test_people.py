@@ -1,4 +1,4 @@
-"""Enrol, forget and a new model, seen from the running function."""
+"""Enroll, forget and a new model, seen from the running function."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def seen_in(cloud, clip: bytes, model: str = "online") -> set[str]:
     return names(cloud.ask(clip), model)
 
 
-def test_stranger_is_known_within_seconds_after_enrolment_and_unknown_after_forget(
+def test_stranger_is_known_within_seconds_after_enrollment_and_unknown_after_forget(
     people_lab,
     cloud,
     clips,  # noqa: F811
@@ -159,10 +159,10 @@ def test_enrolling_from_a_clip_under_another_name_is_refused_and_under_the_own_w
     assert roster_of(people_lab)["eileen-collins"] == "eileen COLLINS"
 
 
-def test_photos_without_a_face_enrol_nobody(people_lab, tmp_path):
+def test_photos_without_a_face_enroll_nobody(people_lab, tmp_path):
     from PIL import Image
 
-    Image.new("RGB", (300, 300), "grey").save(tmp_path / "wall.png")
+    Image.new("RGB", (300, 300), "gray").save(tmp_path / "wall.png")
     done = people_lab.run(
         *("scripts.cli.people", "enroll", "--person", "Wall", "--photos", str(tmp_path)),
         check=False,

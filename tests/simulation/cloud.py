@@ -511,7 +511,7 @@ class Cloud:
 
 
 class Environment:
-    """One execution environment: initialised once, then one invocation at a time."""
+    """One execution environment: initialized once, then one invocation at a time."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud

@@ -32,7 +32,7 @@ class _Gallery:
     @classmethod
     def from_bytes(cls, data: bytes) -> _Gallery:
         if not data.startswith(b"gallery:"):
-            raise real.GalleryUnreadable("not a gallery (simulated); enrol again to write one")
+            raise real.GalleryUnreadable("not a gallery (simulated); enroll again to write one")
         return cls(tuple(filter(None, data[8:].decode().split(","))))
 
     def to_bytes(self) -> bytes:

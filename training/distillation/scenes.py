@@ -18,7 +18,7 @@ SCENE_PX = 256
 _HEAD = 1.9  # of the face's box, cut out with the hair
 _HEAD_PX = 240
 _FACE_PX, _SEEN_PX = (40.0, 150.0), (62.0, 112.0)
-# Skin and light: what a grey face is multiplied with, from dark to light.
+# Skin and light: what a gray face is multiplied with, from dark to light.
 _TONES = np.array([(0.24, 0.16, 0.12), (0.55, 0.38, 0.28), (0.85, 0.66, 0.54), (1.0, 0.86, 0.78)])
 
 
@@ -72,9 +72,9 @@ def scene(material: Material, random: np.random.Generator) -> np.ndarray:
 def _background(backgrounds: list[np.ndarray], random: np.random.Generator) -> np.ndarray:
     kind = random.random()
     if kind < 0.15:
-        colours = random.uniform(0, 255, (2, 3))
+        colors = random.uniform(0, 255, (2, 3))
         slope = np.linspace(0, 1, SCENE_PX)[:, None, None]
-        plain = colours[0] * slope + colours[1] * (1 - slope)
+        plain = colors[0] * slope + colors[1] * (1 - slope)
         return np.broadcast_to(plain, (SCENE_PX, SCENE_PX, 3)).astype(np.float32)
     source = backgrounds[random.integers(len(backgrounds))]
     side = int(min(source.shape[0], source.shape[1], random.uniform(60, 700)))
@@ -94,23 +94,23 @@ def _background(backgrounds: list[np.ndarray], random: np.random.Generator) -> n
 def _furnish(picture: np.ndarray, random: np.random.Generator) -> None:
     """Shelves, frames, lamps: edges and discs where no face is."""
     for _ in range(random.integers(3, 12)):
-        colour = random.uniform(0, 255, 3).tolist()
+        color = random.uniform(0, 255, 3).tolist()
         a, b = (tuple(int(v) for v in random.integers(0, SCENE_PX, 2)) for _ in range(2))
         if random.random() < 0.5:
-            cv2.rectangle(picture, a, b, colour, int(random.choice([-1, 2, 5])))
+            cv2.rectangle(picture, a, b, color, int(random.choice([-1, 2, 5])))
         else:
-            cv2.circle(picture, a, int(random.integers(4, 50)), colour, int(random.choice([-1, 3])))
+            cv2.circle(picture, a, int(random.integers(4, 50)), color, int(random.choice([-1, 3])))
 
 
 def _toned(head: np.ndarray, random: np.random.Generator) -> np.ndarray:
     if np.ptp(head.reshape(-1, 3).mean(0)) > 3 and random.random() < 0.5:
         return head
-    grey = (head.mean(2, keepdims=True) / 255.0) ** np.exp(random.uniform(-0.6, 0.6))
+    gray = (head.mean(2, keepdims=True) / 255.0) ** np.exp(random.uniform(-0.6, 0.6))
     place = random.uniform(0, len(_TONES) - 1)
     low = min(int(place), len(_TONES) - 2)
     tone = _TONES[low] + (place - low) * (_TONES[low + 1] - _TONES[low])
     tone = tone * random.uniform(0.85, 1.15, 3)
-    return np.clip(255 * grey * tone, 0, 255).astype(np.uint8)
+    return np.clip(255 * gray * tone, 0, 255).astype(np.uint8)
 
 
 def _worn(head: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -119,23 +119,23 @@ def _worn(head: np.ndarray, random: np.random.Generator) -> np.ndarray:
     if kind > 0.45:
         return head
     head, side = head.copy(), len(head)
-    colour = (
+    color = (
         random.uniform(0, 255, 3) if random.random() < 0.6 else head[10:40, 100:140].mean((0, 1))
     )
     if kind < 0.12:
-        head[int(side * random.uniform(0.54, 0.66)) :] = colour
+        head[int(side * random.uniform(0.54, 0.66)) :] = color
     elif kind < 0.22:
-        head[: int(side * random.uniform(0.22, 0.36))] = colour
+        head[: int(side * random.uniform(0.22, 0.36))] = color
     elif kind < 0.34:
         edge = int(side * random.uniform(0.25, 0.5))
         if random.random() < 0.5:
-            head[:, :edge] = colour
+            head[:, :edge] = color
         else:
-            head[:, side - edge :] = colour
+            head[:, side - edge :] = color
     else:
         for x in (0.41, 0.59):
-            centre, size = (int(side * x), int(side * 0.44)), (int(side * 0.09), int(side * 0.065))
-            cv2.ellipse(head, centre, size, 0, 0, 360, (20, 20, 24), -1)
+            center, size = (int(side * x), int(side * 0.44)), (int(side * 0.09), int(side * 0.065))
+            cv2.ellipse(head, center, size, 0, 0, 360, (20, 20, 24), -1)
     return head
 
 

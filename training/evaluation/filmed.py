@@ -1,4 +1,4 @@
-"""Clips through the whole recogniser, with all their frames and with one frame only."""
+"""Clips through the whole recognizer, with all their frames and with one frame only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recognition.errors import ClipRejected
 from recognition.gallery import Gallery
 from recognition.inquiry import RecognizedFace
 from recognition.recognizer import Recognition, Recognizer
-from training.clips import LabelledClip
+from training.clips import LabeledClip
 from training.evaluation.answers import FINAL, MODELS
 from training.evaluation.metrics import NO_FACE, STRANGER, UNKNOWN, Comparisons, interval, share
 from training.progress import progress
@@ -25,7 +25,7 @@ from training.progress import progress
 class ClipAnswer:
     """`recognition` is None for a clip that was rejected, `reason` then says why."""
 
-    clip: LabelledClip
+    clip: LabeledClip
     recognition: Recognition | None
     reason: str | None = None
 
@@ -51,7 +51,7 @@ def _verdict(face: RecognizedFace, model: str) -> Verdict:
 
 def recognize_clips(
     recognizer: Recognizer,
-    clips: Sequence[LabelledClip],
+    clips: Sequence[LabeledClip],
     gallery: Gallery,
     custom: CustomModel,
     what: str,
@@ -160,7 +160,7 @@ def _confusion(
     return {"rows": rows, "columns": columns, "counts": counts.tolist()}
 
 
-def first_picture(clip: LabelledClip, recognizer: Recognizer) -> np.ndarray | None:
+def first_picture(clip: LabeledClip, recognizer: Recognizer) -> np.ndarray | None:
     """RGB of the clip's first frame, None where nothing can be decoded."""
     try:
         for frame in Clip(clip.data, recognizer.settings).frames(1):

@@ -68,9 +68,9 @@ def interval(part: int, whole: int) -> tuple[float, float] | None:
     if not whole:
         return None
     z, p = 1.96, part / whole
-    centre = (p + z * z / (2 * whole)) / (1 + z * z / whole)
+    center = (p + z * z / (2 * whole)) / (1 + z * z / whole)
     half = z * math.sqrt(p * (1 - p) / whole + z * z / (4 * whole**2)) / (1 + z * z / whole)
-    return round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4)
+    return round(max(0.0, center - half), 4), round(min(1.0, center + half), 4)
 
 
 def confusion(
@@ -102,7 +102,7 @@ def figures(
     `rank1`: known probes whose best guess is right, whatever the threshold; `named_right`
     and `named_wrong`: what the decision said of them (missing faces are neither right nor
     wrong, but count in the whole). `stranger_rejection`: stranger faces not named.
-    `no_detection_rate`: readable pictures, enrolment included, in which no face was found.
+    `no_detection_rate`: readable pictures, enrollment included, in which no face was found.
     """
     known = [answer for answer in answers if answer.truth]
     strangers = [answer for answer in answers if not answer.truth]

@@ -157,7 +157,7 @@ def _bootstrap(sums: np.ndarray, sizes: np.ndarray, seed: int) -> tuple[float, f
 
 
 def tone_of(sample: FaceSample) -> float:
-    """How light the skin is in this picture, 0 to 255: the cheeks' median grey. Light and skin
+    """How light the skin is in this picture, 0 to 255: the cheeks' median gray. Light and skin
     can't be told apart in a picture, so this is both."""
     cheeks = [sample.chip[78:96, 44:62], sample.chip[78:96, 88:106]]
     return float(np.median(np.concatenate([part.reshape(-1, 3) for part in cheeks]).mean(1)))
@@ -229,7 +229,7 @@ def read_labels(path: Path) -> dict[str, dict[str, str]]:
         ) from error
 
 
-def labelled(labels: Mapping[str, Mapping[str, str]]) -> dict[str, GroupsOf]:
+def labeled(labels: Mapping[str, Mapping[str, str]]) -> dict[str, GroupsOf]:
     def groups(of: Mapping[str, str]) -> GroupsOf:
         return lambda samples: [of.get(s.picture.person_id, "(none)") for s in samples]
 

@@ -12,7 +12,7 @@ _COLUMNS = (
     ("missed", "missed"),
     ("strangers_named", "strangers named"),
 )
-_COLOURS = {"online": "var(--online)", "custom": "var(--custom)", "report_style": "#6b7280"}
+_COLORS = {"online": "var(--online)", "custom": "var(--custom)", "report_style": "#6b7280"}
 _LOWEST = -3.0
 
 
@@ -54,10 +54,10 @@ def _det(curves: dict[str, list[tuple[float, float]]]) -> str:
     for name, points in curves.items():
         drawn = " ".join(f"{40 + 320 * place(x):.1f},{210 - 190 * place(y):.1f}" for x, y in points)
         body.append(
-            f'<polyline points="{drawn}" fill="none" stroke="{_COLOURS[name]}" stroke-width="2"/>'
+            f'<polyline points="{drawn}" fill="none" stroke="{_COLORS[name]}" stroke-width="2"/>'
         )
     legend = " ".join(
-        f'<span style="color:{_COLOURS[name]}">— {_text(name)}</span>' for name in curves
+        f'<span style="color:{_COLORS[name]}">— {_text(name)}</span>' for name in curves
     )
     return (
         "<b>Known people not named, by the share of strangers named</b>"

@@ -44,7 +44,7 @@ details{margin:10px 0}summary{cursor:pointer;color:var(--soft)}
 
 @dataclass(frozen=True)
 class Mistake:
-    """One error to show: the picture, the enrolment it was taken for, and what happened."""
+    """One error to show: the picture, the enrollment it was taken for, and what happened."""
 
     title: str
     text: str
@@ -250,13 +250,13 @@ def _histogram(chart: Chart) -> str:
         return ""
     edges = np.linspace(values.min(), values.max() + 1e-6, 41)
     body = []
-    for scores, colour in ((chart.others, "#9ca3af"), (chart.own, f"var(--{chart.model})")):
+    for scores, color in ((chart.others, "#9ca3af"), (chart.own, f"var(--{chart.model})")):
         counts = np.histogram(scores, edges)[0].astype(float)
         for index, height in enumerate(counts / max(counts.max(), 1.0)):
             if height:
                 body.append(
                     f'<rect x="{10 + index * 8.75:.1f}" width="8" y="{210 - 180 * height:.1f}" '
-                    f'height="{180 * height:.1f}" fill="{colour}" opacity=".6"/>'
+                    f'height="{180 * height:.1f}" fill="{color}" opacity=".6"/>'
                 )
     for value in (edges[0], (edges[0] + edges[-1]) / 2, edges[-1]):
         place = 10 + 350 * (value - edges[0]) / (edges[-1] - edges[0])
@@ -269,8 +269,8 @@ def _histogram(chart: Chart) -> str:
             'text-anchor="middle">accept</text>'
         )
     return (
-        f"<b>{chart.model.capitalize()}: {_text(chart.unit)} to oneself (colour) and to the "
-        "nearest other (grey)</b>"
+        f"<b>{chart.model.capitalize()}: {_text(chart.unit)} to oneself (color) and to the "
+        "nearest other (gray)</b>"
         f'<svg viewBox="-6 0 384 234" role="img" aria-label="{chart.model} scores">'
         f"{''.join(body)}</svg>"
     )
@@ -308,8 +308,8 @@ def _heat(rows: list[str], columns: list[str], counts: np.ndarray) -> str:
             right = rows[row] == columns[column] or (
                 row == len(rows) - 1 and columns[column].startswith("(")
             )
-            colour = f"rgba({'5,150,105' if right else '220,38,38'},{0.15 + 0.75 * strength:.2f})"
-            style = f' style="background:{colour}"' if count else ""
+            color = f"rgba({'5,150,105' if right else '220,38,38'},{0.15 + 0.75 * strength:.2f})"
+            style = f' style="background:{color}"' if count else ""
             cells.append(f"<td{style}>{count or ''}</td>")
         body.append(f"<tr><th>{_text(name)}</th>{''.join(cells)}</tr>")
     return (

@@ -16,18 +16,18 @@ STRANGERS_SHARE = 0.25
 
 @dataclass
 class Plan:
-    """Enrolment pictures by person, probes of enrolled people, probes of strangers."""
+    """Enrollment pictures by person, probes of enrolled people, probes of strangers."""
 
-    enrolment: dict[str, list[Picture]] = field(default_factory=dict)
+    enrollment: dict[str, list[Picture]] = field(default_factory=dict)
     probes: list[Picture] = field(default_factory=list)
     strangers: list[Picture] = field(default_factory=list)
 
     @property
     def people(self) -> list[str]:
-        return sorted(self.enrolment)
+        return sorted(self.enrollment)
 
     def pictures(self) -> list[Picture]:
-        enrolled = [picture for person in self.people for picture in self.enrolment[person]]
+        enrolled = [picture for person in self.people for picture in self.enrollment[person]]
         return [*enrolled, *self.probes, *self.strangers]
 
 
@@ -35,13 +35,13 @@ def make_plan(
     tree: dict[str, list[Picture]],
     strangers: dict[str, list[Picture]] | None = None,
     in_clips: Collection[str] = (),
-    enrol_at_most: int = ENROL_AT_MOST,
+    enroll_at_most: int = ENROL_AT_MOST,
     seed: int = 0,
 ) -> Plan:
-    """Split `tree` into enrolment and probes, deterministically.
+    """Split `tree` into enrollment and probes, deterministically.
 
     Strangers are the people of `strangers`; without them a quarter of the people with
-    several pictures, and everybody with only one, whom one can't both enrol and ask about.
+    several pictures, and everybody with only one, whom one can't both enroll and ask about.
     People who appear in clips (`in_clips`) are always enrolled: the clips are their probes.
     """
     plan = Plan()
@@ -53,8 +53,8 @@ def make_plan(
     for person in tree:
         if person in held_out:
             continue
-        enrolled, probes = split_person(_originals(tree[person]), enrol_at_most, seed)
-        plan.enrolment[person] = enrolled
+        enrolled, probes = split_person(_originals(tree[person]), enroll_at_most, seed)
+        plan.enrollment[person] = enrolled
         plan.probes += probes
     return plan
 
@@ -72,9 +72,9 @@ def _held_out(tree: dict[str, list[Picture]], in_clips: Collection[str], seed: i
 
 
 def split_person(
-    pictures: list[Picture], enrol_at_most: int, seed: int
+    pictures: list[Picture], enroll_at_most: int, seed: int
 ) -> tuple[list[Picture], list[Picture]]:
-    """(enrolment, probes) of one person: at most half is enrolled, whole sessions apart.
+    """(enrollment, probes) of one person: at most half is enrolled, whole sessions apart.
 
     Pictures of one family (the same moment) stay together.
     """
@@ -83,9 +83,9 @@ def split_person(
     for picture in pictures:
         families[str(picture.session)].add(picture.family)
     total = sum(len(names) for names in families.values())
-    wanted = max(1, min(enrol_at_most, total // 2))
+    wanted = max(1, min(enroll_at_most, total // 2))
     if len(sessions) > 1:
-        # The first session enrols, the others ask: nothing of one day is on both sides.
+        # The first session enrolls, the others ask: nothing of one day is on both sides.
         chosen = order(families[sessions[0]], seed)[:wanted]
         probes = [picture for picture in pictures if str(picture.session) != sessions[0]]
     else:

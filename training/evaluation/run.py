@@ -1,4 +1,4 @@
-"""One evaluation: the plan, the faces found, both models made of the enrolment."""
+"""One evaluation: the plan, the faces found, both models made of the enrollment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from pictures import Refusal
 from recognition import CustomModel, Gallery, Settings, load_recognizer
 from recognition.embedder import Embedder
-from training.clips import LabelledClip, read_clips
+from training.clips import LabeledClip, read_clips
 from training.dataset import DatasetError, Picture, order, read_picture, read_tree
 from training.evaluation.answers import FINAL, MODELS, Answer, Examiner, groups_of
 from training.evaluation.filmed import (
@@ -49,7 +49,7 @@ class _Asked:
 
 
 class Evaluation:
-    """One run: the plan, the faces found, both models made of the enrolment."""
+    """One run: the plan, the faces found, both models made of the enrollment."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
@@ -65,15 +65,15 @@ class Evaluation:
             tree = {person: self._drawn(pictures) for person, pictures in tree.items()}
         self.clips, self.unreadable_clips = self._clips(set(tree))
         seen = {person for clip in self.clips for person in clip.visible}
-        self.plan = make_plan(tree, strangers, seen, options.enrol, options.seed)
+        self.plan = make_plan(tree, strangers, seen, options.enroll, options.seed)
         self.faces = self._find(self.plan)
         self.faces.unreadable |= {Path(one.source): str(one) for one in refused}
         self.by_path = {sample.picture.path: sample for sample in self.faces.samples}
         self.enrolled = self._samples(
-            [picture for person in self.plan.people for picture in self.plan.enrolment[person]]
+            [picture for person in self.plan.people for picture in self.plan.enrollment[person]]
         )
         if not self.enrolled:
-            raise NothingToMeasure("no face was found in any enrolment picture")
+            raise NothingToMeasure("no face was found in any enrollment picture")
         self.custom_warnings: tuple[str, ...] = ()
         self.examiner = Examiner(self._gallery(), self._custom(), self.settings)
 
@@ -82,7 +82,7 @@ class Evaluation:
         kept = set(families[: self.options.per_person])
         return [picture for picture in pictures if picture.family in kept]
 
-    def _clips(self, people: set[str]) -> tuple[list[LabelledClip], dict[Path, str]]:
+    def _clips(self, people: set[str]) -> tuple[list[LabeledClip], dict[Path, str]]:
         if not self.options.clips:
             return [], {}
         _say("reading clips")
@@ -113,7 +113,7 @@ class Evaluation:
         from training.export import check_parity, export
         from training.fitting import FitOptions
 
-        _say(f"training the custom model on {len(self.enrolled)} enrolment pictures")
+        _say(f"training the custom model on {len(self.enrolled)} enrollment pictures")
         people: dict[str, list[FaceSample]] = {}
         for sample in self.enrolled:
             people.setdefault(sample.picture.person_id, []).append(sample)
@@ -166,7 +166,7 @@ class Evaluation:
             return {}
         from dataclasses import replace
 
-        _say(f"recognising {len(self.clips)} clips, with one frame and with all")
+        _say(f"recognizing {len(self.clips)} clips, with one frame and with all")
         gallery, custom = self.examiner.gallery, self.examiner.custom
         single = load_recognizer(self.options.models, replace(self.settings, max_frames=1))
         return {
@@ -233,7 +233,7 @@ class Evaluation:
         return seen[0].embedding if seen else None
 
     def nearest_enrolled(self, sample: FaceSample, person: str) -> np.ndarray | None:
-        """The chip of `person`'s enrolment picture that is nearest to `sample`."""
+        """The chip of `person`'s enrollment picture that is nearest to `sample`."""
         own = [one for one in self.enrolled if one.picture.person_id == person]
         if not own:
             return None

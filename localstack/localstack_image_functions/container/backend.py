@@ -16,10 +16,10 @@ from localstack_image_functions.container.registry import (
     parse_uri,
     registry_from_environment,
 )
-from localstack_image_functions.container.sandbox import ContainerFlavour, ContainerSettings
+from localstack_image_functions.container.sandbox import ContainerFlavor, ContainerSettings
 from localstack_image_functions.container.tokens import Identity, tokens
 from localstack_image_functions.errors import ImageNotFound, InvalidSetting
-from localstack_image_functions.runtime.environment import Flavour
+from localstack_image_functions.runtime.environment import Flavor
 from localstack_image_functions.runtime.relay import relay
 from localstack_image_functions.settings import Settings
 
@@ -74,16 +74,16 @@ class ContainerBackend:
         except (APIError, DockerException) as error:
             raise ImageNotFound(f"the container engine can't pull {uri}: {error}") from error
 
-    def flavour(
+    def flavor(
         self, version: FunctionVersion, environment_id: str, variables: dict[str, str]
-    ) -> Flavour:
+    ) -> Flavor:
         """How to run an environment of `version` with these environment variables."""
         image = version.config.image
         assert image is not None  # noqa: S101  an image function
         repository = parse_uri(image.image_uri).repository
         override = version.config.image_config
         storage = version.config.ephemeral_storage
-        return ContainerFlavour(
+        return ContainerFlavor(
             ContainerSettings(
                 image=self._registry.pinned(repository, f"sha256:{image.code_sha256}"),
                 environment={"LAMBDA_TASK_ROOT": "/var/task", **variables},

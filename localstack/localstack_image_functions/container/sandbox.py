@@ -84,7 +84,7 @@ class ContainerSettings:
         return max(self.cpu_quota_us, int(INIT_CPUS * CPU_PERIOD_US))
 
 
-class ContainerFlavour:
+class ContainerFlavor:
     """Starts containers for one execution environment."""
 
     def __init__(

@@ -18,8 +18,8 @@ from localstack_image_functions.process.bundle import Bundle, load_bundle
 from localstack_image_functions.process.doors import gateway_door
 from localstack_image_functions.process.isolation import Isolation, isolation_here
 from localstack_image_functions.process.leftovers import kill_marked
-from localstack_image_functions.process.sandbox import Door, ProcessFlavour, ProcessSettings
-from localstack_image_functions.runtime.environment import Flavour
+from localstack_image_functions.process.sandbox import Door, ProcessFlavor, ProcessSettings
+from localstack_image_functions.runtime.environment import Flavor
 from localstack_image_functions.runtime.relay import relay
 from localstack_image_functions.settings import Settings
 
@@ -84,16 +84,16 @@ class ProcessBackend:
             raise IsolationUnavailable(self._refusal)
         load_bundle(self._store, digest)
 
-    def flavour(
+    def flavor(
         self, version: FunctionVersion, environment_id: str, variables: dict[str, str]
-    ) -> Flavour:
+    ) -> Flavor:
         image = version.config.image
         assert image is not None  # noqa: S101  an image function
         bundle = load_bundle(self._store, f"sha256:{image.code_sha256}")
         directory = _directory(bundle, version)
         argv = _argv(bundle, version)
         storage = version.config.ephemeral_storage
-        return ProcessFlavour(
+        return ProcessFlavor(
             ProcessSettings(
                 argv=argv,
                 directory=directory,

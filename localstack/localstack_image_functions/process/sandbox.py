@@ -79,7 +79,7 @@ class ProcessSettings:
         return self.isolation is not None and not self.internet
 
 
-class ProcessFlavour:
+class ProcessFlavor:
     """Starts processes for one execution environment."""
 
     def __init__(self, settings: ProcessSettings) -> None:

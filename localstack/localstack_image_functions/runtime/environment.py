@@ -1,6 +1,6 @@
 """One Lambda execution environment: init, invoke, failure, reset, stop.
 
-What runs the function, a process or a container, is a `Flavour`; the rules are the same.
+What runs the function, a process or a container, is a `Flavor`; the rules are the same.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Sandbox(Protocol):
         """
 
 
-class Flavour(Protocol):
+class Flavor(Protocol):
     """How environments of one function version are run."""
 
     def start(self, api: RuntimeApi, output: OutputLog, on_exit: Callable[[Exit], None]) -> Sandbox:
@@ -126,10 +126,10 @@ class Outcome:
 class _Runtime:
     """One life of the runtime in an environment: from start to exit."""
 
-    def __init__(self, flavour: Flavour, output: OutputLog) -> None:
+    def __init__(self, flavor: Flavor, output: OutputLog) -> None:
         self.exit: Exit | None = None
         self.api = RuntimeApi()
-        self.sandbox = flavour.start(self.api, output, self._exited)
+        self.sandbox = flavor.start(self.api, output, self._exited)
 
     def _exited(self, exit: Exit) -> None:
         self.exit = exit
@@ -148,10 +148,10 @@ class ExecutionEnvironment:
     """Runs one invocation at a time and survives whatever the function does."""
 
     def __init__(
-        self, limits: FunctionLimits, flavour: Flavour, init_limit_s: float = INIT_LIMIT_S
+        self, limits: FunctionLimits, flavor: Flavor, init_limit_s: float = INIT_LIMIT_S
     ) -> None:
         self._limits = limits
-        self._flavour = flavour
+        self._flavor = flavor
         self._init_limit_s = init_limit_s
         self._output = OutputLog()
         self._notes = ""
@@ -300,7 +300,7 @@ class ExecutionEnvironment:
     def _start_runtime(self, limit_s: float, request_id: str = "") -> Answer | None:
         """Start a runtime and wait until it is ready; an answer says why it is not."""
         try:
-            runtime = self._runtime = _Runtime(self._flavour, self._output)
+            runtime = self._runtime = _Runtime(self._flavor, self._output)
         except EntrypointNotFound as error:
             return error_answer(
                 "Runtime.InvalidEntrypoint", f"RequestId: {request_id} Error: {error}"

@@ -50,7 +50,7 @@ DEFAULT_MEMORY_MB = 3008
 FLUSH_LIMIT_S = 0.2
 
 
-class ChildFlavour:
+class ChildFlavor:
     """Runs the function as a child process: the container around us is the sandbox."""
 
     def __init__(self, argv: list[str], environment: Mapping[str, str]) -> None:
@@ -167,7 +167,7 @@ class LocalFunction:
         timeout_s = float(settings.get("AWS_LAMBDA_FUNCTION_TIMEOUT") or DEFAULT_TIMEOUT_S)
         self.arn = f"arn:aws:lambda:{region}:012345678912:function:{name}"
         self._environment = ExecutionEnvironment(
-            FunctionLimits("$LATEST", memory_mb, timeout_s), ChildFlavour(argv, environment)
+            FunctionLimits("$LATEST", memory_mb, timeout_s), ChildFlavor(argv, environment)
         )
         self._initialized = False
         self._lock = threading.Lock()

@@ -60,7 +60,7 @@ def test_no_engine_socket_and_nothing_of_the_host_reaches_it(function, found):
     assert found["environment"]["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == str(MEMORY_MB)
 
 
-def test_the_images_own_command_is_honoured(found):
+def test_the_images_own_command_is_honored(found):
     assert found["arguments"] == ["handler"]
 
 

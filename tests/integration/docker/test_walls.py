@@ -1,4 +1,4 @@
-"""What one function can reach of its neighbours and of the host, tried from inside one."""
+"""What one function can reach of its neighbors and of the host, tried from inside one."""
 
 from __future__ import annotations
 
@@ -79,11 +79,11 @@ def test_registry_is_out_of_a_functions_reach(emulator, function, network):
     assert "open" not in found.values(), found
 
 
-def test_neighbours_event_is_not_to_be_had(emulator, function, network, uri):
-    with deployed(emulator, "neighbour", uri, Timeout=60) as neighbour:
-        own = neighbour.invoke("own_network").payload["own"]
+def test_neighbors_event_is_not_to_be_had(emulator, function, network, uri):
+    with deployed(emulator, "neighbor", uri, Timeout=60) as neighbor:
+        own = neighbor.invoke("own_network").payload["own"]
         with ThreadPoolExecutor(1) as pool:
-            busy = pool.submit(neighbour.invoke, "sleep", seconds=20)
+            busy = pool.submit(neighbor.invoke, "sleep", seconds=20)
             ports = function.invoke("open_ports", host=network["emulator"]).payload["ports"]
             assert set(ports) > {4566}, "the Runtime APIs listen there, too"
             for port in set(ports) - {4566}:

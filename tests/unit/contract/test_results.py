@@ -75,7 +75,7 @@ def changed(**fields) -> str:
         {"stages_ms": [1]},
         {"cold_start": "no"},
         {"status": ["recognized"]},
-        {"status": "recognised"},
+        {"status": "known"},
         {"faces": {}},
         {"faces": [{}] * 1001},
         {"models": {"gallery": None}},

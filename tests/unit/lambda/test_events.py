@@ -133,7 +133,7 @@ class TestIdentity:
      {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": 5}}},
      {"eventSource": "aws:sqs", "body": "{"}, {"eventSource": "aws:sqs"}],
 )  # fmt: skip
-def test_a_record_that_is_not_awss_is_an_error_and_its_neighbour_is_answered(record):
+def test_a_record_that_is_not_awss_is_an_error_and_its_neighbor_is_answered(record):
     event = s3_event("clips/lab/d/a.h264")
     event["Records"].insert(0, record)
     error, ref = clips_in(event)

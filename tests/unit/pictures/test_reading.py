@@ -25,8 +25,8 @@ def png(*chunks: tuple[bytes, bytes]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
 
 
-def header(width: int, height: int, depth: int = 8, colour: int = 2) -> tuple[bytes, bytes]:
-    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+def header(width: int, height: int, depth: int = 8, color: int = 2) -> tuple[bytes, bytes]:
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_formats_that_people_have_are_read_whatever_the_file_is_called(tmp_path,
     assert read_rgb(tmp_path / name).shape == (24, 32, 3)
 
 
-def test_16_bit_grey_and_transparent_pictures_are_taken_as_they_look(tmp_path):
+def test_16_bit_gray_and_transparent_pictures_are_taken_as_they_look(tmp_path):
     Image.fromarray(np.full((6, 4), 200 * 257, np.uint16)).save(tmp_path / "deep.png")
     Image.fromarray(np.full((6, 4), 200 / 255, np.float32)).save(tmp_path / "share.tiff")
     Image.fromarray(np.full((6, 4), 200, np.int32)).save(tmp_path / "wide.tiff")
@@ -92,7 +92,7 @@ def exif_with(tag: int, kind: int, count: int, value: bytes) -> bytes:
     ],
 )
 def test_odd_exif_value_turns_nothing_and_ends_nothing(tmp_path, exif):
-    Image.new("RGB", (16, 8), "grey").save(tmp_path / "odd.jpg", exif=exif)
+    Image.new("RGB", (16, 8), "gray").save(tmp_path / "odd.jpg", exif=exif)
     assert read_rgb(tmp_path / "odd.jpg").shape == (8, 16, 3)
     assert "exif" not in read_image(tmp_path / "odd.jpg").info
 

@@ -1,4 +1,4 @@
-"""The recogniser with the real models, real portraits, and clips made of them."""
+"""The recognizer with the real models, real portraits, and clips made of them."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def read_rgb(path: Path, longest_px: int = 600) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def enrolled() -> dict[str, np.ndarray]:
-    """One enrolment photo of each person, uint8 RGB."""
+    """One enrollment photo of each person, uint8 RGB."""
     folders = sorted((FIXTURES / "people").iterdir())
     return {folder.name: read_rgb(sorted(folder.glob("*.jpg"))[0]) for folder in folders}
 
 
 @pytest.fixture(scope="session")
 def portraits(enrolled: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """All portraits: the enrolment photos, other photos of these people, and a stranger."""
+    """All portraits: the enrollment photos, other photos of these people, and a stranger."""
     sources = sorted((FIXTURES / "sources").glob("*.png"))
     return {**enrolled, **{path.stem: read_rgb(path) for path in sources}}
 

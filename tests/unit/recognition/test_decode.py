@@ -82,7 +82,7 @@ def test_frames_are_spread_over_the_whole_clip(stream, frames):
         assert np.abs(frame.to_rgb().astype(int) - frames[frame.index]).mean() < 6
 
 
-def test_colours_are_rgb(encode):
+def test_colors_are_rgb(encode):
     red = np.zeros((64, 64, 3), np.uint8)
     red[..., 0] = 200
     (frame,) = decoded(encode([red]), 1)

@@ -66,7 +66,7 @@ def test_raw_distances_are_those_of_face_recognition(gallery):
     assert gallery.raw_distances(probe) == pytest.approx(expected, abs=1e-5)
 
 
-def test_distance_is_the_mean_over_the_nearest_neighbours(gallery):
+def test_distance_is_the_mean_over_the_nearest_neighbors(gallery):
     probe = embeddings(1)[0]
     far = distances_at_unit_length(gallery, probe)
     expected = [np.sort(part)[:2].mean() for part in (far[:2], far[2:3], far[3:])]

@@ -104,7 +104,7 @@ def test_landmarks_of_a_face_that_hangs_out_of_the_picture(models_dir, portraits
 
 
 def test_chips_are_cut_like_dlibs(models_dir, dlib_faces, dlib_landmarks):
-    """Resampling differs in detail: a few grey levels, and 0.1 in the embedding at most."""
+    """Resampling differs in detail: a few gray levels, and 0.1 in the embedding at most."""
     embedder = Embedder(models_dir / "embedding.onnx")
     distances = []
     for (name, picture, _), shape in zip(dlib_faces, dlib_landmarks, strict=True):

@@ -164,7 +164,7 @@ def test_same_clip_same_answer(recognizer, models_dir, gallery, film, portraits)
     assert first.faces == second.faces
 
 
-def test_observe_gives_what_enrolment_needs(recognizer, portraits):
+def test_observe_gives_what_enrollment_needs(recognizer, portraits):
     (seen,) = recognizer.observe(portraits["biden-2010"])
     assert seen.chip.shape == (150, 150, 3)
     assert seen.landmarks.shape == (5, 2)

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from weights.__main__ import main
-from weights.build import ARTEFACTS, build, current_digests, source_dir
+from weights.build import ARTIFACTS, build, current_digests, source_dir
 from weights.digests import Digests, sha256
 from weights.dlib_stream import DlibStream
-from weights.errors import ArtefactChanged, MalformedSource, SourceChanged, SourceMissing
+from weights.errors import ArtifactChanged, MalformedSource, SourceChanged, SourceMissing
 
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
     copy = tmp_path / "sources"
     copy.mkdir()
-    for artefact in ARTEFACTS:
-        shutil.copy(source_dir() / artefact.source, copy)
+    for artifact in ARTIFACTS:
+        shutil.copy(source_dir() / artifact.source, copy)
     return copy
 
 
@@ -37,7 +37,7 @@ def test_second_build_is_a_no_op(models_dir: Path, tmp_path: Path, capsys):
     assert before == {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
 
 
-def test_damaged_artefact_is_built_again(models_dir: Path, tmp_path: Path, capsys):
+def test_damaged_artifact_is_built_again(models_dir: Path, tmp_path: Path, capsys):
     out = tmp_path / "models"
     shutil.copytree(models_dir, out)
     (out / "detector.onnx").write_bytes(b"half a file")
@@ -47,38 +47,38 @@ def test_damaged_artefact_is_built_again(models_dir: Path, tmp_path: Path, capsy
 
 
 def test_missing_source(tmp_path: Path, sources: Path):
-    (sources / ARTEFACTS[1].source).unlink()
+    (sources / ARTIFACTS[1].source).unlink()
     with pytest.raises(SourceMissing, match="reinstall"):
         build(tmp_path / "out", Digests.committed(), sources)
 
 
 def test_truncated_source_is_not_converted(tmp_path: Path, sources: Path):
-    path = sources / ARTEFACTS[0].source
+    path = sources / ARTIFACTS[0].source
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(SourceChanged, match="digest"):
         build(tmp_path / "out", Digests.committed(), sources)
-    assert not (tmp_path / "out" / ARTEFACTS[0].name).exists()
+    assert not (tmp_path / "out" / ARTIFACTS[0].name).exists()
 
 
-@pytest.mark.parametrize("artefact", ARTEFACTS, ids=lambda artefact: artefact.name)
+@pytest.mark.parametrize("artifact", ARTIFACTS, ids=lambda artifact: artifact.name)
 @pytest.mark.parametrize("keep", [0, 1, 100, 5000, -1])
-def test_truncated_bytes_are_malformed_not_a_traceback(artefact, keep: int):
-    data = (source_dir() / artefact.source).read_bytes()[:keep]
+def test_truncated_bytes_are_malformed_not_a_traceback(artifact, keep: int):
+    data = (source_dir() / artifact.source).read_bytes()[:keep]
     with pytest.raises(MalformedSource, match=r"\.dat"):
-        artefact.convert(data, artefact.source)
+        artifact.convert(data, artifact.source)
 
 
 def test_left_over_bytes_are_malformed():
-    artefact = ARTEFACTS[1]
-    data = (source_dir() / artefact.source).read_bytes() + b"x"
+    artifact = ARTIFACTS[1]
+    data = (source_dir() / artifact.source).read_bytes() + b"x"
     with pytest.raises(MalformedSource, match="left over"):
-        artefact.convert(data, artefact.source)
+        artifact.convert(data, artifact.source)
 
 
 def test_another_result_than_committed_is_refused(tmp_path: Path):
     committed = Digests.committed()
-    changed = replace(committed, artefacts=dict.fromkeys(committed.artefacts, sha256(b"")))
-    with pytest.raises(ArtefactChanged, match="parity tests"):
+    changed = replace(committed, artifacts=dict.fromkeys(committed.artifacts, sha256(b"")))
+    with pytest.raises(ArtifactChanged, match="parity tests"):
         build(tmp_path, changed)
     assert list(tmp_path.iterdir()) == []
 

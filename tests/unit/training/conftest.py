@@ -40,7 +40,7 @@ def embedder(models_dir: Path) -> Embedder:
 
 
 def people_photos() -> dict[str, Path]:
-    """One enrolment photo of each of the fixture's people."""
+    """One enrollment photo of each of the fixture's people."""
     folders = sorted(folder for folder in (FIXTURES / "people").iterdir() if folder.is_dir())
     return {folder.name: sorted(folder.glob("*.jpg"))[0] for folder in folders}
 
@@ -56,8 +56,8 @@ def varied(photo: Path, seed: int, height: int = 300) -> Image.Image:
     rgb = np.asarray(Image.open(photo).convert("RGB"))
     scale = height / rgb.shape[0]
     rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    centre = (rgb.shape[1] / 2, rgb.shape[0] / 2)
-    turn = cv2.getRotationMatrix2D(centre, random.uniform(-5, 5), 1.0)
+    center = (rgb.shape[1] / 2, rgb.shape[0] / 2)
+    turn = cv2.getRotationMatrix2D(center, random.uniform(-5, 5), 1.0)
     turned = cv2.warpAffine(rgb, turn, rgb.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
     lit = turned * random.uniform(0.7, 1.15) + random.normal(0, 3, turned.shape)
     return Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))

@@ -62,9 +62,9 @@ def test_a_wrong_name_is_not_counted_as_named():
 @pytest.mark.parametrize("people", [1, 3, 30])
 def test_made_up_strangers_come_nearer_the_more_people_there_are(people):
     random = np.random.default_rng(0)
-    centres = random.normal(0, 0.0625, (people, 128))
-    strangers = made_up_strangers(centres, 2000, Spread(), random)
-    nearest = np.linalg.norm(strangers[:, None] - centres[None], axis=2).min(1)
+    centers = random.normal(0, 0.0625, (people, 128))
+    strangers = made_up_strangers(centers, 2000, Spread(), random)
+    nearest = np.linalg.norm(strangers[:, None] - centers[None], axis=2).min(1)
     expected = {1: 0.505, 3: 0.46, 30: 0.395}[people]
     assert np.median(nearest) == pytest.approx(expected, abs=0.02)
 

@@ -18,10 +18,10 @@ COMMON = 1.2 * RANDOM.normal(0, 1 / np.sqrt(128), 128)
 
 def folder(person, look, count, shortcoming=None, start=0):
     """`look` says whose face it is, whatever the folder is called."""
-    centre = COMMON + 0.55 * np.random.default_rng(look).normal(0, 1 / np.sqrt(128), 128)
+    center = COMMON + 0.55 * np.random.default_rng(look).normal(0, 1 / np.sqrt(128), 128)
     samples = []
     for index in range(start, start + count):
-        embedding = centre + 0.2 * RANDOM.normal(0, 1 / np.sqrt(128), 128)
+        embedding = center + 0.2 * RANDOM.normal(0, 1 / np.sqrt(128), 128)
         seen = FaceObservation(
             Box(0, 9, 9, 0),
             1.0,

@@ -17,15 +17,15 @@ FIXTURES = Path(__file__).parents[3] / "fixtures"
 
 
 def write_video(path, *, frames=30, size=(321, 241), codec="mpeg4", rate=30, pix_fmt="yuv420p"):
-    """A grey that brightens frame by frame."""
+    """A gray that brightens frame by frame."""
     path.parent.mkdir(parents=True, exist_ok=True)
     width, height = (side // 2 * 2 for side in size)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(rate))
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         for index in range(frames):
-            grey = np.full((height, width, 3), min(20 + 6 * index, 200), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+            gray = np.full((height, width, 3), min(20 + 6 * index, 200), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(gray, format="rgb24")))
         container.mux(stream.encode(None))
     return path
 

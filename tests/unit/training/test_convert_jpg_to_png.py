@@ -66,12 +66,12 @@ def test_exif_orientation_is_applied_and_metadata_dropped(tmp_path):
     assert b"where I live" not in (tmp_path / "turned.png").read_bytes()
 
 
-def test_cmyk_and_grey_jpgs(tmp_path):
+def test_cmyk_and_gray_jpgs(tmp_path):
     picture(tmp_path / "print.jpg", mode="CMYK")
-    picture(tmp_path / "grey.jpg", mode="L")
+    picture(tmp_path / "gray.jpg", mode="L")
     assert convert_tree(tmp_path).written == 2
     assert pixels(tmp_path / "print.png").shape == (8, 12, 3)
-    assert pixels(tmp_path / "grey.png").shape == (8, 12)
+    assert pixels(tmp_path / "gray.png").shape == (8, 12)
 
 
 def test_a_broken_file_is_reported_and_the_rest_converted(tmp_path):

@@ -83,8 +83,8 @@ def test_the_order_does_not_depend_on_what_else_is_there():
     assert order("abcdefgh", 4) != many
 
 
-def test_grey_deep_transparent_and_turned_pictures_become_upright_rgb(tmp_path):
-    Image.fromarray(np.full((6, 4), 200, np.uint8)).save(tmp_path / "grey.pgm")
+def test_gray_deep_transparent_and_turned_pictures_become_upright_rgb(tmp_path):
+    Image.fromarray(np.full((6, 4), 200, np.uint8)).save(tmp_path / "gray.pgm")
     Image.fromarray(np.full((6, 4), 200 * 257, np.uint16)).save(tmp_path / "deep.png")
     Image.new("RGBA", (4, 6), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     exif = Image.Exif()
@@ -93,7 +93,7 @@ def test_grey_deep_transparent_and_turned_pictures_become_upright_rgb(tmp_path):
     read = {path.name: read_picture(path) for path in tmp_path.iterdir()}
     assert {picture.shape for picture in read.values()} == {(6, 4, 3)}
     assert {picture.dtype for picture in read.values()} == {np.dtype(np.uint8)}
-    assert (read["grey.pgm"] == 200).all()
+    assert (read["gray.pgm"] == 200).all()
     assert (read["deep.png"] == 200).all()
     assert (read["clear.png"] == 255).all()
 

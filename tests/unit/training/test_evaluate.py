@@ -34,7 +34,7 @@ def test_pictures_strangers_and_pairs_with_files_of_every_kind(run, dataset, tmp
     (first / "broken.jpg").write_bytes(b"nothing")
     Image.new("L", (92, 112), 128).save(first / "wall.pgm")
     with Image.open(first / "00.png") as picture:
-        picture.convert("L").save(first / "zz-grey.pgm")
+        picture.convert("L").save(first / "zz-gray.pgm")
     (data / "solo").mkdir()
     with Image.open(tmp_path / "s" / stranger / "00.png") as picture:
         picture.save(data / "solo" / "only.jpg")
@@ -127,7 +127,7 @@ def test_names_are_escaped_in_the_page(run, dataset):
     assert "<script>" not in page
 
 
-def test_a_custom_model_is_trained_on_the_enrolment_alone(run, dataset, monkeypatch):
+def test_a_custom_model_is_trained_on_the_enrollment_alone(run, dataset, monkeypatch):
     pytest.importorskip("torch", reason="torch is in the training environment only")
     monkeypatch.setattr("training.custom._VARIATIONS_AT_MOST", 4)
     report, page = run(dataset(6), "--epochs", "5")

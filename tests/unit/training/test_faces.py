@@ -9,15 +9,15 @@ from training.faces import find_faces, observe_main_face
 
 
 def cut_tightly(recognizer, rgb: np.ndarray, width: int) -> np.ndarray:
-    """A tiny grey picture without room around the face, as old face archives have them."""
+    """A tiny gray picture without room around the face, as old face archives have them."""
     box = recognizer.observe(rgb)[0].box
     face = rgb[max(0, box.top) : box.bottom, max(0, box.left) : box.right]
-    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (width, round(width * 1.2)), interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(gray, (width, round(width * 1.2)), interpolation=cv2.INTER_AREA)
     return np.repeat(small[..., None], 3, axis=2)
 
 
-def test_a_tiny_grey_picture_cut_at_the_chin_has_a_face(recognizer, photos):
+def test_a_tiny_gray_picture_cut_at_the_chin_has_a_face(recognizer, photos):
     for photo in photos.values():
         rgb = read_picture(photo)
         seen = observe_main_face(recognizer, cut_tightly(recognizer, rgb, 60))

@@ -123,7 +123,7 @@ def test_faces_are_held_near_their_old_embeddings(models_dir, faces, monkeypatch
 def test_the_exported_file_answers_as_torch_does_on_faces(network, faces, strangers):
     model, history = tuned(network, faces, strangers=strangers)
     assert history.held_out
-    labels = LABELS[: len(model.head.centres)]
+    labels = LABELS[: len(model.head.centers)]
     exported = export(model, labels, LOOSE, {})
     loaded = CustomModel.from_bytes(exported)
     assert loaded.takes == "crop"

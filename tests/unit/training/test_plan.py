@@ -20,7 +20,7 @@ def test_nothing_is_on_two_sides_and_the_plan_is_the_same_every_time():
     plan, again = make_plan(people), make_plan(people)
     assert plan == again
     assert (len(plan.people), len(plan.probes), len(plan.strangers)) == (30, 210, 100)
-    enrolled = {one.path for person in plan.enrolment.values() for one in person}
+    enrolled = {one.path for person in plan.enrollment.values() for one in person}
     probes, strangers = ({one.path for one in part} for part in (plan.probes, plan.strangers))
     assert not enrolled & probes
     assert not {one.person_id for one in plan.strangers} & set(plan.people)

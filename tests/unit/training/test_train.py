@@ -23,10 +23,10 @@ from training.calibration import calibrate  # noqa: E402
 from training.dataset import read_tree  # noqa: E402
 from training.export import ParityBroken, check_parity, export  # noqa: E402
 from training.faces import find_faces  # noqa: E402
-from training.fitting import FitOptions, Labelled, fit, make_deterministic  # noqa: E402
+from training.fitting import FitOptions, Labeled, fit, make_deterministic  # noqa: E402
 from training.scratch import ScratchNetwork, crops_of, fit_scratch, nobody  # noqa: E402
 from training.strangers import Spread, made_up_strangers  # noqa: E402
-from training.transfer import DistanceHead, centres_of, fit_head  # noqa: E402
+from training.transfer import DistanceHead, centers_of, fit_head  # noqa: E402
 
 QUICK = FitOptions(epochs=12, seed=3)
 LOOSE = calibrate(np.zeros((0, 2)), np.zeros(0, int), np.zeros((0, 2)))
@@ -37,10 +37,10 @@ def people_faces(people=6, pictures=8, seed=0):
     from zero in one direction."""
     random = np.random.default_rng(seed)
     common = np.random.default_rng(77).normal(0, 1.25 / np.sqrt(128), 128)
-    centres = common + random.normal(0, 0.75 / np.sqrt(256), (people, 128))
+    centers = common + random.normal(0, 0.75 / np.sqrt(256), (people, 128))
     owners = np.repeat(np.arange(people), pictures)
     noise = random.normal(0, 0.3 / np.sqrt(256), (len(owners), 128))
-    return (centres[owners] + noise).astype(np.float32), owners
+    return (centers[owners] + noise).astype(np.float32), owners
 
 
 @pytest.fixture(scope="module")
@@ -94,17 +94,17 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another():
     assert weights(1) != weights(2)
 
 
-def test_one_wrong_picture_does_not_move_a_centre():
+def test_one_wrong_picture_does_not_move_a_center():
     faces = np.zeros((8, 128), np.float32)
     faces[0] = 1.0
-    centre = centres_of(faces, np.zeros(8, int), 1)[0]
-    assert np.abs(centre).max() == 0.0
+    center = centers_of(faces, np.zeros(8, int), 1)[0]
+    assert np.abs(center).max() == 0.0
 
 
 def test_early_stopping_keeps_the_best_weights():
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LogSoftmax(dim=1))
-    right = Labelled(torch.eye(2).repeat(16, 1), torch.tensor([0, 1]).repeat(16))
-    wrong = Labelled(right.inputs, 1 - right.classes)
+    right = Labeled(torch.eye(2).repeat(16, 1), torch.tensor([0, 1]).repeat(16))
+    wrong = Labeled(right.inputs, 1 - right.classes)
     options = FitOptions(epochs=80, patience=4, learning_rate=0.05, least_gain=0.0)
     # From the tenth epoch on, training teaches the opposite of what validation asks.
     history = fit(model, lambda epoch: right if epoch < 10 else wrong, right, options)
@@ -117,7 +117,7 @@ def test_early_stopping_keeps_the_best_weights():
 
 def test_a_loss_that_creeps_down_for_ever_is_no_progress():
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LogSoftmax(dim=1))
-    examples = Labelled(torch.eye(2).repeat(16, 1), torch.tensor([0, 1]).repeat(16))
+    examples = Labeled(torch.eye(2).repeat(16, 1), torch.tensor([0, 1]).repeat(16))
     options = FitOptions(epochs=80, patience=4, learning_rate=1e-5)
     assert len(fit(model, lambda epoch: examples, examples, options)) < 20
 
@@ -133,7 +133,7 @@ def test_the_exported_head_is_the_trained_one(head):
 
 
 def test_a_model_that_differs_from_the_trained_one_is_refused(head):
-    other = DistanceHead(head[0].centres.detach().numpy() + 0.02)
+    other = DistanceHead(head[0].centers.detach().numpy() + 0.02)
     exported = export(other, list("abcdef"), LOOSE, {})
     with pytest.raises(ParityBroken):
         check_parity(head[0], exported, seed=0)
@@ -247,8 +247,8 @@ def test_the_command_writes_a_model_that_names_people_and_no_stranger(
         probabilities = model.probabilities(sample.embedding, sample.chip)
         assert model.labels[probabilities.argmax()] == sample.picture.person_id
         assert probabilities.max() >= model.thresholds.accept
-    centres = unit_length(np.array([sample.embedding for sample in samples]))
-    strangers = made_up_strangers(centres, 300, Spread(), np.random.default_rng(1))
+    centers = unit_length(np.array([sample.embedding for sample in samples]))
+    strangers = made_up_strangers(centers, 300, Spread(), np.random.default_rng(1))
     named = [
         model.probabilities(one, samples[0].chip).max() >= model.thresholds.accept
         for one in strangers

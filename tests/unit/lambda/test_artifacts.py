@@ -1,4 +1,4 @@
-"""An artefact follows its newest good version, at little cost."""
+"""An artifact follows its newest good version, at little cost."""
 
 import bz2
 import io
@@ -10,7 +10,7 @@ from hashlib import md5
 import pytest
 from botocore.exceptions import ClientError
 
-from artefacts import Artefact
+from artifacts import Artifact
 
 MISSING = -1
 
@@ -50,19 +50,19 @@ class FakeS3:
 @pytest.fixture
 def world():
     s3, now = FakeS3(), [0.0]
-    artefact = Artefact(s3, "b", "k", lambda data: int(data), MISSING, 20, 2.0, lambda: now[0])
+    artifact = Artifact(s3, "b", "k", lambda data: int(data), MISSING, 20, 2.0, lambda: now[0])
 
     def at(second: float) -> int:
         now[0] = second
-        artefact.refresh()
-        return artefact.value
+        artifact.refresh()
+        return artifact.value
 
-    return s3, artefact, at
+    return s3, artifact, at
 
 
 def test_missing_object_is_the_missing_value_until_it_comes(world):
-    s3, artefact, at = world
-    assert (at(0), artefact.version) == (MISSING, "none")
+    s3, artifact, at = world
+    assert (at(0), artifact.version) == (MISSING, "none")
     s3.objects["k"] = b"7"
     assert at(2) == 7
 
@@ -84,16 +84,16 @@ def test_unchanged_version_is_not_read_again(world):
 
 
 def test_unreadable_upload_keeps_the_last_good_version_and_names_it(world):
-    s3, artefact, at = world
+    s3, artifact, at = world
     s3.objects["k"] = b"1"
     at(0)
-    good = artefact.version
+    good = artifact.version
     s3.objects["k"] = b"not a number"
-    assert (at(3), artefact.version) == (1, good)
+    assert (at(3), artifact.version) == (1, good)
     assert (at(5), s3.read) == (1, 2)  # looked at once
     s3.objects["k"] = b"3"
     assert at(7) == 3
-    assert artefact.version != good
+    assert artifact.version != good
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,11 @@ def test_whatever_a_library_makes_of_a_bad_upload_keeps_the_last_good_one(error)
         return int(data)
 
     s3 = FakeS3({"k": b"1"})
-    artefact = Artefact(s3, "b", "k", parse, MISSING, 20, check_every_s=0)
-    artefact.refresh()
+    artifact = Artifact(s3, "b", "k", parse, MISSING, 20, check_every_s=0)
+    artifact.refresh()
     s3.objects["k"] = b"bad"
-    artefact.refresh()
-    assert artefact.value == 1
+    artifact.refresh()
+    assert artifact.value == 1
 
 
 def test_a_bad_upload_is_told_once(world, caplog):
@@ -139,11 +139,11 @@ def test_an_upload_of_too_many_bytes_is_not_read(world):
 
 
 def test_removed_object_is_not_served_from_memory(world):
-    s3, artefact, at = world
+    s3, artifact, at = world
     s3.objects["k"] = b"1"
     at(0)
     s3.objects.clear()
-    assert (at(2), artefact.version) == (MISSING, "none")
+    assert (at(2), artifact.version) == (MISSING, "none")
     s3.objects["k"] = b"1"
     assert at(4) == 1
 

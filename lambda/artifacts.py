@@ -14,7 +14,7 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Artefact(Generic[T]):
+class Artifact(Generic[T]):
     """An S3 object, parsed, that follows its newest usable version.
 
     `refresh` asks S3 at most once every `check_every_s` seconds, and then with the ETag it
