@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from recognition import RecognitionError, load_recognizer
+from recognition.embedder import unit_length
 from training.dataset import read_tree
 from training.evaluation.plan import make_plan
 from training.faces import find_faces
@@ -33,8 +34,9 @@ class TooFewPeople(ToolError):
 
 
 def measure(people: dict[str, np.ndarray]) -> dict[str, object]:
-    """Distances among embeddings [n, 128] by person: `within` is between two pictures of one
-    person, `between` from the mean of one to a picture of another; (mean, deviation) each.
+    """Distances among embeddings [n, 128] of unit length, by person: `within` is between two
+    pictures of one person, `between` from the mean of one to a picture of another; (mean,
+    deviation) each.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
         recognizer = load_recognizer(options.models)
         pictures = [picture for own in tree.values() for picture in own]
         samples = find_faces(recognizer, pictures, "find faces").samples
-        by_path = {sample.picture.path: sample.embedding for sample in samples}
+        by_path = {sample.picture.path: unit_length(sample.embedding) for sample in samples}
         people = {
             person: np.array([by_path[one.path] for one in own if one.path in by_path])
             for person, own in tree.items()

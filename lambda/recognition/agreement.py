@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recognition.embedder import unit_length
+from recognition.embedder import distances_between
 from recognition.gallery import Gallery
 
 # So near, two names are taken for one person's until somebody says otherwise.
@@ -58,9 +58,8 @@ def look_through(embeddings: np.ndarray) -> FolderFindings:
     over the group, is one person; then the same among the rest. Two pictures that disagree
     are two groups of one: nobody can tell which is wrong.
     """
-    units = unit_length(np.asarray(embeddings, np.float32).reshape(-1, embeddings.shape[-1]))
-    far = np.linalg.norm(units[:, None] - units[None], axis=2)
-    rest, groups = list(range(len(units))), []
+    far = distances_between(embeddings, embeddings)
+    rest, groups = list(range(len(far))), []
     while rest:
         among = far[np.ix_(rest, rest)]
         center = int(np.median(among, axis=1).argmin())
@@ -70,7 +69,7 @@ def look_through(embeddings: np.ndarray) -> FolderFindings:
         groups.append(tuple(group))
         rest = [i for i in rest if i not in group]
     groups.sort(key=lambda group: (-len(group), group))
-    if len(units) <= 2:
+    if len(far) <= 2:
         return FolderFindings(tuple(groups), ())
     odd = [group[0] for group in groups[1:] if len(group) == 1]
     return FolderFindings(

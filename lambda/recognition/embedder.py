@@ -39,3 +39,9 @@ def unit_length(embeddings: np.ndarray) -> np.ndarray:
 def distance_between(a: np.ndarray, b: np.ndarray) -> float:
     """L2 distance of two embeddings [128] at unit length: 0 to 2, strangers around 0.53."""
     return float(np.linalg.norm(unit_length(a) - unit_length(b)))
+
+
+def distances_between(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The same of any of `some` [n, 128] and any of `others` [m, 128]: [n, m]."""
+    apart = unit_length(some)[:, None] - unit_length(others)[None]
+    return np.asarray(np.linalg.norm(apart, axis=2))

@@ -18,7 +18,7 @@ import numpy as np
 
 from recognition import Gallery, Recognizer, Settings
 from recognition.decision import decide_online
-from recognition.embedder import unit_length
+from recognition.embedder import distances_between
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.paths import ROOT
@@ -94,8 +94,7 @@ def embed_all(
 
 def distances(probes: Faces, enrolled: Faces) -> dict[str, dict[float, float]]:
     """Share of pairs within each distance, for strangers and for other pictures of a person."""
-    ours, theirs = unit_length(probes.embeddings), unit_length(enrolled.embeddings)
-    far = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
+    far = distances_between(probes.embeddings, enrolled.embeddings)
     same = probes.owners[:, None] == enrolled.owners[None]
     other_picture = probes.pictures[:, None] != enrolled.pictures[None]
     return {

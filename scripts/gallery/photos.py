@@ -11,8 +11,9 @@ import numpy as np
 
 from pictures import PictureRefused, Refusal, files_below, read_rgb
 from recognition import Settings
+from recognition.embedder import distances_between
 from scripts.errors import LabError
-from scripts.gallery.likeness import LIKENESS, distances_between
+from scripts.gallery.likeness import LIKENESS
 
 MIN_FACE_PX = 60
 MIN_BLUR = 20.0
@@ -158,7 +159,7 @@ def groups_of_alike(embeddings: np.ndarray) -> list[list[int]]:
 
     Average linkage: a single picture between two people does not join them.
     """
-    distances = distances_between(embeddings)
+    distances = distances_between(embeddings, embeddings)
     groups = [[index] for index in range(len(embeddings))]
     while len(groups) > 1:
         between, a, b = min(
@@ -181,7 +182,8 @@ def _without_outliers(
     """
     _check_one_person(sources, embeddings)
     while len(embeddings) > 1:
-        distances = distances_between(np.stack(embeddings))
+        stacked = np.stack(embeddings)
+        distances = distances_between(stacked, stacked)
         others = ~np.eye(len(distances), dtype=bool)
         typical = np.array(
             [np.median(row[mask]) for row, mask in zip(distances, others, strict=True)]

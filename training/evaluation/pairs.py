@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recognition.embedder import distance_between
 from training.dataset import DatasetError, order
 from training.faces import FaceSample
 
@@ -109,7 +110,7 @@ def verify(
     for pair in pairs:
         a, b = embeddings.get(pair.a), embeddings.get(pair.b)
         missing = a is None or b is None
-        distances.append(np.inf if missing else float(np.linalg.norm(a - b)))
+        distances.append(np.inf if missing else distance_between(a, b))
         same.append(pair.same)
     distance, is_same = np.array(distances), np.array(same, bool)
     accuracies = _folds(distance, is_same)

@@ -15,7 +15,7 @@ import numpy as np
 
 from pictures import Refusal
 from recognition import CustomModel, Gallery, Settings, load_recognizer
-from recognition.embedder import Embedder
+from recognition.embedder import Embedder, distance_between
 from training.clips import LabeledClip, read_clips
 from training.dataset import DatasetError, Picture, order, read_picture, read_tree
 from training.evaluation.answers import FINAL, MODELS, Answer, Examiner, groups_of
@@ -237,7 +237,7 @@ class Evaluation:
         own = [one for one in self.enrolled if one.picture.person_id == person]
         if not own:
             return None
-        return min(own, key=lambda one: np.linalg.norm(one.embedding - sample.embedding)).chip
+        return min(own, key=lambda one: distance_between(one.embedding, sample.embedding)).chip
 
 
 def _say(text: str) -> None:

@@ -78,6 +78,15 @@ def test_unfit_photo_is_refused_with_what_to_do(faces, reason):
     assert reason in refusal.reason
 
 
+def test_photos_as_far_apart_as_the_network_spreads_one_person_are_taken():
+    """Embeddings come 1.2 to 1.7 long; the thresholds are of unit length."""
+    faces = [face(0), face(0, 0.4), face(0, -0.05)]
+    for one in faces:
+        one.embedding = 1.6 * one.embedding
+    found = look(*([one] for one in faces))
+    assert found.sources == ["0.jpg", "1.jpg", "2.jpg"]
+
+
 def test_photo_of_somebody_else_is_found_out():
     found = look([face(0)], [face(1)], [face(0, 0.1)], [face(0, 0.2)])
     assert found.sources == ["0.jpg", "2.jpg", "3.jpg"]

@@ -15,8 +15,14 @@ from training.evaluation.pairs import (
 )
 
 
+def apart(distance, length=1.0):
+    """An embedding so far from `apart(0)` at unit length."""
+    angle = 2 * np.arcsin(distance / 2)
+    return length * np.array([np.cos(angle), np.sin(angle)])
+
+
 def faces(**places):
-    return {Path(name): np.array([place, 0.0]) for name, place in places.items()}
+    return {Path(name): apart(place) for name, place in places.items()}
 
 
 def test_separable_pairs_are_all_right():
@@ -24,8 +30,8 @@ def test_separable_pairs_are_all_right():
     for number in range(40):
         same = number % 2 == 0
         a, b = Path(f"a{number}"), Path(f"b{number}")
-        embeddings[a] = np.zeros(2)
-        embeddings[b] = np.array([0.3 if same else 0.7, 0.0])
+        embeddings[a] = apart(0)
+        embeddings[b] = apart(0.3 if same else 0.7, length=1 + number / 40)  # says nothing
         pairs.append(Pair(a, b, same))
     made = verify(pairs, embeddings, "given")
     assert (made.accuracy, made.deviation, made.n, made.same) == (1.0, 0.0, 40, 20)
@@ -38,7 +44,7 @@ def test_the_threshold_of_a_fold_does_not_see_that_fold():
     embeddings, pairs = {}, []
     for number in range(400):
         a, b = Path(f"a{number}"), Path(f"b{number}")
-        embeddings[a], embeddings[b] = np.zeros(1), random.random(1)
+        embeddings[a], embeddings[b] = apart(0), apart(random.random())
         pairs.append(Pair(a, b, bool(random.integers(2))))
     made = verify(pairs, embeddings, "given")
     assert 0.4 < made.accuracy < 0.56
