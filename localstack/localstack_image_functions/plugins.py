@@ -35,7 +35,7 @@ def prepare_emulator() -> None:
     """Mend what must work from the start, and end the functions of a killed predecessor."""
     if not _chosen():
         return
-    from localstack_image_functions import upstream
+    from localstack_image_functions import serving, upstream
     from localstack_image_functions.executor import make_backend
     from localstack_image_functions.gateway.guard import guard_gateway
     from localstack_image_functions.settings import read_settings
@@ -44,6 +44,8 @@ def prepare_emulator() -> None:
     upstream.keep_files_in_own_folder()
     upstream.let_the_gateway_accept_elsewhere()
     upstream.give_back_what_nobody_receives()
+    serving.keep_connections_open()
+    serving.reuse_threads()
     settings = read_settings()
     guard_gateway(settings.hosts, settings.key_pair)
     backend = make_backend(settings)
