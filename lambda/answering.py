@@ -89,7 +89,7 @@ class AnsweringService:
         self._people = people
         self._ledger = ledger
         self._outbox = outbox
-        self._beside = ThreadPoolExecutor(2, thread_name_prefix="beside")
+        self._beside = ThreadPoolExecutor(3, thread_name_prefix="beside")
 
     def answer(self, ref: ClipRef, invocation: Invocation) -> Result | None:
         """Answer one clip; None when it was answered before, or another invocation is at it.
@@ -103,19 +103,24 @@ class AnsweringService:
             When the cloud failed us; nothing is lost, the event comes again.
         """
         watch = Stopwatch()
-        # The claim is a round trip; clip, gallery and model come meanwhile.
+        # The claim is a round trip. Only the send has to wait for it: clip, gallery and model
+        # come meanwhile, and faces are looked for. A duplicate, which is rare, costs that much.
         fetching = self._start_fetch(ref)
         refreshing = self._beside.submit(self._recognizer.refresh)
+        claiming: Future[Claim] | None = None
         try:
             ref = _with_etag(ref, fetching)
-            with watch.stage("claim"):
-                claim = self._ledger.claim(ref, invocation.request_id, invocation.remaining_s)
-            if claim is not Claim.OURS:
-                LOG.info("%s: %r", claim.value, ref.object_key)
-                return None
-            found = self._find_result(ref, fetching, refreshing, watch)
+            claiming = self._beside.submit(
+                self._ledger.claim, ref, invocation.request_id, invocation.remaining_s
+            )
+            found = self._find_result(ref, fetching, refreshing, claiming, watch)
+            with watch.stage("claim"):  # what of it nothing else covered
+                claim = claiming.result()
         finally:
-            _settle(fetching, refreshing)
+            _settle(fetching, refreshing, claiming)
+        if claim is not Claim.OURS:
+            LOG.info("%s: %r", claim.value, ref.object_key)
+            return None
         result = replace(
             found,
             cold_start=invocation.cold_start,
@@ -148,8 +153,10 @@ class AnsweringService:
         ref: ClipRef,
         fetching: Future[StoredClip] | None,
         refreshing: Future[None],
+        claiming: Future[Claim],
         watch: Stopwatch,
     ) -> Result:
+        """What the clip holds. Without a look at its faces where the claim failed meanwhile."""
         result = Result(
             clip_id=ref.key.clip_id,
             device_id=ref.key.device_id,
@@ -163,7 +170,7 @@ class AnsweringService:
         if fetching is None:
             return replace(result, reason=f"too large: {ref.size_bytes} bytes, {limit}")
         try:
-            with watch.stage("fetch"):  # what of it the claim did not cover
+            with watch.stage("fetch"):
                 stored = fetching.result()
         except ClipGone as error:
             return replace(result, reason=f"gone: {error}")
@@ -183,6 +190,8 @@ class AnsweringService:
             )
         with watch.stage("refresh"):
             refreshing.result()
+        if claiming.done() and claiming.result() is not Claim.OURS:
+            return result
         try:
             with watch.stage("recognize"):
                 recognition = self._recognizer.recognize(stored.data)
