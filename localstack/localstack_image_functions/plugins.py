@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from localstack.runtime import hooks
+from localstack.runtime.server.core import RuntimeServer, RuntimeServerPlugin
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 
 LOG = logging.getLogger(__name__)
@@ -30,22 +31,29 @@ class ImageExecutorPlugin(RuntimeExecutorPlugin):
         return executor.ExecutorByPackageType
 
 
+class ThreadServerPlugin(RuntimeServerPlugin):
+    """Chosen by GATEWAY_SERVER=threads."""
+
+    name = "threads"
+
+    def load(self, *_: Any, **__: Any) -> RuntimeServer:
+        from localstack_image_functions.gateway.server import thread_server
+
+        return thread_server()
+
+
 @hooks.on_infra_start()
 def prepare_emulator() -> None:
     """Mend what must work from the start, and end the functions of a killed predecessor."""
     if not _chosen():
         return
-    from localstack_image_functions import serving, upstream
+    from localstack_image_functions import upstream
     from localstack_image_functions.executor import make_backend
     from localstack_image_functions.gateway.guard import guard_gateway
     from localstack_image_functions.settings import read_settings
 
-    upstream.wake_hypercorn_on_shutdown()
     upstream.keep_files_in_own_folder()
-    upstream.let_the_gateway_accept_elsewhere()
     upstream.give_back_what_nobody_receives()
-    serving.keep_connections_open()
-    serving.reuse_threads()
     settings = read_settings()
     guard_gateway(settings.hosts, settings.key_pair)
     backend = make_backend(settings)

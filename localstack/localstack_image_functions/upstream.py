@@ -12,23 +12,6 @@ if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import ImageCode
 
 
-def wake_hypercorn_on_shutdown() -> None:
-    """Let an emulator with GATEWAY_SERVER=hypercorn end when it is told to.
-
-    Its shutdown stops the event loop from another thread without waking it: the process
-    then hangs until the next request, often for good.
-    """
-    from localstack.runtime.server.hypercorn import HypercornRuntimeServer
-
-    original = HypercornRuntimeServer.shutdown
-
-    def shutdown(self: HypercornRuntimeServer) -> None:
-        original(self)
-        self.loop.call_soon_threadsafe(lambda: None)
-
-    HypercornRuntimeServer.shutdown = shutdown  # type: ignore[method-assign]
-
-
 def keep_files_in_own_folder() -> None:
     """Let several emulators live on one machine: nothing of theirs lies in a shared place.
 
@@ -45,48 +28,16 @@ def keep_files_in_own_folder() -> None:
     tempfile.tempdir = config.dirs.tmp
 
 
-def let_the_gateway_accept_elsewhere() -> None:
-    """Keep hold of hypercorn's application: functions have networks of their own.
-
-    The gateway accepts there too, on sockets that it did not open itself.
-    """
-    from localstack.runtime.server import hypercorn
-
-    from localstack_image_functions.process.doors import gateway_door
-
-    original = hypercorn.serve
-
-    def serve(app: Any, config: Any, **options: Any) -> Any:
-        gateway_door.found(app, app.event_loop, config)
-        return original(app, config, **options)
-
-    hypercorn.serve = serve
-
-
 def give_back_what_nobody_receives() -> None:
     """Let no long poll of a client that has gone swallow a message (see `polls`)."""
-    from hypercorn.asyncio.tcp_server import TCPServer
     from localstack.services.sqs.models import FifoQueue, StandardQueue
     from localstack.services.sqs.provider import SqsProvider
-    from rolo.asgi import ASGIAdapter
     from rolo.serving import twisted
 
     from localstack_image_functions import polls
 
-    make_server = TCPServer.__init__
-    make_environment = ASGIAdapter.to_wsgi_environment
     update_environment = twisted.update_wsgi_environment
     receive_message = SqsProvider.receive_message
-
-    def init(self: Any, *arguments: Any) -> None:
-        make_server(self, *arguments)
-        connection = self.writer.get_extra_info("socket")
-        self.state = {**self.state, polls.CLIENT_GONE: lambda: polls.hung_up(connection.fileno())}
-
-    def to_wsgi_environment(self: Any, scope: Any, receive: Any) -> Any:
-        environment = make_environment(self, scope, receive)
-        environment[polls.CLIENT_GONE] = scope.get("state", {}).get(polls.CLIENT_GONE)
-        return environment
 
     def update_wsgi_environment(environment: Any, request: Any) -> None:
         update_environment(environment, request)
@@ -99,8 +50,6 @@ def give_back_what_nobody_receives() -> None:
         with polls.poll_of(gone):
             return receive_message(self, context, *arguments, **options)
 
-    TCPServer.__init__ = init  # type: ignore[method-assign]
-    ASGIAdapter.to_wsgi_environment = to_wsgi_environment
     twisted.update_wsgi_environment = update_wsgi_environment
     SqsProvider.receive_message = receive
     StandardQueue.receive = polls.giving_back(StandardQueue.receive)

@@ -133,7 +133,7 @@ class Emulator:
             "PYTHONPATH": str(ROOT / "localstack"),  # the sources, not what is installed
             "FILESYSTEM_ROOT": str(self.folder / "filesystem"),
             "OVERRIDE_IN_DOCKER": "0",
-            "GATEWAY_SERVER": "hypercorn",
+            "GATEWAY_SERVER": "threads",
             "GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
             "LOCALSTACK_HOST": f"127.0.0.1:{self.port}",
             "SQS_ENDPOINT_STRATEGY": "path",

@@ -30,7 +30,7 @@ def _poll(emulator: Any, queue: str) -> None:
     emulator.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=20)
 
 
-@pytest.mark.parametrize("server", ["hypercorn", "twisted"])
+@pytest.mark.parametrize("server", ["threads", "twisted"])
 def test_message_is_not_lost_to_the_poll_of_a_killed_viewer(
     own_emulator: Any, server: str, wait_until: Any
 ) -> None:

@@ -212,7 +212,7 @@ class EmbeddedBackend:
             # Or LocalStack, inside any container, takes the machine's /etc and /var for its own.
             "OVERRIDE_IN_DOCKER": "0",
             # The default server ignores the address and listens everywhere.
-            "GATEWAY_SERVER": "hypercorn",
+            "GATEWAY_SERVER": "threads",
             "GATEWAY_LISTEN": f"127.0.0.1:{switch.port}",
             "LOCALSTACK_HOST": f"localhost:{switch.port}",
             # Queue URLs that every resolver knows.

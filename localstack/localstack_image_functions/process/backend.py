@@ -15,7 +15,7 @@ from localstack import config
 from localstack_image_functions.errors import InvalidSetting, IsolationUnavailable
 from localstack_image_functions.images import resolve_image
 from localstack_image_functions.process.bundle import Bundle, load_bundle
-from localstack_image_functions.process.doors import gateway_door
+from localstack_image_functions.process.doors import open_door
 from localstack_image_functions.process.isolation import Isolation, isolation_here
 from localstack_image_functions.process.leftovers import kill_marked
 from localstack_image_functions.process.sandbox import Door, ProcessFlavor, ProcessSettings
@@ -118,7 +118,7 @@ class ProcessBackend:
         """The emulator under each port that it goes by, and what the user opened."""
         gateway = config.GATEWAY_LISTEN[0].port
         doors = {
-            port: Door(port, lambda listener: gateway_door.open(listener, gateway))
+            port: Door(port, lambda listener: open_door(listener, gateway))
             for port in (gateway, config.LOCALSTACK_HOST.port)
         }
         for host, port in self._open_ports:
