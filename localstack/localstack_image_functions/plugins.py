@@ -21,8 +21,9 @@ class ImageExecutorPlugin(RuntimeExecutorPlugin):
     name = EXECUTOR
 
     def load(self, *_: Any, **__: Any) -> type:
-        from localstack_image_functions import executor, upstream
+        from localstack_image_functions import executor, sources, upstream
 
+        sources.wait_for_messages()
         upstream.resolve_images_through_ecr()
         upstream.iterate_over_environments_safely()
         upstream.queue_events_instead_of_throttling()
@@ -44,7 +45,9 @@ def prepare_emulator() -> None:
     upstream.keep_files_in_own_folder()
     upstream.let_the_gateway_accept_elsewhere()
     upstream.give_back_what_nobody_receives()
+    upstream.count_in_memory()
     settings = read_settings()
+    upstream.say_how_to_switch_on(settings.services_setting)
     guard_gateway(settings.hosts, settings.key_pair)
     backend = make_backend(settings)
     backend.sweep()

@@ -34,6 +34,8 @@ class Settings:
     `network` (LAMBDA_DOCKER_NETWORK) what function containers join.
     `state` (IMAGE_FUNCTIONS_STATE) is the folder in which LocalStack's state outlives it, None
     for nowhere; beyond `state_budget_mb` (IMAGE_FUNCTIONS_STATE_MB) it warns.
+    `services_setting` (IMAGE_FUNCTIONS_SERVICES_SETTING) is what an API that is off names as the
+    setting that switches it on.
     """
 
     sandbox: str
@@ -51,6 +53,7 @@ class Settings:
     open_ports: tuple[tuple[str, int], ...] = ()
     state: Path | None = None
     state_budget_mb: int = DEFAULT_STATE_MB
+    services_setting: str = "SERVICES"
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -95,6 +98,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         open_ports=_ports(environment, "IMAGE_FUNCTIONS_OPEN"),
         state=_folder(environment, "IMAGE_FUNCTIONS_STATE"),
         state_budget_mb=_megabytes(environment, "IMAGE_FUNCTIONS_STATE_MB", DEFAULT_STATE_MB),
+        services_setting=environment.get("IMAGE_FUNCTIONS_SERVICES_SETTING") or "SERVICES",
     )
 
 
