@@ -46,6 +46,7 @@ TASKS = (
     Task("reset", "run", "the lab as it was at first", "scripts.cli.lab", ("reset",)),
     Task("e2e", "run", "the fixture through the whole loop", "scripts.cli.e2e"),
     Task("doctor", "run", "what this machine can do", "scripts.doctor"),
+    Task("functions", "functions", "deploy, watch, invoke what you bring", "scripts.cli.functions"),
     Task("enroll", "people", "add a person", "scripts.cli.people", ("enroll",)),
     Task("forget", "people", "remove every trace of one", "scripts.cli.people", ("forget",)),
     Task("roster", "people", "who is enrolled", "scripts.cli.people", ("roster",)),

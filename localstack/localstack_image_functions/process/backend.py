@@ -90,16 +90,19 @@ class ProcessBackend:
         image = version.config.image
         assert image is not None  # noqa: S101  an image function
         bundle = load_bundle(self._store, f"sha256:{image.code_sha256}")
-        directory = _directory(bundle, version)
+        # Set apart, it finds its image's files at their own places; else where they lie here.
+        apart = self._isolation is not None
+        place = _directory(bundle, version)
+        task_root = "/var/task" if apart else str(bundle.host_path("/var/task"))
         argv = _argv(bundle, version)
         storage = version.config.ephemeral_storage
         return ProcessFlavor(
             ProcessSettings(
                 argv=argv,
-                directory=directory,
+                directory=Path(place) if apart else bundle.host_path(place),
                 environment={
                     **bundle.config.environment,
-                    "LAMBDA_TASK_ROOT": str(bundle.host_path("/var/task")),
+                    "LAMBDA_TASK_ROOT": task_root,
                     **({"_HANDLER": argv[-1]} if len(argv) > 1 else {}),
                     **variables,
                 },
@@ -108,7 +111,9 @@ class ProcessBackend:
                 marker=f"{self._lab}/{environment_id}",
                 temporary_root=self._temporary_root,
                 isolation=self._isolation,
-                shown=(bundle.root, *self._shown),
+                root=bundle.root,
+                programs=bundle.config.programs,
+                shown=self._shown,
                 doors=self._doors(),
                 internet=self._internet,
             )
@@ -151,10 +156,10 @@ def _argv(bundle: Bundle, version: FunctionVersion) -> tuple[str, ...]:
     )
 
 
-def _directory(bundle: Bundle, version: FunctionVersion) -> Path:
+def _directory(bundle: Bundle, version: FunctionVersion) -> str:
     override = version.config.image_config
     path = (override and override.working_directory) or bundle.config.working_directory
-    return bundle.host_path(str(PurePosixPath("/") / path))
+    return str(PurePosixPath("/") / path)
 
 
 def _is_address(host: str) -> bool:
