@@ -46,6 +46,7 @@ def prepare_emulator() -> None:
     upstream.let_the_gateway_accept_elsewhere()
     upstream.give_back_what_nobody_receives()
     upstream.count_in_memory()
+    upstream.answer_about_logs()
     settings = read_settings()
     upstream.say_how_to_switch_on(settings.services_setting)
     guard_gateway(settings.hosts, settings.key_pair)

@@ -8,10 +8,11 @@ from typing import Any
 from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.aws.skeleton import Skeleton
 from localstack.aws.spec import load_service
-from localstack.services.moto import call_moto, call_moto_with_request
+from localstack.services.moto import MotoFallbackDispatcher, call_moto, call_moto_with_request
 from localstack.services.plugins import Service, aws_provider
 
 from localstack_image_functions.container.registry import registry_from_environment
+from localstack_image_functions.logs import ANSWERING
 from localstack_image_functions.metrics import PROVIDER
 
 OWN_FOLDER = "own-folder"
@@ -38,6 +39,15 @@ def cloudwatch() -> Service:
     from localstack_image_functions.metrics.provider import CloudwatchProvider
 
     return Service.for_provider(CloudwatchProvider())
+
+
+@aws_provider(api="logs", name=ANSWERING)
+def logs() -> Service:
+    """CloudWatch Logs that honor patterns and queries, or refuse them."""
+    from localstack_image_functions.logs.provider import LogsProvider, answer_queries
+
+    answer_queries()
+    return Service.for_provider(LogsProvider(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
 @aws_provider()

@@ -62,6 +62,14 @@ def count_in_memory() -> None:
     count_invocations()
 
 
+def answer_about_logs() -> None:
+    """Let logs be filtered and queried (see `logs.provider`)."""
+    from localstack import config
+    from localstack_image_functions.logs import ANSWERING
+
+    config.SERVICE_PROVIDER_CONFIG.set_provider_if_not_exists("logs", ANSWERING)
+
+
 def say_how_to_switch_on(setting: str) -> None:
     """Let an API that is off say so, and by which setting it is switched on.
 
