@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_plus
 
 from greenlet import getcurrent
 
@@ -570,7 +571,8 @@ class History:
 
 def _clips_of(letter: dict) -> list[str]:
     records = letter["requestPayload"]["Records"]
-    return [ClipKey.parse(one["s3"]["object"]["key"]).clip_id for one in records]
+    keys = (unquote_plus(one["s3"]["object"]["key"]) for one in records)
+    return [ClipKey.parse(key).clip_id for key in keys]
 
 
 def run(realm: Realm, plan: Plan, trace: bool = False) -> Outcome:
