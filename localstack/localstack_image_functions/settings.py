@@ -20,7 +20,8 @@ class Settings:
     `sandbox` (IMAGE_FUNCTIONS_SANDBOX) is `process` or `container`; `lab`
     (IMAGE_FUNCTIONS_LAB) tells several emulators on one machine apart when leftovers are
     swept. For processes, `store` (IMAGE_FUNCTIONS_STORE) is the bundle store,
-    `temporary_root` (IMAGE_FUNCTIONS_TMP) holds the functions' /tmp, and `isolate`
+    `temporary_root` (IMAGE_FUNCTIONS_TMP) holds the functions' /tmp, `runtimes`
+    (IMAGE_FUNCTIONS_RUNTIMES) what runs zip functions, and `isolate`
     (IMAGE_FUNCTIONS_ISOLATION, `auto` or `off`) sets them apart where the system can;
     `shown` (IMAGE_FUNCTIONS_SHOW, separated by colons) are further paths of the host that they
     may read. `internet` (IMAGE_FUNCTIONS_INTERNET, `off` or `on`) lets functions reach more
@@ -42,6 +43,7 @@ class Settings:
     lab: str
     store: Path | None
     temporary_root: Path | None
+    runtimes: Path | None = None
     isolate: bool = True
     hosts: tuple[str, ...] = ()
     key_pair: tuple[str, str] | None = field(default=None, repr=False)
@@ -83,6 +85,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         lab=lab,
         store=_folder(environment, "IMAGE_FUNCTIONS_STORE"),
         temporary_root=_folder(environment, "IMAGE_FUNCTIONS_TMP"),
+        runtimes=_folder(environment, "IMAGE_FUNCTIONS_RUNTIMES"),
         isolate=isolation == "auto",
         key_pair=_key_pair(environment),
         registry_host=environment.get("IMAGE_FUNCTIONS_REGISTRY") or None,

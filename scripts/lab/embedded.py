@@ -18,6 +18,7 @@ from cloud.switch import Switch
 from device.private_files import private_opener, write_private
 from scripts.console import Progress
 from scripts.errors import LabError
+from scripts.functions.runtimes import make_runtimes
 from scripts.lab.limits import POLL_INTERVAL_S, concurrency
 from scripts.lab.memory import processes_mb
 from scripts.lab.readiness import hook_states, patience_s, text_of, why_the_hook_failed
@@ -231,6 +232,7 @@ class EmbeddedBackend:
             "LAMBDA_RUNTIME_EXECUTOR": "image",
             "IMAGE_FUNCTIONS_SANDBOX": "process",
             "IMAGE_FUNCTIONS_STORE": str(state.images),
+            "IMAGE_FUNCTIONS_RUNTIMES": str(make_runtimes(self._progress)),
             "IMAGE_FUNCTIONS_TMP": str(state.filesystem / "function-tmp"),
             "IMAGE_FUNCTIONS_STATE": str(state.kept) if state.is_kept else "",
             "IMAGE_FUNCTIONS_LAB": state.lab_id,

@@ -37,6 +37,8 @@ DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 MAX_OPEN_FILES = 1024
 RUNTIME_API_PORT = 9001
 LOOPBACK = "127.0.0.1"
+NOTES = -1
+"""The stream of what we say ourselves in a function's log."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class ProcessSettings:
     sees the system, the installations of its program and of `programs`, `directory` and
     `shown`; of the host's network `doors` alone, or with `internet` all of it. The files below
     `root` are at their own places then, before the system's, and `directory` is one of these.
+    `note` goes to the function's log when it starts.
     """
 
     argv: tuple[str, ...]
@@ -73,6 +76,7 @@ class ProcessSettings:
     isolation: Isolation | None = None
     root: Path | None = None
     programs: tuple[str, ...] = ()
+    note: str = ""
     shown: tuple[Path, ...] = ()
     doors: tuple[Door, ...] = ()
     internet: bool = False
@@ -97,6 +101,7 @@ class ProcessFlavor:
             raise EntrypointNotFound(
                 f"fork/exec {settings.argv[0]}: no such file or not executable"
             )
+        output.write(NOTES, settings.note.encode())
         settings.temporary_root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix="function-", dir=settings.temporary_root))
         try:

@@ -29,6 +29,11 @@ class Union:
     def _lay(self, place: str, source: Path) -> None:
         if place in self._own:
             return
+        if source.is_symlink():
+            # A link is a link in there: followed out here it would show what it names on the host.
+            self._open_above(place)
+            self.links.setdefault(place, os.readlink(source))
+            return
         if place in self.links:
             if source.is_dir():
                 target = os.path.join(os.path.dirname(place), self.links[place])
