@@ -10,13 +10,13 @@ import json
 import multiprocessing
 import os
 import resource
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from scripts.develop.commit import commit
 from scripts.paths import ROOT
 from tests.simulation.history import Outcome, Plan, run
 from tests.simulation.realm import loaded
@@ -99,7 +99,7 @@ class Totals:
             "wall_s": round(wall_s, 1),
             "cpu_s": round(cpu_s, 1),
             "seeds_per_cpu_s": round(self.seeds / cpu_s, 1),
-            "commit": _commit(),
+            "commit": commit(),
         }
 
 
@@ -135,13 +135,6 @@ def _cpu_s() -> float:
     """What this process and its workers used: other work on the machine does not count."""
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(one.ru_utime + one.ru_stime for one in used)
-
-
-def _commit() -> str:
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
-    )
-    return asked.stdout.strip()
 
 
 def _parser() -> argparse.ArgumentParser:
