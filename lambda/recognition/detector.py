@@ -37,6 +37,8 @@ _BORDER_PX = 24
 # Measured: full response from 65 to 97 px.
 _SMALLEST_SEEN_PX = 65
 _THOROUGH_STEP = 0.8
+# Where faces from about 130 px on are looked for without a proposal: cheap levels.
+_LARGE_FACES_SCALE = 0.5
 # How far around a place it is looked at, in sizes of the face: where it may have moved to.
 _ROOM = 0.5
 # Size, of the proposed one, and room: the look that most faces need, and those that a strong
@@ -59,7 +61,8 @@ class Detector:
 
         First those that a picture of `cheap_side_px` still shows well, and beside them
         smaller ones on one finer level; with none, all levels down to `smallest_face_px`. The
-        finer levels only where there is detail.
+        finer levels only where there is detail. Still nobody: the original network itself looks
+        for large faces, which must not be missed whatever the light does to a proposal.
         """
         scales, contrast = self._coarse_scales(rgb), self._settings.detail_contrast
         finer = levels_between(scales[0], self._finest_scale(rgb), self._settings.proposal_step)
@@ -69,7 +72,10 @@ class Detector:
             return self._confirmed(rgb, self._proposed(rgb, finer[:1], beside), found), False
         regions = regions_with_detail(rgb, contrast)
         found = self._confirmed(rgb, self._proposed(rgb, finer, regions), [])
-        return found, not found and not regions
+        if regions and not found:
+            large = min(_LARGE_FACES_SCALE, self._finest_scale(rgb))
+            found = self._search(rgb, scales_down(rgb, large, _THOROUGH_STEP), whole(rgb))
+        return found, not regions
 
     def turned_by(self, rgb: np.ndarray) -> int | None:
         """How far, in degrees clockwise, the picture must be turned to show somebody: a camera

@@ -63,6 +63,7 @@ TASKS = (
         with_torch=True,
     ),
     Task("evaluate", "models", "measure both models", "training.evaluate", with_torch=True),
+    Task("stress", "models", "faces under hard conditions", "training.stress", with_torch=True),
     Task("model", "models", "take a custom model into service, or back", "scripts.gallery.model"),
     Task("aws", "AWS", "up, down, status: the lab on real AWS", "scripts.cli.aws", main="run"),
     Task("soak", "measure", "several devices at once", "scripts.e2e.soak"),

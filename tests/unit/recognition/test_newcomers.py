@@ -88,6 +88,13 @@ def test_a_small_face_that_comes_in_late_is_found(recognizer, gallery, encode, s
     assert names(found) == ["eileen-collins"]
 
 
+@pytest.mark.parametrize("face_px", [240, 300, 380])
+def test_a_large_face_in_too_much_light_is_found(recognizer, show, face_px):
+    """The proposal network knows no such light; the original does."""
+    frame = show(room(), "collins", face_px, (320, 240)).astype(np.float32) * 1.35
+    assert len(recognizer.look(np.clip(frame, 0, 255).astype(np.uint8))) == 1
+
+
 def test_noise_and_a_lamp_are_no_change_and_what_came_in_is():
     noise = np.random.default_rng(1)
     before = room()
