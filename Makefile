@@ -39,8 +39,8 @@ restore: lab-env ## NAME=… (or a .zip file): everything in the lab from such a
 reset: lab-env ## the lab as it was at first, in seconds
 	@$(FACELAB) reset $(ARGS)
 
-logs: lab-env ## the function's output (ARGS=--follow, ARGS=--emulator)
-	@$(FACELAB) logs $(ARGS)
+logs: lab-env ## the function's output (ARGS=--follow, ARGS=--emulator); FUNCTION=…: that of one you brought
+	@$(FACELAB) $(if $(FUNCTION),functions logs "$$FUNCTION",logs) $(ARGS)
 
 reconcile: lab-env ## send clips again that ended in nothing (ARGS="--after 5", minutes)
 	@$(FACELAB) reconcile $(ARGS)
@@ -53,6 +53,24 @@ e2e: setup ## play the fixture through the whole loop, compare with the truth, w
 
 doctor: lab-env ## what this machine can do, and what to do about what it can't (ARGS=--json)
 	@$(FACELAB) doctor $(ARGS)
+
+##@ Your own functions
+deploy-function: setup ## NAME=… DIR=folder [TRIGGER=s3://bucket/prefix*.suffix|sqs:queue|url|schedule:rate(…)] MEMORY= TIMEOUT= ENV='A=1 B=2'
+	@$(FACELAB) functions deploy "$$NAME" --dir "$$DIR" $(if $(TRIGGER),--trigger "$$TRIGGER") \
+	    $(if $(MEMORY),--memory "$$MEMORY") $(if $(TIMEOUT),--timeout "$$TIMEOUT") \
+	    $(if $(ENV),--env "$$ENV") $(if $(ALLOW),--allow "$$ALLOW") $(ARGS)
+
+functions: lab-env ## what is deployed, and what invokes it (ARGS=--json)
+	@$(FACELAB) functions list $(ARGS)
+
+invoke: lab-env ## FUNCTION=… EVENT=file.json: its answer; its log goes to stderr (ARGS=--json)
+	@$(FACELAB) functions invoke "$$FUNCTION" $(if $(EVENT),--event "$$EVENT") $(ARGS)
+
+watch: lab-env ## NAME=… DIR=folder: whatever is saved is what the next invocation runs
+	@$(FACELAB) functions watch "$$NAME" --dir "$$DIR" $(ARGS)
+
+delete-function: lab-env ## NAME=…: the function, its triggers, role and image; buckets and queues stay
+	@$(FACELAB) functions delete "$$NAME" $(ARGS)
 
 ##@ People
 enroll: setup ## PERSON="Ada Lovelace" MAJOR=… YEAR=… PHOTOS=dir: the function knows them in seconds

@@ -48,6 +48,7 @@ class Answered:
         self._ids: OrderedDict[str, None] = OrderedDict()
         self._unwritten: list[str] = []
         self._lines = 0
+        self._size = 0  # of the whole lines in the file
         self._writing = RLock()
         self._file = -1
         self._lock = -1
@@ -70,6 +71,7 @@ class Answered:
                 self._lines += 1
             self._file = open_private(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             os.ftruncate(self._file, reader.offset)  # a power cut may have torn the last line
+            self._size = reader.offset
             sync_folder(self.path.parent)
         except BlockingIOError as error:
             raise AlreadyReading(
@@ -121,14 +123,19 @@ class Answered:
                 raise self._unusable(error) from error
 
     def _write_out(self) -> None:
-        whole = os.fstat(self._file).st_size
+        lines = b"".join(_line(one) for one in self._unwritten)
+        if os.fstat(self._file).st_size != self._size:
+            # An earlier write failed half way, and so did what follows here: no torn line may
+            # stand before the next one, or neither would be read again.
+            os.ftruncate(self._file, self._size)
         try:
-            write_all(self._file, b"".join(_line(one) for one in self._unwritten))
+            write_all(self._file, lines)
             # Before its message goes: after a power cut nothing else knows what was shown.
             os.fsync(self._file)
         except OSError:
-            os.ftruncate(self._file, whole)  # no torn line for the next one to follow
+            os.ftruncate(self._file, self._size)
             raise
+        self._size += len(lines)
         self._lines += len(self._unwritten)
         self._unwritten.clear()
         if self._lines > 2 * self._keep:
@@ -150,7 +157,8 @@ class Answered:
         part = self.path.with_name(FILE_NAME + ".part")
         new = open_private(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         try:
-            write_all(new, b"".join(_line(one) for one in self._ids))
+            lines = b"".join(_line(one) for one in self._ids)
+            write_all(new, lines)
             os.fsync(new)
             part.replace(self.path)
             sync_folder(self.path.parent)
@@ -159,7 +167,7 @@ class Answered:
             part.unlink(missing_ok=True)
             raise
         os.close(self._file)
-        self._file, self._lines = new, len(self._ids)
+        self._file, self._lines, self._size = new, len(self._ids), len(lines)
 
 
 class AnsweredReader:

@@ -43,6 +43,7 @@ from device.uploader import S3Uploader
 
 DRAIN_AFTER_SIGNAL_S = 5.0
 PROGRESS_S = 5.0
+LOOK_S = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -146,7 +147,7 @@ class _Camera:
         while time.monotonic() < deadline:
             shown = self._answered.viewer_is_running()
             done = self._outbox.wait_until_empty if shown else self._outbox.wait_until_sent
-            if done(min(1.0, max(0.0, deadline - time.monotonic()))):
+            if done(min(LOOK_S, max(0.0, deadline - time.monotonic()))):
                 return
             counts = self._outbox.counts()
             if not told or self._console.interactive:

@@ -4,7 +4,7 @@ A clip is `<clip_id>.h264` with a side file `<clip_id>.json`. Both are written a
 flushed to the disk and renamed, the clip last: a clip without `.part` in its name is whole,
 whatever happened to the power. Clips that S3 has, but whose result is still awaited, lie in
 `sent/`; clips that S3 will not take in `refused/`, until the next start tries them again;
-clips that the disk has damaged in `damaged/`.
+clips that the disk has damaged in `damaged/`, until a start finds that they can be read again.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class Spool:
     def open(self) -> tuple[list[ClipRecord], list[ClipRecord]]:
         """Take the folder; return the clips that wait for S3 and those that wait for a result.
 
-        What S3 refused in an earlier run waits again. What a crash left half-written goes
-        away. Oldest first.
+        What S3 refused in an earlier run waits again, and what the disk could not read then
+        and can now. What a crash left half-written goes away. Oldest first.
 
         Raises
         ------
@@ -111,8 +111,12 @@ class Spool:
                 "choose another with --spool or FACELAB_SPOOL",
             ) from error
         with _explained("read"):
+            self._aside.clear()
             for clip in sorted(self._damaged.glob("*" + SUFFIX)):
-                self._aside[clip] = clip.stat().st_size
+                if self._is_whole(clip):
+                    _move_clip(clip, self._folder)
+                else:
+                    self._aside[clip] = clip.stat().st_size
             self._move_all(self._refused, self._folder)
             return self._load(self._folder), self._load(self._sent)
 
@@ -280,6 +284,17 @@ class Spool:
         with self._lock:
             self._sizes[record.clip_id] = size
         return record
+
+    def _is_whole(self, clip: Path) -> bool:
+        """Whether a clip is what was written. An error of reading says nothing for ever."""
+        side = clip.with_suffix(SIDE_SUFFIX)
+        try:
+            data = clip.read_bytes()
+            if not side.exists():
+                return bool(data)  # nothing says what it should be: it is taken as it is
+            return ClipRecord.from_json(side.read_text("utf-8")).sha256 == digest_of(data)
+        except (OSError, ValueError, ContractError):
+            return False
 
     def _record(self, clip: Path) -> ClipRecord:
         """The side file's content; without a usable one, what the file's name tells."""

@@ -23,8 +23,17 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "cache" / "faces"
 _KEPT_S = 7 * 24 * 3600.0
 # What a face found in a picture depends on.
-_STATIONS = ("alignment", "detector", "embedder", "landmarks", "pyramid", "quality", "settings")
-_MODELS = ("detector.onnx", "embedding.onnx", "landmarks.npz")
+_STATIONS = (
+    "alignment",
+    "detector",
+    "embedder",
+    "landmarks",
+    "proposals",
+    "pyramid",
+    "quality",
+    "settings",
+)
+_MODELS = ("detector.onnx", "embedding.onnx", "landmarks.npz", "proposals.onnx")
 
 
 class FaceCache:

@@ -1,6 +1,6 @@
 """Faces as cameras get them: masks, sunglasses, motion, dark, far away, tilted, turned around.
 
-    python -m training.stress --data DIR --out DIR [--clips]
+    facelab stress --data DIR --out DIR [--clips]
 
 DIR/<person>/<picture>, any folder of faces. Writes OUT/<condition>/<person>/<picture>.png, each
 condition a tree for `make evaluate`; with `--clips` half-second clips as the device sends them.
@@ -175,7 +175,7 @@ def _portraits(recognizer: Recognizer, data: Path) -> Iterator[tuple[str, str, P
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m training.stress",
+        prog="facelab stress",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

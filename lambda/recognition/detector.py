@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -26,6 +26,7 @@ from recognition.pyramid import (
     scales_down,
     whole,
 )
+from recognition.regions import regions_that_changed, regions_with_detail
 from recognition.runtime import open_session
 from recognition.settings import Settings
 
@@ -36,7 +37,8 @@ _BORDER_PX = 24
 # Measured: full response from 65 to 97 px.
 _SMALLEST_SEEN_PX = 65
 _THOROUGH_STEP = 0.8
-_BLOCK_PX = 8
+# Where faces from about 130 px on are looked for without a proposal: cheap levels.
+_LARGE_FACES_SCALE = 0.5
 # How far around a place it is looked at, in sizes of the face: where it may have moved to.
 _ROOM = 0.5
 # Size, of the proposed one, and room: the look that most faces need, and those that a strong
@@ -57,18 +59,23 @@ class Detector:
     def find(self, rgb: np.ndarray) -> tuple[list[Detection], bool]:
         """The faces of a clip's picture, and whether it is so plain that none can hide in it.
 
-        First those that a picture of `cheap_side_px` still shows well, the largest and others
-        beside; with none, finer levels down to `smallest_face_px`, only where there is detail.
+        First those that a picture of `cheap_side_px` still shows well, and beside them
+        smaller ones on one finer level; with none, all levels down to `smallest_face_px`. The
+        finer levels only where there is detail. Still nobody: the original network itself looks
+        for large faces, which must not be missed whatever the light does to a proposal.
         """
-        scales = self._coarse_scales(rgb)
+        scales, contrast = self._coarse_scales(rgb), self._settings.detail_contrast
+        finer = levels_between(scales[0], self._finest_scale(rgb), self._settings.proposal_step)
         found = self._confirmed(rgb, self._proposed(rgb, scales, [whole(rgb)]), [])
         if found:
-            return found, False
-        regions = self.regions_with_detail(rgb)
-        finer = levels_between(scales[0], self._finest_scale(rgb), self._settings.proposal_step)
-        if regions and finer:
-            found = self._confirmed(rgb, self._proposed(rgb, finer, regions), [])
-        return found, not found and not regions
+            beside = regions_with_detail(rgb, contrast, [face.box for face in found])
+            return self._confirmed(rgb, self._proposed(rgb, finer[:1], beside), found), False
+        regions = regions_with_detail(rgb, contrast)
+        found = self._confirmed(rgb, self._proposed(rgb, finer, regions), [])
+        if regions and not found:
+            large = min(_LARGE_FACES_SCALE, self._finest_scale(rgb))
+            found = self._search(rgb, scales_down(rgb, large, _THOROUGH_STEP), whole(rgb))
+        return found, not regions
 
     def turned_by(self, rgb: np.ndarray) -> int | None:
         """How far, in degrees clockwise, the picture must be turned to show somebody: a camera
@@ -86,10 +93,23 @@ class Detector:
         return None
 
     def find_all(self, rgb: np.ndarray) -> list[Detection]:
-        """Every face down to `smallest_face_px`, on close levels, whatever it costs."""
-        return self._search(
-            rgb, scales_down(rgb, self._finest_scale(rgb), _THOROUGH_STEP), whole(rgb)
-        )
+        """Every face down to `smallest_face_px`, on close levels, whatever it costs. Half covered
+        ones are often seen only where and as large as they are proposed."""
+        finest = self._finest_scale(rgb)
+        found = self._search(rgb, scales_down(rgb, finest, _THOROUGH_STEP), whole(rgb))
+        scales = scales_down(rgb, finest, self._settings.proposal_step)
+        return self._confirmed(rgb, self._proposed(rgb, scales, [whole(rgb)]), found)
+
+    def find_newcomers(
+        self, rgb: np.ndarray, before: np.ndarray, known: Sequence[Box]
+    ) -> list[Detection]:
+        """Faces of any size where `rgb` differs from `before`, a picture of the same clip, and
+        none of the `known` ones is."""
+        regions = regions_that_changed(rgb, before, known, self._settings.change_contrast)
+        finest = self._finest_scale(rgb)
+        scales = scales_down(rgb, finest, self._settings.proposal_step)
+        found = self._confirmed(rgb, self._proposed(rgb, scales, regions), []) if regions else []
+        return [face for face in found if all(not is_same_face(face.box, box) for box in known)]
 
     def find_near(self, rgb: np.ndarray, box: Box) -> Detection | None:
         """The face that was at `box` a moment ago, looked for at its size and place only."""
@@ -167,41 +187,6 @@ class Detector:
                 box = box_at(x, y, WINDOW_PX / 2 / scale_x, WINDOW_PX / 2 / scale_y)
                 found.append(Detection(float(scores[row, column]), box))
         return found
-
-    def regions_with_detail(self, rgb: np.ndarray, known: Iterable[Detection] = ()) -> list[Region]:
-        """Where gray levels change from block to block, with room for a face around, and no
-        known face is.
-
-        The mean of 64 pixels has an eighth of the camera's noise, so that noise does not
-        count as detail.
-        """
-        height, width = rgb.shape[:2]
-        gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-        size = (max(1, width // _BLOCK_PX), max(1, height // _BLOCK_PX))
-        blocks = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        mean = cv2.blur(blocks, (5, 5))
-        spread = np.sqrt(np.maximum(cv2.blur(blocks * blocks, (5, 5)) - mean * mean, 0))
-        busy = (spread > self._settings.detail_contrast).astype(np.uint8)
-        for face in known:
-            box = face.box
-            busy[
-                max(0, box.top // _BLOCK_PX) : max(0, box.bottom // _BLOCK_PX + 1),
-                max(0, box.left // _BLOCK_PX) : max(0, box.right // _BLOCK_PX + 1),
-            ] = 0
-        busy = cv2.dilate(busy, np.ones((5, 5), np.uint8))
-        count, _, boxes, _ = cv2.connectedComponentsWithStats(busy, connectivity=8)
-        regions = [
-            Region(
-                left=int(left * width / blocks.shape[1]),
-                top=int(top * height / blocks.shape[0]),
-                right=int(np.ceil((left + columns) * width / blocks.shape[1])),
-                bottom=int(np.ceil((top + rows) * height / blocks.shape[0])),
-            )
-            for left, top, columns, rows, _ in boxes[1:count]
-        ]
-        area = sum((r.right - r.left) * (r.bottom - r.top) for r in regions)
-        # Beyond that, the overhead and overlap of parts costs more than the whole.
-        return regions if area < 0.8 * width * height else [whole(rgb)]
 
 
 __all__ = ["Detection", "Detector", "Region", "overlap"]

@@ -123,7 +123,12 @@ class Recognizer:
         is_long = opened.key_frames > 1
         frames = opened.frames(self._most_frames(opened.key_frames))
         unsearched: Frame | None = None
+        settled_in: Frame | None = None
         while (frame := self._next(frames, watch)) is not None:
+            if settled_in is not None:
+                if frame.is_last:
+                    self._welcome(frame, settled_in, tracks, watch)
+                continue
             if frame.is_first or (not tracks and (frame.is_last or is_long)):
                 # Somebody may have come in since the frame before.
                 tracks, is_plain = self._search(frame, watch)
@@ -138,7 +143,7 @@ class Recognizer:
                 unsearched = frame
             with watch.stage("decide"):
                 if tracks and all(inquiry.is_settled(track) for track in tracks):
-                    break
+                    settled_in = frame
         if unsearched and not tracks:  # the frames after it were lost
             tracks, _ = self._search(unsearched, watch)
         with watch.stage("decide"):
@@ -172,6 +177,18 @@ class Recognizer:
             found, is_plain = self._detector.find(rgb)
         looks = [self._look(rgb, face, watch) for face in found]
         return [Track([seen], [frame.index]) for seen in looks], is_plain
+
+    def _welcome(self, frame: Frame, before: Frame, tracks: list[Track], watch: Stopwatch) -> None:
+        """A track for everybody who came in since `before`, where all were settled: looked for
+        only where the picture changed and nobody was."""
+        rgb, past = self._rgb(frame, watch), self._rgb(before, watch)
+        with watch.stage("detect"):
+            found = self._detector.find_newcomers(rgb, past, [track.last_box for track in tracks])
+        for face in found:
+            seen = self._look(rgb, face, watch)
+            owner = owner_of(seen, tracks, frame.index, self.settings)
+            if owner is None:
+                tracks.append(Track([seen], [frame.index]))
 
     def _why_nobody(self, frame: Frame, watch: Stopwatch) -> str | None:
         rgb = self._rgb(frame, watch)

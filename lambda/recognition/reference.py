@@ -7,6 +7,7 @@ faces differ, so that a comparison compares one thing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -78,6 +79,13 @@ class _HogDetector:
 
     def find(self, rgb: np.ndarray) -> tuple[list[Detection], bool]:
         return self.find_all(rgb), False
+
+    def find_newcomers(
+        self, rgb: np.ndarray, before: np.ndarray, known: Sequence[Box]
+    ) -> list[Detection]:
+        return [
+            face for face in self.find_all(rgb) if all(overlap(face.box, box) == 0 for box in known)
+        ]
 
     def turned_by(self, rgb: np.ndarray) -> int | None:
         return None

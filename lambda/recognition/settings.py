@@ -83,6 +83,13 @@ class Settings:
         "Gray levels by which neighboring 8 px blocks must differ for a region to be "
         "searched in the full pyramid; plain background with camera noise stays below.",
     )
+    change_contrast: float = _number(
+        10.0,
+        0.0,
+        255.0,
+        "Gray levels by which the last frame must differ from that in which everybody was settled "
+        "for a part of it to be searched for people who came in.",
+    )
 
     # When a face is good enough to be compared.
     min_face_px: int = _number(36, 16, 400, "Smallest face (box height, px) that may be named.")

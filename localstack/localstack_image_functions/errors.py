@@ -39,5 +39,13 @@ class EnvironmentStopped(ImageFunctionsError):
     """An invocation came for an environment that was stopped; LocalStack retries it elsewhere."""
 
 
+class RuntimeNotFound(ImageFunctionsError):
+    """No runtime for this zip function is here: see IMAGE_FUNCTIONS_RUNTIMES."""
+
+
+class CodeTooLarge(ImageFunctionsError):
+    """Code and layers are more than Lambda takes: deploy an image instead."""
+
+
 class ZipFunctionsUnavailable(ImageFunctionsError):
     """LocalStack 4.13.1 can't import its own executor: run it on Python 3.13, with Docker."""

@@ -100,9 +100,12 @@ class ImageExecutor(RuntimeExecutor):
                 memory_mb=settings.memory_size,
                 timeout_s=settings.timeout,
             ),
-            self.backend.flavor(self.function_version, self.id, variables),
+            self._flavor(variables),
         )
         self._environment.init()
+
+    def _flavor(self, variables: dict[str, str]) -> Flavor:
+        return self.backend.flavor(self.function_version, self.id, variables)
 
     def stop(self) -> None:
         """End it. A running invocation ends first, or LocalStack would run it again."""
@@ -145,6 +148,20 @@ class ImageExecutor(RuntimeExecutor):
         """Images stay: other versions may use them."""
 
 
+class ZipExecutor(ImageExecutor):
+    """One execution environment of a zip function as a process."""
+
+    def _flavor(self, variables: dict[str, str]) -> Flavor:
+        assert isinstance(self.backend, ProcessBackend)  # noqa: S101  `executor_for` looked
+        return self.backend.zip_flavor(self.function_version, self.id, variables)
+
+    @classmethod
+    def prepare_version(cls, function_version: FunctionVersion) -> None:
+        """Unpack it: the function's state is Failed without a runtime, or where it is too large."""
+        assert isinstance(cls.backend, ProcessBackend)  # noqa: S101
+        cls.backend.check_code(function_version)
+
+
 def beside_proxies(own: Mapping[str, str], endpoint_host: str) -> dict[str, str]:
     """Variables by which a function reaches the emulator past any proxy.
 
@@ -159,7 +176,8 @@ def beside_proxies(own: Mapping[str, str], endpoint_host: str) -> dict[str, str]
 class ExecutorByPackageType:
     """Stands where LocalStack expects an executor class, and picks one for each function.
 
-    Image functions are ours; zip functions go to LocalStack's own executor.
+    Image functions are ours, and zip functions where functions are processes; where they are
+    containers, zip functions go to LocalStack's own executor.
     """
 
     def __new__(cls, id: str, function_version: FunctionVersion) -> RuntimeExecutor:
@@ -182,6 +200,8 @@ class ExecutorByPackageType:
 def executor_for(function_version: FunctionVersion) -> type[RuntimeExecutor]:
     if function_version.config.package_type == "Image":
         return ImageExecutor
+    if isinstance(ImageExecutor.backend, ProcessBackend):
+        return ZipExecutor
     try:
         from localstack.services.lambda_.invocation.docker_runtime_executor import (
             DockerRuntimeExecutor,

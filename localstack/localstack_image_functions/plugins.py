@@ -22,8 +22,9 @@ class ImageExecutorPlugin(RuntimeExecutorPlugin):
     name = EXECUTOR
 
     def load(self, *_: Any, **__: Any) -> type:
-        from localstack_image_functions import executor, upstream
+        from localstack_image_functions import executor, sources, upstream
 
+        sources.wait_for_messages()
         upstream.resolve_images_through_ecr()
         upstream.iterate_over_environments_safely()
         upstream.queue_events_instead_of_throttling()
@@ -51,10 +52,15 @@ def prepare_emulator() -> None:
     from localstack_image_functions.executor import make_backend
     from localstack_image_functions.gateway.guard import guard_gateway
     from localstack_image_functions.settings import read_settings
+    from localstack_image_functions.urls.serving import serve_function_urls
 
     upstream.keep_files_in_own_folder()
     upstream.give_back_what_nobody_receives()
+    upstream.count_in_memory()
+    upstream.answer_about_logs()
     settings = read_settings()
+    upstream.say_how_to_switch_on(settings.services_setting)
+    serve_function_urls(settings.key_pair)
     guard_gateway(settings.hosts, settings.key_pair)
     backend = make_backend(settings)
     backend.sweep()

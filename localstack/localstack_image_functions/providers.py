@@ -8,10 +8,12 @@ from typing import Any
 from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.aws.skeleton import Skeleton
 from localstack.aws.spec import load_service
-from localstack.services.moto import call_moto, call_moto_with_request
+from localstack.services.moto import MotoFallbackDispatcher, call_moto, call_moto_with_request
 from localstack.services.plugins import Service, aws_provider
 
 from localstack_image_functions.container.registry import registry_from_environment
+from localstack_image_functions.logs import ANSWERING
+from localstack_image_functions.metrics import PROVIDER
 
 OWN_FOLDER = "own-folder"
 """Name of the S3 provider below."""
@@ -29,6 +31,23 @@ def s3() -> Service:
     from localstack_image_functions.state.objects import object_store
 
     return Service.for_provider(S3Provider(object_store()))
+
+
+@aws_provider(api="cloudwatch", name=PROVIDER)
+def cloudwatch() -> Service:
+    """CloudWatch that has percentiles and metric math, and what functions and queues counted."""
+    from localstack_image_functions.metrics.provider import CloudwatchProvider
+
+    return Service.for_provider(CloudwatchProvider())
+
+
+@aws_provider(api="logs", name=ANSWERING)
+def logs() -> Service:
+    """CloudWatch Logs that honor patterns and queries, or refuse them."""
+    from localstack_image_functions.logs.provider import LogsProvider, answer_queries
+
+    answer_queries()
+    return Service.for_provider(LogsProvider(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
 @aws_provider()

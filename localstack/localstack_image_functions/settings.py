@@ -20,7 +20,8 @@ class Settings:
     `sandbox` (IMAGE_FUNCTIONS_SANDBOX) is `process` or `container`; `lab`
     (IMAGE_FUNCTIONS_LAB) tells several emulators on one machine apart when leftovers are
     swept. For processes, `store` (IMAGE_FUNCTIONS_STORE) is the bundle store,
-    `temporary_root` (IMAGE_FUNCTIONS_TMP) holds the functions' /tmp, and `isolate`
+    `temporary_root` (IMAGE_FUNCTIONS_TMP) holds the functions' /tmp, `runtimes`
+    (IMAGE_FUNCTIONS_RUNTIMES) what runs zip functions, and `isolate`
     (IMAGE_FUNCTIONS_ISOLATION, `auto` or `off`) sets them apart where the system can;
     `shown` (IMAGE_FUNCTIONS_SHOW, separated by colons) are further paths of the host that they
     may read. `internet` (IMAGE_FUNCTIONS_INTERNET, `off` or `on`) lets functions reach more
@@ -34,12 +35,15 @@ class Settings:
     `network` (LAMBDA_DOCKER_NETWORK) what function containers join.
     `state` (IMAGE_FUNCTIONS_STATE) is the folder in which LocalStack's state outlives it, None
     for nowhere; beyond `state_budget_mb` (IMAGE_FUNCTIONS_STATE_MB) it warns.
+    `services_setting` (IMAGE_FUNCTIONS_SERVICES_SETTING) is what an API that is off names as the
+    setting that switches it on.
     """
 
     sandbox: str
     lab: str
     store: Path | None
     temporary_root: Path | None
+    runtimes: Path | None = None
     isolate: bool = True
     hosts: tuple[str, ...] = ()
     key_pair: tuple[str, str] | None = field(default=None, repr=False)
@@ -51,6 +55,7 @@ class Settings:
     open_ports: tuple[tuple[str, int], ...] = ()
     state: Path | None = None
     state_budget_mb: int = DEFAULT_STATE_MB
+    services_setting: str = "SERVICES"
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -80,6 +85,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         lab=lab,
         store=_folder(environment, "IMAGE_FUNCTIONS_STORE"),
         temporary_root=_folder(environment, "IMAGE_FUNCTIONS_TMP"),
+        runtimes=_folder(environment, "IMAGE_FUNCTIONS_RUNTIMES"),
         isolate=isolation == "auto",
         key_pair=_key_pair(environment),
         registry_host=environment.get("IMAGE_FUNCTIONS_REGISTRY") or None,
@@ -95,6 +101,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         open_ports=_ports(environment, "IMAGE_FUNCTIONS_OPEN"),
         state=_folder(environment, "IMAGE_FUNCTIONS_STATE"),
         state_budget_mb=_megabytes(environment, "IMAGE_FUNCTIONS_STATE_MB", DEFAULT_STATE_MB),
+        services_setting=environment.get("IMAGE_FUNCTIONS_SERVICES_SETTING") or "SERVICES",
     )
 
 

@@ -28,6 +28,55 @@ def keep_files_in_own_folder() -> None:
     tempfile.tempdir = config.dirs.tmp
 
 
+def count_in_memory() -> None:
+    """Let functions and queues be counted without a request for each figure (see `metrics`)."""
+    from localstack.utils.bootstrap import is_api_enabled
+
+    from localstack import config
+    from localstack_image_functions.metrics import PROVIDER
+
+    if not is_api_enabled("cloudwatch"):
+        return
+    from localstack_image_functions.metrics.functions import count_invocations
+    from localstack_image_functions.metrics.queues import count_messages
+
+    config.SERVICE_PROVIDER_CONFIG.set_provider_if_not_exists("cloudwatch", PROVIDER)
+    count_messages()
+    count_invocations()
+
+
+def answer_about_logs() -> None:
+    """Let logs be filtered and queried (see `logs.provider`)."""
+    from localstack import config
+    from localstack_image_functions.logs import ANSWERING
+
+    config.SERVICE_PROVIDER_CONFIG.set_provider_if_not_exists("logs", ANSWERING)
+
+
+def say_how_to_switch_on(setting: str) -> None:
+    """Let an API that is off say so, and by which setting it is switched on.
+
+    LocalStack answers that it has "not yet been emulated".
+    """
+    from localstack.aws.api import CommonServiceException
+    from localstack.aws.handlers.service_plugin import ServiceLoader
+    from localstack.utils.bootstrap import is_api_enabled
+
+    original = ServiceLoader.require_service
+
+    def require_service(self: ServiceLoader, chain: Any, context: Any, response: Any) -> None:
+        name = context.service.service_name if context.service else None
+        if name and self.service_manager.exists(name) and not is_api_enabled(name):
+            raise CommonServiceException(
+                "ServiceDisabled",
+                f"{name} is switched off in this emulator: start it again with {setting}={name}",
+                status_code=501,
+            )
+        original(self, chain, context, response)
+
+    ServiceLoader.require_service = require_service
+
+
 def give_back_what_nobody_receives() -> None:
     """Let no long poll of a client that has gone swallow a message (see `polls`)."""
     from localstack.services.sqs.models import FifoQueue, StandardQueue

@@ -257,7 +257,7 @@ def test_function_sees_only_what_it_needs(probe: Any, walled: Any) -> None:
     seen = tell(probe, "look", namespaces=())
     assert set(seen["root"]) <= {
         "bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "opt", "proc", "root", "sbin",
-        "sys", "tmp", "usr", "work", *ROOT.parts[1:2], *Path(sys.base_prefix).parts[1:2],
+        "sys", "tmp", "usr", "var", "work", *ROOT.parts[1:2], *Path(sys.base_prefix).parts[1:2],
     }  # fmt: skip
     assert not set(seen["homes"]) - {f"/{Path(sys.base_prefix).parts[1]}", f"/{ROOT.parts[1]}"}
 

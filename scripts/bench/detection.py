@@ -2,6 +2,10 @@
 
 Real portraits are put into the fixture's empty room: small, dark, tilted, half covered,
 blurred. Prints a table of faces found and writes it as Markdown with `--out`.
+
+`--sizes` looks for every portrait at sizes from 60 to 400 px instead, in several tones, as a
+clip's first frame is looked at: is there a size at which nobody is found? `--empty N` looks
+for faces in N pictures of nobody (`--photographs DIR`: parts of pictures without people, too).
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -22,11 +26,12 @@ from contract.results import Box
 from recognition import Recognizer, Settings
 from recognition.decode import Clip
 from recognition.detector import Detector
-from scripts.console import run_command
+from scripts.bench.hard_pictures import SIZES_PX, TONES, empty_pictures, toned
+from scripts.console import print_json, run_command
 from scripts.errors import LabError
 from scripts.paths import ROOT
 
-FRAME = (480, 640)
+Finders = dict[str, Callable[[np.ndarray], list[Box]]]
 _HEAD = 1.9  # of the face box, cut from the portrait with the hair
 
 
@@ -180,18 +185,47 @@ def count(find: Callable[[np.ndarray], list[Box]], kind: str, pictures: list[Sce
     return Row(kind, len(pictures), found, false_alarms, statistics.median(times))
 
 
+def sizes(recognizer: Recognizer, find: Callable[[np.ndarray], list[Box]]) -> list[Row]:
+    """Every head at every size, a row for each tone and size."""
+    people, room = heads(recognizer), empty_rooms(1)[0]
+    noise = np.random.default_rng(3)
+    rows = []
+    for tone in TONES:
+        for face_px in SIZES_PX:
+            pictures = []
+            for head in people:
+                other = replace(head, rgb=toned(head.rgb, tone))
+                rgb, box = place(other, room, face_px, 0, "", (320, 240))
+                pictures.append(Scene(tone, camera(rgb, noise, 1, 0), box))
+            rows.append(count(find, f"{tone}, {face_px} px", pictures))
+    return rows
+
+
+def empty(count: int, photographs: Path | None, finders: Finders) -> dict[str, list[int]]:
+    """For each finder the numbers of the pictures in which it sees somebody."""
+    alarms: dict[str, list[int]] = {name: [] for name in finders}
+    for number, rgb in enumerate(empty_pictures(count, photographs)):
+        for name, find in finders.items():
+            if find(rgb):
+                alarms[name].append(number)
+    return alarms
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="facelab bench-detection", description=__doc__)
     parser.add_argument("--out", type=Path, help="write the table here as Markdown")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.add_argument("--sizes", action="store_true", help="one face at every size")
+    parser.add_argument("--empty", type=int, help="so many pictures of nobody")
+    parser.add_argument("--photographs", type=Path, help="pictures without people, with --empty")
     options = parser.parse_args(arguments)
-    import face_recognition
-
     models = ROOT / "build/models"
     recognizer = Recognizer.load(models)
     detector = Detector(models / "detector.onnx", Settings())
 
     def theirs(rgb: np.ndarray) -> list[Box]:
+        import face_recognition
+
         return [Box(*box) for box in face_recognition.face_locations(rgb)]
 
     def ours_in_a_clip(rgb: np.ndarray) -> list[Box]:
@@ -200,7 +234,15 @@ def main(arguments: list[str] | None = None) -> int:
     def ours_thorough(rgb: np.ndarray) -> list[Box]:
         return [face.box for face in detector.find_all(rgb)]
 
-    finders = {"face_locations": theirs, "clip": ours_in_a_clip, "photo": ours_thorough}
+    finders: Finders = {"clip": ours_in_a_clip, "photo": ours_thorough}
+    if options.sizes:
+        _print_sizes(sizes(recognizer, ours_in_a_clip), options.json)
+        return 0
+    if options.empty:
+        alarms = empty(options.empty, options.photographs, finders)
+        print_json({"pictures": options.empty, "false_alarms": alarms})
+        return 0
+    finders = {"face_locations": theirs, **finders}
     by_kind: dict[str, list[Scene]] = {}
     for scene in scenes(recognizer):
         by_kind.setdefault(scene.kind, []).append(scene)
@@ -217,6 +259,16 @@ def main(arguments: list[str] | None = None) -> int:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(table + "\n")
     return 0
+
+
+def _print_sizes(rows: list[Row], as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    holes = [f"{row.kind}: {row.found} of {row.faces}" for row in rows if row.found < row.faces]
+    alarms = sum(row.false_alarms for row in rows)
+    faces, found = sum(row.faces for row in rows), sum(row.found for row in rows)
+    print("\n".join([f"{found} of {faces} found, {alarms} false alarms", *holes]))
 
 
 def as_table(rows: dict[str, list[Row]]) -> str:

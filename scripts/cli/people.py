@@ -54,6 +54,8 @@ def enroll(options: argparse.Namespace, store: PeopleStore, progress: Progress) 
     ]
     if len(found.sources) < ENOUGH_PICTURES:
         warnings.append(f"only {len(found.sources)} picture(s); three or more recognize better")
+    if missing := found.missing_poses:
+        warnings.append(f"no picture {' and none '.join(missing)}: from there they may be missed")
     for warning in warnings:
         progress(f"careful: {warning}")
     store.enroll(person, found.embeddings, had_row)

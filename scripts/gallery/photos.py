@@ -12,6 +12,7 @@ import numpy as np
 from pictures import PictureRefused, Refusal, files_below, read_rgb
 from recognition import Settings
 from recognition.embedder import distances_between
+from recognition.pose import HALF_TURNED, turn_of
 from scripts.errors import LabError
 from scripts.gallery.likeness import LIKENESS
 
@@ -47,11 +48,23 @@ class Picture:
 
 @dataclass(frozen=True)
 class Examination:
-    """Embeddings [n, 128] float32 of the pictures that were taken, and what was not."""
+    """Embeddings [n, 128] float32 of the pictures that were taken, how far each face is turned
+    (`turn_of`), and what was not taken."""
 
     sources: list[str]
     embeddings: np.ndarray
+    turns: list[float]
     refusals: list[Refusal]
+
+    @property
+    def missing_poses(self) -> list[str]:
+        """Who is enrolled from the front alone is missed from the side."""
+        seen = {
+            "from the front": any(abs(turn) < HALF_TURNED for turn in self.turns),
+            "turned to the left of the picture": min(self.turns, default=0) <= -HALF_TURNED,
+            "turned to the right of the picture": max(self.turns, default=0) >= HALF_TURNED,
+        }
+        return [pose for pose, is_there in seen.items() if not is_there]
 
 
 def read_pictures(path: Path) -> Iterable[Picture | Refusal]:
@@ -116,6 +129,7 @@ def examine(pictures: Iterable[Picture | Refusal], observer: Observer) -> Examin
     """
     sources: list[str] = []
     embeddings: list[np.ndarray] = []
+    turns: dict[str, float] = {}
     refusals: list[Refusal] = []
     for picture in pictures:
         if isinstance(picture, Refusal):
@@ -127,7 +141,10 @@ def examine(pictures: Iterable[Picture | Refusal], observer: Observer) -> Examin
         else:
             sources.append(picture.source)
             embeddings.append(np.asarray(faces[0].embedding, np.float32))
-    return _without_outliers(sources, embeddings, refusals)
+            turns[picture.source] = turn_of(faces[0].landmarks)
+    taken = _without_outliers(sources, embeddings, refusals)
+    stacked = np.stack(taken) if taken else np.empty((0, 128), np.float32)
+    return Examination(sources, stacked, [turns[one] for one in sources], refusals)
 
 
 def _unfit(faces: Sequence[Any]) -> str | None:
@@ -175,10 +192,11 @@ def groups_of_alike(embeddings: np.ndarray) -> list[list[int]]:
 
 def _without_outliers(
     sources: list[str], embeddings: list[np.ndarray], refusals: list[Refusal]
-) -> Examination:
+) -> list[np.ndarray]:
     """Drop, worst first, pictures whose median distance to the others is another person's.
 
-    With two pictures that disagree nobody knows which is wrong: both are refused.
+    All three lists are changed; the embeddings that stay are given back. With two pictures
+    that disagree nobody knows which is wrong: both are refused.
     """
     _check_one_person(sources, embeddings)
     while len(embeddings) > 1:
@@ -196,5 +214,4 @@ def _without_outliers(
         for index in sorted(doomed, reverse=True):
             refusals.append(Refusal(sources.pop(index), reason))
             embeddings.pop(index)
-    stacked = np.stack(embeddings) if embeddings else np.empty((0, 128), np.float32)
-    return Examination(sources, stacked, refusals)
+    return embeddings

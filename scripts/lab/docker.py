@@ -21,6 +21,7 @@ from scripts.errors import LabError
 from scripts.lab.limits import concurrency
 from scripts.lab.memory import EMULATOR, FUNCTION, containers_mb
 from scripts.lab.readiness import hook_states, patience_s, why_the_hook_failed
+from scripts.lab.services import SERVICES_SETTING, more_services
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.provision.container_image import build_environment
@@ -272,6 +273,7 @@ class DockerBackend:
             "FACELAB_FORGOTTEN": str(self._state.tombstones.parent),
             "AWS_REGION": switch.region or "",
             "FACELAB_CONCURRENCY": str(concurrency()),
+            SERVICES_SETTING: ",".join(more_services()),
             "COMPOSE_PROGRESS": "quiet",
             "FACELAB_KEPT_STATE": "/state" if self._state.is_kept else "",
         }

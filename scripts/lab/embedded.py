@@ -18,9 +18,11 @@ from cloud.switch import Switch
 from device.private_files import private_opener, write_private
 from scripts.console import Progress
 from scripts.errors import LabError
-from scripts.lab.limits import concurrency
+from scripts.functions.runtimes import make_runtimes
+from scripts.lab.limits import POLL_INTERVAL_S, concurrency
 from scripts.lab.memory import processes_mb
 from scripts.lab.readiness import hook_states, patience_s, text_of, why_the_hook_failed
+from scripts.lab.services import SERVICES_SETTING, services
 from scripts.lab.state import EmulatorProcess, LabState
 from scripts.paths import BUILD, ROOT, import_roots
 from scripts.setup import EMULATOR, LAB
@@ -218,17 +220,19 @@ class EmbeddedBackend:
             # Queue URLs that every resolver knows.
             "SQS_ENDPOINT_STRATEGY": "path",
             "DNS_ADDRESS": "0",
-            # What the lab uses, and nothing that would start with it, log or count for it;
-            # calls between these stay in memory. Together a third of the time per event.
-            "SERVICES": "cloudformation,dynamodb,ecr,events,iam,lambda,logs,s3,sqs,sts",
+            # Each starts with the first call to it; calls between them stay in memory.
+            "SERVICES": ",".join(services()),
+            "IMAGE_FUNCTIONS_SERVICES_SETTING": SERVICES_SETTING,
             "IN_MEMORY_CLIENT": "1",
-            "SQS_DISABLE_CLOUDWATCH_METRICS": "1",
+            # The pause after a batch; a queue that is empty is waited for.
+            "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": POLL_INTERVAL_S,
             "DISABLE_EVENTS": "1",
             "SKIP_SSL_CERT_DOWNLOAD": "1",
             "PROVIDER_OVERRIDE_DYNAMODB": "moto",
             "LAMBDA_RUNTIME_EXECUTOR": "image",
             "IMAGE_FUNCTIONS_SANDBOX": "process",
             "IMAGE_FUNCTIONS_STORE": str(state.images),
+            "IMAGE_FUNCTIONS_RUNTIMES": str(make_runtimes(self._progress)),
             "IMAGE_FUNCTIONS_TMP": str(state.filesystem / "function-tmp"),
             "IMAGE_FUNCTIONS_STATE": str(state.kept) if state.is_kept else "",
             "IMAGE_FUNCTIONS_LAB": state.lab_id,

@@ -6,6 +6,9 @@ import os
 
 from cloud.switch import InvalidSetting, environment
 
+POLL_INTERVAL_S = "0.05"
+"""Between two looks at a source of events; as many a second cost nothing worth measuring."""
+
 
 def concurrency() -> int:
     """How many functions run at a time (FACELAB_CONCURRENCY): by default one a CPU, at least 2.

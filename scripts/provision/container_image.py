@@ -110,13 +110,22 @@ def publish_image(switch: Switch, progress: Progress) -> PublishedImage:
     ------
     BuildFailed, PushFailed
     """
-    from docker.errors import DockerException, ImageNotFound
-
     local = os.environ.get("FACELAB_PREBUILT_IMAGE")
     if not local:
         build_function_image(progress)
         local = FUNCTION_IMAGE
-    uri = ensure_repository(switch)
+    return push_image(switch, local, ensure_repository(switch), progress)
+
+
+def push_image(switch: Switch, local: str, uri: str, progress: Progress) -> PublishedImage:
+    """Push the engine's image `local` to the repository `uri`.
+
+    Raises
+    ------
+    PushFailed
+    """
+    from docker.errors import DockerException, ImageNotFound
+
     login = registry_login(switch)
     try:
         engine = engine_client(timeout_s=600)

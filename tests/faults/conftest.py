@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from scripts.develop.commit import commit
 from scripts.paths import ROOT
 from tests.faults.report import Report, Row
 
@@ -14,7 +15,7 @@ from tests.faults.report import Report, Row
 def faults_report() -> Iterator[Report]:
     report = Report()
     yield report
-    report.write(ROOT / "out")
+    report.write(ROOT / "out", commit())
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ class Row:
     lost: int = 0
     twice: int = 0
     wrong: int = 0
+    commit: str = ""
 
     def count(
         self,
@@ -61,10 +62,17 @@ class Report:
 
     rows: list[Row] = field(default_factory=list)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, commit: str) -> None:
+        """Write both. Rows of other faults stay when they are of this commit: parts of a run."""
         folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "faults.json"
+        for row in self.rows:
+            row.commit = commit
+        mine = {row.fault for row in self.rows}
+        earlier = (row for row in _rows_in(path) if row.commit == commit)
+        self.rows = [*(row for row in earlier if row.fault not in mine), *self.rows]
         facts = [asdict(row) for row in self.rows]
-        (folder / "faults.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+        path.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
         (folder / "faults.html").write_text(self._page(), "utf-8")
 
     def _page(self) -> str:
@@ -80,6 +88,14 @@ class Report:
             f"<h1>{len(self.rows)} faults, {told}</h1>"
             f"<table><tr>{head}</tr>\n{body}</table></html>\n"
         )
+
+
+def _rows_in(path: Path) -> list[Row]:
+    """The rows of an earlier run; none where there was none, or of another form."""
+    try:
+        return [Row(**facts) for facts in json.loads(path.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def _line(row: Row) -> str:

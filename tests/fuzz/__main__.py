@@ -17,9 +17,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from scripts.develop.side_packages import install_beside
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT, import_roots
-from scripts.setup import make_tools, only_one, run
+from scripts.setup import SetupError
 from tests.fuzz.seeds import inputs
 from tests.fuzz.targets import TARGETS
 
@@ -109,20 +110,13 @@ def _install() -> None:
     ------
     NoFuzzer
     """
-    stamp = PACKAGES / ".facelab-stamp"
-    with only_one():
-        if stamp.exists() and stamp.read_text() == LOCK.read_text():
-            return
-        shutil.rmtree(PACKAGES, ignore_errors=True)
-        install = ("pip", "install", "-q", "--python", sys.executable, "--target", PACKAGES)
-        try:
-            run(make_tools(), *install, "--no-deps", "--require-hashes", "-r", LOCK)
-        except Exception as error:
-            raise NoFuzzer(
-                f"atheris can't be installed: {error}",
-                "`make test` fuzzes too, without coverage; atheris has wheels for Linux on x86-64",
-            ) from error
-        stamp.write_text(LOCK.read_text())
+    try:
+        install_beside(LOCK, PACKAGES)
+    except SetupError as error:
+        raise NoFuzzer(
+            f"atheris can't be installed: {error}",
+            "`make test` fuzzes too, without coverage; atheris has wheels for Linux on x86-64",
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:

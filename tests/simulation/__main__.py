@@ -9,19 +9,21 @@ import argparse
 import json
 import multiprocessing
 import os
-import subprocess
+import resource
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from scripts.develop.commit import commit
 from scripts.paths import ROOT
 from tests.simulation.history import Outcome, Plan, run
 from tests.simulation.realm import loaded
 
 BATCH = 50
 MOST_TOLD = 20
+PROGRESS_S = 15.0
 
 
 def main() -> int:
@@ -35,13 +37,17 @@ def main() -> int:
     options = _parser().parse_args()
     if options.trace:
         return _show(options.first)
-    began = time.monotonic()
-    totals = Totals()
+    began, cpu_began = time.monotonic(), _cpu_s()
+    totals, told = Totals(), began
     for outcomes in _batches(options):
         totals.add(outcomes)
-        if options.seconds and time.monotonic() - began > options.seconds:
+        now = time.monotonic()
+        if now - told > PROGRESS_S:
+            told = now
+            print(totals.line(options.seeds, now - began), file=sys.stderr)
+        if options.seconds and now - began > options.seconds:
             break
-    facts = totals.facts(time.monotonic() - began)
+    facts = totals.facts(time.monotonic() - began, _cpu_s() - cpu_began)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
     print(
@@ -75,7 +81,12 @@ class Totals:
                 {"seed": outcome.plan.seed, "what": text} for text in outcome.violations
             ]
 
-    def facts(self, wall_s: float) -> dict:
+    def line(self, of: int, wall_s: float) -> str:
+        return (
+            f"{self.seeds} of {of} histories in {wall_s:.0f} s, {len(self.violations)} violations"
+        )
+
+    def facts(self, wall_s: float, cpu_s: float) -> dict:
         hours = self.simulated_s / 3600
         return {
             "seeds": self.seeds,
@@ -86,7 +97,9 @@ class Totals:
             "simulated_h": round(hours, 1),
             "simulated_h_per_wall_min": round(hours / (wall_s / 60), 1),
             "wall_s": round(wall_s, 1),
-            "commit": _commit(),
+            "cpu_s": round(cpu_s, 1),
+            "seeds_per_cpu_s": round(self.seeds / cpu_s, 1),
+            "commit": commit(),
         }
 
 
@@ -118,11 +131,10 @@ def _show(seed: int) -> int:
     return 1 if outcome.violations else 0
 
 
-def _commit() -> str:
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
-    )
-    return asked.stdout.strip()
+def _cpu_s() -> float:
+    """What this process and its workers used: other work on the machine does not count."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -170,13 +170,17 @@ class Disk:
             inode.locked_by = None
 
     def _after_cut(self, inode: Inode) -> bytes:
+        """What was appended may be there, in part, or as zeros; what was flushed stays."""
         grown = inode.data.startswith(inode.durable)
         pick = self.chance.random()
         if pick < 0.4:
             return inode.durable
         if grown and pick < 0.8:
             return bytes(inode.data[: self.chance.randint(len(inode.durable), len(inode.data))])
-        return bytes(inode.data) if pick < 0.9 else bytes(len(inode.data))
+        if pick < 0.9:
+            return bytes(inode.data)
+        kept = inode.durable if grown else b""
+        return kept + bytes(len(inode.data) - len(kept))
 
     def _commit(self, count: int) -> None:
         for kind, path, target in self._journal[:count]:

@@ -272,9 +272,12 @@ def _listing(path: Any) -> list[str]:
 class _Os(types.ModuleType):
     """The calls of `os` that production code makes."""
 
+    def __init__(self) -> None:
+        super().__init__("os")
+        flags = {name: flag for name, flag in vars(real_os).items() if name.startswith("O_")}
+        self.__dict__.update(flags)
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("O_"):
-            return getattr(real_os, name)
         raise AttributeError(f"the simulated os has no {name!r}")
 
     fspath, strerror, sep, path, error = (
@@ -418,7 +421,7 @@ def _stat(inode: Inode | None) -> Any:
     )
 
 
-os = _Os("os")
+os = _Os()
 
 
 def _flock(file: Any, operation: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import gc
 import logging as real_logging
 import sys as real_sys
 from pathlib import Path
@@ -268,4 +269,10 @@ def loaded() -> Realm:
     realm = Realm()
     for name in ("device.camera", "device.messages", "answering"):
         realm.load(name)
+    for program in ("device.camera", "device.messages"):
+        module = realm.modules[program]
+        module._parser = functools.cache(module._parser)  # dear to make, and keeps nothing
+    # What is loaded stays: collecting a history's garbage need not look at it.
+    gc.collect()
+    gc.freeze()
     return realm

@@ -115,6 +115,7 @@ class World:
     def __init__(self, seed: int, preempt: float = 0.05) -> None:
         self.seed = seed
         self.chance = random.Random(seed)  # noqa: S311
+        self._random = self.chance.random
         self.hub = getcurrent()
         self.now_ns = 0
         self.ready: list[Task] = []
@@ -174,6 +175,25 @@ class World:
             if not task.finished and not task.process.dead:
                 task.switch()
 
+    def hand_over(self, task: Task) -> None:
+        """From `task` to whom the scheduler picks, without the way over the hub: that is for
+        the dead, for time, and for histories that do not end.
+        """
+        ready = self.ready
+        while ready and not self.graveyard and self.steps < MOST_STEPS:
+            index = int(self._random() * len(ready))
+            chosen = ready[index]
+            ready[index] = ready[-1]
+            ready.pop()
+            chosen.is_ready = False
+            self.steps += 1
+            if chosen is task:
+                return
+            if not chosen.finished and not chosen.process.dead:
+                chosen.switch()
+                return
+        self.hub.switch()
+
     def _fire(self) -> None:
         """Move time on to the next timers, and wake whom they are for."""
         when = self.timers[0][0]
@@ -226,8 +246,11 @@ def current() -> Task:
 def step() -> Task:
     """Let others run first. What touches the outside world begins with a step."""
     task = current()
-    task.world.make_ready(task)
-    task.world.hub.switch()
+    world = task.world
+    if not task.is_ready:
+        task.is_ready = True
+        world.ready.append(task)
+    world.hand_over(task)
     if task.process.dead:
         raise Killed
     return task
@@ -249,7 +272,7 @@ def wait(seconds: float | None = None) -> bool:
         # Rounded up: whoever waits for the rest of a deadline has then reached it.
         when = task.world.now_ns + max(0, math.ceil(seconds * SECOND))
         heapq.heappush(task.world.timers, (when, next(task.world.order), task, task.waiting))
-    task.world.hub.switch()
+    task.world.hand_over(task)
     if task.process.dead:
         raise Killed
     return task.woken

@@ -46,6 +46,18 @@ def test_a_file_and_its_folder_flushed_stay():
     assert after_cuts(prepare, "/a/x") == {b"whole"}
 
 
+def test_what_was_flushed_stays_when_more_is_appended():
+    def prepare(made: Disk) -> None:
+        write(made, "/a/x", b"whole")
+        made.fsync("/a/x", made.files["/a/x"])
+        made.fsync_folder("/a")
+        made.write("/a/x", made.files["/a/x"], 5, b" more")
+
+    left = after_cuts(prepare, "/a/x")
+    assert {b"whole", b"whole more", b"whole\0\0\0\0\0"} <= left
+    assert all(data is not None and data.startswith(b"whole") for data in left)
+
+
 def test_a_rename_before_the_flush_of_its_folder_is_done_or_not():
     def prepare(made: Disk) -> None:
         write(made, "/a/x", b"old")

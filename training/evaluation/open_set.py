@@ -16,6 +16,7 @@ import numpy as np
 
 from contract.people import person_id_of
 from recognition.gallery import Gallery
+from recognition.pose import HALF_TURNED, turn_of
 from recognition.settings import Settings
 from training.dataset import DatasetError
 from training.evaluation.answers import Answer
@@ -163,14 +164,8 @@ def tone_of(sample: FaceSample) -> float:
     return float(np.median(np.concatenate([part.reshape(-1, 3) for part in cheeks]).mean(1)))
 
 
-def turn_of(sample: FaceSample) -> float:
-    """How far the nose is from the middle between the eyes, in distances of the eyes: 0 is
-    frontal, from about 0.2 on a face is turned."""
-    points = np.asarray(sample.observation.landmarks, float)
-    right, left = points[:2].mean(0), points[2:4].mean(0)
-    across = right - left
-    apart = float(np.hypot(*across)) or 1.0
-    return float(abs(np.dot(points[4] - (left + right) / 2, across / apart)) / apart)
+def _turn(sample: FaceSample) -> float:
+    return abs(turn_of(sample.observation.landmarks))
 
 
 def _thirds(value: Callable[[FaceSample], float], names: Sequence[str]) -> GroupsOf:
@@ -204,7 +199,7 @@ CONDITIONS = {
     "sharpness": _steps(
         lambda s: s.observation.quality.blur, (10, 40), ("blurred", "soft", "sharp")
     ),
-    "pose": _steps(turn_of, (0.12, 0.25), ("frontal", "half turned", "turned")),
+    "pose": _steps(_turn, (HALF_TURNED, 0.25), ("frontal", "half turned", "turned")),
 }
 
 

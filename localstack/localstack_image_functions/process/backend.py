@@ -14,11 +14,13 @@ from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 from localstack import config
 from localstack_image_functions.errors import InvalidSetting, IsolationUnavailable
 from localstack_image_functions.images import resolve_image
+from localstack_image_functions.process import zips
 from localstack_image_functions.process.bundle import Bundle, load_bundle
 from localstack_image_functions.process.doors import open_door
 from localstack_image_functions.process.isolation import Isolation, isolation_here
 from localstack_image_functions.process.leftovers import kill_marked
 from localstack_image_functions.process.sandbox import Door, ProcessFlavor, ProcessSettings
+from localstack_image_functions.process.zips import find_runtime, unpack
 from localstack_image_functions.runtime.environment import Flavor
 from localstack_image_functions.runtime.relay import relay
 from localstack_image_functions.settings import Settings
@@ -40,6 +42,7 @@ class ProcessBackend:
         self._lab = settings.lab
         root = settings.temporary_root or Path(config.dirs.tmp) / "functions"
         self._temporary_root = root / settings.lab
+        self._runtimes = settings.runtimes
         self._shown = settings.shown
         self._internet = settings.internet
         self._open_ports = settings.open_ports
@@ -90,16 +93,19 @@ class ProcessBackend:
         image = version.config.image
         assert image is not None  # noqa: S101  an image function
         bundle = load_bundle(self._store, f"sha256:{image.code_sha256}")
-        directory = _directory(bundle, version)
+        # Set apart, it finds its image's files at their own places; else where they lie here.
+        apart = self._isolation is not None
+        place = _directory(bundle, version)
+        task_root = "/var/task" if apart else str(bundle.host_path("/var/task"))
         argv = _argv(bundle, version)
         storage = version.config.ephemeral_storage
         return ProcessFlavor(
             ProcessSettings(
                 argv=argv,
-                directory=directory,
+                directory=Path(place) if apart else bundle.host_path(place),
                 environment={
                     **bundle.config.environment,
-                    "LAMBDA_TASK_ROOT": str(bundle.host_path("/var/task")),
+                    "LAMBDA_TASK_ROOT": task_root,
                     **({"_HANDLER": argv[-1]} if len(argv) > 1 else {}),
                     **variables,
                 },
@@ -108,7 +114,62 @@ class ProcessBackend:
                 marker=f"{self._lab}/{environment_id}",
                 temporary_root=self._temporary_root,
                 isolation=self._isolation,
-                shown=(bundle.root, *self._shown),
+                root=bundle.root,
+                programs=bundle.config.programs,
+                shown=self._shown,
+                doors=self._doors(),
+                internet=self._internet,
+            )
+        )
+
+    def check_code(self, version: FunctionVersion) -> None:
+        """Unpack a zip function and its layers, so that no cold start has to.
+
+        Raises
+        ------
+        IsolationUnavailable, RuntimeNotFound, CodeTooLarge
+        """
+        if self._refusal:
+            raise IsolationUnavailable(self._refusal)
+        find_runtime(self._runtimes, version.config.runtime)
+        self._unpack(version)
+
+    def _unpack(self, version: FunctionVersion) -> Path:
+        return unpack(version, self._code_store, config.LAMBDA_LIMITS_CODE_SIZE_UNZIPPED)
+
+    @property
+    def _code_store(self) -> Path:
+        return self._temporary_root.with_name(f"{self._lab}-code")
+
+    def zip_flavor(
+        self, version: FunctionVersion, environment_id: str, variables: dict[str, str]
+    ) -> Flavor:
+        """How to run an environment of a zip function."""
+        runtime = find_runtime(self._runtimes, version.config.runtime)
+        root = self._unpack(version)
+        apart = self._isolation is not None
+        before = "" if apart else str(root)
+        storage = version.config.ephemeral_storage
+        return ProcessFlavor(
+            ProcessSettings(
+                argv=zips.arguments(runtime, version.config.handler, variables),
+                directory=Path(before + zips.TASK_ROOT),
+                environment={
+                    "LAMBDA_TASK_ROOT": before + zips.TASK_ROOT,
+                    "_HANDLER": version.config.handler,
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    **zips.variables_of(runtime, before, variables),
+                    "AWS_EXECUTION_ENV": f"AWS_Lambda_{version.config.runtime}",
+                },
+                memory_mb=version.config.memory_size,
+                ephemeral_mb=storage.size if storage else DEFAULT_EPHEMERAL_MB,
+                marker=f"{self._lab}/{environment_id}",
+                temporary_root=self._temporary_root,
+                isolation=self._isolation,
+                root=root,
+                programs=(str(runtime.python),),
+                note=runtime.note,
+                shown=self._shown,
                 doors=self._doors(),
                 internet=self._internet,
             )
@@ -130,8 +191,8 @@ class ProcessBackend:
         killed = kill_marked(lab=self._lab)
         if killed:
             LOG.warning("killed %d function process(es) of an earlier emulator", len(killed))
-        if self._temporary_root.exists():
-            shutil.rmtree(self._temporary_root, ignore_errors=True)
+        for folder in (self._temporary_root, self._code_store):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def prepare(self) -> None:
         """Nothing: a function's network lives and ends with it."""
@@ -151,10 +212,10 @@ def _argv(bundle: Bundle, version: FunctionVersion) -> tuple[str, ...]:
     )
 
 
-def _directory(bundle: Bundle, version: FunctionVersion) -> Path:
+def _directory(bundle: Bundle, version: FunctionVersion) -> str:
     override = version.config.image_config
     path = (override and override.working_directory) or bundle.config.working_directory
-    return bundle.host_path(str(PurePosixPath("/") / path))
+    return str(PurePosixPath("/") / path)
 
 
 def _is_address(host: str) -> bool:

@@ -29,6 +29,8 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 _SKIPPED = frozenset({"__pycache__"})
+# Label: programs of this machine that the image's files start, separated by colons.
+PROGRAMS_LABEL = "image-functions.programs"
 _FILE_MODE = 0o444
 _PROGRAM_MODE = 0o555
 
@@ -41,13 +43,18 @@ def host_architecture() -> str:
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """How the image runs, as in a Dockerfile. `working_directory` is a path in the image."""
+    """How the image runs, as in a Dockerfile. `working_directory` is a path in the image.
+
+    `programs` are programs of this machine that the image's own programs start; the entry point
+    need not be among them.
+    """
 
     entrypoint: tuple[str, ...]
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str = "/var/task"
     architecture: str = field(default_factory=host_architecture)
+    programs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,8 @@ def build_bundle(store: Path, files: Mapping[str, Path], config: ImageConfig) ->
     manifest = _manifest_json(image_config, layer_digest, layer_size)
     digest = _sha256(manifest)
     if not _folder(store, digest).exists():
-        _write(store, digest, manifest, image_config, sources)
+        draft = _Draft(manifest, image_config, config.working_directory)
+        _write(store, digest, draft, sources)
     shortcut.parent.mkdir(parents=True, exist_ok=True)
     _write_atomically(shortcut, digest.encode())
     return load_bundle(store, digest)
@@ -112,6 +120,7 @@ def load_bundle(store: Path, digest: str) -> Bundle:
         raise BundleNotFound(f"{digest} is not in the bundle store {store}") from error
     layers = json.loads(manifest)["layers"]
     settings = image_config["config"]
+    labels = settings.get("Labels") or {}
     return Bundle(
         digest=digest,
         manifest=manifest.decode(),
@@ -123,6 +132,7 @@ def load_bundle(store: Path, digest: str) -> Bundle:
             environment=dict(line.split("=", 1) for line in settings.get("Env") or ()),
             working_directory=settings.get("WorkingDir") or "/",
             architecture=image_config["architecture"],
+            programs=tuple(filter(None, labels.get(PROGRAMS_LABEL, "").split(":"))),
         ),
     )
 
@@ -195,7 +205,9 @@ def _mode(source: Path) -> int:
 
 
 def _config_fields(config: ImageConfig) -> dict[str, Any]:
+    labels = {"Labels": {PROGRAMS_LABEL: ":".join(config.programs)}} if config.programs else {}
     return {
+        **labels,
         "Entrypoint": list(config.entrypoint),
         "Cmd": list(config.command),
         "Env": [f"{name}={value}" for name, value in sorted(config.environment.items())],
@@ -247,18 +259,24 @@ def _folder(store: Path, digest: str) -> Path:
     return store / "sha256" / value
 
 
-def _write(
-    store: Path, digest: str, manifest: bytes, image_config: bytes, sources: Mapping[str, Path]
-) -> None:
+@dataclass(frozen=True)
+class _Draft:
+    manifest: bytes
+    image_config: bytes
+    working_directory: str
+
+
+def _write(store: Path, digest: str, content: _Draft, sources: Mapping[str, Path]) -> None:
     """Make the bundle beside its place and move it there: it is whole or not there."""
     folder = _folder(store, digest)
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
     try:
-        (draft / "manifest.json").write_bytes(manifest)
-        (draft / "config.json").write_bytes(image_config)
+        (draft / "manifest.json").write_bytes(content.manifest)
+        (draft / "config.json").write_bytes(content.image_config)
         root = draft / "rootfs"
-        root.mkdir()
+        # As WORKDIR does: a function starts there, with files in it or none.
+        (root / content.working_directory.lstrip("/")).mkdir(parents=True, exist_ok=True)
         for name, source in sources.items():
             target = root / name.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)

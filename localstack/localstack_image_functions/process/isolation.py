@@ -76,7 +76,7 @@ def isolation_here() -> Isolation:
 def _try(isolation: Isolation, folder: str) -> tuple[str, ...]:
     """Start a process that ends at once; what the system lacked."""
     program = "/bin/true"
-    view = view_of(program, (), {}, resolver=False)
+    view = view_of((program,), (), {}, resolver=False)
     specification = {
         "argv": [program],
         "executable": program,

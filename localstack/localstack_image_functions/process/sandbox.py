@@ -37,6 +37,8 @@ DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 MAX_OPEN_FILES = 1024
 RUNTIME_API_PORT = 9001
 LOOPBACK = "127.0.0.1"
+NOTES = -1
+"""The stream of what we say ourselves in a function's log."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,10 @@ class ProcessSettings:
     `environment` is the whole environment but for what belongs to one process only
     (AWS_LAMBDA_RUNTIME_API, HOME, TMPDIR). `marker` is `<lab>/<environment id>`.
     `isolation` says how far the process is set apart, None not at all. Of the host it then
-    sees the system, its program's installation, `directory` and `shown`; of the host's
-    network `doors` alone, or with `internet` all of it.
+    sees the system, the installations of its program and of `programs`, `directory` and
+    `shown`; of the host's network `doors` alone, or with `internet` all of it. The files below
+    `root` are at their own places then, before the system's, and `directory` is one of these.
+    `note` goes to the function's log when it starts.
     """
 
     argv: tuple[str, ...]
@@ -70,6 +74,9 @@ class ProcessSettings:
     marker: str
     temporary_root: Path
     isolation: Isolation | None = None
+    root: Path | None = None
+    programs: tuple[str, ...] = ()
+    note: str = ""
     shown: tuple[Path, ...] = ()
     doors: tuple[Door, ...] = ()
     internet: bool = False
@@ -89,14 +96,12 @@ class ProcessFlavor:
         self, api: RuntimeApi, output: OutputLog, on_exit: Callable[[Exit], None]
     ) -> ProcessSandbox:
         settings = self._settings
-        executable = shutil.which(
-            _beside(settings.argv[0], settings.directory),
-            path=settings.environment.get("PATH", DEFAULT_PATH),
-        )
+        executable = find_program(settings)
         if executable is None:
             raise EntrypointNotFound(
                 f"fork/exec {settings.argv[0]}: no such file or not executable"
             )
+        output.write(NOTES, settings.note.encode())
         settings.temporary_root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix="function-", dir=settings.temporary_root))
         try:
@@ -223,7 +228,10 @@ class ProcessSandbox:
         hosts = {"localhost": LOOPBACK, name: LOOPBACK}
         if settings.own_network:
             hosts |= {host: LOOPBACK for door in settings.doors for host in door.names}
-        view = view_of(executable, (settings.directory, *settings.shown), hosts, settings.internet)
+        folders = settings.shown if settings.root else (settings.directory, *settings.shown)
+        view = view_of(
+            (executable, *settings.programs), folders, hosts, settings.internet, settings.root
+        )
         ports = [RUNTIME_API_PORT, *(door.port for door in settings.doors)]
         return {
             **settings.isolation.ids(),
@@ -266,6 +274,23 @@ class ProcessSandbox:
         if self._launched.process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
+
+
+def find_program(settings: ProcessSettings) -> str | None:
+    """Where the entry point is for the function; None when it is not there, or no program."""
+    path = settings.environment.get("PATH", DEFAULT_PATH)
+    program = _beside(settings.argv[0], settings.directory)
+    if settings.root is None or settings.isolation is None:
+        return shutil.which(program, path=path)
+    for folder in [""] if "/" in program else path.split(os.pathsep):
+        place = os.path.normpath(f"{folder}/{program}" if folder else program)
+        inside = settings.root / place.lstrip("/")
+        # A file of the image hides one of the system, whether it can be run or not.
+        if inside.is_file():
+            return place if os.access(inside, os.X_OK) else None
+        if shutil.which(place):
+            return place
+    return None
 
 
 def _beside(program: str, directory: Path) -> str:

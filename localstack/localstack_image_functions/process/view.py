@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from localstack_image_functions.process.union import Union
+
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 OF_ETC = (
     "alternatives",
@@ -42,6 +44,8 @@ PASSWD = (
     "root:x:0:0:root:/root:/usr/sbin/nologin\n"
     f"sbx_user1051:x:{FUNCTION_UID}:{FUNCTION_GID}::/tmp:/usr/sbin/nologin\n"
 )
+# What every function has of its own, whatever its image has there.
+OWN_PLACES = frozenset({"/dev", "/proc", "/sys", "/tmp"})  # noqa: S108
 GROUP = f"root:x:0:\nsbx_user1051:x:{FUNCTION_GID}:\n"
 
 
@@ -55,12 +59,16 @@ class View:
 
 
 def view_of(
-    executable: str, folders: Iterable[Path], hosts: Mapping[str, str], resolver: bool
+    programs: Iterable[str],
+    folders: Iterable[Path],
+    hosts: Mapping[str, str],
+    resolver: bool,
+    image: Path | None = None,
 ) -> View:
-    """What a function needs: the system, its own program's installation and `folders`.
+    """What a function needs: the system, its own programs' installations and `folders`.
 
     `hosts` (name -> address) becomes /etc/hosts; with `resolver` the host's name servers are
-    shown too.
+    shown too. The files below `image` are shown at their own places, before the host's.
     """
     links = {}
     wanted = []
@@ -74,11 +82,20 @@ def view_of(
     wanted += [path for name in OF_SYS if (path := Path(name)).exists()]
     if resolver:
         wanted.append(Path(RESOLVER))
-    wanted += [path for path in installation_of(Path(executable)) if path.exists()]
+    for program in programs:
+        wanted += [path for path in installation_of(Path(program)) if path.exists()]
     wanted += folders
     names = "".join(f"{address}\t{name}\n" for name, address in hosts.items())
     files = {"/etc/passwd": PASSWD, "/etc/group": GROUP, "/etc/hosts": names}
-    return View(tuple(_without_nested(wanted, links)), links, files)
+    shown = dict(_without_nested(wanted, links))
+    if image is None:
+        return View(tuple(shown.items()), links, files)
+    places = {place: source for source, place in shown.items()}
+    union = Union(places, links, OWN_PLACES | files.keys())
+    union.lay_over(image)
+    return View(
+        tuple((source, place) for place, source in union.places.items()), union.links, files
+    )
 
 
 def installation_of(program: Path) -> Iterator[Path]:

@@ -117,6 +117,30 @@ def test_a_full_disk_costs_no_id_and_freeing_space_is_enough(
     assert AnsweredReader(tmp_path / "lab" / FILE_NAME).new_ids() == everything
 
 
+def test_a_torn_line_that_could_not_be_cut_off_costs_no_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    answered = opened(tmp_path)
+    answered.add("before")
+
+    def full(descriptor: int, data: bytes) -> None:
+        os.write(descriptor, bytes(data)[: len(data) // 2])
+        raise OSError(errno.EIO, "Input/output error")
+
+    def broken(descriptor: int, size: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("device.answered.write_all", full)
+        disk.setattr(os, "ftruncate", broken)
+        with pytest.raises(AnsweredUnusable):
+            answered.add("first")
+    answered.add("second")
+    answered.close()
+    everything = ["before", "first", "second"]
+    assert AnsweredReader(tmp_path / "lab" / FILE_NAME).new_ids() == everything
+
+
 def test_what_was_shown_lasts_through_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Its message is deleted next: only what was flushed keeps a repeated one from being shown."""
     flushed: list[bytes] = []

@@ -98,6 +98,27 @@ def test_a_clip_of_the_wrong_length_is_set_aside_at_the_start(spool: Spool):
     assert (spool.folder / "damaged" / f"{record.clip_id}.h264").read_bytes() == b"cli"
 
 
+def test_a_clip_that_could_not_be_read_for_a_while_waits_again(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+):
+    """One error of the card at a start must not set a good clip aside for ever."""
+    record = clip(1)
+    spool.write(record, b"clip")
+
+    def fail(self: Path, *_: object, **__: object) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_bytes", fail)
+        broken.setattr(Path, "read_text", fail)
+        assert reopened(spool) == ([], [])
+        assert (spool.folder / "damaged" / f"{record.clip_id}.h264").exists()
+    waiting, _ = reopened(spool)
+    assert waiting == [record]
+    assert spool.read(record) == b"clip"
+    assert spool.used_bytes == record.size_bytes
+
+
 @pytest.mark.parametrize("side", [b"", b"{}", b"\x00\x00", b'{"key": 1}', None], ids=repr)
 def test_a_clip_without_a_readable_side_file_is_kept_without_times(spool: Spool, side):
     record = clip(1)

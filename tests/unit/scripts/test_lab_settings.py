@@ -8,7 +8,9 @@ from cloud.switch import InvalidSetting, read_switch
 from scripts.lab.docker import DockerBackend, Heard
 from scripts.lab.limits import concurrency
 from scripts.lab.readiness import patience_s
+from scripts.lab.services import ALWAYS, services
 from scripts.lab.state import LabState
+from scripts.paths import ROOT
 from scripts.provision.container_image import ca_file
 
 
@@ -63,3 +65,18 @@ def test_polls_are_no_progress_and_calls_are(monkeypatch):
 def test_running_hook_is_given_more_time_than_silence_before_it():
     assert patience_s([], 300) == patience_s(["SUCCESSFUL"], 300) == 300
     assert patience_s(["RUNNING"], 300) > 300
+
+
+def test_more_services_are_switched_on(monkeypatch):
+    monkeypatch.setenv("FACELAB_SERVICES", "sns, ssm,S3")
+    assert services() == (*ALWAYS, "sns", "ssm")
+
+
+def test_a_service_that_the_emulator_lacks_is_named(monkeypatch):
+    monkeypatch.setenv("FACELAB_SERVICES", "sns,rekognition")
+    with pytest.raises(InvalidSetting, match=r"FACELAB_SERVICES.*'rekognition'"):
+        services()
+
+
+def test_both_backends_have_the_same_services():
+    assert f'SERVICES: "{",".join(ALWAYS)},' in (ROOT / "compose.yaml").read_text()

@@ -33,9 +33,14 @@ def embedding(person: int, spread: float = 0.0) -> np.ndarray:
     return vector
 
 
-def face(person: int = 0, spread: float = 0.0, size_px: int = 120, blur: float = 200.0):
+def face(
+    person: int = 0, spread: float = 0.0, size_px: int = 120, blur: float = 200.0, turn: float = 0.0
+):
     quality = SimpleNamespace(size_px=size_px, blur=blur)
-    return SimpleNamespace(embedding=embedding(person, spread), quality=quality)
+    landmarks = np.array([(10, 50), (30, 50), (90, 50), (70, 50), (50 + 60 * turn, 90)])
+    return SimpleNamespace(
+        embedding=embedding(person, spread), quality=quality, landmarks=landmarks
+    )
 
 
 class Observer:
@@ -91,6 +96,23 @@ def test_photo_of_somebody_else_is_found_out():
     found = look([face(0)], [face(1)], [face(0, 0.1)], [face(0, 0.2)])
     assert found.sources == ["0.jpg", "2.jpg", "3.jpg"]
     assert "does not look like the others" in found.refusals[0].reason
+
+
+def test_poses_that_are_missing_are_told():
+    left, front, right = [face(turn=-0.2)], [face()], [face(turn=0.2)]
+    assert look(front, front).missing_poses == [
+        "turned to the left of the picture",
+        "turned to the right of the picture",
+    ]
+    assert look(left, right).missing_poses == ["from the front"]
+    assert look(left, front, right).missing_poses == []
+
+
+def test_the_pose_of_a_refused_photo_does_not_count():
+    assert (
+        "turned to the left of the picture"
+        in look([face()], [face(turn=-0.2, blur=1.0)], [face(turn=0.2)]).missing_poses
+    )
 
 
 def test_two_photos_that_disagree_are_both_refused():

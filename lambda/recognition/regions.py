@@ -1,0 +1,82 @@
+"""Which parts of a picture are worth a search: where there is detail, where something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from contract.results import Box
+from recognition.pyramid import Region, whole
+
+_BLOCK_PX = 8
+# Room for a face around what stands out, and what is left of a border is nobody, in blocks.
+_AROUND, _LEAST = 5, 3
+
+
+def regions_with_detail(
+    rgb: np.ndarray, least_contrast: float, known: Sequence[Box] = ()
+) -> list[Region]:
+    """Where gray levels differ from block to block by `least_contrast`, beside the people whose
+    faces are `known`."""
+    blocks = _blocks(rgb)
+    mean = cv2.blur(blocks, (5, 5))
+    spread = np.sqrt(np.maximum(cv2.blur(blocks * blocks, (5, 5)) - mean * mean, 0))
+    busy = spread > least_contrast
+    for face in known:
+        _clear(busy, _person(face, rgb))
+    return _regions(busy, rgb)
+
+
+def regions_that_changed(
+    rgb: np.ndarray, before: np.ndarray, known: Sequence[Box], least_change: float
+) -> list[Region]:
+    """Where gray levels differ by `least_change` from those of an earlier picture, more than
+    the whole picture has got lighter or darker, and none of the `known` faces is."""
+    change = _blocks(rgb) - _blocks(before)
+    changed = np.abs(change - np.median(change)) > least_change
+    for face in known:
+        _clear(changed, face)
+    # An edge that trembles is one block wide.
+    kernel = np.ones((_LEAST, _LEAST), np.uint8)
+    return _regions(cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0, rgb)
+
+
+def _person(face: Box, rgb: np.ndarray) -> Box:
+    """Hair and shoulders of the person with that face, and what is below in the picture."""
+    half = (face.bottom - face.top) // 2
+    return Box(face.top - half, face.right + half, rgb.shape[0], face.left - half)
+
+
+def _clear(blocks: np.ndarray, box: Box) -> None:
+    top, left = max(0, box.top // _BLOCK_PX), max(0, box.left // _BLOCK_PX)
+    blocks[top : box.bottom // _BLOCK_PX + 1, left : box.right // _BLOCK_PX + 1] = False
+
+
+def _blocks(rgb: np.ndarray) -> np.ndarray:
+    """Mean gray levels of blocks, float32 [rows, columns]. The mean of 64 pixels has an eighth
+    of the camera's noise, so that noise does not count."""
+    height, width = rgb.shape[:2]
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    size = (max(1, width // _BLOCK_PX), max(1, height // _BLOCK_PX))
+    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _regions(blocks: np.ndarray, rgb: np.ndarray) -> list[Region]:
+    """The parts of the picture around what is set in `blocks`, bool [rows, columns]."""
+    height, width = rgb.shape[:2]
+    busy = cv2.dilate(blocks.astype(np.uint8), np.ones((_AROUND, _AROUND), np.uint8))
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(busy, connectivity=8)
+    regions = [
+        Region(
+            left=int(left * width / blocks.shape[1]),
+            top=int(top * height / blocks.shape[0]),
+            right=int(np.ceil((left + columns) * width / blocks.shape[1])),
+            bottom=int(np.ceil((top + rows) * height / blocks.shape[0])),
+        )
+        for left, top, columns, rows, _ in boxes[1:count]
+    ]
+    area = sum((r.right - r.left) * (r.bottom - r.top) for r in regions)
+    # Beyond that, the overhead and overlap of parts costs more than the whole.
+    return regions if area < 0.8 * width * height else [whole(rgb)]

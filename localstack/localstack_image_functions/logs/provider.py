@@ -1,0 +1,211 @@
+"""CloudWatch Logs whose filters, metric filters and queries do what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from localstack.aws.api import CommonServiceException, RequestContext, handler
+from localstack.aws.api.logs import InvalidParameterException, ResourceNotFoundException
+from localstack.services.logs import provider as upstream
+from localstack.services.logs.models import get_moto_logs_backend
+from localstack.services.moto import call_moto, call_moto_with_request
+from localstack.utils.bootstrap import is_api_enabled
+from moto.logs import models
+
+from localstack_image_functions.logs.conditions import number_of
+from localstack_image_functions.logs.errors import InvalidInsightsQuery, InvalidPattern
+from localstack_image_functions.logs.insights import event_row, read_query
+from localstack_image_functions.logs.json_pattern import value_at
+from localstack_image_functions.logs.patterns import Values, compile_pattern
+from localstack_image_functions.metrics.store import METRICS, Metric, Owner
+
+MOST_EVENTS = 10_000
+Result = TypeVar("Result")
+
+
+class LogsProvider(upstream.LogsProvider):
+    """What moto and LocalStack leave out; everything else is theirs."""
+
+    @handler("FilterLogEvents", expand=False)
+    def filter_log_events(self, context: RequestContext, request: Any) -> dict[str, Any]:
+        group = _group(context, request)
+        pattern = _checked(lambda: compile_pattern(request.get("filterPattern")))
+        streams = _streams(group, request)
+        start, end = request.get("startTime") or 0, request.get("endTime")
+        after = _position(request.get("nextToken"))
+        found = sorted(
+            (
+                (event.timestamp, event.event_id, stream.log_stream_name, event)
+                for stream in streams
+                for event in list(stream.events)
+                if event.timestamp >= start
+                and (end is None or event.timestamp < end)
+                and (event.timestamp, event.event_id) > after
+                and pattern.matches(event.message)
+            ),
+            key=lambda one: one[:2],
+        )
+        page = found[: request.get("limit") or MOST_EVENTS]
+        answer: dict[str, Any] = {
+            "events": [{"logStreamName": name, **one.to_filter_dict()} for *_, name, one in page],
+            "searchedLogStreams": [],  # what AWS gives since 2019
+        }
+        if len(found) > len(page):
+            answer["nextToken"] = f"{page[-1][0]}@{page[-1][1]}"
+        return answer
+
+    @handler("PutMetricFilter", expand=False)
+    def put_metric_filter(self, context: RequestContext, request: Any) -> Any:
+        _checked(lambda: compile_pattern(request["filterPattern"]))
+        return call_moto(context)
+
+    @handler("PutSubscriptionFilter", expand=False)
+    def put_subscription_filter(self, context: RequestContext, request: Any) -> Any:
+        _checked(lambda: compile_pattern(request["filterPattern"]))
+        return call_moto(context)
+
+    @handler("TestMetricFilter", expand=False)
+    def test_metric_filter(self, context: RequestContext, request: Any) -> dict[str, Any]:
+        pattern = _checked(lambda: compile_pattern(request["filterPattern"]))
+        found = enumerate(map(pattern.extract, request["logEventMessages"]), 1)
+        return {
+            "matches": [
+                {
+                    "eventNumber": number,
+                    "eventMessage": request["logEventMessages"][number - 1],
+                    "extractedValues": {f"${name}": value for name, value in values.items()},
+                }
+                for number, values in found
+                if values is not None
+            ]
+        }
+
+    @handler("PutLogEvents", expand=False)
+    def put_log_events(self, context: RequestContext, request: Any) -> Any:
+        answer = call_moto(context)
+        if is_api_enabled("cloudwatch"):
+            backend = get_moto_logs_backend(context.account_id, context.region)
+            for one in backend.filters.metric_filters:
+                if one["logGroupName"] == request["logGroupName"]:
+                    _count(Owner(context.account_id, context.region), one, request["logEvents"])
+        return answer
+
+    @handler("StartQuery", expand=False)
+    def start_query(self, context: RequestContext, request: Any) -> Any:
+        _checked(lambda: read_query(request["queryString"]))
+        own = dict(request)
+        groups = own.pop("logGroupIdentifiers", None) or own.get("logGroupNames") or []
+        groups = [*groups, *([own.pop("logGroupName")] if own.get("logGroupName") else [])]
+        own["logGroupNames"] = [_name(group) for group in groups]
+        return call_moto_with_request(context, own)
+
+    @handler("GetQueryResults", expand=False)
+    def get_query_results(self, context: RequestContext, request: Any) -> dict[str, Any]:
+        backend = get_moto_logs_backend(context.account_id, context.region)
+        query = backend.queries.get(request["queryId"])
+        if query is None:
+            raise ResourceNotFoundException(f"Query {request['queryId']} does not exist.")
+        answer = query.to_result_json()
+        return {**answer, "statistics": {"recordsMatched": float(len(answer["results"]))}}
+
+
+def answer_queries() -> None:
+    """Let moto's queries and LocalStack's subscription filters be those above."""
+    models.execute_query = execute_query
+    upstream.get_pattern_matcher = lambda _: (
+        lambda pattern, event: compile_pattern(pattern).matches(event["message"])
+    )
+
+
+def execute_query(
+    log_groups: list[Any], query: str, start_time: int, end_time: int
+) -> list[dict[str, str]]:
+    """In place of moto's, which knows `fields` and `limit`. Times are in seconds."""
+    rows = [
+        event_row(event.message, event.timestamp, event.ingestion_time, log, name)
+        | {"@ptr": str(event.event_id)}
+        for group in log_groups
+        for log in [f"{group.account_id}:{group.name}"]
+        for name, stream in list(group.streams.items())
+        for event in list(stream.events)
+        if start_time * 1000 <= event.timestamp <= end_time * 1000 + 999
+    ]
+    return read_query(query).run(rows)
+
+
+def _count(owner: Owner, metric_filter: dict[str, Any], events: list[Any]) -> None:
+    pattern = compile_pattern(metric_filter["filterPattern"])
+    for event in events:
+        values = pattern.extract(event["message"])
+        if values is None:
+            continue
+        for one in metric_filter["metricTransformations"]:
+            value = _metric_value(one["metricValue"], event["message"], values)
+            if value is not None:
+                metric = Metric(one["metricNamespace"], one["metricName"])
+                unit = one.get("unit")
+                at = event["timestamp"] / 1000
+                METRICS.add(owner, metric, value, None if unit == "None" else unit, at=at)
+
+
+def _metric_value(asked: str, message: str, values: Values) -> float | None:
+    """A number, `$.a` of a JSON message, or `$name` of a field."""
+    if asked.startswith(("$.", "$[")):
+        return number_of(value_at(message, asked))
+    return number_of(values.get(asked[1:]) if asked.startswith("$") else asked)
+
+
+def _checked(read: Callable[[], Result]) -> Result:
+    try:
+        return read()
+    except InvalidPattern as error:
+        raise InvalidParameterException(str(error)) from error
+    except InvalidInsightsQuery as error:
+        raise CommonServiceException(
+            "MalformedQueryException", str(error), sender_fault=True
+        ) from error
+
+
+def _group(context: RequestContext, request: Any) -> Any:
+    name, identifier = request.get("logGroupName"), request.get("logGroupIdentifier")
+    if bool(name) == bool(identifier):
+        raise InvalidParameterException(
+            "Exactly one of logGroupName and logGroupIdentifier must be given."
+        )
+    backend = get_moto_logs_backend(context.account_id, context.region)
+    group = backend.groups.get(name or _name(identifier))
+    if group is None:
+        raise ResourceNotFoundException("The specified log group does not exist.")
+    return group
+
+
+def _name(identifier: str) -> str:
+    """A log group's name, from that or from its ARN."""
+    return identifier.removesuffix(":*").partition(":log-group:")[2] or identifier
+
+
+def _streams(group: Any, request: Any) -> list[Any]:
+    names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix")
+    if names and prefix:
+        raise InvalidParameterException(
+            "logStreamNames and logStreamNamePrefix are mutually exclusive."
+        )
+    for name in names or ():
+        if name not in group.streams:
+            raise ResourceNotFoundException("The specified log stream does not exist.")
+    return [
+        stream
+        for name, stream in list(group.streams.items())
+        if (not names or name in names) and name.startswith(prefix or "")
+    ]
+
+
+def _position(token: str | None) -> tuple[int, int]:
+    """The event after which a page begins."""
+    if token is None:
+        return (-1, -1)
+    timestamp, _, number = token.partition("@")
+    if not timestamp.isdecimal() or not number.isdecimal():
+        raise InvalidParameterException("The specified nextToken is invalid.")
+    return (int(timestamp), int(number))

@@ -1,0 +1,164 @@
+"""All metrics of the emulator, in memory: a dictionary entry for each second that has values."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from localstack_image_functions.metrics.distribution import Distribution, merged
+
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+TIERS = ((3 * HOUR_S, 60), (15 * DAY_S, 300), (63 * DAY_S, HOUR_S))
+"""Older than this, values are kept for periods of this length only: AWS's own figures."""
+KEPT_S = 455 * DAY_S
+TIDY_EVERY_S = 600.0
+Dimensions = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose metrics: an account in a region."""
+
+    account: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's whole name. `dimensions` are sorted: other ones are another metric."""
+
+    namespace: str
+    name: str
+    dimensions: Dimensions = ()
+
+    @classmethod
+    def of(cls, namespace: str, name: str, dimensions: Mapping[str, str]) -> Metric:
+        return cls(namespace, name, tuple(sorted(dimensions.items())))
+
+
+_Seconds = dict[int, Distribution]
+
+
+class MetricStore:
+    """Takes values from any thread; nothing waits for longer than a dictionary takes."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._series: dict[tuple[Owner, Metric], dict[str | None, _Seconds]] = {}
+        self._tidied = clock()
+
+    def add(
+        self,
+        owner: Owner,
+        metric: Metric,
+        value: float,
+        unit: str | None = "Count",
+        count: float = 1.0,
+        at: float | None = None,
+    ) -> None:
+        """Add a value `count` times, now or `at` a Unix time."""
+        with self._lock:
+            self._second(owner, metric, unit, at).add(value, count)
+
+    def add_set(
+        self,
+        owner: Owner,
+        metric: Metric,
+        figures: tuple[float, float, float, float],
+        unit: str | None,
+        at: float | None = None,
+    ) -> None:
+        """Add a statistic set: count, sum, minimum, maximum."""
+        with self._lock:
+            self._second(owner, metric, unit, at).add_set(*figures)
+
+    def units(self, owner: Owner, metric: Metric) -> list[str | None]:
+        with self._lock:
+            return list(self._series.get((owner, metric), {}))
+
+    def periods(
+        self,
+        owner: Owner,
+        metric: Metric,
+        start: int,
+        end: int,
+        period: int,
+        unit: str | None = "any",
+    ) -> dict[int, Distribution]:
+        """Values from `start` up to `end`, by the beginning of each period that has some.
+
+        `unit` None takes only values that were put without one, `any` takes all.
+        """
+        found: dict[int, list[Distribution]] = {}
+        with self._lock:
+            for kind, seconds in self._series.get((owner, metric), {}).items():
+                if unit not in ("any", kind):
+                    continue
+                for second, values in seconds.items():
+                    if start <= second < end:
+                        begin = start + (second - start) // period * period
+                        found.setdefault(begin, []).append(values)
+            return {begin: merged(found[begin]) for begin in sorted(found)}
+
+    def metrics(self, owner: Owner) -> list[Metric]:
+        """All metrics of an account in a region, in the order in which they appeared."""
+        with self._lock:
+            return [metric for one, metric in self._series if one == owner]
+
+    def seconds(self) -> Iterator[tuple[Owner, Metric, int, Distribution]]:
+        """Everything, as it was at one moment."""
+        with self._lock:
+            rows = [
+                (owner, metric, second, merged([values]))
+                for (owner, metric), units in self._series.items()
+                for seconds in units.values()
+                for second, values in seconds.items()
+            ]
+        yield from rows
+
+    def clear(self) -> None:
+        with self._lock:
+            self._series.clear()
+
+    def tidy(self) -> None:
+        """Put old seconds together as AWS does; forget what is older than it keeps."""
+        with self._lock:
+            self._tidy(self._clock())
+
+    def _second(
+        self, owner: Owner, metric: Metric, unit: str | None, at: float | None
+    ) -> Distribution:
+        now = self._clock()
+        if now - self._tidied > TIDY_EVERY_S:
+            self._tidy(now)
+        seconds = self._series.setdefault((owner, metric), {}).setdefault(unit, {})
+        return seconds.setdefault(int(now if at is None else at), Distribution())
+
+    def _tidy(self, now: float) -> None:
+        self._tidied = now
+        for key, units in list(self._series.items()):
+            for unit, seconds in list(units.items()):
+                units[unit] = _coarser(seconds, now)
+                if not units[unit]:
+                    del units[unit]
+            if not units:
+                del self._series[key]
+
+
+def _coarser(seconds: _Seconds, now: float) -> _Seconds:
+    kept: _Seconds = {}
+    for second, values in seconds.items():
+        age = now - second
+        if age > KEPT_S:
+            continue
+        length = max((length for older, length in TIERS if age > older), default=1)
+        kept.setdefault(second - second % length, Distribution()).merge(values)
+    return kept
+
+
+METRICS = MetricStore()
+"""The emulator's."""

@@ -1,0 +1,110 @@
+"""Queues as sources of events: a message reaches its function when it arrives.
+
+LocalStack looks at an empty queue after 1, 2, 4 … 10 seconds, and runs one batch at a time. Here
+a queue is waited for, and batches run beside each other, as many as AWS begins with.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from localstack.services.lambda_.event_source_mapping import esm_worker_factory
+from localstack.services.lambda_.event_source_mapping.pollers import sqs_poller
+
+from localstack import config
+from localstack_image_functions.poller import serving
+
+LOG = logging.getLogger(__name__)
+
+WAIT_S = 1
+"""A mapping that is disabled or deleted stops within this."""
+BATCHES = 5
+"""How many batches of a standard queue run at a time: what AWS begins with."""
+MOST_RECORDS = 2500
+
+
+class QueuePoller(sqs_poller.SqsPoller):
+    """Receives for one event source mapping. `poll_events` is called again and again."""
+
+    def __init__(self, *arguments: Any, maximum_concurrency: int | None = None, **options: Any):
+        super().__init__(*arguments, **options)
+        fifo = self.queue_url.endswith(".fifo")
+        limit = min(BATCHES, config.LAMBDA_LIMITS_CONCURRENT_EXECUTIONS)
+        workers = 1 if fifo else max(1, maximum_concurrency or limit)
+        self._free = threading.Semaphore(workers)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="queue-batches")
+
+    def poll_events(self) -> None:
+        if not serving.wait(WAIT_S) or not self._free.acquire(timeout=WAIT_S):
+            return
+        try:
+            messages = self._receive()
+            if not messages:
+                self._free.release()
+                return
+            self._pool.submit(self._run, messages)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False)
+
+    def _receive(self) -> list[dict[str, Any]]:
+        response = self.source_client.receive_message(
+            QueueUrl=self.queue_url,
+            MaxNumberOfMessages=min(self.batch_size, 10),
+            WaitTimeSeconds=min(self.maximum_batching_window or WAIT_S, 20),
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+            # More than SQS gives at a time, and waiting for a batch to fill: as headers.
+            sqs_override_max_message_count=self.batch_size,
+            sqs_override_wait_time_seconds=self.maximum_batching_window,
+        )
+        return response.get("Messages") or []
+
+    def _run(self, messages: list[dict[str, Any]]) -> None:
+        try:
+            for batch in self._batches(messages):
+                self._handle(batch)
+        finally:
+            self._free.release()
+
+    def _handle(self, batch: list[dict[str, Any]]) -> None:
+        """What fails stays hidden for the queue's visibility timeout, then comes again."""
+        try:
+            self.handle_messages(batch)
+        except Exception as error:
+            LOG.warning("a batch of %s failed: %s", self.source_arn, error)
+
+    def _batches(self, messages: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+        """A FIFO queue's groups one by one, so that one's failure holds up no other."""
+        groups = [messages]
+        if self.is_fifo_queue:
+            groups = list(sqs_poller.split_by_message_group_id(messages).values())
+        return [
+            group[start : start + MOST_RECORDS]
+            for group in groups
+            for start in range(0, len(group), MOST_RECORDS)
+        ]
+
+
+def wait_for_messages() -> None:
+    """Let event source mappings of queues use the poller above."""
+    factory = esm_worker_factory.EsmWorkerFactory
+    original = factory.get_esm_worker
+
+    def get_esm_worker(self: Any) -> Any:
+        limits = self.esm_config.get("ScalingConfig") or {}
+        maximum = limits.get("MaximumConcurrency")
+        making.maximum_concurrency = maximum
+        return original(self)
+
+    making = threading.local()
+    factory.get_esm_worker = get_esm_worker
+    esm_worker_factory.SqsPoller = lambda **options: QueuePoller(
+        maximum_concurrency=making.maximum_concurrency, **options
+    )

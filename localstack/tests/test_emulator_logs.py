@@ -1,0 +1,155 @@
+"""Logs of real functions, filtered, followed and queried through the API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+Wait = Callable[..., Any]
+SPEAK = """
+    import json
+    def handler(event, context):
+        for line in event["lines"]:
+            print(line)
+"""
+
+
+@pytest.fixture(scope="module")
+def group(emulator: Any, deploy_into: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The log group of a function that wrote five lines."""
+    deployer = deploy_into(emulator, tmp_path_factory.mktemp("speaks"), "speaks")
+    deployer.create("speaks", SPEAK)
+    lines = ["ERROR one", "WARN two", '{"level": "error", "took": 7}', "calm", "ERROR three"]
+    deployer.invoke("speaks", lines=lines)
+    client, group = emulator.client("logs"), "/aws/lambda/speaks"
+    deadline = time.monotonic() + 20
+    while "REPORT" not in str(messages(client, group) if _there(client, group) else ""):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return group
+
+
+def _there(client: Any, group: str) -> bool:
+    return bool(client.describe_log_groups(logGroupNamePrefix=group)["logGroups"])
+
+
+def messages(client: Any, group: str, **asked: Any) -> list[str]:
+    pages = client.get_paginator("filter_log_events").paginate(logGroupName=group, **asked)
+    return [event["message"].strip() for page in pages for event in page["events"]]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "number"),
+    [
+        ("ERROR", 2),
+        ("?ERROR ?WARN", 3),
+        ("ERROR -three", 1),
+        ('"REPORT RequestId"', 1),
+        ("{ $.took > 5 }", 1),
+        ("[level=ERROR, number]", 2),
+        ("nowhere", 0),
+    ],
+)
+def test_a_pattern_is_honored(emulator: Any, group: str, pattern: str, number: int) -> None:
+    assert len(messages(emulator.client("logs"), group, filterPattern=pattern)) == number
+
+
+def test_a_pattern_that_cannot_be_read_is_refused(emulator: Any, group: str) -> None:
+    client = emulator.client("logs")
+    for pattern in ("{ $.a = ", "user@host"):
+        with pytest.raises(ClientError) as refused:
+            client.filter_log_events(logGroupName=group, filterPattern=pattern)
+        assert refused.value.response["Error"]["Code"] == "InvalidParameterException"
+    with pytest.raises(ClientError) as missing:
+        client.filter_log_events(logGroupName="/none")
+    assert missing.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_pages_and_streams(emulator: Any, group: str) -> None:
+    client = emulator.client("logs")
+    everything = messages(client, group)
+    assert messages(client, group, PaginationConfig={"PageSize": 2}) == everything
+    stream = client.describe_log_streams(logGroupName=group)["logStreams"][0]["logStreamName"]
+    assert messages(client, group, logStreamNamePrefix=stream[:4]) == everything
+    assert messages(client, group, logStreamNamePrefix="nothing") == []
+    assert messages(client, group, logStreamNames=[stream]) == everything
+
+
+def test_a_log_can_be_followed(emulator: Any, group: str, wait_until: Wait) -> None:
+    """As `aws logs tail --follow` does: from the last timestamp on, without what was seen."""
+    client = emulator.client("logs")
+    seen = {event["eventId"] for event in client.filter_log_events(logGroupName=group)["events"]}
+    since = int(time.time() * 1000) - 60_000
+    client.create_log_stream(logGroupName=group, logStreamName="another")
+    now = int(time.time() * 1000)
+    client.put_log_events(
+        logGroupName=group,
+        logStreamName="another",
+        logEvents=[{"timestamp": now, "message": "followed"}],
+    )
+    answer = client.filter_log_events(logGroupName=group, startTime=since, interleaved=True)
+    new = [event for event in answer["events"] if event["eventId"] not in seen]
+    assert [(event["message"], event["logStreamName"]) for event in new] == [
+        ("followed", "another")
+    ]
+
+
+def test_a_metric_filter_counts_its_own_group_alone(emulator: Any) -> None:
+    client = emulator.client("logs")
+    for name in ("counted", "elsewhere"):
+        client.create_log_group(logGroupName=name)
+        client.create_log_stream(logGroupName=name, logStreamName="s")
+    client.put_metric_filter(
+        logGroupName="counted",
+        filterName="slow",
+        filterPattern="{ $.took > 5 }",
+        metricTransformations=[
+            {"metricName": "Took", "metricNamespace": "Own", "metricValue": "$.took"}
+        ],
+    )
+    now = int(time.time() * 1000)
+    for name in ("counted", "elsewhere"):
+        events = [{"timestamp": now, "message": f'{{"took": {took}}}'} for took in (1, 6, 8)]
+        client.put_log_events(logGroupName=name, logStreamName="s", logEvents=events)
+    (point,) = emulator.client("cloudwatch").get_metric_statistics(
+        Namespace="Own",
+        MetricName="Took",
+        Period=3600,
+        Statistics=["Sum", "SampleCount"],
+        StartTime=datetime.now(UTC) - timedelta(minutes=5),
+        EndTime=datetime.now(UTC) + timedelta(minutes=5),
+    )["Datapoints"]
+    assert (point["Sum"], point["SampleCount"]) == (14, 2)
+    tested = client.test_metric_filter(
+        filterPattern="[word, number]", logEventMessages=["took 6", "one"]
+    )
+    assert [one["extractedValues"] for one in tested["matches"]] == [
+        {"$word": "took", "$number": "6"}
+    ]
+
+
+def test_a_query_gives_the_right_rows_or_is_refused(
+    emulator: Any, group: str, wait_until: Wait
+) -> None:
+    client, now = emulator.client("logs"), int(time.time())
+
+    def ask(query: str) -> list[dict[str, str]]:
+        times = {"startTime": now - 600, "endTime": now + 600}
+        started = client.start_query(logGroupName=group, queryString=query, **times)
+        answer = client.get_query_results(queryId=started["queryId"])
+        assert answer["status"] == "Complete"
+        return [{one["field"]: one["value"] for one in row} for row in answer["results"]]
+
+    rows = ask("fields @message | filter @message like /ERROR/ | sort @timestamp desc | limit 20")
+    assert {row["@message"].strip() for row in rows} == {"ERROR one", "ERROR three"}
+    (row,) = ask('filter @type = "REPORT" | stats count(*) as n, max(@maxMemoryUsed) as memory')
+    assert row["n"] == "1"
+    assert float(row["memory"]) > 1_000_000
+    with pytest.raises(ClientError) as refused:
+        ask("fields @message | pattern @message")
+    assert refused.value.response["Error"]["Code"] == "MalformedQueryException"

@@ -1,0 +1,151 @@
+"""Queues as sources of a function's events: soon, in part, in order, and not for ever."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Wait = Callable[..., Any]
+ECHO = """
+    import json, os, boto3
+    sqs = boto3.client("sqs", region_name="us-east-1")
+    def handler(event, context):
+        failed = []
+        for record in event["Records"]:
+            body = json.loads(record["body"])
+            if body.get("poison"):
+                failed.append({"itemIdentifier": record["messageId"]})
+            elif body.get("raise"):
+                raise ValueError("asked to")
+            else:
+                sqs.send_message(QueueUrl=os.environ["ANSWERS"], MessageBody=record["body"])
+        return {"batchItemFailures": failed}
+"""
+
+
+@pytest.fixture
+def pipe(emulator: Any, deployer: Any, request: pytest.FixtureRequest) -> Any:
+    """Makes queue → function → queue; gives their URLs."""
+    name = request.node.name.replace("_", "-")[:40]
+    queues, functions = emulator.client("sqs"), emulator.client("lambda")
+    mappings = []
+
+    def make(suffix: str = "", **settings: str) -> tuple[str, str, str]:
+        letters = queues.create_queue(
+            QueueName=f"{name}-dead{suffix}", Attributes={"FifoQueue": "true"} if suffix else {}
+        )["QueueUrl"]
+        redrive = {"deadLetterTargetArn": arn_of(queues, letters), "maxReceiveCount": 2}
+        attributes = {"RedrivePolicy": json.dumps(redrive), "VisibilityTimeout": "3", **settings}
+        if suffix:
+            attributes |= {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+        asked = queues.create_queue(QueueName=f"{name}-asked{suffix}", Attributes=attributes)
+        answers = queues.create_queue(QueueName=f"{name}-answers")["QueueUrl"]
+        deployer.create(name, ECHO, Environment={"Variables": {"ANSWERS": answers}}, Timeout=3)
+        deployer.invoke(name, Records=[])  # warm from here on
+        mapping = functions.create_event_source_mapping(
+            FunctionName=name,
+            EventSourceArn=arn_of(queues, asked["QueueUrl"]),
+            BatchSize=10,
+            FunctionResponseTypes=["ReportBatchItemFailures"],
+        )
+        mappings.append(mapping["UUID"])
+        return asked["QueueUrl"], answers, letters
+
+    yield make
+    for mapping in mappings:
+        functions.delete_event_source_mapping(UUID=mapping)
+
+
+def arn_of(queues: Any, url: str) -> str:
+    return queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+
+
+def send(queues: Any, url: str, **body: Any) -> None:
+    fifo = {"MessageGroupId": str(body.get("group", "g"))} if url.endswith(".fifo") else {}
+    queues.send_message(QueueUrl=url, MessageBody=json.dumps(body), **fifo)
+
+
+def receive(queues: Any, url: str, number: int, limit_s: float = 20.0) -> list[dict[str, Any]]:
+    """The bodies of the next `number` messages."""
+    bodies: list[dict[str, Any]] = []
+    deadline = time.monotonic() + limit_s
+    while len(bodies) < number and time.monotonic() < deadline:
+        answer = queues.receive_message(QueueUrl=url, WaitTimeSeconds=1, MaxNumberOfMessages=10)
+        for message in answer.get("Messages", []):
+            bodies.append(json.loads(message["Body"]))
+            queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return bodies
+
+
+def test_a_message_reaches_a_warm_function_at_once_after_a_silence(
+    emulator: Any, pipe: Any
+) -> None:
+    queues = emulator.client("sqs")
+    asked, answers, _ = pipe()
+    took: list[float] = []
+    for number in range(8):
+        began = time.monotonic()
+        send(queues, asked, number=number)
+        assert receive(queues, answers, 1) == [{"number": number}]
+        took.append(time.monotonic() - began)
+        time.sleep(0.7)  # the silence after which LocalStack would look ever more rarely
+    # 0.15 s where nothing else runs; its own first pause is a second, and it grows.
+    assert statistics.median(took) <= 0.75
+
+
+def test_only_what_failed_comes_again_and_ends_among_the_dead_letters(
+    emulator: Any, pipe: Any
+) -> None:
+    queues = emulator.client("sqs")
+    asked, answers, letters = pipe()
+    for number in range(4):
+        send(queues, asked, number=number, poison=number == 2)
+    assert sorted(body["number"] for body in receive(queues, answers, 3)) == [0, 1, 3]
+    assert [body["number"] for body in receive(queues, letters, 1)] == [2]
+    assert receive(queues, answers, 1, limit_s=1) == []
+
+
+def test_what_a_function_fails_on_ends_among_the_dead_letters(emulator: Any, pipe: Any) -> None:
+    queues = emulator.client("sqs")
+    asked, answers, letters = pipe()
+    send(queues, asked, **{"raise": True})
+    assert receive(queues, letters, 1) == [{"raise": True}]
+    send(queues, asked, number=1)
+    assert receive(queues, answers, 1) == [{"number": 1}]
+
+
+def test_a_fifo_queue_keeps_the_order_of_each_group(emulator: Any, pipe: Any) -> None:
+    queues = emulator.client("sqs")
+    asked, answers, letters = pipe(".fifo")
+    for number in range(12):
+        send(queues, asked, number=number, group=number % 2)
+    send(queues, asked, poison=True, group="bad")
+    send(queues, asked, number=12, group=0)
+    found = receive(queues, answers, 13)
+    for group in (0, 1):
+        numbers = [body["number"] for body in found if body["group"] == group]
+        assert numbers == sorted(numbers)
+    assert len(found) == 13
+    assert receive(queues, letters, 1) == [{"poison": True, "group": "bad"}]
+
+
+def test_batches_run_beside_each_other(emulator: Any, deployer: Any, wait_until: Wait) -> None:
+    queues, functions = emulator.client("sqs"), emulator.client("lambda")
+    url = queues.create_queue(QueueName="beside", Attributes={"VisibilityTimeout": "60"})[
+        "QueueUrl"
+    ]
+    deployer.create("beside", "import time\ndef handler(event, context): time.sleep(2)")
+    mapping = functions.create_event_source_mapping(
+        FunctionName="beside", EventSourceArn=arn_of(queues, url), BatchSize=1
+    )
+    for number in range(5):
+        send(queues, url, number=number)
+    wait_until(lambda: len(deployer.processes("beside")) >= 3)
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])

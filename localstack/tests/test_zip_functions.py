@@ -1,0 +1,211 @@
+"""Zip functions as processes, in a real LocalStack: runtimes, layers, limits."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localstack_image_functions.errors import RuntimeNotFound
+from localstack_image_functions.process.union import Union
+from localstack_image_functions.process.zips import find_runtime
+
+HERE = f"python3.{sys.version_info.minor}"
+LIMIT = 5_000_000
+
+
+def archive(files: dict[str, bytes | str], mode: int = 0o644) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o100000 | mode) << 16
+            target.writestr(entry, content)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def zips(
+    make_emulator: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+    localstack_cache: Path,
+) -> Iterator[Any]:
+    """An emulator with one runtime, that of the tests' own Python."""
+    folder = tmp_path_factory.mktemp("zips")
+    runtimes = folder / "runtimes"
+    runtimes.mkdir()
+    (runtimes / HERE).symlink_to(sys.prefix)
+    emulator = make_emulator(folder / "emulator", f"pytest-{os.getpid()}-zips", localstack_cache)
+    emulator.extra = {
+        "IMAGE_FUNCTIONS_RUNTIMES": str(runtimes),
+        "LAMBDA_LIMITS_CODE_SIZE_UNZIPPED": str(LIMIT),
+    }
+    emulator.start()
+    yield emulator
+    emulator.stop()
+
+
+def create(emulator: Any, name: str, code: bytes, **settings: Any) -> dict[str, Any]:
+    """Create the function and wait until it is ready, or has failed."""
+    client = emulator.client("lambda")
+    client.create_function(
+        FunctionName=name,
+        Role="arn:aws:iam::000000000000:role/function",
+        Code={"ZipFile": code},
+        **{"Runtime": HERE, "Handler": "app.handler", "Timeout": 20, **settings},
+    )
+    while (now := client.get_function_configuration(FunctionName=name))["State"] == "Pending":
+        pass
+    return now
+
+
+def invoke(emulator: Any, name: str, **event: Any) -> Any:
+    answer = emulator.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    payload = json.load(answer["Payload"])
+    assert "FunctionError" not in answer, payload
+    return payload
+
+
+def test_handler_in_a_package_with_what_aws_sets(zips: Any) -> None:
+    code = """
+import os, boto3
+def handler(event, context):
+    names = ("LAMBDA_TASK_ROOT", "AWS_EXECUTION_ENV", "_HANDLER", "AWS_LAMBDA_FUNCTION_NAME")
+    return {**{name: os.environ[name] for name in names}, "file": __file__, "event": event}
+"""
+    create(zips, "packaged", archive({"src/deep/main.py": code}), Handler="src.deep.main.handler")
+    seen = invoke(zips, "packaged", x=1)
+    assert seen["event"] == {"x": 1}
+    assert seen["file"].endswith("/var/task/src/deep/main.py")
+    assert seen["LAMBDA_TASK_ROOT"].endswith("/var/task")
+    assert seen["AWS_EXECUTION_ENV"] == f"AWS_Lambda_{HERE}"
+    assert seen["_HANDLER"] == "src.deep.main.handler"
+
+
+def test_layers_lie_over_each_other_and_bring_modules_and_programs(zips: Any) -> None:
+    client = zips.client("lambda")
+    contents = [
+        {
+            "python/known.py": "value = 'first'",
+            "python/first.py": "",
+            "bin/tool": "#!/bin/sh\necho 1",
+        },
+        {
+            "python/known.py": "value = 'second'",
+            f"python/lib/{HERE}/site-packages/deep.py": "value = 'deep'",
+            "bin/tool": "#!/bin/sh\necho ran",
+        },
+    ]
+    arns = [
+        client.publish_layer_version(
+            LayerName=f"layer-{number}", Content={"ZipFile": archive(files, 0o755)}
+        )["LayerVersionArn"]
+        for number, files in enumerate(contents)
+    ]
+    code = """
+import subprocess, known, first, deep
+def handler(event, context):
+    said = subprocess.run(["tool"], capture_output=True, text=True, check=True).stdout
+    return [known.value, deep.value, said]
+"""
+    create(zips, "layered", archive({"app.py": code}), Layers=arns)
+    assert invoke(zips, "layered") == ["second", "deep", "ran\n"]
+
+
+def test_script_before_the_runtime(zips: Any) -> None:
+    wrapper = '#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n'
+    code = "import os\ndef handler(event, context):\n    return os.environ['WRAPPED']\n"
+    create(
+        zips,
+        "wrapped",
+        archive({"app.py": code, "wrapper": wrapper}, 0o755),
+        Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrapper"}},
+    )
+    assert invoke(zips, "wrapped") == "yes"
+
+
+def test_python_that_is_not_here_is_said_in_the_log(zips: Any) -> None:
+    other = "python3.9" if HERE != "python3.9" else "python3.10"
+    code = "def handler(event, context):\n    return 1\n"
+    create(zips, "elsewhere", archive({"app.py": code}), Runtime=other)
+    answer = zips.client("lambda").invoke(FunctionName="elsewhere", LogType="Tail")
+    log = base64.b64decode(answer["LogResult"]).decode()
+    assert f"{other} is not on this machine: {HERE} runs this function, the nearest" in log
+
+
+def test_new_code_is_what_runs_next(zips: Any) -> None:
+    create(zips, "renewed", archive({"app.py": "def handler(e, c):\n    return 'old'\n"}))
+    assert invoke(zips, "renewed") == "old"
+    client = zips.client("lambda")
+    code = archive({"app.py": "def handler(e, c):\n    return 'new'\n"})
+    client.update_function_code(FunctionName="renewed", ZipFile=code)
+    client.get_waiter("function_updated_v2").wait(FunctionName="renewed")
+    assert invoke(zips, "renewed") == "new"
+
+
+def test_another_language_fails_with_the_reason(zips: Any) -> None:
+    state = create(zips, "scripted", archive({"index.js": ""}), Runtime="nodejs20.x")
+    assert state["State"] == "Failed"
+    assert "nodejs20.x can't be run as a process" in state["StateReason"]
+
+
+def test_code_and_layers_together_have_a_limit(zips: Any) -> None:
+    half = os.urandom(LIMIT * 2 // 3)
+    layer = zips.client("lambda").publish_layer_version(
+        LayerName="large", Content={"ZipFile": archive({"data": half})}
+    )
+    code = archive({"app.py": "", "data": half})
+    state = create(zips, "large", code, Layers=[layer["LayerVersionArn"]])
+    assert state["State"] == "Failed"
+    assert f"exceeds the maximum allowed size of {LIMIT} bytes" in state["StateReason"]
+
+
+def test_link_of_an_archive_does_not_show_the_host(tmp_path: Path) -> None:
+    """Followed outside, a link to a folder of the host would be mounted for the function."""
+    image, secret = tmp_path / "image", tmp_path / "secret"
+    (image / "opt").mkdir(parents=True)
+    secret.mkdir()
+    (image / "opt" / "link").symlink_to(secret)
+    (image / "opt" / "file").write_text("")
+    union = Union({"/opt": str(secret)}, {})
+    union.lay_over(image)
+    assert union.links["/opt/link"] == str(secret)
+    assert set(union.places) == {"/opt/file"}
+
+
+def test_image_lies_over_the_host_entry_by_entry(tmp_path: Path) -> None:
+    image, host = tmp_path / "image", tmp_path / "usr"
+    (image / "usr" / "local" / "bin").mkdir(parents=True)
+    (image / "usr" / "local" / "bin" / "python").write_text("image's")
+    (image / "var" / "task").mkdir(parents=True)
+    (host / "local" / "bin").mkdir(parents=True)
+    (host / "local" / "bin" / "python").write_text("host's")
+    (host / "local" / "bin" / "other").write_text("host's")
+    (host / "bin").mkdir()
+    union = Union({"/usr": str(host)}, {"/bin": "usr/bin"})
+    union.lay_over(image)
+    assert union.places == {
+        "/usr/bin": str(host / "bin"),
+        "/usr/local/bin/other": str(host / "local" / "bin" / "other"),
+        "/usr/local/bin/python": str(image / "usr" / "local" / "bin" / "python"),
+        "/var": str(image / "var"),
+    }
+
+
+def test_nearest_runtime_is_the_newer_of_two(tmp_path: Path) -> None:
+    for name in ("python3.9", "python3.13", "python3.11", "other"):
+        (tmp_path / name / "bin").mkdir(parents=True)
+        (tmp_path / name / "bin" / "python").write_text("")
+    assert find_runtime(tmp_path, "python3.11").note == ""
+    assert find_runtime(tmp_path, "python3.12").name == "python3.13"
+    assert find_runtime(tmp_path, "python3.8").name == "python3.9"
+    with pytest.raises(RuntimeNotFound, match=r"no runtime for python3\.12"):
+        find_runtime(tmp_path / "other", "python3.12")

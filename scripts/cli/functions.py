@@ -1,0 +1,197 @@
+"""Functions that you bring: deploy a folder with a Dockerfile or a handler, and use it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from cloud.switch import Switch, read_switch
+from scripts.console import Progress, confirm, print_json, print_lines, run_command
+from scripts.errors import LabError
+from scripts.functions import deployment, using
+from scripts.functions.images import BundlePublisher, DockerPublisher, Publisher
+from scripts.functions.triggers import FORMS, parse_trigger
+from scripts.functions.watching import watch_folder
+from scripts.lab.backends import choose_backend
+from scripts.lab.state import LabState
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    switch, progress = read_switch(), Progress()
+    match options.action:
+        case "deploy":
+            return _deploy(options, switch, progress)
+        case "watch":
+            publisher = _publisher(switch, progress)
+            given = dict(_pairs(options.build_arg))
+            watch_folder(
+                switch, options.name, options.dir, publisher, progress, build_arguments=given
+            )
+        case "list":
+            _list(options, _running(switch, progress))
+        case "invoke":
+            return _invoke(options, _running(switch, progress))
+        case "logs":
+            using.print_log(_running(switch, progress), options.name, options.follow, options.since)
+        case "delete":
+            if switch.is_aws:
+                confirm(f"delete function {options.name} on AWS?", options.yes)
+            deployment.delete(_running(switch, progress), options.name, progress)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="facelab functions", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    deploy = actions.add_parser("deploy", help="build the folder and bring the function to it")
+    watch = actions.add_parser("watch", help="deploy the code again whenever a file is saved")
+    for one in (deploy, watch):
+        one.add_argument("name", metavar="NAME")
+        one.add_argument("--dir", type=Path, required=True, help="the function's folder")
+        one.add_argument(
+            "--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for ARG"
+        )
+    deploy.add_argument(
+        "--trigger", action="append", default=[], metavar="TRIGGER", help=f"one of {FORMS}"
+    )
+    deploy.add_argument("--memory", type=int, metavar="MB", help="128 to 10240; at first 1024")
+    deploy.add_argument("--timeout", type=int, metavar="SECONDS", help="1 to 900; at first 60")
+    deploy.add_argument(
+        "--env", action="append", default=[], metavar="'A=1 B=2'", help="or a file of such lines"
+    )
+    deploy.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="SERVICE",
+        help="let its role use the data of s3, sqs, dynamodb or lambda in this account",
+    )
+    deploy.add_argument("--role", metavar="ARN", help="take this role instead of making one")
+    listed = actions.add_parser("list", help="what is deployed")
+    invoke = actions.add_parser("invoke", help="send an event and print the answer")
+    invoke.add_argument("name", metavar="NAME")
+    invoke.add_argument(
+        "--event", metavar="FILE", default="", help="JSON; - reads stdin; without: {}"
+    )
+    logs = actions.add_parser("logs", help="the function's output")
+    logs.add_argument("name", metavar="NAME")
+    logs.add_argument("--follow", "-f", action="store_true")
+    logs.add_argument("--since", type=float, default=3600, metavar="SECONDS")
+    delete = actions.add_parser("delete", help="the function, its triggers, its role, its image")
+    delete.add_argument("name", metavar="NAME")
+    delete.add_argument("--yes", action="store_true", help="on AWS: do not ask")
+    for one in (deploy, listed, invoke):
+        one.add_argument("--json", action="store_true")
+    return parser
+
+
+def _running(switch: Switch, progress: Progress) -> Switch:
+    """The switch of a lab that is up.
+
+    Raises
+    ------
+    LabError
+        When it is down.
+    """
+    if not switch.is_aws and not choose_backend(switch, LabState(), progress).is_up():
+        raise LabError("the lab is down", "`make up` starts it")
+    return switch
+
+
+def _publisher(switch: Switch, progress: Progress) -> Publisher:
+    if switch.is_aws:
+        return DockerPublisher(progress)
+    state = LabState()
+    backend = choose_backend(switch, state, progress)
+    if not backend.is_up():
+        raise LabError("the lab is down", "`make up` starts it")
+    if backend.name == "docker":
+        return DockerPublisher(progress)
+    return BundlePublisher(state.images, progress)
+
+
+def _deploy(options: argparse.Namespace, switch: Switch, progress: Progress) -> int:
+    wanted = deployment.Wanted(
+        name=options.name,
+        folder=options.dir,
+        triggers=tuple(parse_trigger(word) for word in options.trigger if word),
+        memory_mb=options.memory,
+        timeout_s=options.timeout,
+        environment=dict(_pairs(options.env)) if any(options.env) else None,
+        allowed=tuple(word for one in options.allow for word in re.split(r"[\s,]+", one) if word),
+        role=options.role or None,
+        build_arguments=dict(_pairs(options.build_arg)),
+    )
+    wanted.check()
+    done = deployment.deploy(switch, wanted, _publisher(switch, progress), progress)
+    if options.json:
+        print_json(asdict(done))
+    else:
+        print_lines(f"{done.name}  {done.image}")
+    return 0
+
+
+def _list(options: argparse.Namespace, switch: Switch) -> None:
+    found = using.listed(switch)
+    if options.json:
+        print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        print_lines(
+            f"{one.name:32} {one.package:10} {one.state:8} {one.memory_mb:5} MB "
+            f"{one.timeout_s:4} s  " + (" ".join(one.triggers) or "-")
+        )
+
+
+def _invoke(options: argparse.Namespace, switch: Switch) -> int:
+    answer = using.invoke(switch, options.name, using.read_event(_event_text(options.event)))
+    if options.json:
+        print_json(answer.as_json())
+    else:
+        sys.stderr.write(answer.log)
+        print_json(answer.payload)
+    return 1 if answer.error else 0
+
+
+def _event_text(named: str) -> str:
+    if named == "-":
+        return sys.stdin.read()
+    if not named:
+        return "{}"
+    try:
+        return Path(named).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise LabError(f"EVENT={named}: {error.strerror}", "it names a file with JSON") from error
+
+
+def _pairs(given: Sequence[str]) -> list[tuple[str, str]]:
+    """NAME=VALUE words, also several in one string or one a line in a file."""
+    pairs = []
+    for text in given:
+        lines = [text]
+        if text and "=" not in text:
+            if not Path(text).is_file():
+                raise LabError(f"{text!r} is neither NAME=value nor a file", "ENV='A=1 B=2'")
+            lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
+        try:
+            words = [word for line in lines for word in shlex.split(line, comments=True)]
+        except ValueError as error:
+            raise LabError(
+                f"{text!r}: {error}", "quote a value with spaces: ENV=\"A='1 2'\""
+            ) from error
+        for word in words:
+            name, equals, value = word.removeprefix("export ").partition("=")
+            if not equals or not name:
+                raise LabError(f"{word!r} is not NAME=value", "ENV='A=1 B=2', or a file of lines")
+            pairs.append((name, value))
+    return pairs
+
+
+if __name__ == "__main__":
+    run_command(main)
