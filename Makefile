@@ -72,6 +72,9 @@ watch: lab-env ## NAME=… DIR=folder: whatever is saved is what the next invoca
 delete-function: lab-env ## NAME=…: the function, its triggers, role and image; buckets and queues stay
 	@$(FACELAB) functions delete "$$NAME" $(ARGS)
 
+script: lab-env ## FILE=camera.py: a program of yours with the lab as its cloud and a film as its (old) Pi camera
+	@$(FACELAB) script $(ARGS) "$$FILE"
+
 ##@ People
 enroll: setup ## PERSON="Ada Lovelace" MAJOR=… YEAR=… PHOTOS=dir: the function knows them in seconds
 	@$(FACELAB) enroll --person "$$PERSON" --major "$$MAJOR" --year "$$YEAR" --photos "$$PHOTOS" $(ARGS)

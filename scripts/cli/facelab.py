@@ -47,6 +47,7 @@ TASKS = (
     Task("e2e", "run", "the fixture through the whole loop", "scripts.cli.e2e"),
     Task("doctor", "run", "what this machine can do", "scripts.doctor"),
     Task("functions", "functions", "deploy, watch, invoke what you bring", "scripts.cli.functions"),
+    Task("script", "functions", "your program, a film for its camera", "scripts.cli.script"),
     Task("enroll", "people", "add a person", "scripts.cli.people", ("enroll",)),
     Task("forget", "people", "remove every trace of one", "scripts.cli.people", ("forget",)),
     Task("roster", "people", "who is enrolled", "scripts.cli.people", ("roster",)),
