@@ -118,13 +118,12 @@ def give_back_what_nobody_receives() -> None:
     from localstack.services.sqs.models import FifoQueue, StandardQueue
     from localstack.services.sqs.provider import SqsProvider
     from rolo.asgi import ASGIAdapter
-    from rolo.serving import twisted
 
+    from localstack import config
     from localstack_image_functions import polls
 
     make_server = TCPServer.__init__
     make_environment = ASGIAdapter.to_wsgi_environment
-    update_environment = twisted.update_wsgi_environment
     receive_message = SqsProvider.receive_message
 
     def init(self: Any, *arguments: Any) -> None:
@@ -137,11 +136,6 @@ def give_back_what_nobody_receives() -> None:
         environment[polls.CLIENT_GONE] = scope.get("state", {}).get(polls.CLIENT_GONE)
         return environment
 
-    def update_wsgi_environment(environment: Any, request: Any) -> None:
-        update_environment(environment, request)
-        connection = request.transport.getHandle()
-        environment[polls.CLIENT_GONE] = lambda: polls.hung_up(connection.fileno())
-
     @functools.wraps(receive_message)
     def receive(self: Any, context: Any, *arguments: Any, **options: Any) -> Any:
         gone = polls.is_gone(context.request.environ) if context.request else None
@@ -150,10 +144,27 @@ def give_back_what_nobody_receives() -> None:
 
     TCPServer.__init__ = init  # type: ignore[method-assign]
     ASGIAdapter.to_wsgi_environment = to_wsgi_environment
-    twisted.update_wsgi_environment = update_wsgi_environment
     SqsProvider.receive_message = receive
     StandardQueue.receive = polls.giving_back(StandardQueue.receive)
     FifoQueue.receive = polls.giving_back(FifoQueue.receive)
+    if config.GATEWAY_SERVER == "twisted":
+        _tell_whose_connection_it_is()
+
+
+def _tell_whose_connection_it_is() -> None:
+    # Only where it serves: to import it takes a third of a second.
+    from rolo.serving import twisted
+
+    from localstack_image_functions import polls
+
+    update_environment = twisted.update_wsgi_environment
+
+    def update_wsgi_environment(environment: Any, request: Any) -> None:
+        update_environment(environment, request)
+        connection = request.transport.getHandle()
+        environment[polls.CLIENT_GONE] = lambda: polls.hung_up(connection.fileno())
+
+    twisted.update_wsgi_environment = update_wsgi_environment
 
 
 QUIET_HEADER = "x-image-functions-quiet"

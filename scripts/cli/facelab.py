@@ -71,6 +71,7 @@ TASKS = (
     Task("plan", "measure", "thousands of devices on AWS", "scripts.cli.plan"),
     Task("bench", "measure", "the emulator's share of an invocation", "scripts.bench.overhead"),
     Task("bench-lab", "measure", "up, down, reset, snapshot, restore", "scripts.bench.lab"),
+    Task("bench-state", "measure", "what keeping state costs a clip", "scripts.bench.state_cost"),
     Task("bench-handler", "measure", "the report's pipeline and ours", "scripts.bench.handler"),
     Task("bench-gallery", "measure", "search in large galleries", "scripts.bench.gallery"),
     Task("bench-detection", "measure", "which faces are found", "scripts.bench.detection"),
