@@ -47,6 +47,7 @@ def prepare_emulator() -> None:
         return
     from localstack_image_functions import upstream
     from localstack_image_functions.executor import make_backend
+    from localstack_image_functions.fidelity import tell_what_has_no_effect
     from localstack_image_functions.gateway.guard import guard_gateway
     from localstack_image_functions.settings import read_settings
 
@@ -58,6 +59,7 @@ def prepare_emulator() -> None:
     upstream.answer_about_logs()
     settings = read_settings()
     upstream.say_how_to_switch_on(settings.services_setting)
+    tell_what_has_no_effect()
     guard_gateway(settings.hosts, settings.key_pair)
     backend = make_backend(settings)
     backend.sweep()
