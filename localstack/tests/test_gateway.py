@@ -144,6 +144,8 @@ def test_refusal_is_read_by_every_protocol(emulator, queue):
 def test_function_url_takes_unsigned_requests(deployer, emulator):
     deployer.create("url", "def handler(event, context):\n    return 'open'\n")
     url = emulator.client("lambda").create_function_url_config(FunctionName="url", AuthType="NONE")
-    host = url["FunctionUrl"].split("/")[2]
-    status, body = ask(emulator, "/", Host=host, Origin=PAGE)
-    assert (status, body.strip(b'"')) == (200, b"open")
+    path = url["FunctionUrl"].partition(str(emulator.port))[2]
+    host = f"{path.split('/')[-2]}.lambda-url.us-east-1.localhost"
+    for address in ((path, {}), ("/", {"Host": host})):
+        status, body = ask(emulator, address[0], Origin=PAGE, **address[1])
+        assert (status, body.strip(b'"')) == (200, b"open")

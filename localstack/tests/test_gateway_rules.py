@@ -123,6 +123,10 @@ def test_function_urls_are_open_as_on_aws():
     page = {"origin": "https://anyone.example", "sec_fetch_site": "cross-site"}
     assert code("POST", host=f"{ours}:4566", allowed=URLS, **page) is None
     assert code("POST", host=f"{ours}.evil.example", allowed=URLS) == "InvalidHost"
+    path = "/_aws/lambda-url/abc/upload"
+    assert code("POST", path, allowed=URLS, **page) is None
+    assert code("POST", "/_aws/lambda-url/made-up/", allowed=URLS, **page) == "AccessDenied"
+    assert code("POST", path, host="evil.example", allowed=URLS) == "InvalidHost"
 
 
 @pytest.mark.parametrize(

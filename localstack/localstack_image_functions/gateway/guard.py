@@ -80,15 +80,9 @@ def allowed_by(own_names: tuple[str, ...]) -> Allowed:
 
 def has_function_url(url_id: str) -> bool:
     """Whether a function of any account and region has a URL with this id."""
-    from localstack.services.lambda_.invocation.models import lambda_stores
+    from localstack_image_functions.urls.serving import find_url
 
-    return any(
-        url.url_id.lower() == url_id
-        for regions in list(lambda_stores.values())
-        for store in list(regions.values())
-        for function in list(store.functions.values())
-        for url in list(function.function_url_configs.values())
-    )
+    return find_url(url_id) is not None
 
 
 def asked_by(request: Any) -> Asked:

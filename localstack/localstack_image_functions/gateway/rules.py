@@ -17,6 +17,7 @@ FOREIGN_SITES = ("cross-site", "same-site")  # another port of localhost is the 
 SIGNED = ("AWS4-", "AWS ")
 PRESIGNED = ({"x-amz-signature", "x-amz-credential"}, {"signature", "awsaccesskeyid"})
 FUNCTION_URL = "lambda-url"
+URL_PREFIX = "/_aws/lambda-url/"
 PUBLIC_HOSTS = ("execute-api", "s3-website")
 # What LocalStack's router serves whatever the host is called.
 RESERVED_PATHS = ("/_", "/queue/", "/restapis/")
@@ -109,6 +110,10 @@ def _is_ours(name: str, names: frozenset[str]) -> bool:
 def is_function_url(asked: Asked, allowed: Allowed) -> bool:
     """A function's own URL takes what it is sent, from pages too. It has to exist: a made-up
     one is a way around these rules to whatever answers in its place."""
+    if asked.path.startswith(URL_PREFIX):
+        return allowed.has_function_url(
+            asked.path.removeprefix(URL_PREFIX).partition("/")[0].lower()
+        )
     first, _, rest = host_name(asked.host).partition(".")
     return (
         rest.partition(".")[0] == FUNCTION_URL

@@ -1,0 +1,1 @@
+"""Function URLs: requests become events of format 2.0, results become responses."""
