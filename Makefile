@@ -72,6 +72,9 @@ watch: lab-env ## NAME=… DIR=folder: whatever is saved is what the next invoca
 delete-function: lab-env ## NAME=…: the function, its triggers, role and image; buckets and queues stay
 	@$(FACELAB) functions delete "$$NAME" $(ARGS)
 
+script: lab-env ## FILE=camera.py: a program of yours with the lab as its cloud and a film as its (old) Pi camera
+	@$(FACELAB) script $(ARGS) "$$FILE"
+
 ##@ People
 enroll: setup ## PERSON="Ada Lovelace" MAJOR=… YEAR=… PHOTOS=dir: the function knows them in seconds
 	@$(FACELAB) enroll --person "$$PERSON" --major "$$MAJOR" --year "$$YEAR" --photos "$$PHOTOS" $(ARGS)
@@ -123,6 +126,9 @@ bench: up bench-lab ## what the emulator adds to a warm invocation (ARGS="--coun
 bench-lab: setup ## how long up, down, reset, snapshot and restore take, out/lab.json (part of bench)
 	@$(FACELAB) bench-lab
 
+bench-state: setup ## what keeping state costs a clip: two labs by turns, out/bench-state.json
+	@$(FACELAB) bench-state $(ARGS)
+
 bench-handler: training-env ## the report's pipeline against ours on the same clips, out/bench.json
 	@$(FACELAB) bench-handler $(ARGS)
 
@@ -130,8 +136,9 @@ plan: lab-env ## DEVICES=10000 RATE=2 REGION=eu-central-1: simulated on AWS with
 	@$(FACELAB) plan $(if $(DEVICES),--devices "$$DEVICES") $(if $(RATE),--rate "$$RATE") \
 	    $(if $(REGION),--region "$$REGION") $(ARGS)
 
-soak: setup ## several devices at once for a minute, against the lab that is up (ARGS=…)
-	@$(FACELAB) soak $(ARGS)
+soak: setup ## CLIPS=3000 RATE=2 DEVICES=4: does all come back, does anything grow (a minute without CLIPS)
+	@$(FACELAB) soak $(if $(CLIPS),--clips "$$CLIPS") $(if $(RATE),--rate "$$RATE") \
+	    $(if $(DEVICES),--devices "$$DEVICES") $(ARGS)
 
 ##@ Develop
 test: setup ## unit and integration tests, against a lab of their own

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
-from contract.clips import ClipKey, InvalidClipKey, InvalidClipName
+from contract.clips import MAX_KEY_BYTES, ClipKey, InvalidClipKey, InvalidClipName
 
 LOG = logging.getLogger(__name__)
 
 
 class InvalidEvent(ValueError):
     """An event that is not made as AWS makes them; its record can't be answered."""
+
+
+MAX_TEXT = 3 * MAX_KEY_BYTES  # a key whose every byte stands there as %XX
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,22 @@ def _clip_of(record: Mapping[str, Any]) -> ClipRef | None:
         LOG.info("not a new object: %r", record.get("eventName"))
         return None
     stored = record["s3"]["object"]
+    size_bytes = stored.get("size") or 0
+    if not isinstance(size_bytes, int) or size_bytes < 0:
+        raise ValueError(f"a size of {size_bytes!r:.40} bytes")
     return clip_ref(
-        record["s3"]["bucket"]["name"],
+        _text(record["s3"]["bucket"]["name"]),
         # Keys arrive form-encoded: "a b+c" is "a+b%2Bc".
-        unquote_plus(stored["key"]),
-        size_bytes=int(stored.get("size") or 0),
-        etag=str(stored.get("eTag") or "").strip('"'),
-        version_id=str(stored.get("versionId") or ""),
+        unquote_plus(_text(stored["key"])),
+        size_bytes=size_bytes,
+        etag=_text(stored.get("eTag") or "").strip('"'),
+        version_id=_text(stored.get("versionId") or ""),
     )
+
+
+def _text(value: Any) -> str:
+    """What can be sent to AWS again: whole text, as long as a key may be, form-encoded."""
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise TypeError(f"{value!r:.40} where a short text is expected")
+    value.encode()  # half a surrogate pair is in nothing that AWS says
+    return value

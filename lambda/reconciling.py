@@ -99,8 +99,9 @@ class Reconciler:
         """Send again what has no outcome `after_s` seconds after it was stored.
 
         A clip whose outcome is a letter is sent once more, since most letters come from an
-        outage that is over; when it fails again the letter is its outcome. `after_s` should
-        be longer than an event may be under way, or a clip is only looked at in vain.
+        outage that is over; its letter goes first, or it would stand beside the result until
+        the next run. When it fails again it gets another, and that is its outcome. `after_s`
+        should be longer than an event may be under way, or a clip is only looked at in vain.
         """
         letters = list(self._letters.take())
         try:
@@ -126,7 +127,10 @@ class Reconciler:
             seen.add(named)
 
     def _send_missing(self, letters: list[Letter], after_s: float) -> Summary:
-        with_letter = {ref.row for letter in letters for ref in letter.clips}
+        with_letter: dict[str, list[Letter]] = {}
+        for letter in letters:
+            for ref in letter.clips:
+                with_letter.setdefault(ref.row, []).append(letter)
         done = Summary(letters=len(letters), letters_taken_back=self._taken_back)
         for batch in _batches(self._clips.list(), ROWS_AT_ONCE):
             if not self._has_time():
@@ -137,7 +141,7 @@ class Reconciler:
             for ref in old:
                 if not self._is_missing(rows.get(ref.row, Row()), ref.row in with_letter):
                     continue
-                was_sent = self._send(ref, has_letter=ref.row in with_letter)
+                was_sent = self._send(ref, with_letter.get(ref.row, []), letters)
                 done = replace(done, sent=done.sent + was_sent, failed=done.failed + (not was_sent))
             done = replace(done, clips=done.clips + len(batch))
         return done
@@ -147,10 +151,16 @@ class Reconciler:
             return False
         return not (has_letter and row.was_sent_again)
 
-    def _send(self, ref: ClipRef, has_letter: bool) -> bool:
+    def _send(self, ref: ClipRef, named_by: list[Letter], letters: list[Letter]) -> bool:
+        """Send one clip; its own letters are deleted, and removed from `letters`, before."""
         try:
-            if has_letter:  # noted first: rather once too little than for ever
+            if named_by:  # noted first: rather once too little than for ever
                 self._ledger.note_sent_again(ref)
+            for letter in named_by:
+                if len(letter.clips) == 1 and letter in letters:
+                    # Whoever dies here loses nothing: a clip without any outcome is sent.
+                    self._letters.delete(letter)
+                    letters.remove(letter)
             self._sender.send(ref)
         except Exception:
             # The next run comes to it again; the others must not wait for that.

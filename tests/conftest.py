@@ -83,8 +83,8 @@ class Lab:
             check=check,
         )
 
-    def up(self) -> None:
-        done = self.run("scripts.cli.lab", "up", check=False)
+    def up(self, timeout: float = 180) -> None:
+        done = self.run("scripts.cli.lab", "up", check=False, timeout=timeout)
         assert done.returncode == 0, done.stderr
 
     def down(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import sys
@@ -43,6 +44,14 @@ class ThreadServerPlugin(RuntimeServerPlugin):
         return thread_server()
 
 
+# Before LocalStack imports itself.
+@hooks.on_runtime_create()
+def put_off_garbage_collection() -> None:
+    """Nothing that a start makes is garbage; looking through it again and again takes a tenth."""
+    if _chosen():
+        gc.disable()
+
+
 @hooks.on_infra_start()
 def prepare_emulator() -> None:
     """Mend what must work from the start, and end the functions of a killed predecessor."""
@@ -50,6 +59,7 @@ def prepare_emulator() -> None:
         return
     from localstack_image_functions import upstream
     from localstack_image_functions.executor import make_backend
+    from localstack_image_functions.fidelity import tell_what_has_no_effect
     from localstack_image_functions.gateway.guard import guard_gateway
     from localstack_image_functions.settings import read_settings
     from localstack_image_functions.urls.serving import serve_function_urls
@@ -61,6 +71,7 @@ def prepare_emulator() -> None:
     settings = read_settings()
     upstream.say_how_to_switch_on(settings.services_setting)
     serve_function_urls(settings.key_pair)
+    tell_what_has_no_effect()
     guard_gateway(settings.hosts, settings.key_pair)
     backend = make_backend(settings)
     backend.sweep()
@@ -82,6 +93,8 @@ def serve_state() -> None:
 
         _state().serve()
         serving.set()
+        gc.freeze()  # classes and functions stay: no later collection looks through them
+        gc.enable()
 
 
 # Before LocalStack stops its services.

@@ -54,10 +54,11 @@ def logs() -> Service:
 def ecr() -> Service:
     registry = registry_from_environment()
     if registry is None:
-        return _moto_service("ecr", PutImage=_put_image)
+        return _moto_service("ecr", PutImage=_put_image, StartImageScan=_no_scan)
     from localstack_image_functions.container.ecr import registry_operations
 
-    return _moto_service("ecr", **registry_operations(registry))
+    operations = registry_operations(registry) | {"StartImageScan": _no_scan}
+    return _moto_service("ecr", **operations)
 
 
 @aws_provider(api="dynamodb", name="moto")
@@ -74,6 +75,14 @@ def _moto_service(name: str, **own: Any) -> Service:
 
 def _to_moto(context: RequestContext, _request: Any) -> Any:
     return call_moto(context)
+
+
+def _no_scan(_context: RequestContext, request: Any) -> Any:
+    """Nothing here knows vulnerabilities; moto reports one of every image."""
+    raise CommonServiceException(
+        code="UnsupportedImageTypeException",
+        message=f"Images of {request['repositoryName']} are not scanned by this emulator.",
+    )
 
 
 def _put_image(context: RequestContext, request: Any) -> Any:

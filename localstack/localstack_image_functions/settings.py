@@ -11,6 +11,7 @@ from localstack_image_functions.errors import InvalidSetting
 
 SANDBOXES = ("process", "container")
 DEFAULT_STATE_MB = 2000
+DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Settings:
     behind ECR, `registry_url` (IMAGE_FUNCTIONS_REGISTRY_URL) where this process does, and
     `network` (LAMBDA_DOCKER_NETWORK) what function containers join.
     `state` (IMAGE_FUNCTIONS_STATE) is the folder in which LocalStack's state outlives it, None
-    for nowhere; beyond `state_budget_mb` (IMAGE_FUNCTIONS_STATE_MB) it warns.
+    for nowhere; beyond `state_budget_mb` (IMAGE_FUNCTIONS_STATE_MB) it warns. `day_s`
+    (IMAGE_FUNCTIONS_DAY_S) is how many seconds a day of expiry rules lasts, for tests of them.
     `services_setting` (IMAGE_FUNCTIONS_SERVICES_SETTING) is what an API that is off names as the
     setting that switches it on.
     """
@@ -56,6 +58,7 @@ class Settings:
     state: Path | None = None
     state_budget_mb: int = DEFAULT_STATE_MB
     services_setting: str = "SERVICES"
+    day_s: int = DAY_S
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -100,8 +103,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         internet=internet == "on",
         open_ports=_ports(environment, "IMAGE_FUNCTIONS_OPEN"),
         state=_folder(environment, "IMAGE_FUNCTIONS_STATE"),
-        state_budget_mb=_megabytes(environment, "IMAGE_FUNCTIONS_STATE_MB", DEFAULT_STATE_MB),
         services_setting=environment.get("IMAGE_FUNCTIONS_SERVICES_SETTING") or "SERVICES",
+        state_budget_mb=_count(environment, "IMAGE_FUNCTIONS_STATE_MB", DEFAULT_STATE_MB),
+        day_s=_count(environment, "IMAGE_FUNCTIONS_DAY_S", DAY_S),
     )
 
 
@@ -138,8 +142,8 @@ def _folder(environment: Mapping[str, str], name: str) -> Path | None:
     return Path(value).absolute() if value else None
 
 
-def _megabytes(environment: Mapping[str, str], name: str, default: int) -> int:
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     value = environment.get(name) or str(default)
     if not value.isdecimal() or int(value) == 0:
-        raise InvalidSetting(f"{name}={value} is not a number of megabytes")
+        raise InvalidSetting(f"{name}={value} is not a whole number above 0")
     return int(value)

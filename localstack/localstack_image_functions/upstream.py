@@ -81,17 +81,10 @@ def give_back_what_nobody_receives() -> None:
     """Let no long poll of a client that has gone swallow a message (see `polls`)."""
     from localstack.services.sqs.models import FifoQueue, StandardQueue
     from localstack.services.sqs.provider import SqsProvider
-    from rolo.serving import twisted
 
     from localstack_image_functions import polls
 
-    update_environment = twisted.update_wsgi_environment
     receive_message = SqsProvider.receive_message
-
-    def update_wsgi_environment(environment: Any, request: Any) -> None:
-        update_environment(environment, request)
-        connection = request.transport.getHandle()
-        environment[polls.CLIENT_GONE] = lambda: polls.hung_up(connection.fileno())
 
     @functools.wraps(receive_message)
     def receive(self: Any, context: Any, *arguments: Any, **options: Any) -> Any:
@@ -99,7 +92,6 @@ def give_back_what_nobody_receives() -> None:
         with polls.poll_of(gone):
             return receive_message(self, context, *arguments, **options)
 
-    twisted.update_wsgi_environment = update_wsgi_environment
     SqsProvider.receive_message = receive
     StandardQueue.receive = polls.giving_back(StandardQueue.receive)
     FifoQueue.receive = polls.giving_back(FifoQueue.receive)

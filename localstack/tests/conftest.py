@@ -170,13 +170,14 @@ class Deployer:
     emulator: Emulator
     folder: Path
     repository: str
+    entrypoint: tuple[str, ...] = (sys.executable, "-m", "awslambdaric")
 
     def push(self, code: str, tag: str = "latest", **config: Any) -> Bundle:
         """Build the handler into an image and put it into ECR."""
         source = self.folder / "handler.py"
         source.write_text(textwrap.dedent(code))
         fields = {
-            "entrypoint": (sys.executable, "-m", "awslambdaric"),
+            "entrypoint": self.entrypoint,
             "command": ("handler.handler",),
         }
         bundle = build_bundle(

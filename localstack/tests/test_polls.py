@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import psutil
-import pytest
 
 from localstack_image_functions.polls import hung_up
 
@@ -30,11 +29,9 @@ def _poll(emulator: Any, queue: str) -> None:
     emulator.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=20)
 
 
-@pytest.mark.parametrize("server", ["threads", "twisted"])
 def test_message_is_not_lost_to_the_poll_of_a_killed_viewer(
-    own_emulator: Any, server: str, wait_until: Any
+    own_emulator: Any, wait_until: Any
 ) -> None:
-    own_emulator.extra["GATEWAY_SERVER"] = server
     own_emulator.start()
     sqs = own_emulator.client("sqs")
     hidden = {"VisibilityTimeout": "60"}

@@ -131,6 +131,13 @@ def test_state_of_another_version_is_refused_with_a_hint(path: Path) -> None:
         Database(path, "4.13.1")
 
 
+def test_state_of_another_moto_is_refused_and_older_state_says_so_from_now_on(path: Path) -> None:
+    Database(path, "1").close()  # before anything asked for it
+    Database(path, "1", {"moto": "5.1"}).close()
+    with pytest.raises(StateOfOtherVersion, match=r"moto 5\.1; .* moto 5\.2"):
+        Database(path, "1", {"moto": "5.2"})
+
+
 def test_a_copy_is_whole(path: Path, tmp_path: Path) -> None:
     database = Database(path, "1")
     database.put(ROW, lambda: b"1")

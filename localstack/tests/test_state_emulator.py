@@ -261,3 +261,33 @@ def test_a_schedule_goes_on(emulator: Any, wait_until: Callable[..., Any]) -> No
     assert [rule["Name"] for rule in events.list_rules()["Rules"]] == ["tick"]
     sqs.purge_queue(QueueUrl=url)
     wait_until(lambda: "Messages" in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5), 150)
+
+
+def test_a_folder_whose_objects_expire_stays_small(
+    emulator: Any, wait_until: Callable[..., Any]
+) -> None:
+    """However long it goes on: what lies there is what a day brings, here six seconds."""
+    emulator.stop()
+    emulator.extra["IMAGE_FUNCTIONS_DAY_S"] = "6"
+    emulator.start()
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="kept", Body=b"x")
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": "clips/"}}
+    s3.put_bucket_lifecycle_configuration(
+        Bucket="bucket", LifecycleConfiguration={"Rules": [rule | {"Expiration": {"Days": 1}}]}
+    )
+    most, written, began = 0, 0, time.monotonic()
+    while time.monotonic() - began < 25:
+        s3.put_object(Bucket="bucket", Key=f"clips/{written}", Body=b"x" * 100_000)
+        written += 1
+        most = max(most, len(s3.list_objects_v2(Bucket="bucket")["Contents"]))
+        time.sleep(0.1)  # the pace itself
+    # A day, the two seconds between sweeps, and what a busy machine is late by.
+    assert most < written * 0.7
+    wait_until(lambda: len(s3.list_objects_v2(Bucket="bucket")["Contents"]) == 1, 60)
+    folder = Path(emulator.folder) / "state" / "objects" / "bucket"
+    assert facts(emulator)["rows"]["s3-object"] == 1
+    emulator.stop()
+    emulator.start()  # files of deleted objects go then, or after a minute
+    assert sum(path.stat().st_size for path in folder.iterdir()) == 1

@@ -14,9 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from cloud.switch import read_switch
+from cloud.switch import Switch, read_switch
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
+from scripts.lab.state import IN_MEMORY_BELOW
 from scripts.paths import ROOT
 
 CLIPS = 20
@@ -25,16 +26,21 @@ CLIPS = 20
 class MeasuredLab:
     """A lab with its own state, port and prefix, driven by the commands that people use."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, kept: bool = True):
         prefix = f"bench-{secrets.token_hex(3)}"
         self.environment = {
             **os.environ,
-            "FACELAB_STATE": str(folder / "lab"),
+            "FACELAB_STATE": f"{'' if kept else IN_MEMORY_BELOW}{folder / 'lab'}",
             "FACELAB_PORT": str(_free_port()),
             "FACELAB_REGISTRY_PORT": str(_free_port()),
             "FACELAB_PREFIX": prefix,
         }
+        self.kept = kept
         self._folder = folder
+
+    @property
+    def switch(self) -> Switch:
+        return read_switch(self.environment)
 
     def time_ms(self, *arguments: str) -> float:
         """Milliseconds of `facelab ARGUMENTS…`, its start included."""
@@ -53,7 +59,7 @@ class MeasuredLab:
 
     def put_clips(self) -> None:
         """What a lab has after a while: clips and their results."""
-        switch = read_switch(self.environment)
+        switch = self.switch
         clip = (ROOT / "fixtures" / "lab.h264").read_bytes()[:300_000]
         s3 = switch.client("s3")
         for number in range(CLIPS):

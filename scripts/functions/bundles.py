@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,7 +127,7 @@ def _installs(recipe: Recipe) -> Iterator[Install]:
     if recipe.is_lambda_base:
         yield Install(0, names=runtime_packages())
     yield from recipe.installs
-    if "ffmpeg" in recipe.programs and shutil.which("ffmpeg") is None:
+    if "ffmpeg" in recipe.programs:
         yield Install(0, names=(FFMPEG,))
 
 

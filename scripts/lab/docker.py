@@ -19,7 +19,7 @@ from scripts.docker.engine import (
 )
 from scripts.errors import LabError
 from scripts.lab.limits import concurrency
-from scripts.lab.memory import EMULATOR, FUNCTION, containers_mb
+from scripts.lab.memory import ProcessFacts, container_processes
 from scripts.lab.readiness import hook_states, patience_s, why_the_hook_failed
 from scripts.lab.services import SERVICES_SETTING, more_services
 from scripts.lab.state import LabState
@@ -143,12 +143,9 @@ class DockerBackend:
             }
         return facts
 
-    def memory_mb(self) -> dict[str, int]:
-        """Memory of each container of the lab (MB)."""
-        emulator = self._container()
-        functions = enumerate(self._function_containers(), 1)
-        named = {f"{FUNCTION}-{number}": one for number, one in functions}
-        return containers_mb(({EMULATOR: emulator} if emulator else {}) | named)
+    def processes(self) -> list[ProcessFacts]:
+        """Each container of the lab, oldest function first."""
+        return container_processes(self._container(), self._function_containers()[::-1])
 
     def emulator_log(self, lines: int) -> str:
         """The last lines of LocalStack's own log."""

@@ -20,7 +20,7 @@ from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions.runtimes import make_runtimes
 from scripts.lab.limits import POLL_INTERVAL_S, concurrency
-from scripts.lab.memory import processes_mb
+from scripts.lab.memory import ProcessFacts, emulator_processes
 from scripts.lab.readiness import hook_states, patience_s, text_of, why_the_hook_failed
 from scripts.lab.services import SERVICES_SETTING, services
 from scripts.lab.state import EmulatorProcess, LabState
@@ -35,8 +35,10 @@ HOOK = ROOT / "localstack" / "ready.d" / "provision.py"
 # What of the host's environment the emulator may see: enough to find programs and to write
 # text, and nothing that could carry a credential.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")
-# What may be opened or left out of the walls around functions (localstack/README.md).
-WALLS = (
+# Settings of the plugin's that whoever starts the lab may give (localstack/README.md).
+GIVEN = (
+    "IMAGE_FUNCTIONS_STATE_MB",
+    "IMAGE_FUNCTIONS_DAY_S",
     "IMAGE_FUNCTIONS_ISOLATION",
     "IMAGE_FUNCTIONS_SHOW",
     "IMAGE_FUNCTIONS_INTERNET",
@@ -122,11 +124,11 @@ class EmbeddedBackend:
             "uptime_s": round(time.time() - live.created),
         }
 
-    def memory_mb(self) -> dict[str, int]:
-        """Memory of each process of the lab (MB)."""
+    def processes(self) -> list[ProcessFacts]:
+        """The emulator and its function environments, oldest first."""
         live = self._live()
         process = live.process() if live else None
-        return processes_mb(process) if process else {}
+        return emulator_processes(process) if process else []
 
     def emulator_log(self, lines: int) -> str:
         """The last lines of LocalStack's own log."""
@@ -199,7 +201,7 @@ class EmbeddedBackend:
 
     def _environment(self) -> dict[str, str]:
         state, switch = self._state, self._switch
-        inherited = {name: os.environ[name] for name in (*INHERITED, *WALLS) if name in os.environ}
+        inherited = {name: os.environ[name] for name in (*INHERITED, *GIVEN) if name in os.environ}
         if switch.keys:
             keys = ensure_keys(switch.keys)
             inherited |= {

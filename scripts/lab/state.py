@@ -36,19 +36,22 @@ class EmulatorProcess:
 
 
 IN_MEMORY = "memory"
+IN_MEMORY_BELOW = "memory:"
 
 
 class LabState:
     """Files of one lab below one folder: `FACELAB_STATE`, by default `build/lab`.
 
-    The word `memory` stands for that folder too, and says that the lab forgets everything when
-    its emulator ends (`is_kept` is false).
+    The word `memory` stands for that folder too, `memory:FOLDER` for another; both say that the
+    lab forgets everything when its emulator ends (`is_kept` is false).
     """
 
     def __init__(self, folder: Path | None = None):
         named = environment().get("FACELAB_STATE") or ""
-        self.is_kept = folder is not None or named != IN_MEMORY
-        chosen = Path(named) if named and self.is_kept else BUILD / "lab"
+        forgets = named == IN_MEMORY or named.startswith(IN_MEMORY_BELOW)
+        self.is_kept = folder is not None or not forgets
+        below = named.removeprefix(IN_MEMORY_BELOW) if named != IN_MEMORY else ""
+        chosen = Path(below) if below else BUILD / "lab"
         self.folder = (folder or chosen).resolve()
 
     @property

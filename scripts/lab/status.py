@@ -9,6 +9,7 @@ from cloud.switch import Switch
 from scripts.console import print_lines
 from scripts.lab.backends import Backend
 from scripts.lab.kept import KeptState
+from scripts.lab.memory import memory_mb
 
 
 def status(switch: Switch, backend: Backend) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def status(switch: Switch, backend: Backend) -> dict[str, Any]:
         "device": switch.device_id,
         "results_waiting": depth(names.result_queue(switch.device_id)),
         "dead_letters": depth(names.dead_letters),
-        "memory_mb": backend.memory_mb(),
+        "memory_mb": memory_mb(backend.processes()),
         "state_mb": kept.size_mb if kept.kept else None,
         "warnings": kept.warnings,
     }

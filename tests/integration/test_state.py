@@ -177,6 +177,9 @@ def test_memory_forgets(own_lab: Lab, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("FACELAB_STATE", "memory")
     assert not LabState().is_kept
     assert LabState().folder.name == "lab"
+    monkeypatch.setenv("FACELAB_STATE", f"memory:{tmp_path}")
+    assert not LabState().is_kept
+    assert LabState().folder == tmp_path
     monkeypatch.setenv("FACELAB_STATE", str(tmp_path))
     assert LabState().is_kept
     assert LabState().folder == tmp_path

@@ -254,6 +254,7 @@ class History:
         self.resting = False
         self.reconciles = realm.has("reconcile")
         self.forgotten_ns: dict[str, int] = {}
+        self.beside_ns: dict[str, int] = {}  # clips with a letter beside a result, since when
         realm.modules["device.answer_watch"].SWEEP_S = plan.look_s
         realm.modules["device.camera"].LOOK_S = max(1.0, plan.look_s)
         realm.modules["device.messages"].WAIT_S = realm.modules["device.inbox"].WAIT_S = max(
@@ -491,6 +492,14 @@ class History:
             any(self._without_outcome()) or any(self._beside_results())
         )
 
+    def _watch(self) -> None:
+        """What must hold at every moment, looked at each second, and in peace each minute."""
+        self._check_spool()
+        if self.reconciles:
+            self._check_letters()
+        if self.alive:
+            self.world.after(1.0 if self.at_war else 60.0, self._watch)
+
     def _check_spool(self) -> None:
         for device in self.devices:
             held = sum(
@@ -501,8 +510,16 @@ class History:
             budget = 6_000 if "small budget" in self.plan.faults else BUDGET
             if held > budget + 6_000:
                 self.world.violation(f"the spool of {device.name} holds {held} bytes")
-        if self.alive:
-            self.world.after(1.0 if self.at_war else 60.0, self._check_spool)
+
+    def _check_letters(self) -> None:
+        """No letter outlasts two of the reconciler's turns beside a result: at the first the clip
+        may still be too young, or nobody has noted yet that it was answered."""
+        now_ns, beside = self.world.now_ns, set(self._beside_results())
+        self.beside_ns = {clip_id: self.beside_ns.get(clip_id, now_ns) for clip_id in beside}
+        for clip_id, since_ns in self.beside_ns.items():
+            age_s = (now_ns - max(since_ns, self.peace_ns)) / SECOND
+            if age_s > 2 * RECONCILED_S + 2 * self.cloud.habits.visibility_s:
+                self.world.violation(f"{clip_id} has a letter beside its result for {age_s:.0f} s")
 
     def _without_outcome(self) -> Iterator[tuple[Device, str]]:
         # Neither the disk could keep it nor does the cloud remember it: nobody has it any more.
@@ -539,7 +556,7 @@ class History:
         for device in self.devices:
             device.start("messages")
             device.start("camera")
-        self._check_spool()
+        self._watch()
         if self.reconciles:
             world.after(RECONCILED_S, self._reconcile)
         try:

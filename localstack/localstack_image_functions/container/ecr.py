@@ -78,7 +78,6 @@ class EcrJoin:
             "DescribeImages": self._after_sync,
             "ListImages": self._list_images,
             "BatchGetImage": self._batch_get_image,
-            "StartImageScan": self._after_sync,
             "DescribeImageScanFindings": self._after_sync,
             "PutImage": self._put_image,
             "BatchDeleteImage": self._batch_delete_image,

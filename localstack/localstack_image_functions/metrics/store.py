@@ -6,13 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from localstack_image_functions.metrics.distribution import Distribution, merged
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
-TIERS = ((3 * HOUR_S, 60), (15 * DAY_S, 300), (63 * DAY_S, HOUR_S))
-"""Older than this, values are kept for periods of this length only: AWS's own figures."""
+TIERS = ((HOUR_S // 4, 60), (15 * DAY_S, 300), (63 * DAY_S, HOUR_S))
+"""Older than this, values are kept for periods of this length only.
+
+AWS's own figures but for the first, which is three hours there: every second of that long would
+take more memory than all the rest of the emulator.
+"""
 KEPT_S = 455 * DAY_S
 TIDY_EVERY_S = 600.0
 Dimensions = tuple[tuple[str, str], ...]
@@ -39,6 +44,8 @@ class Metric:
         return cls(namespace, name, tuple(sorted(dimensions.items())))
 
 
+Kept = list[Any]
+"""[[account, region, namespace, name, unit], dimensions, figures, [[value, count], …]]."""
 _Seconds = dict[int, Distribution]
 
 
@@ -50,6 +57,7 @@ class MetricStore:
         self._lock = threading.Lock()
         self._series: dict[tuple[Owner, Metric], dict[str | None, _Seconds]] = {}
         self._tidied = clock()
+        self._changed: set[int] = set()
 
     def add(
         self,
@@ -120,8 +128,39 @@ class MetricStore:
             ]
         yield from rows
 
+    def take_changed(self) -> set[int]:
+        """The seconds whose values have changed, or gone, since this was last asked."""
+        with self._lock:
+            changed, self._changed = self._changed, set()
+            return changed
+
+    def at(self, second: int) -> list[Kept]:
+        """All values of a second as plain data, for `put_back`."""
+        with self._lock:
+            return [
+                [
+                    [owner.account, owner.region, metric.namespace, metric.name, unit],
+                    metric.dimensions,
+                    [values.count, values.total, values.smallest, values.largest],
+                    list(values.values.items()),
+                ]
+                for (owner, metric), units in self._series.items()
+                for unit, seconds in units.items()
+                if (values := seconds.get(second))
+            ]
+
+    def put_back(self, second: int, kept: list[Kept]) -> None:
+        """Take what `at` gave, in this process or another."""
+        with self._lock:
+            for (account, region, namespace, name, unit), dimensions, figures, values in kept:
+                metric = Metric(namespace, name, tuple((key, value) for key, value in dimensions))
+                seconds = self._series.setdefault((Owner(account, region), metric), {})
+                seconds.setdefault(unit, {})[second] = Distribution(*figures, values=dict(values))
+
     def clear(self) -> None:
         with self._lock:
+            for units in self._series.values():
+                self._changed.update(*units.values())
             self._series.clear()
 
     def tidy(self) -> None:
@@ -136,28 +175,39 @@ class MetricStore:
         if now - self._tidied > TIDY_EVERY_S:
             self._tidy(now)
         seconds = self._series.setdefault((owner, metric), {}).setdefault(unit, {})
-        return seconds.setdefault(int(now if at is None else at), Distribution())
+        second = int(now if at is None else at)
+        self._changed.add(second)
+        return seconds.setdefault(second, Distribution())
 
     def _tidy(self, now: float) -> None:
         self._tidied = now
         for key, units in list(self._series.items()):
             for unit, seconds in list(units.items()):
-                units[unit] = _coarser(seconds, now)
+                units[unit], changed = _coarser(seconds, now)
+                self._changed |= changed
                 if not units[unit]:
                     del units[unit]
             if not units:
                 del self._series[key]
 
 
-def _coarser(seconds: _Seconds, now: float) -> _Seconds:
+def _coarser(seconds: _Seconds, now: float) -> tuple[_Seconds, set[int]]:
+    """The seconds as they are to be kept, and those whose values are others now."""
     kept: _Seconds = {}
+    changed: set[int] = set()
     for second, values in seconds.items():
         age = now - second
         if age > KEPT_S:
+            changed.add(second)
             continue
         length = max((length for older, length in TIERS if age > older), default=1)
-        kept.setdefault(second - second % length, Distribution()).merge(values)
-    return kept
+        begin = second - second % length
+        if begin == second and begin not in kept:
+            kept[begin] = values
+        else:
+            kept.setdefault(begin, Distribution()).merge(values)
+            changed |= {begin, second}
+    return kept, changed
 
 
 METRICS = MetricStore()

@@ -7,12 +7,13 @@ that whatever can't be data (threads, clients, caches) is there as it should be.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from localstack.services.stores import AccountRegionBundle, BaseStore
 from moto.core.base_backend import BackendDict, BaseBackend
 
-from localstack_image_functions.state.codec import Reference
+from localstack_image_functions.state.codec import FACTORIES, Reference
 from localstack_image_functions.state.errors import HostileState
 
 Portrait = dict[str, Any]
@@ -70,7 +71,9 @@ def portrait(container: AccountRegionBundle | BackendDict) -> Portrait:
     return {
         "regions": {
             account: {
-                region: {name: value for name, value in vars(store).items() if _is_local(name)}
+                region: {
+                    name: _plain(value) for name, value in vars(store).items() if _is_local(name)
+                }
                 for region, store in list(regions.items())
             }
             for account, regions in list(container.items())
@@ -90,11 +93,27 @@ def _backend_fields(backend: BaseBackend) -> dict[str, Any]:
         name: (
             {k: v for k, v in value.items() if AWS_POLICY not in str(k)}
             if name == "managed_policies"
-            else value
+            else _plain(value)
         )
         for name, value in vars(backend).items()
         if name != "aws_managed_policies"
     }
+
+
+def _plain(value: Any) -> Any:
+    """A `defaultdict` whose factory no record can name, as a plain dictionary; all levels of it."""
+    if type(value) is defaultdict and value.default_factory not in FACTORIES.values():
+        return {key: _plain(one) for key, one in list(value.items())}
+    return value
+
+
+def _like(made: Any, written: Any) -> Any:
+    """What `_plain` made of a value, with the factory of what the constructor has made there."""
+    if type(made) is not defaultdict or type(written) is not dict:
+        return written
+    factory = made.default_factory
+    pairs = ((key, _like(factory() if factory else None, one)) for key, one in written.items())
+    return defaultdict(factory, pairs)
 
 
 def restore(container: AccountRegionBundle | BackendDict, written: Portrait) -> None:
@@ -106,7 +125,7 @@ def restore(container: AccountRegionBundle | BackendDict, written: Portrait) -> 
                 if name == "managed_policies":
                     resident.__dict__.setdefault(name, {}).update(value)
                 else:
-                    resident.__dict__[name] = value
+                    resident.__dict__[name] = _like(getattr(resident, name, None), value)
     if isinstance(container, AccountRegionBundle):
         for account, values in written["global"].items():
             container[account]._global.update(values)

@@ -12,7 +12,8 @@ import hashlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ CREATE TABLE row (
 );
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+_EMPTY = "DELETE FROM row WHERE kind = ? AND scope = ?"
+_DELETE = "DELETE FROM row WHERE kind = ? AND scope = ? AND key = ?"
 _PUT = """
 INSERT INTO row (kind, scope, key, value, digest) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (kind, scope, key) DO UPDATE SET value = excluded.value, digest = excluded.digest
@@ -65,8 +68,8 @@ class _Batch:
 class Database:
     """Rows of bytes by kind, scope and key. Any thread may call."""
 
-    def __init__(self, path: Path, version: str):
-        """Open or make the file.
+    def __init__(self, path: Path, version: str, libraries: Mapping[str, str] | None = None):
+        """Open or make the file. `libraries` are others whose classes the rows are of, by version.
 
         Raises
         ------
@@ -79,6 +82,7 @@ class Database:
         self._lock = threading.RLock()
         self._own = threading.local()
         self._later: dict[RowKey, Value | None] = {}
+        self._libraries = dict(libraries or {})
         try:
             # Looked at before it is opened for writing: what is refused stays as it was.
             self.is_new = not self._is_state(version)
@@ -88,6 +92,9 @@ class Database:
             self._connection.execute("PRAGMA wal_autocheckpoint=0")  # `fold` does it off the path
             if self.is_new:
                 self._make(version)
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO about VALUES (?, ?)", self._libraries.items()
+            )
         except sqlite3.DatabaseError as error:
             raise TornState(f"{path} is damaged: {error}") from error
 
@@ -113,13 +120,16 @@ class Database:
         found = execute("PRAGMA quick_check").fetchone()[0]
         if found != "ok" or execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise TornState(f"{self.path} is damaged: {found}")
-        written_by = execute("SELECT value FROM about WHERE name = 'localstack'").fetchone()[0]
-        written_as = execute("PRAGMA user_version").fetchone()[0]
-        if (written_as, written_by) != (FORMAT, version):
+        about = dict(execute("SELECT name, value FROM about"))
+        written_as, written_by = execute("PRAGMA user_version").fetchone()[0], about["localstack"]
+        others = {name: about[name] for name in self._libraries if name in about}
+        # State that does not say which is of before anything asked: it is read as it is.
+        ours = {name: self._libraries[name] for name in others}
+        if (written_as, written_by, others) != (FORMAT, version, ours):
             raise StateOfOtherVersion(
-                f"{self.path} is state of format {written_as} from LocalStack {written_by}; "
-                f"this is format {FORMAT} with LocalStack {version}. Use the version that wrote "
-                f"it, or move {self.path.parent} away and start afresh"
+                f"{self.path} is state of format {written_as} from LocalStack {written_by}"
+                f"{_with(others)}; this is format {FORMAT} with LocalStack {version}{_with(ours)}. "
+                f"Use the version that wrote it, or move {self.path.parent} away and start afresh"
             )
         return True
 
@@ -262,18 +272,22 @@ class Database:
                     deletes.append(place)
                 else:
                     puts.append((*place, value, _digest(value)))
-            with self._transaction() as connection:
-                connection.executemany("DELETE FROM row WHERE kind = ? AND scope = ?", emptied)
-                connection.executemany(
-                    "DELETE FROM row WHERE kind = ? AND scope = ? AND key = ?", deletes
-                )
-                connection.executemany(_PUT, puts)
+            statements = [
+                *((_EMPTY, scope) for scope in emptied),
+                *((_DELETE, place) for place in deletes),
+                *((_PUT, values) for values in puts),
+            ]
+            # Each call lets go of the interpreter, which a busy emulator gives back late: no call
+            # more than needed. One statement alone is a transaction by itself.
+            with self._transaction() if len(statements) > 1 else nullcontext():
+                for statement, values in statements:
+                    self._connection.execute(statement, values)
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[None]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            yield self._connection
+            yield
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise
@@ -299,6 +313,10 @@ class NoDatabase(Database):
 
     def _commit(self, changes: dict[RowKey, Value | None], emptied: list[tuple[str, str]]) -> None:
         """Nothing."""
+
+
+def _with(libraries: Mapping[str, str]) -> str:
+    return "".join(f" and {name} {version}" for name, version in libraries.items())
 
 
 def _digest(value: bytes) -> bytes:

@@ -25,15 +25,17 @@ from localstack_image_functions.state.sqs import trim_deduplication, trim_expire
 LOG = logging.getLogger(__name__)
 
 EVERY_S = 20.0
+DAY = timedelta(days=1)
 BATCH = 1000
 
 
 class Expiry:
-    """Sweeps every 20 s, from its own thread."""
+    """Sweeps every 20 s, from its own thread. A day of a rule lasts `day_s` seconds."""
 
-    def __init__(self, items: ItemRows, logs: LogRows):
+    def __init__(self, items: ItemRows, logs: LogRows, day_s: float = 86_400):
         self._items = items
         self._logs = logs
+        self._day = timedelta(seconds=day_s)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="expiry", daemon=True)
 
@@ -47,28 +49,28 @@ class Expiry:
         """Let go what is over now."""
         now = datetime.now(UTC)
         for bucket in buckets():
-            expire_objects(bucket, now)
+            expire_objects(bucket, now, self._day)
         self._items.expire(now.timestamp())
-        self._logs.expire(now.timestamp() * 1000)
+        self._logs.expire(now.timestamp() * 1000, self._day.total_seconds() * 1000)
         trim_expired()
         trim_deduplication(now.timestamp())
         trim_sessions(now)
 
     def _run(self) -> None:
-        while not self._ended.wait(EVERY_S):
+        while not self._ended.wait(min(EVERY_S, self._day.total_seconds() / 3)):
             try:
                 self.sweep()
             except Exception:
                 LOG.exception("what is over could not be removed; trying again")
 
 
-def expire_objects(bucket: S3Bucket, now: datetime) -> int:
+def expire_objects(bucket: S3Bucket, now: datetime, day: timedelta = DAY) -> int:
     """Delete what the bucket's lifecycle says is over; how many objects and uploads."""
     rules = [rule for rule in bucket.lifecycle_rules or () if rule.get("Status") == "Enabled"]
     if not rules:
         return 0
     s3 = connect_to(aws_access_key_id=bucket.bucket_account_id, region_name=bucket.bucket_region).s3
-    due = _due_objects(bucket, rules, now)
+    due = _due_objects(bucket, rules, now, day)
     for start in range(0, len(due), BATCH):
         s3.delete_objects(
             Bucket=bucket.name, Delete={"Objects": due[start : start + BATCH], "Quiet": True}
@@ -76,7 +78,7 @@ def expire_objects(bucket: S3Bucket, now: datetime) -> int:
     uploads = [
         upload
         for upload in list(bucket.multiparts.values())
-        if any(_upload_is_over(rule, upload, now) for rule in rules)
+        if any(_upload_is_over(rule, upload, now, day) for rule in rules)
     ]
     for upload in uploads:
         s3.abort_multipart_upload(Bucket=bucket.name, Key=upload.object.key, UploadId=upload.id)
@@ -84,7 +86,7 @@ def expire_objects(bucket: S3Bucket, now: datetime) -> int:
 
 
 def _due_objects(
-    bucket: S3Bucket, rules: list[dict[str, Any]], now: datetime
+    bucket: S3Bucket, rules: list[dict[str, Any]], now: datetime, day: timedelta
 ) -> list[dict[str, str]]:
     tags = next(iter(s3_stores[bucket.bucket_account_id].values())).TAGS.tags
     due = []
@@ -95,38 +97,31 @@ def _due_objects(
         for rule in rules:
             if not matches(rule, one, own):
                 continue
-            if one.is_current and not marker and _is_over(rule.get("Expiration"), one, now):
+            if one.is_current and not marker and _is_over(rule.get("Expiration"), one, now, day):
                 due.append({"Key": one.key})
                 break
             days = (rule.get("NoncurrentVersionExpiration") or {}).get("NoncurrentDays")
-            if (
-                versioned
-                and not one.is_current
-                and days
-                and now - one.last_modified >= timedelta(days=days)
-            ):
+            if versioned and not one.is_current and days and now - one.last_modified >= days * day:
                 due.append({"Key": one.key, "VersionId": one.version_id or "null"})
                 break
     return due
 
 
-def _is_over(expiration: dict[str, Any] | None, one: S3Object, now: datetime) -> bool:
+def _is_over(
+    expiration: dict[str, Any] | None, one: S3Object, now: datetime, day: timedelta
+) -> bool:
     expiration = expiration or {}
     if days := expiration.get("Days"):
-        return now - one.last_modified >= timedelta(days=days)
+        return now - one.last_modified >= days * day
     date = expiration.get("Date")
     if isinstance(date, str):
         date = datetime.fromisoformat(date)
     return bool(date) and now >= date
 
 
-def _upload_is_over(rule: dict[str, Any], upload: Any, now: datetime) -> bool:
+def _upload_is_over(rule: dict[str, Any], upload: Any, now: datetime, day: timedelta) -> bool:
     days = (rule.get("AbortIncompleteMultipartUpload") or {}).get("DaysAfterInitiation")
-    return (
-        bool(days)
-        and matches(rule, upload.object, {})
-        and now - upload.initiated >= timedelta(days=days)
-    )
+    return bool(days) and matches(rule, upload.object, {}) and now - upload.initiated >= days * day
 
 
 def matches(rule: dict[str, Any], one: S3Object | S3DeleteMarker, tags: dict[str, str]) -> bool:

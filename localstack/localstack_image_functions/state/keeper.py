@@ -16,6 +16,7 @@ from localstack_image_functions.state.codec import Codec
 from localstack_image_functions.state.containers import Residents
 from localstack_image_functions.state.database import Database, Rows
 from localstack_image_functions.state.functions import OMISSIONS as FUNCTION_OMISSIONS
+from localstack_image_functions.state.metrics import MetricRows
 from localstack_image_functions.state.objects import FileObjectStore
 from localstack_image_functions.state.services import ServiceRows
 
@@ -61,6 +62,7 @@ class Keeper:
         self.messages = sqs.MessageRows(database, codec)
         self.items = dynamodb.ItemRows(database, codec)
         self.logs = logs.LogRows(database, codec)
+        self.metrics = MetricRows(database)
         self.restored = False
         self.saved_at = time.monotonic()
         self._dirty: set[str] = set()
@@ -103,6 +105,7 @@ class Keeper:
             ]
             for kind in (s3.OBJECT, s3.EVENT, sqs.MESSAGE, dynamodb.ITEM, logs.EVENTS)
         }
+        metrics = self.metrics.read()
         self._install()
         names = self.services.load(written)
         lost = self.objects.load(rows[s3.OBJECT])
@@ -111,6 +114,7 @@ class Keeper:
         self.messages.load(rows[sqs.MESSAGE])
         self.items.load(rows[dynamodb.ITEM])
         self.logs.load(rows[logs.EVENTS])
+        self.metrics.load(metrics)
         self.services.after_load(names)
         self.messages.drop_waiting()
         self._due = rows[s3.EVENT]
@@ -152,6 +156,7 @@ class Keeper:
         dirty, self._dirty = self._dirty, set()
         for name in self.services.names() if settling else dirty:
             self.services.keep(name)
+        self.metrics.keep()
         self.database.flush()
         self.saved_at = time.monotonic()
 

@@ -14,6 +14,7 @@ from localstack_image_functions.state.codec import Codec, Omissions
 from localstack_image_functions.state.database import Database, RowKey, Rows
 
 EVENTS = "log-events"
+DAY_MS = 86_400_000.0
 OMISSIONS: Omissions = {LogStream: {"events": list}}
 MOST_EVENTS = 20_000
 """Newest events that a log group keeps: moto holds them all in memory."""
@@ -56,12 +57,12 @@ class LogRows:
         # moto counts from 0 in each process; who follows a log tells events apart by this.
         LogEvent._event_id = max(LogEvent._event_id, last_id + 1)
 
-    def expire(self, now_ms: float | None = None) -> int:
+    def expire(self, now_ms: float | None = None, day_ms: float = DAY_MS) -> int:
         """Apply each group's retention, and the bound. How many events went."""
         now_ms = time.time() * 1000 if now_ms is None else now_ms
         gone = 0
         for group in all_groups():
-            if (horizon := _horizon_ms(group, now_ms)) <= 0:
+            if (horizon := _horizon_ms(group, now_ms, day_ms)) <= 0:
                 continue
             before = sum(len(stream.events) for stream in list(group.streams.values()))
             for name, stream in list(group.streams.items()):
@@ -96,10 +97,10 @@ def _newest(events: list[LogEvent]) -> int:
     return max(event.timestamp for event in events) if events else 0
 
 
-def _horizon_ms(group: LogGroup, now_ms: float) -> float:
+def _horizon_ms(group: LogGroup, now_ms: float, day_ms: float) -> float:
     """The time before which the group keeps nothing."""
     days = group.retention_in_days
-    by_age = now_ms - int(days) * 86_400_000 if days else 0.0
+    by_age = now_ms - int(days) * day_ms if days else 0.0
     times = [event.timestamp for s in list(group.streams.values()) for event in list(s.events)]
     if len(times) <= MOST_EVENTS:
         return by_age

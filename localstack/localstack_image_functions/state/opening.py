@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import moto
 from localstack.constants import VERSION
 
 from localstack_image_functions.state.database import Database
@@ -54,7 +55,7 @@ def objects_folder(folder: Path) -> Path:
 
 
 def _load(path: Path, store: FileObjectStore) -> Keeper:
-    database = Database(path, VERSION)
+    database = Database(path, VERSION, {"moto": moto.__version__})
     try:
         if database.is_new and good_copy(path).exists():
             raise TornState(f"{path} is missing or empty")

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ PATH = "/_aws/image-functions/state"
 EVENTS_PATH = "/_aws/image-functions/events"
 EVENTS_PATIENCE_S = 30.0
 RESTORED = "restored"
+SERVICE_FILES = "services"
+"""Where services keep files of their own: Kinesis its streams, say."""
 CANNOT_START = 78  # EX_CONFIG: starting again would not help
 
 
@@ -43,6 +46,7 @@ class StatePlugin:
         self._budget = settings.state_budget_mb * 1_000_000
         self._opened: Opened | None = None
         self._expiry: Expiry | None = None
+        self._day_s = settings.day_s
         self._load_ms = 0.0
 
     def load(self) -> None:
@@ -63,7 +67,8 @@ class StatePlugin:
                 print(f"ERROR: {error}", file=sys.stderr, flush=True)
                 os._exit(CANNOT_START)
             items, log_rows = self._opened.keeper.items, self._opened.keeper.logs
-        self._expiry = Expiry(items, log_rows)
+            config.dirs.data = str(folder / SERVICE_FILES)
+        self._expiry = Expiry(items, log_rows, self._day_s)
         self._mark_restored()
         self._load_ms = (time.monotonic() - began) * 1000
         ROUTER.add(PATH, self._tell, methods=["GET"])
@@ -75,6 +80,8 @@ class StatePlugin:
         if self._opened:
             self._opened.keeper.serve()
             self._opened.keeper.start()
+            # Apart: nobody has to wait for what nobody asks for.
+            threading.Thread(target=self._opened.keeper.services.resume, daemon=True).start()
         if self._expiry:
             self._expiry.start()
 

@@ -21,14 +21,23 @@ from localstack_image_functions.state.functions import (
     end_interrupted_stacks,
     end_interrupted_updates,
 )
+from localstack_image_functions.state.metrics import resume_alarms_where_they_are
 
 LOG = logging.getLogger(__name__)
 
 SERVICE = "service"
-NOT_KEPT = {"sts", "cloudwatch"}
-"""Credentials end with the functions that hold them; metrics are in a database of LocalStack's."""
-AT_ONCE = {"s3", "sqs", "dynamodb", "lambda", "logs", "events"}
-"""Services that have rows of their own, or work to do; the others come back when first used."""
+NOT_KEPT = {"sts"}
+"""Credentials end with the functions that hold them."""
+AT_ONCE = {"s3", "sqs", "dynamodb", "lambda", "logs"}
+"""Services that have rows of their own, or functions to start; others come back when first used."""
+WITH_WORK = {"events", "cloudwatch"}
+"""Those of the others that do something by themselves, at a time or now and then."""
+
+BEFORE_RESUMING = {
+    "cloudformation": end_interrupted_stacks,
+    "lambda": end_interrupted_updates,
+    "cloudwatch": resume_alarms_where_they_are,
+}
 
 Container = AccountRegionBundle | BackendDict
 Written = tuple[str, str, Any]
@@ -130,6 +139,11 @@ class ServiceRows:
         written = [(name, place, self._codec.decode(value)) for place, value in pending]
         self.after_load(self.load(written))
 
+    def resume(self) -> None:
+        """Let those come back that do something by themselves."""
+        for name in WITH_WORK & self._pending.keys():
+            SERVICE_PLUGINS.require(name)
+
     def load(self, written: list[Written]) -> list[str]:
         """Put every service back as it was; their names."""
         names = list(dict.fromkeys(name for name, _, _ in written))
@@ -142,12 +156,10 @@ class ServiceRows:
         return names
 
     def after_load(self, names: list[str]) -> None:
-        """Let the services start what belongs to their state (functions, event sources)."""
+        """Let the services start what belongs to their state (functions, rules, alarms)."""
         for name in names:
-            if name == "cloudformation":
-                end_interrupted_stacks()
-            elif name == "lambda":
-                end_interrupted_updates()
+            if prepare := BEFORE_RESUMING.get(name):
+                prepare()
             self._loaded[name].service.lifecycle_hook.on_after_state_load()
             if name == "events":
                 from localstack_image_functions.state.rules import resume_rules

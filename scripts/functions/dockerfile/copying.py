@@ -17,6 +17,7 @@ from scripts.functions.dockerfile.variables import Expansion
 
 FLAGS = frozenset({"from", "chown", "chmod", "link"})
 EMULATOR = re.compile(r"aws-lambda-rie(?:-arm64|-x86_64)?$")
+MODE = re.compile(r"[0-7]{1,5}|[ugoa]*[-+=][rwxXst]*(?:,[ugoa]*[-+=][rwxXst]*)*")
 NO_EMULATOR = "left out: the lab serves the Runtime API itself"
 INSTALLER = re.compile(r"(?:^|/)astral-sh/uv(?::|@|$)")
 
@@ -133,8 +134,12 @@ class Copier:
         if len(found) > 1 and not into_folder:
             raise DockerfileRefused(line, f"{target} must end with / to take several sources")
         mode = instruction.flag("chmod")
+        if mode is not None:
+            mode = expansion.word(mode)
+            if not MODE.fullmatch(mode):
+                raise DockerfileRefused(line, f"--chmod={mode} is no mode", "e.g. 0755 or u+x")
         for one in found:
-            self._put(one, place, into_folder, image, line, mode and expansion.word(mode))
+            self._put(one, place, into_folder, image, line, mode)
         if origin is not None:
             self._take_over(stages[origin.lower()], image)
 
@@ -161,7 +166,8 @@ class Copier:
                 self._skip_download(source, line)
             else:
                 for found in self._context.find(source, line):
-                    yield self._unpacked(found) if instruction.keyword == "ADD" else found
+                    is_add = instruction.keyword == "ADD"
+                    yield self._unpacked(found, line) if is_add else found
 
     def _skip_download(self, source: str, line: int) -> None:
         if not EMULATOR.search(source):
@@ -172,14 +178,17 @@ class Copier:
             )
         self._notes.append(Note(line, "aws-lambda-rie", NO_EMULATOR))
 
-    def _unpacked(self, found: Found) -> Found:
+    def _unpacked(self, found: Found, line: int) -> Found:
         """What ADD makes of an archive."""
         file = next(iter(found.files.values()), None)
         if not found.is_file or file is None or not tarfile.is_tarfile(file):
             return found
         folder = self._scratch.folder()
-        with tarfile.open(file) as archive:
-            archive.extractall(folder, filter="data")
+        try:
+            with tarfile.open(file) as archive:
+                archive.extractall(folder, filter="data")
+        except (tarfile.TarError, OSError, EOFError) as error:
+            raise DockerfileRefused(line, f"{found.name} can't be unpacked: {error}") from error
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
         plain = {name: path for name, path in files.items() if path.is_file()}
         return Found(found.name, plain, is_file=False)

@@ -66,7 +66,7 @@ class Image:
     """What the instructions of a stage have made so far.
 
     `files` maps a place in the image to a file of this machine. `lines` remembers where
-    ENTRYPOINT (and so on) was said. `programs` are programs of the system that packages brought.
+    ENTRYPOINT (and so on) was said. `programs` are those of packages that a wheel stands in for.
     """
 
     base: Base
@@ -135,7 +135,10 @@ class Image:
             raise DockerfileRefused(
                 line, f"{path} is not in the image at this line", "COPY it in an earlier line"
             )
-        return source.read_text(encoding="utf-8-sig")
+        try:
+            return source.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise DockerfileRefused(line, f"{path} is no UTF-8 text", "save it as UTF-8") from None
 
     def found(self, path: str) -> list[str]:
         """The files that a path (with `*` and `?`) or a folder means."""

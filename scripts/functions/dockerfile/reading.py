@@ -36,7 +36,7 @@ class Recipe:
     """A function's image as a process needs it.
 
     `files` maps a place in the image to a file here; `python` is the version that the base image
-    names; `python_line` where. `programs` are programs of the system that it wants. A word of
+    names; `python_line` where. `programs` are those that a wheel stands in for. A word of
     `entrypoint` that is None stands for the environment's Python.
     """
 
@@ -81,7 +81,12 @@ class _Reader:
         host_has: Callable[[str], bool],
     ):
         self._given = build_arguments
-        self._dockerfile: Dockerfile = parse(path.read_text(encoding="utf-8"), build_arguments)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            line = path.read_bytes()[: error.start].count(b"\n") + 1
+            raise DockerfileRefused(line, "no UTF-8 text", "save it as UTF-8") from None
+        self._dockerfile: Dockerfile = parse(text, build_arguments)
         self._notes: list[Note] = []
         made = Scratch(scratch)
         escape = self._dockerfile.escape

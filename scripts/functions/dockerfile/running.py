@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from scripts.functions.dockerfile.copying import EMULATOR, NO_EMULATOR, executable
+from scripts.functions.dockerfile.copying import EMULATOR, MODE, NO_EMULATOR, executable
 from scripts.functions.dockerfile.errors import DockerfileRefused
 from scripts.functions.dockerfile.image import Image, Note, Scratch
 from scripts.functions.dockerfile.installs import (
@@ -58,7 +58,7 @@ FOR_BUILDING = re.compile(
     r"|python3?-(?:pip|dev|venv|setuptools|wheel)|py3-pip)(?:[=~<>].*)?"
 )
 BRINGS_PYTHON = re.compile(r"python3?(?:\.?\d+)?(?:[=~<>].*)?$")
-STAND_INS = {"ffmpeg": "this machine's is used, or the one of the wheel imageio-ffmpeg"}
+STAND_INS = {"ffmpeg": "that of the wheel imageio-ffmpeg is used"}
 
 
 class Runner:
@@ -135,15 +135,15 @@ class Runner:
             bare = re.split(r"[=<>~:]", package, maxsplit=1)[0].lower()
             if BRINGS_PYTHON.match(bare):
                 image.brings_python = True
-            if bare in STAND_INS:
-                image.programs.add(bare)
-                self._notes.append(Note(command.line, f"the package {bare}", STAND_INS[bare]))
-            elif FOR_BUILDING.fullmatch(bare):
+            if FOR_BUILDING.fullmatch(bare):
                 replaced.append(bare)
             elif self._host_has(bare):
                 self._notes.append(
                     Note(command.line, f"the package {bare}", "this machine's is used")
                 )
+            elif bare in STAND_INS:
+                image.programs.add(bare)
+                self._notes.append(Note(command.line, f"the package {bare}", STAND_INS[bare]))
             else:
                 raise DockerfileRefused(
                     command.line,
@@ -162,6 +162,8 @@ class Runner:
 
     def _change_mode(self, command: Command, image: Image) -> None:
         mode, *paths = [word for word in command.words[1:] if not word.startswith("-")] or [""]
+        if not MODE.fullmatch(mode):
+            raise DockerfileRefused(command.line, f"RUN {command}: {mode!r} is no mode")
         for path in paths:
             for place in image.found(path):
                 source = image.files[place]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import ClipRef, InvalidEvent, clip_ref, clips_in
+from events import InvalidEvent, clip_ref, clips_in
 from tests.fakes.events import recorded
 
 
@@ -141,12 +141,56 @@ def test_a_record_that_is_not_awss_is_an_error_and_its_neighbor_is_answered(reco
     assert ref.key.clip_id == "a"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"size": float("inf")},  # what JSON makes of 1e400
+        {"size": float("nan")},
+        {"size": -1},
+        {"eTag": "\ud800"},
+        {"eTag": ["e"]},
+        {"eTag": "e" * 10_000},
+        {"versionId": {"a": 1}},
+        {"versionId": "\ud800"},
+    ],
+    ids=lambda said: f"{said!r:.30}",
+)
+def test_what_no_object_can_be_is_an_error_and_its_neighbor_is_answered(said):
+    event = s3_event("clips/lab/d/hand-made.h264")
+    event["Records"][0]["s3"]["object"].update(said)
+    event["Records"] += s3_event("clips/lab/d/a.h264")["Records"]
+    error, ref = clips_in(event)
+    assert isinstance(error, InvalidEvent)
+    assert ref.row.startswith("lab/a#")
+
+
+def test_a_bucket_without_a_name_is_an_error():
+    event = s3_event("clips/lab/d/a.h264")
+    event["Records"][0]["s3"]["bucket"]["name"] = ["b"]
+    (error,) = clips_in(event)
+    assert isinstance(error, InvalidEvent)
+
+
+CHARACTERS = st.characters(exclude_categories=())
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    # Any text: JSON may carry half a surrogate pair.
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(CHARACTERS, max_size=20),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["Records", "eventName", "eventSource", "body", "s3", "object", "key"]),
+            st.sampled_from(
+                [
+                    "Records",
+                    "eventName",
+                    "eventSource",
+                    "body",
+                    "s3",
+                    "object",
+                    "key",
+                    "size",
+                    "eTag",
+                ]
+            ),
             inner,
             max_size=4,
         )
@@ -157,7 +201,8 @@ ANYTHING = st.recursive(
 
 @given(ANYTHING)
 def test_whatever_is_sent_is_a_clip_or_an_error_and_never_a_crash(event):
-    assert all(isinstance(found, (ClipRef, InvalidEvent)) for found in clips_in(event))
+    for found in clips_in(event):
+        assert isinstance(found, InvalidEvent) or found.row.encode()
 
 
 @given(st.text(max_size=300))

@@ -69,6 +69,8 @@ class Cloud:
         if row.is_answered or fate == "lost":
             return
         if fate == "answered":
+            beside = [one for one in (*self.letters, *self.hidden) if one.clips == (ref,)]
+            assert beside == [], "a letter stands beside the result until the next run"
             self.results.append(name)
             self.rows[ref.row] = replace(row, is_answered=True)
         else:
@@ -146,6 +148,15 @@ def test_a_clip_with_a_letter_is_sent_once_more_and_answered_without_it():
     cloud.run()
     cloud.run()
     assert (cloud.sent, cloud.results, cloud.letters) == (["a"], ["a"], [])
+
+
+def test_a_clip_whose_letter_went_but_that_could_not_be_sent_is_sent_by_the_next_run():
+    cloud = Cloud({"a": 0.0}, letters=[Letter("1", (clip("a"),))], fates={"a": "unsendable"})
+    cloud.run()
+    assert (cloud.sent, cloud.letters) == ([], [])
+    cloud.fates.clear()
+    cloud.run()
+    assert (cloud.results, cloud.letters) == (["a"], [])
 
 
 def test_a_clip_that_fails_again_keeps_one_letter_and_is_left_alone():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cloud.switch import read_switch
-from scripts.cli.env import variables
 from scripts.errors import LabError
+from scripts.lab.surroundings import variables
 
 
 def test_endpoint_has_the_lab_s_own_port():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from scripts.console import Progress
-from scripts.e2e.soak import Soak, report, summary
+from scripts.e2e.soak import Soak
+from scripts.e2e.soak_report import Plan, report, summary
+from scripts.e2e.steadiness import Verdict
 
 
 class Run:
@@ -28,8 +30,10 @@ class Run:
             }
         )
 
-    def facts(self) -> dict:
-        return report(self.soak, 0.5, "embedded")
+    def facts(self, clips_each: int = 1) -> dict:
+        plan = Plan(devices=2, clips_each=clips_each, rate=2)
+        logs = list(self.soak.devices.values())
+        return report(logs, plan, "embedded", [], Verdict(judged=False))
 
 
 @pytest.fixture
@@ -84,7 +88,9 @@ def test_result_shown_twice_is_seen(run):
 def test_camera_that_fell_behind_is_seen(run):
     run.result("a", "a1")
     run.result("b", "b1")
-    assert not report(run.soak, 1.0, "embedded")["ok"]
+    assert run.facts(clips_each=2)["faults"] == [
+        "2 clips were not recorded: the cameras fell behind"
+    ]
 
 
 def test_run_without_an_answer_has_a_summary(run):

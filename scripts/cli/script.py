@@ -1,0 +1,51 @@
+"""Run a program of yours with the lab as its cloud and a film as its camera."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from cloud.switch import read_switch
+from scripts.console import run_command
+from scripts.errors import LabError
+from scripts.lab.surroundings import variables
+from scripts.paths import ROOT
+
+STAND_INS = ROOT / "device" / "stand_ins"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab script", description=__doc__)
+    parser.add_argument("--film", type=Path, help="a .h264 file instead of fixtures/lab.h264")
+    parser.add_argument(
+        "--account", metavar="ID", help="twelve digits: the account of queue URLs in the program"
+    )
+    parser.add_argument("file", type=Path, metavar="FILE.py")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="its own arguments")
+    options = parser.parse_args(arguments)
+    if not options.file.is_file():
+        raise LabError(f"{options.file} is no file", "FILE=… names the program")
+    environment = {**os.environ, **variables(read_switch(), os.environ)}
+    if options.account:
+        if not (options.account.isdecimal() and len(options.account) == 12):
+            raise LabError(f"--account {options.account} is no account", "it has twelve digits")
+        # The emulator takes an access key of twelve digits for the account.
+        environment["AWS_ACCESS_KEY_ID"] = options.account
+    if options.film:
+        environment["FACELAB_FILM"] = str(options.film.resolve())
+    before = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
+    environment["PYTHONPATH"] = os.pathsep.join([str(STAND_INS), *before])
+    done = subprocess.run(
+        [sys.executable, options.file.name, *options.rest],
+        cwd=options.file.resolve().parent,
+        env=environment,
+        check=False,
+    )
+    return done.returncode
+
+
+if __name__ == "__main__":
+    run_command(main)
