@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +30,7 @@ READY = ".ready"
 # the same modules as wheels.
 STAND_INS = {"dlib": "dlib-bin", "opencv-python": "opencv-python-headless"}
 FFMPEG = "imageio-ffmpeg"
+RUNTIME_PACKAGES = ("awslambdaric", "boto3")
 
 
 class InstallFailed(LabError):
@@ -52,12 +54,17 @@ class FunctionEnvironment:
         return next(found, None)
 
 
-def runtime_packages() -> tuple[str, ...]:
-    """What AWS's base images and runtimes bring, in the versions that the lab's function has."""
+def runtime_packages(python: Python) -> tuple[str, ...]:
+    """What AWS's base images and runtimes bring, in the versions that the lab's function has.
+
+    Those want the lab's own Python; another takes what is newest for it.
+    """
+    if python.version[:2] != sys.version_info[:2]:
+        return RUNTIME_PACKAGES
     locked = FUNCTION.lock.read_text()
     return tuple(
         f"{name}=={match[1]}"
-        for name in ("awslambdaric", "boto3")
+        for name in RUNTIME_PACKAGES
         if (match := re.search(rf"^{name}==([\w.]+)", locked, re.MULTILINE))
     )
 
