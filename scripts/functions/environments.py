@@ -24,7 +24,7 @@ from scripts.paths import BUILD, ROOT
 from scripts.setup import FUNCTION, make_tools
 
 STORE = BUILD / "env" / "functions"
-LAYOUT = "1"
+LAYOUT = "2"
 READY = ".ready"
 # Packages that are compiled for minutes, or want libraries of a desktop: their stand-ins offer
 # the same modules as wheels.
@@ -113,9 +113,10 @@ def _make(environment: FunctionEnvironment, python: Python, installs: Sequence[I
     _uv(0, "venv", "--python", str(python.path), str(environment.path))
     for install in installs:
         with tempfile.TemporaryDirectory() as folder:
+            # A function may not write byte code: without it each cold start compiles anew.
             _uv(
                 install.line,
-                *("pip", "install", "--python", str(environment.python)),
+                *("pip", "install", "--compile-bytecode", "--python", str(environment.python)),
                 *_arguments(install, Path(folder)),
             )
 
