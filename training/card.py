@@ -111,7 +111,9 @@ probability over {parity.faces} faces.
 - The embedding network is dlib's, trained by its author on about 3 million pictures of 7,485
   people: FaceScrub, VGG faces and pictures from the web, public figures most of them. Nobody
   published shares by sex, age or skin; expect more mistakes on children and on groups that are
-  rare among public figures. `make evaluate` reports by group: look at yours.
+  rare among public figures. Measured on 548 portraits that it may or may not have seen: pairs of
+  women look alike to it five times as often as pairs of men (0.70 and 0.13 % within the accept
+  distance of one). `make evaluate` reports by group: look at yours.
 - It tells photographs from living faces no better than any camera: never a key to anything.
 """,
         encoding="utf-8",

@@ -31,6 +31,7 @@ from onnxruntime import RunOptions
 from recognition.alignment import CHIP_PX
 from recognition.embedder import EMBEDDING_SIZE
 from recognition.errors import CustomModelUnusable
+from recognition.gallery import is_label
 from recognition.runtime import open_session
 
 FORMAT = "facelab.custom/1"
@@ -149,10 +150,10 @@ def _read_properties(properties: dict[str, str]) -> tuple[tuple[str, ...], Thres
         accept, candidate, margin = (
             float(properties[f"facelab.{name}"]) for name in ("accept", "candidate", "margin")
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise CustomModelUnusable(f"metadata property missing or malformed: {error}") from error
     is_list = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
-    if not is_list or not labels or len(set(labels)) != len(labels) or not all(labels):
+    if not (is_list and labels and len(set(labels)) == len(labels) and all(map(is_label, labels))):
         raise CustomModelUnusable("facelab.labels is not a list of distinct person ids")
     if not (0 < candidate <= accept <= 1 and 0 <= margin < 1):
         raise CustomModelUnusable(

@@ -119,7 +119,7 @@ def final_person(
     """The person both models stand for, or one names while the other is unsure.
 
     The online model is unsure as long as the custom model's person is also its nearest and
-    within the candidate distance; beyond that it has looked at the person's own pictures
+    hardly farther than accepted; beyond that it has looked at the person's own pictures
     and seen somebody else. The custom model can't contradict by silence: it does not know
     who was enrolled after its training. Without a gallery it decides alone.
     """
@@ -129,13 +129,12 @@ def final_person(
         return online.person_id
     if not custom.person_id or not len(enrolled):
         return custom.person_id
-    is_candidate = (
+    is_unsure = (
         online.nearest == custom.person_id
         and online.distance is not None
-        and online.distance
-        <= settings.accept_distance_among(len(enrolled)) + settings.candidate_slack
+        and online.distance <= settings.accept_distance_among(len(enrolled)) + settings.doubt_slack
     )
-    return custom.person_id if is_candidate else None
+    return custom.person_id if is_unsure else None
 
 
 def models_agree(online: Verdict, custom: Verdict) -> bool:

@@ -19,6 +19,12 @@ _MAX_ID_CHARS = 100
 _MAX_BYTES = 256 * 2**20
 
 
+def is_label(text: str) -> bool:
+    """Whether this can be somebody's id: what can't be written can't be looked up, and each
+    clip that shows a face near it would fail."""
+    return 0 < len(text) <= _MAX_ID_CHARS and text.isprintable()
+
+
 @dataclass(frozen=True, eq=False)
 class Gallery:
     """Embeddings with the person each belongs to. Immutable: changes give a new gallery.
@@ -54,8 +60,8 @@ class Gallery:
             )
         if not np.isfinite(embeddings).all():
             raise GalleryUnreadable("an embedding is not finite; enroll that person again")
-        if any(not label or len(label) > _MAX_ID_CHARS for label in set(labels.tolist())):
-            raise GalleryUnreadable(f"person ids have 1 to {_MAX_ID_CHARS} characters")
+        if not all(map(is_label, set(labels.tolist()))):
+            raise GalleryUnreadable(f"person ids have 1 to {_MAX_ID_CHARS} printable characters")
         order = np.argsort(labels, kind="stable")
         people, starts = np.unique(labels[order], return_index=True)
         return cls(tuple(people.tolist()), np.ascontiguousarray(embeddings[order]), starts)

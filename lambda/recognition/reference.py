@@ -28,6 +28,7 @@ RAW = Settings(
     accept_falloff=0.046,
     several_slack=0.02,
     candidate_slack=0.08,
+    doubt_slack=0.031,
     sure_slack=0.1,
     margin=0.06,
     even_distance=0.555,

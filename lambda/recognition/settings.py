@@ -130,6 +130,13 @@ class Settings:
     candidate_slack: float = _number(
         0.057, 0.0, 0.5, "How much farther than accepted one frame may be and still vote."
     )
+    doubt_slack: float = _number(
+        0.022,
+        0.0,
+        0.5,
+        "How much farther than accepted the online model's guess may be and leave it to the custom "
+        "model, when that names the same person.",
+    )
     sure_slack: float = _number(
         0.07, 0.0, 0.5, "How much nearer than accepted a face must be for one frame to be enough."
     )

@@ -15,6 +15,8 @@ from scripts.console import Progress, confirm, print_json, print_lines, run_comm
 from scripts.errors import LabError
 from scripts.functions import deployment, using
 from scripts.functions.images import BundlePublisher, DockerPublisher, Publisher
+from scripts.functions.pythons import pythons_here
+from scripts.functions.runtimes import make_runtimes, of_each_minor
 from scripts.functions.triggers import FORMS, parse_trigger
 from scripts.functions.watching import watch_folder
 from scripts.lab.backends import choose_backend
@@ -39,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
             return _invoke(options, _running(switch, progress))
         case "logs":
             using.print_log(_running(switch, progress), options.name, options.follow, options.since)
+        case "runtimes":
+            folder = make_runtimes(progress, pythons=of_each_minor(pythons_here()))
+            print_lines(" ".join(sorted(path.name for path in folder.iterdir())))
         case "delete":
             if switch.is_aws:
                 confirm(f"delete function {options.name} on AWS?", options.yes)
@@ -86,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     delete = actions.add_parser("delete", help="the function, its triggers, its role, its image")
     delete.add_argument("name", metavar="NAME")
     delete.add_argument("--yes", action="store_true", help="on AWS: do not ask")
+    actions.add_parser("runtimes", help="let zip functions run on each Python of this machine")
     for one in (deploy, listed, invoke):
         one.add_argument("--json", action="store_true")
     return parser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def build(
         else:
             recipe = recipe_of_handler(folder)
         taken = nearest(recipe.python, pythons_here())
-        environment = make_environment(taken, list(_installs(recipe)), progress)
+        environment = make_environment(taken, list(_installs(recipe, taken)), progress)
         files = {**recipe.files, **_programs(recipe, taken, environment, Path(scratch))}
         bundle = build_bundle(store, files, _config(recipe, environment))
     notes = [str(note) for note in recipe.notes]
@@ -102,7 +103,7 @@ def recipe_of_handler(folder: Path) -> Recipe:
         installs = (Install(0, requirements=(text,)),) if text.strip() else ()
     return Recipe(
         files=files,
-        python=None,
+        python=f"3.{sys.version_info.minor}",
         python_line=0,
         installs=installs,
         entrypoint=(None, "-m", "awslambdaric"),
@@ -123,9 +124,9 @@ def _code(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _installs(recipe: Recipe) -> Iterator[Install]:
+def _installs(recipe: Recipe, python: Python) -> Iterator[Install]:
     if recipe.is_lambda_base:
-        yield Install(0, names=runtime_packages())
+        yield Install(0, names=runtime_packages(python))
     yield from recipe.installs
     if "ffmpeg" in recipe.programs:
         yield Install(0, names=(FFMPEG,))

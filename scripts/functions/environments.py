@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -23,12 +24,13 @@ from scripts.paths import BUILD, ROOT
 from scripts.setup import FUNCTION, make_tools
 
 STORE = BUILD / "env" / "functions"
-LAYOUT = "1"
+LAYOUT = "2"
 READY = ".ready"
 # Packages that are compiled for minutes, or want libraries of a desktop: their stand-ins offer
 # the same modules as wheels.
 STAND_INS = {"dlib": "dlib-bin", "opencv-python": "opencv-python-headless"}
 FFMPEG = "imageio-ffmpeg"
+RUNTIME_PACKAGES = ("awslambdaric", "boto3")
 
 
 class InstallFailed(LabError):
@@ -52,12 +54,17 @@ class FunctionEnvironment:
         return next(found, None)
 
 
-def runtime_packages() -> tuple[str, ...]:
-    """What AWS's base images and runtimes bring, in the versions that the lab's function has."""
+def runtime_packages(python: Python) -> tuple[str, ...]:
+    """What AWS's base images and runtimes bring, in the versions that the lab's function has.
+
+    Those want the lab's own Python; another takes what is newest for it.
+    """
+    if python.version[:2] != sys.version_info[:2]:
+        return RUNTIME_PACKAGES
     locked = FUNCTION.lock.read_text()
     return tuple(
         f"{name}=={match[1]}"
-        for name in ("awslambdaric", "boto3")
+        for name in RUNTIME_PACKAGES
         if (match := re.search(rf"^{name}==([\w.]+)", locked, re.MULTILINE))
     )
 
@@ -106,9 +113,10 @@ def _make(environment: FunctionEnvironment, python: Python, installs: Sequence[I
     _uv(0, "venv", "--python", str(python.path), str(environment.path))
     for install in installs:
         with tempfile.TemporaryDirectory() as folder:
+            # A function may not write byte code: without it each cold start compiles anew.
             _uv(
                 install.line,
-                *("pip", "install", "--python", str(environment.python)),
+                *("pip", "install", "--compile-bytecode", "--python", str(environment.python)),
                 *_arguments(install, Path(folder)),
             )
 

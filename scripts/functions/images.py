@@ -14,7 +14,6 @@ from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions import bundles
-from scripts.functions.pythons import pythons_here
 from scripts.provision.function_image import PublishedImage, lambda_architecture
 
 BASE_IMAGE = "public.ecr.aws/lambda/python"
@@ -113,7 +112,7 @@ class DockerPublisher:
 def dockerfile_of_handler(folder: Path) -> str:
     """The Dockerfile that a folder without one means."""
     recipe = bundles.recipe_of_handler(folder)
-    lines = [f"FROM {BASE_IMAGE}:{pythons_here()[0].minor}"]
+    lines = [f"FROM {BASE_IMAGE}:{recipe.python}"]
     if recipe.installs:
         lines += ["COPY requirements.txt ./", "RUN pip install -r requirements.txt"]
     return "\n".join([*lines, "COPY . ./", f'CMD ["{recipe.command[0]}"]', ""])

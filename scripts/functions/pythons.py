@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import shutil
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from scripts.errors import LabError
-from scripts.setup import make_tools
-
-
-class NoPython(LabError):
-    """This machine has no Python that a function could run on."""
 
 
 @dataclass(frozen=True)
@@ -29,25 +25,50 @@ class Python:
         return f"{self.version[0]}.{self.version[1]}"
 
 
+# Where pyenv and uv keep what they installed, by folders with the version in their names.
+KEPT = (
+    ("PYENV_ROOT", ".pyenv", "versions/*"),
+    ("UV_PYTHON_INSTALL_DIR", ".local/share/uv/python", "*"),
+)
+VERSION = re.compile(r"(?:^|-)(3)\.(\d+)\.(\d+)(?:-|$)")
+NEWEST_MINOR = 20
+
+
 @cache
 def pythons_here() -> tuple[Python, ...]:
-    """Interpreters that are installed, each version once, newest first; nothing is downloaded.
-
-    Raises
-    ------
-    NoPython
-    """
-    command = [str(make_tools()), "python", "list", "--only-installed", "--output-format", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found: dict[tuple[int, int, int], Python] = {}
-    for row in json.loads(done.stdout) if done.returncode == 0 else ():
-        parts = row["version_parts"]
-        version = (parts["major"], parts["minor"], parts["patch"])
-        if row["implementation"] == "cpython" and version[0] == 3 and version not in found:
-            found[version] = Python(version, Path(row["path"]))
-    if not found:
-        raise NoPython("no Python was found for functions", "`uv python install 3.12` gets one")
+    """Interpreters that are installed, each version once, newest first; nothing is downloaded."""
+    found = {_own().version: _own()}
+    for one in (*_kept(), *_on_path()):
+        found.setdefault(one.version, one)
     return tuple(found[version] for version in sorted(found, reverse=True))
+
+
+def _own() -> Python:
+    """What the lab itself runs on, without its virtual environment."""
+    path = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
+    return Python(sys.version_info[:3], path if path.exists() else Path(sys.executable))
+
+
+def _kept() -> Iterator[Python]:
+    for variable, usual, pattern in KEPT:
+        root = Path(os.environ.get(variable) or Path.home() / usual)
+        for folder in sorted(root.glob(pattern)):
+            match = VERSION.search(folder.name)
+            program = folder / "bin" / "python3"
+            if match and "pypy" not in folder.name and os.access(program, os.X_OK):
+                yield Python((int(match[1]), int(match[2]), int(match[3])), program)
+
+
+def _on_path() -> Iterator[Python]:
+    for minor in range(NEWEST_MINOR):
+        program = shutil.which(f"python3.{minor}")
+        if program is None or "shims" in Path(program).parts:
+            continue  # pyenv's scripts, which may lead to nothing
+        ask = [program, "-I", "-S", "-c", "import sys; print(*sys.version_info[:3])"]
+        done = subprocess.run(ask, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            major, minor_too, patch = map(int, done.stdout.split())
+            yield Python((major, minor_too, patch), Path(program))
 
 
 def nearest(wanted: str | None, there: Sequence[Python]) -> Python:

@@ -101,6 +101,8 @@ def test_crop_of_a_wrong_shape_is_a_bug_not_a_resize():
         (model_bytes(labels='["ada", "ada", "cy"]'), "distinct"),
         (model_bytes(labels='["ada", "bob"]'), "3 probabilities for 2 labels"),
         (model_bytes(labels='{"ada": 1}'), "not a list"),
+        (model_bytes(labels='["\\ud800", "bob", "cy"]'), "not a list of distinct person ids"),
+        (model_bytes(labels="[" * 100_000), "malformed"),
         (model_bytes(accept="high"), "malformed"),
         (model_bytes(accept="0.4"), "candidate <= accept"),
         (model_bytes(accept="nan"), "candidate <= accept"),

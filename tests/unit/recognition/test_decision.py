@@ -169,6 +169,12 @@ def test_custom_model_alone_cannot_name_somebody_whose_pictures_look_different()
     assert final_person(leans_to_bob, CUSTOM_ADA, PEOPLE, SETTINGS) is None
 
 
+def test_custom_model_alone_cannot_name_a_stranger_who_is_a_mere_candidate():
+    """Four pictures of one stranger in a hundred were named by it, at 0.02 to 0.05 beyond."""
+    a_candidate = online((ACCEPT + 0.024, 0.9, 0.9))
+    assert final_person(a_candidate, CUSTOM_ADA, PEOPLE, SETTINGS) is None
+
+
 def test_without_a_gallery_the_custom_model_decides():
     assert final_person(UNSEEN, CUSTOM_ADA, (), SETTINGS) == "ada"
 
