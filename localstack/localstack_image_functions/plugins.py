@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import sys
+import threading
 from typing import Any
 
 from localstack.runtime import hooks
@@ -93,8 +94,13 @@ def serve_state() -> None:
 
         _state().serve()
         serving.set()
-        gc.freeze()  # classes and functions stay: no later collection looks through them
-        gc.enable()
+        threading.Thread(target=_collect_garbage_from_now_on, daemon=True).start()
+
+
+def _collect_garbage_from_now_on() -> None:
+    gc.collect()
+    gc.freeze()  # classes and functions stay: no later collection looks through them
+    gc.enable()
 
 
 # Before LocalStack stops its services.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import stat
 import struct
 import zipfile
 from dataclasses import replace
@@ -126,6 +127,22 @@ def test_an_object_that_no_lab_has_is_refused(path: Path, field: str, value: obj
 def test_an_entry_beside_the_list_is_refused(path: Path) -> None:
     rewrite(path, extra=[("../../evil.py", b"import os")])
     with pytest.raises(BadSnapshot, match="lists"):
+        read_snapshot(path)
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "objects/../../x", "objects\\\\x"])
+def test_an_entry_that_would_lie_elsewhere_is_refused(path: Path, name: str) -> None:
+    rewrite(path, without=(), extra=[(name, b"x")])
+    with pytest.raises(BadSnapshot, match="lists"):
+        read_snapshot(path)
+
+
+def test_a_link_is_not_followed(path: Path) -> None:
+    """An unpacker that knows links would read the file that this one names."""
+    link = zipfile.ZipInfo("objects/0")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    rewrite(path, without=("objects/0",), extra=[(link, b"/etc/passwd")])
+    with pytest.raises(BadSnapshot):
         read_snapshot(path)
 
 
