@@ -120,7 +120,7 @@ aws-status: lab-env ## what of the lab exists on AWS (ARGS=--json)
 	@$(FACELAB) aws status $(ARGS)
 
 ##@ Measure
-bench: up bench-lab ## what the emulator adds to a warm invocation (ARGS="--count 50"), out/bench-overhead.json
+bench: up bench-lab bench-reload ## what the emulator adds to a warm invocation (ARGS="--count 50"), out/bench-overhead.json
 	@$(FACELAB) bench $(ARGS)
 
 bench-lab: setup ## how long up, down, reset, snapshot and restore take, out/lab.json (part of bench)
@@ -128,6 +128,9 @@ bench-lab: setup ## how long up, down, reset, snapshot and restore take, out/lab
 
 bench-state: setup ## what keeping state costs a clip: two labs by turns, out/bench-state.json
 	@$(FACELAB) bench-state $(ARGS)
+
+bench-reload: up ## from a saved file to an answer of the new code, out/bench-reload.json (part of bench)
+	@$(FACELAB) bench-reload
 
 bench-handler: training-env ## the report's pipeline against ours on the same clips, out/bench.json
 	@$(FACELAB) bench-handler $(ARGS)

@@ -1,0 +1,118 @@
+"""Hot reload: how long from a saved file to an answer of the new code, in the lab that is up."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cloud.switch import Switch, read_switch
+from scripts.console import Progress, print_json, run_command
+from scripts.errors import LabError
+from scripts.paths import ROOT
+from scripts.percentiles import percentiles
+
+RESULT = ROOT / "out" / "bench-reload.json"
+NAME = "facelab-bench-reload"
+LIMIT_S = 60.0
+POLL_S = 0.01
+# Where Docker builds it: an image that the lab has anyway.
+DOCKERFILE = "FROM facelab-recognize:local\nCOPY handler.py /var/task/handler.py\n"
+
+
+def measure(switch: Switch, count: int, progress: Progress) -> dict[str, Any]:
+    """Save `count` times; milliseconds until Invoke answers by what was saved."""
+    took = []
+    with tempfile.TemporaryDirectory() as name, watched(Path(name), switch) as folder:
+        client = switch.client("lambda", retries={"max_attempts": 0})
+        for number in range(1, count + 1):
+            began = time.perf_counter()
+            save(folder, number)
+            while json.load(client.invoke(FunctionName=NAME)["Payload"]) != number:
+                if time.perf_counter() - began > LIMIT_S:
+                    raise LabError(f"what was saved is not live after {LIMIT_S:.0f} s")
+                time.sleep(POLL_S)  # between polls of a condition, with a deadline
+            took.append((time.perf_counter() - began) * 1000)
+            progress(f"{number} of {count}: {took[-1]:.0f} ms")
+    return {
+        "saves": count,
+        "save_to_answer_ms": percentiles(took),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+def save(folder: Path, number: int) -> None:
+    code = f"def handler(event, context):\n    return {number}\n"
+    (folder / "handler.py").write_text(code)
+
+
+@contextlib.contextmanager
+def watched(folder: Path, switch: Switch) -> Iterator[Path]:
+    """A deployed folder that `facelab functions watch` watches."""
+    save(folder, 0)
+    if _by_docker(switch):
+        (folder / "Dockerfile").write_text(DOCKERFILE)
+    command = [sys.executable, "-m", "scripts.cli.functions"]
+    done = subprocess.run(
+        [*command, "deploy", NAME, "--dir", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise LabError(f"the function could not be deployed:\n{done.stderr}")
+    try:
+        with subprocess.Popen(
+            [*command, "watch", NAME, "--dir", str(folder)],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                if not any("watching" in line for line in process.stderr or ()):
+                    raise LabError("the folder could not be watched", "`make watch` says why")
+                yield folder
+            finally:
+                process.terminate()
+    finally:
+        subprocess.run([*command, "delete", NAME], cwd=ROOT, capture_output=True, check=False)
+
+
+def _by_docker(switch: Switch) -> bool:
+    """Whether the lab's own function is an image in Docker's registry."""
+    from scripts.lab.backends import choose_backend
+    from scripts.lab.state import LabState
+
+    backend = choose_backend(switch, LabState(), Progress(quiet=True))
+    if not backend.is_up():
+        raise LabError("the lab is down", "`make up` starts it")
+    return backend.name == "docker"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab bench-reload", description=__doc__)
+    parser.add_argument("--count", type=int, default=10, metavar="N", help="how often to save")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    options = parser.parse_args(arguments)
+    result = measure(read_switch(), max(1, options.count), Progress())
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    if options.json:
+        print_json(result)
+    else:
+        figures = result["save_to_answer_ms"]
+        print(f"from save to new answer: p50 {figures['p50']} ms, p95 {figures['p95']} ms")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)
