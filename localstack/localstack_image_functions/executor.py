@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
+from localstack import config
 from localstack_image_functions.errors import ZipFunctionsUnavailable
 from localstack_image_functions.process.backend import ProcessBackend
 from localstack_image_functions.runtime.environment import (
+    INIT_LIMIT_S,
     Event,
     ExecutionEnvironment,
     Flavor,
@@ -35,6 +38,25 @@ _INTERNAL_VARIABLES = (
 
 shutting_down = threading.Event()
 """Set when the emulator ends: running invocations are not waited for any more."""
+
+
+# What is left of the time in which LocalStack wants an environment to be ready.
+TURN_S = max(1.0, config.LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT - INIT_LIMIT_S - 2)
+_turns = threading.Semaphore(max(2, os.cpu_count() or 2))
+
+
+@contextlib.contextmanager
+def _taking_turns() -> Iterator[None]:
+    """Let cold starts beyond one for each CPU wait, or they slow each other beyond Lambda's limit.
+
+    For a while: LocalStack gives up an environment that is not ready in time.
+    """
+    taken = _turns.acquire(timeout=TURN_S)
+    try:
+        yield
+    finally:
+        if taken:
+            _turns.release()
 
 
 class Backend(Protocol):
@@ -102,7 +124,8 @@ class ImageExecutor(RuntimeExecutor):
             ),
             self._flavor(variables),
         )
-        self._environment.init()
+        with _taking_turns():
+            self._environment.init()
 
     def _flavor(self, variables: dict[str, str]) -> Flavor:
         return self.backend.flavor(self.function_version, self.id, variables)

@@ -243,6 +243,7 @@ class EmbeddedBackend:
             # Each concurrent invocation is a process of its own; further events wait their turn.
             "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": str(concurrency()),
             "LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY": "0",
+            "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",  # cold starts take turns
             # For the init hook.
             "FACELAB_PYTHON": str(LAB.python),
             "FACELAB_ROOT": str(ROOT),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from cloud.switch import InvalidSetting, read_switch
@@ -38,6 +40,17 @@ def test_settings_of_the_file_are_not_overridden(dotenv):
 def test_shell_wins_over_the_file(dotenv, monkeypatch):
     monkeypatch.setenv("FACELAB_CONCURRENCY", "3")
     assert concurrency() == 3
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gigabytes", "runs"), [(2, 8, 6), (2, 3, 3), (1, 1, 2), (16, 64, 16)]
+)
+def test_graders_five_fit_where_the_memory_does(dotenv, monkeypatch, cpus, gigabytes, runs):
+    (dotenv / ".env").unlink()
+    monkeypatch.setattr("os.cpu_count", lambda: cpus)
+    memory = SimpleNamespace(total=gigabytes * 2**30)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    assert concurrency() == runs
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1001", "²"])
