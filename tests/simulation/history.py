@@ -124,6 +124,7 @@ class Device:
         self.shown: list[str] = []
         self.may_repeat: set[str] = set()
         self.last_shown: dict[Process, str] = {}
+        self.unwritten: dict[Process, set[str]] = {}  # shown while the disk took no note of it
 
     def start(self, kind: str) -> None:
         history = self.history
@@ -146,6 +147,8 @@ class Device:
         clip = self.last_shown.get(process)
         if process.status not in (0, None) and clip is not None:
             self.may_repeat.add(clip)
+        # Nothing but the program itself knew: a message that SQS repeats is shown again.
+        self.may_repeat |= self.unwritten.pop(process, set())
         self.history.world.note(f"{process.name} ended with {process.status}")
         self._start_later(kind)
 
@@ -217,6 +220,12 @@ class Device:
     def _on_fault(self, process: Process, event: dict) -> None:
         self.history.world.violation(f"a thread of {process.name} failed: {event}")
 
+    def _on_disk(self, process: Process, event: dict) -> None:
+        if (event.get("problem") or "").startswith("shown, but not remembered"):
+            self.unwritten.setdefault(process, {self.last_shown[process]})
+        elif event.get("path", "").endswith("/answered"):
+            self.unwritten.pop(process, None)
+
     def _on_malformed(self, process: Process, event: dict) -> None:
         self.history.world.violation(f"{self.name} could not read a result: {event}")
 
@@ -229,6 +238,8 @@ class Device:
         self.may_repeat.discard(clip_id)
         self.shown.append(clip_id)
         self.last_shown[process] = clip_id
+        if process in self.unwritten:
+            self.unwritten[process].add(clip_id)
         self.history.check_names(self, event)
 
 

@@ -34,6 +34,13 @@ def test_a_seed_that_once_failed(realm: Realm, seed: int):
     assert run(realm, replace(Plan.of(seed), look_s=0.5)).violations == []
 
 
+def test_a_seed_whose_viewer_ended_while_its_disk_took_nothing(realm: Realm):
+    """Shown again by a repeated message: nobody could know. It is no violation, and told."""
+    outcome = run(realm, Plan.of(158), trace=True)
+    assert outcome.violations == []
+    assert any("shown, but not remembered" in line for line in outcome.trace or ())
+
+
 def test_a_calm_history_shows_each_clip_once(realm: Realm):
     outcome = run(realm, Plan(7, frozenset(), clips=5), trace=True)
     assert outcome.violations == []
