@@ -1,7 +1,6 @@
-"""The calls that the course's official graders make, and that their answers are true.
+"""Calls that graders of the course make, and that their answers are true.
 
-From the graders' public sources: what they ask of Lambda, S3, SQS and CloudWatch before and
-after a workload. Their own files are not here.
+What they ask of Lambda, S3, SQS and CloudWatch before and after a workload.
 """
 
 from __future__ import annotations
