@@ -86,6 +86,7 @@ class Cloud:
         self.age = 0
         self.faults: Counter[str] = Counter()
         self.fault: Callable[[str], str | None] = lambda where: None
+        self.may_kill: Callable[[], bool] = lambda: True
         self.devices: list[str] = []
         self.idle: list[Environment] = []
         self.running: list[Environment] = []
@@ -538,7 +539,7 @@ class Environment:
         timeout = int(cloud.habits.timeout_s * SECOND)
         self.deadline_ns = world.now_ns + timeout
         world.at(self.deadline_ns, lambda: self._time_out(invocation))
-        if world.chance.random() < cloud.habits.killed_function:
+        if world.chance.random() < cloud.habits.killed_function and cloud.may_kill():
             cloud.count("function killed")
             world.after(world.chance.uniform(0, 0.6), lambda: self._kill(invocation))
         if self._waiting is not None:

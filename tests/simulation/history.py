@@ -28,6 +28,8 @@ BUDGET = 40_000
 RESTART_S = 2.0
 RECONCILED_S = 300.0
 PEACE_S = 3600.0
+# Functions are killed for so long after the war: until all attempts of its last clips are over.
+KILLED_S = 240.0
 # Longer than a message stays hidden: what was to come twice has come by then.
 SETTLE_S = 65.0
 SWARM = (
@@ -256,6 +258,7 @@ class History:
         world.cloud_host = Host("cloud", world, Disk(world.chance))
         world.cloud = self.cloud = Cloud(world, realm, self._habits(), PEOPLE)
         self.cloud.fault = self.fault
+        self.cloud.may_kill = lambda: world.now_ns < self.peace_ns + int(KILLED_S * SECOND)
         self.cloud.on_letter = self._on_letter
         self.cloud.on_send = self._on_send
         self.letters: list[str] = []
