@@ -39,12 +39,19 @@ _SMALLEST_SEEN_PX = 65
 _THOROUGH_STEP = 0.8
 # Where faces from about 130 px on are looked for without a proposal: cheap levels.
 _LARGE_FACES_SCALE = 0.5
+# Brightest channel of a washed out pixel, and the share of them that counts.
+_WASHED_OUT, _GLARE = 250, 0.01
 # How far around a place it is looked at, in sizes of the face: where it may have moved to.
 _ROOM = 0.5
 # Size, of the proposed one, and room: the look that most faces need, and those that a strong
 # proposal gets when it finds nothing. Covered faces need to be seen with what is around them.
 _FIRST_LOOK = (1.0, 0.35)
 _CLOSER_LOOKS = ((1.0, _ROOM), (0.82, _ROOM), (1.22, _ROOM))
+
+
+def _has_glare(rgb: np.ndarray) -> bool:
+    """Whether light has washed out a part of the picture as large as a near face's cheek."""
+    return float((rgb[::8, ::8].max(axis=2) >= _WASHED_OUT).mean()) > _GLARE
 
 
 class Detector:
@@ -59,20 +66,18 @@ class Detector:
     def find(self, rgb: np.ndarray) -> tuple[list[Detection], bool]:
         """The faces of a clip's picture, and whether it is so plain that none can hide in it.
 
-        First those that a picture of `cheap_side_px` still shows well, and beside them
-        smaller ones on one finer level; with none, all levels down to `smallest_face_px`. The
-        finer levels only where there is detail. Still nobody: the original network itself looks
-        for large faces, which must not be missed whatever the light does to a proposal.
+        First those that a picture of `cheap_side_px` still shows well; with none, all levels down
+        to `smallest_face_px`, where there is detail. Still nobody, in a picture with glare: the
+        original network itself looks for large faces, which too much light hides from a proposal.
         """
-        scales, contrast = self._coarse_scales(rgb), self._settings.detail_contrast
-        finer = levels_between(scales[0], self._finest_scale(rgb), self._settings.proposal_step)
+        scales = self._coarse_scales(rgb)
         found = self._confirmed(rgb, self._proposed(rgb, scales, [whole(rgb)]), [])
         if found:
-            beside = regions_with_detail(rgb, contrast, [face.box for face in found])
-            return self._confirmed(rgb, self._proposed(rgb, finer[:1], beside), found), False
-        regions = regions_with_detail(rgb, contrast)
+            return found, False
+        regions = regions_with_detail(rgb, self._settings.detail_contrast)
+        finer = levels_between(scales[0], self._finest_scale(rgb), self._settings.proposal_step)
         found = self._confirmed(rgb, self._proposed(rgb, finer, regions), [])
-        if regions and not found:
+        if regions and not found and _has_glare(rgb):
             large = min(_LARGE_FACES_SCALE, self._finest_scale(rgb))
             found = self._search(rgb, scales_down(rgb, large, _THOROUGH_STEP), whole(rgb))
         return found, not regions

@@ -15,29 +15,24 @@ _BLOCK_PX = 8
 _AROUND, _LEAST = 5, 3
 
 
-def regions_with_detail(
-    rgb: np.ndarray, least_contrast: float, known: Sequence[Box] = ()
-) -> list[Region]:
-    """Where gray levels differ from block to block by `least_contrast`, beside the people whose
-    faces are `known`."""
+def regions_with_detail(rgb: np.ndarray, least_contrast: float) -> list[Region]:
+    """Where gray levels differ from block to block by `least_contrast`."""
     blocks = _blocks(rgb)
     mean = cv2.blur(blocks, (5, 5))
     spread = np.sqrt(np.maximum(cv2.blur(blocks * blocks, (5, 5)) - mean * mean, 0))
-    busy = spread > least_contrast
-    for face in known:
-        _clear(busy, _person(face, rgb))
-    return _regions(busy, rgb)
+    return _regions(spread > least_contrast, rgb)
 
 
 def regions_that_changed(
     rgb: np.ndarray, before: np.ndarray, known: Sequence[Box], least_change: float
 ) -> list[Region]:
     """Where gray levels differ by `least_change` from those of an earlier picture, more than
-    the whole picture has got lighter or darker, and none of the `known` faces is."""
+    the whole picture has got lighter or darker, beside the people whose faces are `known`: they
+    breathe and turn all the time."""
     change = _blocks(rgb) - _blocks(before)
     changed = np.abs(change - np.median(change)) > least_change
     for face in known:
-        _clear(changed, face)
+        _clear(changed, _person(face, rgb))
     # An edge that trembles is one block wide.
     kernel = np.ones((_LEAST, _LEAST), np.uint8)
     return _regions(cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0, rgb)
