@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,7 +45,7 @@ class Film:
     def is_key(self, number: int) -> bool:
         return number % len(self.frames) in self._key_set
 
-    @property
+    @cached_property
     def _key_set(self) -> frozenset[int]:
         return frozenset(self.keys)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import av
 import numpy as np
@@ -29,7 +30,11 @@ class Frame:
     picture: av.VideoFrame
 
     def to_rgb(self) -> np.ndarray:
-        """uint8 [height, width, 3]; some milliseconds of color conversion."""
+        """uint8 [height, width, 3]; some milliseconds of color conversion, the first time."""
+        return self._rgb
+
+    @cached_property
+    def _rgb(self) -> np.ndarray:
         return self.picture.to_ndarray(format="rgb24")
 
 

@@ -20,6 +20,7 @@ from localstack_image_functions.gateway.rules import (
     refusal,
 )
 from localstack_image_functions.gateway.signatures import Signed, check_signature
+from localstack_image_functions.urls.lookup import find_url
 
 if TYPE_CHECKING:
     from rolo import Response
@@ -80,8 +81,6 @@ def allowed_by(own_names: tuple[str, ...]) -> Allowed:
 
 def has_function_url(url_id: str) -> bool:
     """Whether a function of any account and region has a URL with this id."""
-    from localstack_image_functions.urls.serving import find_url
-
     return find_url(url_id) is not None
 
 

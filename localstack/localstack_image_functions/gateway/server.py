@@ -115,7 +115,7 @@ def serve_connections(
             threading.Thread(
                 target=_talk,
                 args=(connection, address, application, tls),
-                name=f"gateway-{address[1] if len(address) > 1 else 'local'}",
+                name=f"gateway-{address[1]}",
                 daemon=True,
             ).start()
 
@@ -141,8 +141,7 @@ def _talk(
     """Serve one connection until its end; a client that misbehaves is its own concern."""
     try:
         connection.settimeout(IDLE_CONNECTION_S)
-        if connection.family != socket.AF_UNIX:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls and connection.recv(1, socket.MSG_PEEK) == TLS_HANDSHAKE:
             connection = tls.wrap_socket(connection, server_side=True)
         _Connection(connection, address, application)
@@ -165,6 +164,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def __init__(self, connection: socket.socket, address: Any, application: Application) -> None:
         self._application = application
+        self._here = connection.getsockname()
         super().__init__(connection, address, None)  # type: ignore[arg-type]
 
     def log_message(self, *_: object) -> None:
@@ -242,9 +242,6 @@ class _Connection(BaseHTTPRequestHandler):
         if not path.startswith("/"):
             path = urlsplit(path).path
         connection = self.connection
-        is_inet = len(connection.getsockname()) > 1 and connection.family != socket.AF_UNIX
-        here = connection.getsockname() if is_inet else ("localhost", 80)
-        there = self.client_address if is_inet else ("127.0.0.1", 0)
         environment: dict[str, Any] = {
             "REQUEST_METHOD": self.command,
             "SCRIPT_NAME": "",
@@ -252,11 +249,11 @@ class _Connection(BaseHTTPRequestHandler):
             "QUERY_STRING": query,
             "RAW_URI": target,
             "REQUEST_URI": target,
-            "SERVER_NAME": here[0],
-            "SERVER_PORT": str(here[1]),
+            "SERVER_NAME": self._here[0],
+            "SERVER_PORT": str(self._here[1]),
             "SERVER_PROTOCOL": self.request_version,
-            "REMOTE_ADDR": there[0],
-            "REMOTE_PORT": str(there[1]),
+            "REMOTE_ADDR": self.client_address[0],
+            "REMOTE_PORT": str(self.client_address[1]),
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "https" if isinstance(connection, ssl.SSLSocket) else "http",
             "wsgi.errors": _NOWHERE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localstack_image_functions.logs.errors import InvalidPattern
-from localstack_image_functions.logs.patterns import regular, unescaped
+from localstack_image_functions.logs.notation import regular, unescaped
 
 Test = Callable[[Any], bool]
 _TOKEN = re.compile(

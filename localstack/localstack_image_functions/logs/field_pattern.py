@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from localstack_image_functions.logs.conditions import Test, Tokens, comparison, joined
 from localstack_image_functions.logs.errors import InvalidPattern
-from localstack_image_functions.logs.patterns import Values
+from localstack_image_functions.logs.notation import Values
 
 _FIELD = re.compile(r'"(?P<quoted>[^"]*)"|\[(?P<bracketed>[^\]]*)\]|(?P<plain>\S+)')
 _COMMA = re.compile(r'("(?:\\.|[^"\\])*"|%[^%]+%)|,')

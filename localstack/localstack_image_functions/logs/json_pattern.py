@@ -9,7 +9,7 @@ from typing import Any
 
 from localstack_image_functions.logs.conditions import Test, Tokens, comparison, joined
 from localstack_image_functions.logs.errors import InvalidPattern
-from localstack_image_functions.logs.patterns import Values
+from localstack_image_functions.logs.notation import Values
 
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+|\*)\]|\[[\"'](?P<quoted>[^\"']+)[\"']\]")
 

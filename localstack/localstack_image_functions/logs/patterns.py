@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from localstack_image_functions.logs.errors import InvalidPattern
+from localstack_image_functions.logs.field_pattern import field_pattern
+from localstack_image_functions.logs.json_pattern import json_pattern
+from localstack_image_functions.logs.notation import Values, regular, unescaped
 
-Values = dict[str, str]
-"""What a pattern takes out of a message that matches, by `$name`."""
 MOST_LENGTH = 1024
 _TERM = re.compile(
     r'\s*(?P<sign>[?-]?)(?:"(?P<quoted>(?:\\.|[^"\\])*)"|%(?P<regex>[^%]+)%|(?P<word>\S+))'
@@ -46,12 +47,8 @@ def compile_pattern(text: str | None) -> Pattern:
     if len(text) > MOST_LENGTH:
         raise InvalidPattern(f"The pattern is longer than {MOST_LENGTH} characters.")
     if text.startswith("{"):
-        from localstack_image_functions.logs.json_pattern import json_pattern
-
         return Pattern(json_pattern(text))
     if text.startswith("["):
-        from localstack_image_functions.logs.field_pattern import field_pattern
-
         return Pattern(field_pattern(text))
     return Pattern(_terms(text))
 
@@ -94,15 +91,3 @@ def _term(found: re.Match[str]) -> Callable[[str], bool]:
         if not _WORD.fullmatch(term):
             raise InvalidPattern(f"Invalid character(s) in term '{term}'")
     return lambda message: term in message
-
-
-def regular(expression: str) -> re.Pattern[str]:
-    """What stands between two `%`."""
-    try:
-        return re.compile(expression)
-    except re.error as error:
-        raise InvalidPattern(f"Invalid regular expression %{expression}%: {error}") from error
-
-
-def unescaped(quoted: str) -> str:
-    return re.sub(r"\\(.)", r"\1", quoted)

@@ -17,7 +17,8 @@ from localstack_image_functions.logs.conditions import number_of
 from localstack_image_functions.logs.errors import InvalidInsightsQuery, InvalidPattern
 from localstack_image_functions.logs.insights import event_row, read_query
 from localstack_image_functions.logs.json_pattern import value_at
-from localstack_image_functions.logs.patterns import Values, compile_pattern
+from localstack_image_functions.logs.notation import Values
+from localstack_image_functions.logs.patterns import compile_pattern
 from localstack_image_functions.metrics.store import METRICS, Metric, Owner
 
 MOST_EVENTS = 10_000

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.api import ServiceException
 from localstack.aws.api.lambda_ import InvocationType, TooManyRequestsException
 from localstack.aws.protocol.serializer import gen_amzn_requestid
 from localstack.services.lambda_ import api_utils, urlrouter
-from localstack.services.lambda_.invocation.models import lambda_stores
 from localstack.utils.aws.request_context import extract_account_id_from_auth_header
 from localstack.utils.urls import localstack_host
 from rolo import Request, Response
@@ -22,6 +20,7 @@ from localstack_image_functions.gateway.rules import URL_PREFIX
 from localstack_image_functions.gateway.signatures import check_signature
 from localstack_image_functions.urls.answers import Cors, HttpResponse, failure, response_of
 from localstack_image_functions.urls.events import Arrival, Caller, HttpRequest, event_of
+from localstack_image_functions.urls.lookup import find_url
 
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import FunctionUrlConfig
@@ -118,18 +117,6 @@ class UrlRouter(urlrouter.FunctionUrlRouter):
             if check_signature(signed, secrets_of(self.key_pair)):
                 return None
         return Caller(extract_account_id_from_auth_header(request.headers) or "", found["key"])
-
-
-def url_configs() -> Iterator[FunctionUrlConfig]:
-    """Those of all functions of all accounts and regions."""
-    for regions in list(lambda_stores.values()):
-        for store in list(regions.values()):
-            for function in list(store.functions.values()):
-                yield from list(function.function_url_configs.values())
-
-
-def find_url(url_id: str) -> FunctionUrlConfig | None:
-    return next((one for one in url_configs() if one.url_id.lower() == url_id.lower()), None)
 
 
 def serve_function_urls(key_pair: tuple[str, str] | None) -> None:
