@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import pytest
@@ -15,6 +16,7 @@ import requests
 
 from device.sources.fixture import cut_at_key_frames
 from scripts.e2e.truth import names, read_truth
+from scripts.lab.snapshot_file import read_snapshot
 from scripts.paths import ROOT
 from tests.conftest import Lab, free_port, wait_until
 from tests.integration.docker.emulator import forget_images
@@ -227,6 +229,51 @@ def test_killed_emulator_comes_back_and_no_clip_is_lost(docker_lab, tmp_path):
         for program in (camera, messages):
             program.kill()
             program.wait()
+
+
+def test_a_snapshot_goes_to_the_other_backend_and_back(
+    lab, docker_lab, single_person_clip, tmp_path
+):
+    data, person = single_person_clip
+    cloud, key = Cloud(lab), new_key()
+    people, ada = lab.switch.names.people_table, {"person_id": {"S": "ada"}, "name": {"S": "Ada"}}
+    dynamodb = lab.switch.client("dynamodb")
+    try:
+        lab.run("scripts.cli.devices", "add", "pi-travels")
+        dynamodb.put_item(TableName=people, Item=ada)
+        cloud.put(key, data)
+        assert names(cloud.take(key, 60), "online") == {person}
+        lab.run("scripts.cli.lab", "snapshot", str(tmp_path / "embedded.zip"))
+    finally:  # the others' lab, as it was
+        dynamodb.delete_item(TableName=people, Key={"person_id": ada["person_id"]})
+        lab.run("scripts.cli.devices", "remove", "pi-travels")
+
+    docker_lab.run("scripts.cli.lab", "restore", str(tmp_path / "embedded.zip"))
+
+    docker_lab.run("scripts.cli.lab", "snapshot", str(tmp_path / "docker.zip"))
+    sent, arrived = (contents(tmp_path / f"{one}.zip") for one in ("embedded", "docker"))
+    assert "pi-travels" in sent["devices"]
+    assert ada in sent["people"]
+    assert key in sent["objects"]
+    assert arrived == sent
+    # Answered is answered, wherever it was; and people who came along are recognized.
+    other, later = Cloud(docker_lab), new_key()
+    other.put(later, data)
+    result = other.take(later, 60)
+    assert (result.key, names(result, "online")) == (later, {person})
+
+
+def contents(path: Path) -> dict[str, object]:
+    """What a snapshot holds, whatever the order in which a lab lists it."""
+    found = read_snapshot(path)
+    return {
+        "devices": sorted(found.devices),
+        "people": sorted(found.people, key=json.dumps),
+        "ledger": sorted((row["clip"]["S"], row["status"]["S"]) for row in found.ledger),
+        "messages": {one: sorted(bodies) for one, bodies in found.messages.items()},
+        "dead_letters": sorted(found.dead_letters),
+        "objects": {one.key: (one.body, one.metadata) for one in found.objects},
+    }
 
 
 def test_down_leaves_the_kept_state_alone_and_forget_not_even_that(docker_lab):
