@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from recognition.pyramid import (
 from recognition.regions import regions_that_changed, regions_with_detail
 from recognition.runtime import open_session
 from recognition.settings import Settings
+from recognition.side_by_side import share
 
 # The network sees faces of about 80 px through a window it moves in steps of 8 px.
 _STEP_PX = 8
@@ -63,8 +65,12 @@ class Detector:
         self._proposer = Proposer(model.with_name("proposals.onnx"))
         self._settings = settings
 
-    def find(self, rgb: np.ndarray) -> tuple[list[Detection], bool]:
-        """The faces of a clip's picture, and whether it is so plain that none can hide in it.
+    def is_plain(self, rgb: np.ndarray) -> bool:
+        """Whether the picture is so plain that no face can hide in it."""
+        return not regions_with_detail(rgb, self._settings.detail_contrast)
+
+    def find(self, rgb: np.ndarray) -> list[Detection]:
+        """The faces of a clip's picture.
 
         First those that a picture of `cheap_side_px` still shows well; with none, all levels down
         to `smallest_face_px`, where there is detail. Still nobody, in a picture with glare: the
@@ -73,14 +79,14 @@ class Detector:
         scales = self._coarse_scales(rgb)
         found = self._confirmed(rgb, self._proposed(rgb, scales, [whole(rgb)]), [])
         if found:
-            return found, False
+            return found
         regions = regions_with_detail(rgb, self._settings.detail_contrast)
         finer = levels_between(scales[0], self._finest_scale(rgb), self._settings.proposal_step)
         found = self._confirmed(rgb, self._proposed(rgb, finer, regions), [])
         if regions and not found and _has_glare(rgb):
             large = min(_LARGE_FACES_SCALE, self._finest_scale(rgb))
             found = self._search(rgb, scales_down(rgb, large, _THOROUGH_STEP), whole(rgb))
-        return found, not regions
+        return found
 
     def turned_by(self, rgb: np.ndarray) -> int | None:
         """How far, in degrees clockwise, the picture must be turned to show somebody: a camera
@@ -131,7 +137,8 @@ class Detector:
     ) -> list[Detection]:
         """The known faces and the proposed ones that the original network sees, too."""
         found, looked = list(known), 0
-        for proposal in proposed:
+        glances: dict[Detection, list[Detection]] = {}
+        for place, proposal in enumerate(proposed):
             if found and proposal.score < self._settings.companion_proposal_score:
                 break
             if any(is_same_face(proposal.box, face.box) for face in found):
@@ -139,17 +146,34 @@ class Detector:
             if looked == self._settings.proposals_at_most:
                 break
             looked += 1
-            is_strong = not found and proposal.score >= self._settings.strong_proposal_score
-            for size, room in (_FIRST_LOOK, *(_CLOSER_LOOKS if is_strong else ())):
-                seen = [
-                    face
-                    for face in self._at(rgb, proposal.box, size, room)
-                    if is_same_face(face.box, proposal.box)
-                ]
-                if seen:
-                    found = best_of_each([*found, *seen])
-                    break
+            if proposal not in glances:
+                pair = [proposal, *self._next_glance(proposed[place:], found, looked)]
+                looks = share(lambda one: self._seen(rgb, one.box, _FIRST_LOOK), pair)
+                glances.update(zip(pair, looks, strict=True))
+            seen = glances[proposal]
+            if not found and proposal.score >= self._settings.strong_proposal_score:
+                closer = (self._seen(rgb, proposal.box, look) for look in _CLOSER_LOOKS)
+                seen = seen or next(filter(None, closer), [])
+            if seen:
+                found = best_of_each([*found, *seen])
         return found
+
+    def _next_glance(
+        self, proposed: list[Detection], found: list[Detection], looked: int
+    ) -> list[Detection]:
+        """The second of `proposed` where it gets a look whatever comes of the first."""
+        if len(proposed) < 2 or looked == self._settings.proposals_at_most:
+            return []
+        first, second = proposed[:2]
+        if any(is_same_face(second.box, one.box) for one in (first, *found)):
+            return []
+        # Weak places are looked at only while nobody is found, which they seldom end.
+        strong = self._settings.companion_proposal_score
+        return [second] if second.score >= strong or first.score < strong else []
+
+    def _seen(self, rgb: np.ndarray, box: Box, look: tuple[float, float]) -> list[Detection]:
+        size, room = look
+        return [face for face in self._at(rgb, box, size, room) if is_same_face(face.box, box)]
 
     def _at(self, rgb: np.ndarray, box: Box, size: float, room: float) -> list[Detection]:
         """What the original network sees around `box` of faces `size` times as large."""
@@ -169,9 +193,8 @@ class Detector:
 
     def _search(self, rgb: np.ndarray, scales: list[float], region: Region) -> list[Detection]:
         part = rgb[region.top : region.bottom, region.left : region.right]
-        return best_of_each(
-            face for scale in scales for face in self._level(part, scale, region, rgb.shape)
-        )
+        levels = share(lambda scale: self._level(part, scale, region, rgb.shape), scales)
+        return best_of_each(itertools.chain(*levels))
 
     def _level(
         self, part: np.ndarray, scale: float, region: Region, shape: tuple[int, ...]

@@ -4,6 +4,8 @@ resolution. It only proposes; nothing is a face before the original says so.
 
 from __future__ import annotations
 
+import itertools
+import math
 from pathlib import Path
 
 import cv2
@@ -19,6 +21,7 @@ from recognition.pyramid import (
     lit,
 )
 from recognition.runtime import open_session
+from recognition.side_by_side import share
 
 _SHRINK = 2
 _STEP_PX = 4
@@ -41,13 +44,18 @@ class Proposer:
 
         `scales` as the original detector counts them: where a face of 80 px is as it should be.
         """
-        found = []
-        for region in regions:
-            part = rgb[region.top : region.bottom, region.left : region.right]
-            halves = _Halves(part)
-            for scale in scales:
-                found += self._level(halves.at(scale / _SHRINK), region, part.shape, least)
-        return best_of_each(found)
+        if not scales:
+            return []
+        coarsest = min(scales) / _SHRINK
+        parts = [(region, _Halves(rgb, region, coarsest)) for region in regions]
+        levels = [(region, halves, scale) for region, halves in parts for scale in scales]
+        levels.sort(key=lambda level: -math.prod(level[1].shape) * level[2] ** 2)
+
+        def places(level: tuple[Region, _Halves, float]) -> list[Detection]:
+            region, halves, scale = level
+            return self._level(halves.at(scale / _SHRINK), region, halves.shape, least)
+
+        return best_of_each(itertools.chain(*share(places, levels)))
 
     def _level(
         self, small: np.ndarray, region: Region, shape: tuple[int, ...], least: float
@@ -74,20 +82,30 @@ class Proposer:
 
 
 class _Halves:
-    """A picture at many scales: each is made of the nearest larger half, quarter, eighth."""
+    """A part of a picture at many scales: each is made of the nearest larger half, quarter,
+    eighth."""
 
-    def __init__(self, rgb: np.ndarray) -> None:
-        self._pictures = [rgb]
+    def __init__(self, rgb: np.ndarray, region: Region, coarsest: float) -> None:
+        self._pictures = [rgb[region.top : region.bottom, region.left : region.right]]
+        for _ in range(self._steps_to(coarsest)):
+            last = self._pictures[-1]
+            size = (max(1, last.shape[1] // 2), max(1, last.shape[0] // 2))
+            self._pictures.append(cv2.resize(last, size, interpolation=cv2.INTER_AREA))
 
-    def at(self, scale: float) -> np.ndarray:
-        height, width = self._pictures[0].shape[:2]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._pictures[0].shape
+
+    def _steps_to(self, scale: float) -> int:
+        height, width = self.shape[:2]
         step = 0
         while 0.5 ** (step + 1) >= scale and min(height, width) >> (step + 1) > 8:
             step += 1
-            if len(self._pictures) == step:
-                last = self._pictures[-1]
-                size = (max(1, last.shape[1] // 2), max(1, last.shape[0] // 2))
-                self._pictures.append(cv2.resize(last, size, interpolation=cv2.INTER_AREA))
+        return step
+
+    def at(self, scale: float) -> np.ndarray:
+        height, width = self.shape[:2]
+        step = self._steps_to(scale)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         return cv2.resize(self._pictures[step], size, interpolation=method)

@@ -21,6 +21,7 @@ from recognition.landmarks import LandmarkPredictor
 from recognition.pyramid import Detection, overlap
 from recognition.quality import assess
 from recognition.settings import Settings
+from recognition.side_by_side import Ahead, share
 from recognition.stages import Stopwatch
 from recognition.tracking import FaceObservation, Track, owner_of
 
@@ -32,10 +33,10 @@ _SAME_PLACE = 0.3
 class Recognition:
     """What was found in a clip, the largest face first.
 
-    `stages_ms` has the compute of `decode`, `detect`, `align`, `embed` and `decide`; a stage
-    that did not run is not in it. `frames_seen` counts the coded pictures of the clip;
-    `reason` says what of it was not looked at because of damage or a limit, or why a clip with
-    people in it may show none.
+    `stages_ms` says how long the answer waited for `decode`, `detect`, `align`, `embed` and
+    `decide`; a stage that did not run is not in it. `frames_seen` counts the coded pictures of
+    the clip; `reason` says what of it was not looked at because of damage or a limit, or why a
+    clip with people in it may show none.
     """
 
     frames_seen: int
@@ -91,21 +92,17 @@ class Recognizer:
         The thorough way, for enrollment, training and evaluation; a clip's faces go through
         the same alignment and embedding.
         """
-        watch = Stopwatch()
         found = self._detector.find_all(np.ascontiguousarray(image_rgb))
-        return sorted(
-            (self._look(image_rgb, face, watch) for face in found),
-            key=lambda seen: -seen.quality.size_px,
-        )
+        return self._largest_first(image_rgb, found)
 
     def look(self, image_rgb: np.ndarray) -> list[FaceObservation]:
         """Every face in one picture as a clip's first frame is looked at, the largest first."""
-        watch = Stopwatch()
-        found, _ = self._detector.find(np.ascontiguousarray(image_rgb))
-        return sorted(
-            (self._look(image_rgb, face, watch) for face in found),
-            key=lambda seen: -seen.quality.size_px,
-        )
+        found = self._detector.find(np.ascontiguousarray(image_rgb))
+        return self._largest_first(image_rgb, found)
+
+    def _largest_first(self, rgb: np.ndarray, found: list[Detection]) -> list[FaceObservation]:
+        looks = self._look_at(rgb, found, Stopwatch())
+        return sorted(looks, key=lambda seen: -seen.quality.size_px)
 
     def recognize(self, clip: bytes, gallery: Gallery, custom: CustomModel | None) -> Recognition:
         """Who is in the clip. Looks at as many frames as the answer needs.
@@ -118,10 +115,25 @@ class Recognizer:
         with watch.stage("decode"):
             opened = Clip(clip, self.settings)
         inquiry = Inquiry(gallery, custom, self.settings, self._measure)
+        most = self._most_frames(opened.key_frames)
+        with Ahead(opened.frames(most)) as frames:
+            tracks, hint = self._track(frames, opened.key_frames > 1, inquiry, watch)
+        with watch.stage("decide"):
+            faces = one_of_each(tracks, [inquiry.answer(track) for track in tracks])
+        return Recognition(
+            frames_seen=opened.pictures_seen,
+            frames_decoded=opened.pictures_decoded,
+            faces=tuple(sorted(faces, key=lambda face: -face.size_px)),
+            stages_ms=watch.milliseconds(),
+            reason=opened.shortfall or hint,
+        )
+
+    def _track(
+        self, frames: Ahead[Frame], is_long: bool, inquiry: Inquiry, watch: Stopwatch
+    ) -> tuple[list[Track], str | None]:
+        """Everybody in the frames, and why there may be nobody."""
         tracks: list[Track] = []
         hint: str | None = None
-        is_long = opened.key_frames > 1
-        frames = opened.frames(self._most_frames(opened.key_frames))
         unsearched: Frame | None = None
         settled_in: Frame | None = None
         while (frame := self._next(frames, watch)) is not None:
@@ -129,11 +141,15 @@ class Recognizer:
                 if frame.is_last:
                     self._welcome(frame, settled_in, tracks, watch)
                 continue
+            # At a bare wall a short clip is over; of any other all frames are wanted.
+            may_end = frame.is_first and not is_long and self._is_plain(frame, watch)
+            if not may_end:
+                frames.start()
             if frame.is_first or (not tracks and (frame.is_last or is_long)):
                 # Somebody may have come in since the frame before.
-                tracks, is_plain = self._search(frame, watch)
+                tracks = self._search(frame, watch)
                 unsearched = None
-                if frame.is_first and is_plain and not is_long:
+                if may_end and not tracks:
                     break
                 if frame.is_last and not tracks:
                     hint = self._why_nobody(frame, watch)
@@ -145,16 +161,8 @@ class Recognizer:
                 if tracks and all(inquiry.is_settled(track) for track in tracks):
                     settled_in = frame
         if unsearched and not tracks:  # the frames after it were lost
-            tracks, _ = self._search(unsearched, watch)
-        with watch.stage("decide"):
-            faces = one_of_each(tracks, [inquiry.answer(track) for track in tracks])
-        return Recognition(
-            frames_seen=opened.pictures_seen,
-            frames_decoded=opened.pictures_decoded,
-            faces=tuple(sorted(faces, key=lambda face: -face.size_px)),
-            stages_ms=watch.milliseconds(),
-            reason=opened.shortfall or hint,
-        )
+            tracks = self._search(unsearched, watch)
+        return tracks, hint
 
     def _most_frames(self, key_frames: int) -> int:
         return max(self.settings.max_frames, min(key_frames, self.settings.max_search_frames))
@@ -169,14 +177,18 @@ class Recognizer:
         with watch.stage("decode"):
             return frame.to_rgb()
 
-    def _search(self, frame: Frame, watch: Stopwatch) -> tuple[list[Track], bool]:
-        """A track for every face of the frame, and whether the picture is so plain that none
-        can hide in it."""
+    def _is_plain(self, frame: Frame, watch: Stopwatch) -> bool:
         rgb = self._rgb(frame, watch)
         with watch.stage("detect"):
-            found, is_plain = self._detector.find(rgb)
-        looks = [self._look(rgb, face, watch) for face in found]
-        return [Track([seen], [frame.index]) for seen in looks], is_plain
+            return self._detector.is_plain(rgb)
+
+    def _search(self, frame: Frame, watch: Stopwatch) -> list[Track]:
+        """A track for every face of the frame."""
+        rgb = self._rgb(frame, watch)
+        with watch.stage("detect"):
+            found = self._detector.find(rgb)
+        looks = self._look_at(rgb, found, watch)
+        return [Track([seen], [frame.index]) for seen in looks]
 
     def _welcome(self, frame: Frame, before: Frame, tracks: list[Track], watch: Stopwatch) -> None:
         """A track for everybody who came in since `before`, where all were settled: looked for
@@ -184,8 +196,7 @@ class Recognizer:
         rgb, past = self._rgb(frame, watch), self._rgb(before, watch)
         with watch.stage("detect"):
             found = self._detector.find_newcomers(rgb, past, [track.last_box for track in tracks])
-        for face in found:
-            seen = self._look(rgb, face, watch)
+        for seen in self._look_at(rgb, found, watch):
             owner = owner_of(seen, tracks, frame.index, self.settings)
             if owner is None:
                 tracks.append(Track([seen], [frame.index]))
@@ -198,15 +209,25 @@ class Recognizer:
             return None
         return f"a face lies on its side or head: turn the camera's picture by {degrees} degrees"
 
-    def _look(self, rgb: np.ndarray, face: Detection, watch: Stopwatch) -> FaceObservation:
+    def _look_at(
+        self, rgb: np.ndarray, faces: list[Detection], watch: Stopwatch
+    ) -> list[FaceObservation]:
+        """What is to be known of these faces, in their order."""
+        if not faces:
+            return []
         with watch.stage("align"):
-            points = self._landmarks.predict(rgb, face.box)
-            chip = face_chip(rgb, points)
-            box = face_box(points)
-            quality = assess(chip, box.bottom - box.top, self.settings)
+            points = [self._landmarks.predict(rgb, face.box) for face in faces]
+            chips = [face_chip(rgb, of_one) for of_one in points]
+            boxes = [face_box(of_one) for of_one in points]
+            qualities = [
+                assess(chip, box.bottom - box.top, self.settings)
+                for chip, box in zip(chips, boxes, strict=True)
+            ]
         with watch.stage("embed"):
-            embedding = self._embedder.embed(chip)
-        return FaceObservation(box, face.score, points, chip, embedding, quality)
+            embeddings = share(self._embedder.embed, chips)
+        scores = [face.score for face in faces]
+        parts = zip(boxes, scores, points, chips, embeddings, qualities, strict=True)
+        return [FaceObservation(*of_one) for of_one in parts]
 
     def _follow(
         self, frame: Frame, tracks: list[Track], inquiry: Inquiry, watch: Stopwatch
@@ -216,17 +237,15 @@ class Recognizer:
         rgb = self._rgb(frame, watch)
         found: list[Detection] = []
         with watch.stage("detect"):
-            for track in tracks:
-                if not inquiry.is_settled(track):
-                    near = self._detector.find_near(rgb, track.last_box)
-                    found += [near] if near and _is_new(near, found) else []
+            boxes = [track.last_box for track in tracks if not inquiry.is_settled(track)]
+            for near in share(lambda box: self._detector.find_near(rgb, box), boxes):
+                found += [near] if near and _is_new(near, found) else []
             if frame.is_last:
                 settled = [track.last_box for track in tracks if inquiry.is_settled(track)]
-                for face in self._detector.find(rgb)[0]:
+                for face in self._detector.find(rgb):
                     is_known = any(overlap(face.box, box) > _SAME_PLACE for box in settled)
                     found += [face] if _is_new(face, found) and not is_known else []
-        for face in found:
-            seen = self._look(rgb, face, watch)
+        for seen in self._look_at(rgb, found, watch):
             owner = owner_of(seen, tracks, frame.index, self.settings)
             if owner is not None:
                 owner.add(seen, frame.index)

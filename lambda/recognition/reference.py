@@ -78,8 +78,11 @@ class _HogDetector:
             for each, score in zip(rectangles, scores, strict=True)
         ]
 
-    def find(self, rgb: np.ndarray) -> tuple[list[Detection], bool]:
-        return self.find_all(rgb), False
+    def is_plain(self, rgb: np.ndarray) -> bool:
+        return False
+
+    def find(self, rgb: np.ndarray) -> list[Detection]:
+        return self.find_all(rgb)
 
     def find_newcomers(
         self, rgb: np.ndarray, before: np.ndarray, known: Sequence[Box]

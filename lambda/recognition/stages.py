@@ -1,4 +1,4 @@
-"""Where the time goes: the compute of each stage, added up over a clip."""
+"""Where the time goes: what the answer waits for in each stage, added up over a clip."""
 
 from __future__ import annotations
 

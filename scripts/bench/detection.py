@@ -229,7 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
         return [Box(*box) for box in face_recognition.face_locations(rgb)]
 
     def ours_in_a_clip(rgb: np.ndarray) -> list[Box]:
-        return [face.box for face in detector.find(rgb)[0]]
+        return [face.box for face in detector.find(rgb)]
 
     def ours_thorough(rgb: np.ndarray) -> list[Box]:
         return [face.box for face in detector.find_all(rgb)]
