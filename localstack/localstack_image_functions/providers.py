@@ -63,6 +63,9 @@ def ecr() -> Service:
 
 @aws_provider(api="dynamodb", name="moto")
 def dynamodb() -> Service:
+    from localstack_image_functions.expressions import read_expressions_once
+
+    read_expressions_once()
     return _moto_service("dynamodb")
 
 
