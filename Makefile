@@ -51,6 +51,12 @@ image: setup ## build the function's image, push it to ECR, deploy it by digest
 e2e: setup ## play the fixture through the whole loop, compare with the truth, write out/e2e.json
 	@$(FACELAB) e2e $(ARGS)
 
+dashboard: lab-env ## a page that follows the lab, http://127.0.0.1:8646 (ARGS="--port …")
+	@$(FACELAB) dashboard $(ARGS)
+
+trace: lab-env ## CLIP=… (the newest without): its life from shutter to screen (ARGS=--json)
+	@$(FACELAB) trace $(if $(CLIP),"$$CLIP") $(ARGS)
+
 doctor: lab-env ## what this machine can do, and what to do about what it can't (ARGS=--json)
 	@$(FACELAB) doctor $(ARGS)
 

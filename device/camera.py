@@ -37,6 +37,7 @@ from device.settings import (
     source_options,
 )
 from device.sources import Source, SourceError, open_source
+from device.spans import SpanFile, span_file, traces_folder
 from device.spool import Spool
 from device.stopping import end_with, stop_on_signals
 from device.uploader import S3Uploader
@@ -70,7 +71,9 @@ class _Camera:
         self._uploader = S3Uploader(switch, self._clock, options.workers)
         spool = Spool(options.spool, device_id, options.spool_budget)
         self._answered = AnsweredReader(spool.folder / ANSWERED)
-        self._report = OutboxReport(console)
+        traces = traces_folder(options.spool)
+        self._spans = SpanFile(traces and span_file(traces, device_id, "camera"), "camera")
+        self._report = OutboxReport(console, self._spans)
         self._outbox = Outbox(
             spool,
             self._uploader,
@@ -96,6 +99,7 @@ class _Camera:
                     self._record(source)
                 finally:
                     self._outbox.close()
+                    self._spans.close()
         except SourceError:
             if self._outbox.counts().recorded:  # tell where the clips are before the error
                 self._report.summary(self._outbox.counts(), options.spool)
@@ -123,6 +127,9 @@ class _Camera:
         self._drain(DRAIN_AFTER_SIGNAL_S if stopped else self._options.drain_timeout)
 
     def _on_clip(self, clip: ClipRecord, frames: int) -> None:
+        start_ms, end_ms = clip.metadata.capture_start_ms, clip.metadata.capture_end_ms
+        self._spans.add(clip.clip_id, "record", start_ms, end_ms - start_ms)
+        self._spans.add(clip.clip_id, "cut", end_ms, self._clock.now_ms() - end_ms)
         self._console.event(
             "clip",
             clip_id=clip.clip_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from device.clip_record import ClipRecord
@@ -51,6 +52,7 @@ class DiskWriter:
                 return True
             entry.disk_busy = True
             data = entry.data or b""
+        began_ns = time.monotonic_ns()
         try:
             stored = self._store(entry.record, data)
         except Exception:
@@ -58,7 +60,8 @@ class DiskWriter:
                 entry.disk_busy = False  # `close` tries once more
             raise
         if stored:
-            underway.report("stored", {"clip_id": entry.clip_id})
+            write_ms = round((time.monotonic_ns() - began_ns) / 1e6, 1)
+            underway.report("stored", {"clip_id": entry.clip_id, "write_ms": write_ms})
         with underway.changed:
             entry.disk_busy = False
             entry.on_disk = stored

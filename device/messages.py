@@ -33,6 +33,7 @@ from device.problems import Problem
 from device.rejects import FILE_NAME as REJECTS
 from device.rejects import Rejects
 from device.settings import add_spool_option, at_least_one, seconds
+from device.spans import SpanFile, span_file, traces_folder
 from device.stopping import stop_on_signals
 from device.viewer import Shelf, Viewer
 
@@ -61,8 +62,18 @@ class _Messages:
         devices = [check_device_id(d) for d in options.device or [switch.device_id]]
         self._devices = list(dict.fromkeys(devices))
         self._stop = stop_on_signals()
+        traces = traces_folder(options.spool)
+        self._spans = {
+            one: SpanFile(traces and span_file(traces, one, "messages"), "messages")
+            for one in self._devices
+        }
         self._viewer = Viewer(
-            console, Clock(), self._stop, options.count, name_devices=len(self._devices) > 1
+            console,
+            Clock(),
+            self._stop,
+            options.count,
+            name_devices=len(self._devices) > 1,
+            spans=self._spans.__getitem__,
         )
         self._status = 0
 
@@ -82,6 +93,8 @@ class _Messages:
             notify("STOPPING=1")
             for poller in pollers:
                 poller.finish()
+            for spans in self._spans.values():
+                spans.close()
             self._viewer.summary()
         return self._status
 

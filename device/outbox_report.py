@@ -6,17 +6,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from device.clock import Clock
 from device.console import Console
 from device.outbox import Counts
+from device.spans import NO_SPANS, SpanFile
+
+# Events that end a span: its name, and the field that says how long it took.
+_SPANS = {"stored": ("spool", "write_ms"), "uploaded": ("upload", "upload_ms")}
 
 
 class OutboxReport:
-    """Tells a console what the outbox reports. Called from any thread."""
+    """Tells a console what the outbox reports, and the spans. Called from any thread."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, spans: SpanFile = NO_SPANS) -> None:
         self._console = console
+        self._spans = spans
+        self._clock = Clock()
 
     def __call__(self, event: str, fields: dict[str, Any]) -> None:
+        if event in _SPANS:
+            name, duration = _SPANS[event]
+            began_ms = self._clock.now_ms() - fields[duration]
+            self._spans.add(fields["clip_id"], name, began_ms, fields[duration])
         self._console.event(event, **fields)
         if line := _line(event, fields):
             self._console.say(line)

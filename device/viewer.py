@@ -18,6 +18,7 @@ from device.latency import Latencies, Latency, Percentiles
 from device.problems import Problem
 from device.rejects import Rejects
 from device.report import wording
+from device.spans import NO_SPANS, SpanFile
 
 RUNNING_EVERY = 20
 
@@ -45,7 +46,9 @@ class Viewer:
         count: int | None,
         name_devices: bool,
         monotonic: Callable[[], float] = time.monotonic,
+        spans: Callable[[str], SpanFile] = lambda device_id: NO_SPANS,
     ) -> None:
+        self._spans = spans
         self._console = console
         self._clock = clock
         self._stop = stop
@@ -70,6 +73,7 @@ class Viewer:
         with self._lock:
             if self._stop.is_set():
                 return False
+            received_ms = self._clock.wall_ns() / 1e6
             try:
                 result = Result.from_json(message.body)
                 if result.device_id != shelf.device_id:
@@ -86,7 +90,11 @@ class Viewer:
                 self._duplicates += 1
                 self._console.event("duplicate", clip_id=result.clip_id, device_id=result.device_id)
                 return True
+            read_ms = self._clock.wall_ns() / 1e6
             self._show(result, latency, lines)
+            spans = self._spans(shelf.device_id)
+            spans.add(result.clip_id, "receive", received_ms, read_ms - received_ms)
+            spans.add(result.clip_id, "print", read_ms, self._clock.wall_ns() / 1e6 - read_ms)
             self._on_disk(shelf, lambda: shelf.answered.add(result.clip_id, result.identity))
             if self._count is not None and self._shown >= self._count:
                 self._stop.set()

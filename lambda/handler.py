@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-_INIT_STARTED = time.perf_counter()
+_INIT_STARTED, _INIT_STARTED_MS = time.perf_counter(), time.time_ns() / 1e6
 
 import answering  # noqa: E402  the clock starts before the imports it is to measure
 import events  # noqa: E402
@@ -18,6 +19,7 @@ import stores  # noqa: E402
 from artifacts import Artifact  # noqa: E402
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY, Names  # noqa: E402
 from recognition import CustomModel, Gallery, Recognition, load_recognizer  # noqa: E402
+from telemetry import Telemetry  # noqa: E402
 
 LOG = logging.getLogger()
 LOG.setLevel(os.environ.get("FACELAB_LOG_LEVEL", "INFO"))
@@ -55,13 +57,20 @@ def make_service() -> answering.AnsweringService:
     people = stores.People(dynamodb, names.people_table)
     outbox = stores.ResultQueues(sqs, names)
     warm_up(recognizer.refresh, lambda: people.look_up(["nobody"]), outbox.warm_up)
+    ledger = stores.Ledger(dynamodb, names.ledger_table)
+    watch = _TELEMETRY.watch
     return answering.AnsweringService(
-        clips=stores.ClipStore(s3),
-        recognizer=recognizer,
-        people=people,
-        ledger=stores.Ledger(dynamodb, names.ledger_table),
-        outbox=outbox,
+        clips=watch(stores.ClipStore(s3), fetch="fetch"),
+        recognizer=watch(recognizer, refresh="refresh", recognize="recognize"),
+        people=watch(people, look_up="look-up"),
+        ledger=watch(ledger, claim="claim", answered="close"),
+        outbox=watch(outbox, send="send"),
     )
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 # Far more than any lab has; above them the function would run out of memory, not of patience.
@@ -90,6 +99,7 @@ def _quietly(call: Callable[[], object]) -> None:
         LOG.info("not warmed up: %r", error)
 
 
+_TELEMETRY = Telemetry(_print, init_started_ms=_INIT_STARTED_MS)
 # Lambda's init phase is meant for this, and it is the one place that makes clients.
 _SERVICE = make_service()
 _INIT_MS = round((time.perf_counter() - _INIT_STARTED) * 1000, 1)
@@ -121,7 +131,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             init_ms=_INIT_MS,
         )
         try:
-            result = _SERVICE.answer(ref, invocation)
+            with _TELEMETRY.clip(ref, context.aws_request_id, event) as tell:
+                result = _SERVICE.answer(ref, invocation)
+                tell(result)
         except Exception as error:
             LOG.exception("no answer for %r", ref.object_key)
             failures.append(error)

@@ -64,6 +64,7 @@ class Lab:
             "FACELAB_BACKEND": "embedded",
             "FACELAB_STATE": str(self.state),
             "FACELAB_PORT": str(self.port),
+            "FACELAB_TRACES": str(self.state / "traces"),
             **self.environment,
         }
 

@@ -45,6 +45,8 @@ TASKS = (
     Task("restore", "run", "the lab's contents from such a file", "scripts.cli.lab", ("restore",)),
     Task("reset", "run", "the lab as it was at first", "scripts.cli.lab", ("reset",)),
     Task("e2e", "run", "the fixture through the whole loop", "scripts.cli.e2e"),
+    Task("dashboard", "run", "a page that follows the lab", "scripts.cli.dashboard"),
+    Task("trace", "run", "one clip from shutter to screen", "scripts.cli.trace"),
     Task("doctor", "run", "what this machine can do", "scripts.doctor"),
     Task("functions", "functions", "deploy, watch, invoke what you bring", "scripts.cli.functions"),
     Task("script", "functions", "your program, a film for its camera", "scripts.cli.script"),

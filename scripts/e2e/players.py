@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from contract.spans import TRACES_SETTING
+from device.settings import spool_folder
 from scripts.errors import LabError
 
 STOP_SECONDS = 15
@@ -28,8 +31,14 @@ class Player:
         self._on_event = on_event
 
     def __enter__(self) -> Player:
+        # The run's own spool goes with it; its spans stay, for `make trace` and the dashboard.
+        traces = os.environ.get(TRACES_SETTING) or str(spool_folder())
         self._process = subprocess.Popen(
-            self._command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+            self._command,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, TRACES_SETTING: traces},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

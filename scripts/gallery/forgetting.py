@@ -148,5 +148,7 @@ OUT_OF_REACH = (
     "devices: files that messages.py --log wrote, clips in their spools, results on a screen",
     "snapshots, and copies and exports that were moved elsewhere: restoring them honors this",
     "backups, Git histories, other people's downloads",
-    "the function's log has no names; the keys of the clips leave it after a week",
+    "the function's log has no names; the keys of the clips leave it after a week, and so do the "
+    "places and sizes of faces in them, which nothing ties to a person any more",
+    "spans of devices (spans.*.jsonl): clip ids and times, no names",
 )

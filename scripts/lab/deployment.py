@@ -8,7 +8,8 @@ import subprocess
 import sys
 from dataclasses import astuple
 
-from cloud.switch import Switch
+from cloud.switch import Switch, environment
+from contract.spans import OFF, TRACES_SETTING
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.lab.backends import Backend
@@ -21,7 +22,9 @@ from scripts.provision.people import SHIPPED, seed
 
 def fingerprint(switch: Switch, backend: str) -> str:
     """Digest of everything that a deployment puts into the cloud."""
-    digest = hashlib.sha256(f"{backend}\0{switch.names.prefix}\0{switch.device_id}\0".encode())
+    traces = environment().get(TRACES_SETTING) == OFF
+    named = f"{backend}\0{switch.names.prefix}\0{switch.device_id}\0{traces}\0"
+    digest = hashlib.sha256(named.encode())
     files = [*function_files().values(), *filter(None, astuple(SHIPPED))]
     files += (ROOT / "scripts" / "provision").glob("*.yaml")
     files += [ROOT / "lambda" / name for name in ("Dockerfile", "entrypoint", "requirements.txt")]

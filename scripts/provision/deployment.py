@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cloud.switch import Switch
+from cloud.switch import Switch, environment
+from contract.spans import OFF, TRACES_SETTING
 from scripts.console import Progress
 from scripts.provision.devices import add_device
 from scripts.provision.function_image import PublishedImage
@@ -22,6 +23,7 @@ def deploy(
             "ImageUri": image.uri,
             "Architecture": image.architecture,
             "RequireTls": "no" if _in_the_clear(switch) else "yes",
+            "Traces": "off" if environment().get(TRACES_SETTING) == OFF else "on",
         },
     )
     add_device(switch, switch.device_id, progress)

@@ -523,6 +523,7 @@ class Environment:
             "AWS_REGION": "us-east-1",
             "AWS_LAMBDA_FUNCTION_NAME": f"{PREFIX}-recognize",
             "LAMBDA_TASK_ROOT": "/var/task",
+            "FACELAB_TRACES": "off",
         }
         number = next(world.fresh)
         self.process = Process(world, f"function-{number}", world.cloud_host, variables)

@@ -136,7 +136,7 @@ class Device:
             history.world,
             f"{self.name}:{kind}",
             self.host,
-            {"FACELAB_DEVICE_ID": self.name, "FACELAB_SPOOL": SPOOL},
+            {"FACELAB_DEVICE_ID": self.name, "FACELAB_SPOOL": SPOOL, "FACELAB_TRACES": "off"},
         )
         process.on_line = self._said
         process.on_end = lambda ended: self._ended(kind, ended)

@@ -1,0 +1,276 @@
+"""The dashboard's pages and its API, as routes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+from botocore.exceptions import BotoCoreError, ClientError
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from cloud.switch import Switch
+from contract.clips import ContractError
+from contract.printable import printable, printable_lines
+from scripts.cloud_errors import explain
+from scripts.dashboard.around import Around
+from scripts.dashboard.cards import card
+from scripts.dashboard.door import Door, Guarded
+from scripts.dashboard.feed import Feed
+from scripts.dashboard.frames import Frames
+from scripts.dashboard.history import MOST_CLIPS, Kept
+from scripts.dashboard.replaying import replay
+from scripts.errors import LabError
+from scripts.traces.function_log import FunctionLog
+from scripts.traces.waterfall import waterfall
+
+HERE = Path(__file__).resolve().parent
+SHOWN_CLIPS = 12
+VIEWS = (
+    ("live", "Live", "/"),
+    ("cloud", "Cloud", "/cloud"),
+    ("functions", "Functions", "/functions"),
+)
+EXPECTED = (HTTPException, LabError, ContractError, BotoCoreError, ClientError)
+
+
+class Dashboard:
+    """Answers for each page; sync methods run in threads of Starlette's."""
+
+    def __init__(self, switch: Switch, feed: Feed, frames: Frames, door: Door) -> None:
+        self._switch = switch
+        self._feed = feed
+        self._frames = frames
+        self._door = door
+        self._around = Around(switch, feed)
+        self._templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(default=True)
+        )
+        self._templates.filters["shown"] = lambda text: printable(str(text))
+
+    def routes(self) -> list[Route | Mount]:
+        views = {
+            "/": self.live, "/parts/head": self.head, "/parts/clips": self.clips,
+            "/parts/around": self.around, "/parts/banner": self.banner,
+            "/clips/{clip_id}": self.clip, "/parts/clips/{clip_id}": self.clip_part,
+            "/cloud": self.cloud, "/functions": self.functions,
+            "/frames/{clip_id}": self.frame, "/healthz": self.healthz,
+            "/api/clips": self.api_clips, "/api/clips/{clip_id}": self.api_clip,
+            "/api/people": self.api_people, "/api/functions": self.api_functions,
+            "/api/points": self.api_points,
+        }  # fmt: skip
+        acts = {
+            "/clips/{clip_id}/replay": self.replay,
+            "/letters/{message_id}/redrive": self.redrive,
+        }
+        return [
+            *(Route(path, view) for path, view in views.items()),
+            *(Route(path, act, methods=["POST"]) for path, act in acts.items()),
+            Route("/events", self.events),
+            Mount("/static", _Static(directory=HERE / "static")),
+        ]
+
+    # Pages
+
+    def live(self, request: Request) -> Response:
+        return self._page("live.html", "live", **self._head(), cards=self._cards(SHOWN_CLIPS))
+
+    def head(self, request: Request) -> Response:
+        return self._page("head.html", "live", **self._head())
+
+    def clips(self, request: Request) -> Response:
+        return self._page("clips.html", "live", cards=self._cards(SHOWN_CLIPS))
+
+    def around(self, request: Request) -> Response:
+        return self._page(
+            "around.html", "live", devices=self._around.devices(), **self._around.letters()
+        )
+
+    def banner(self, request: Request) -> Response:
+        return self._page("banner.html", "")
+
+    def clip(self, request: Request) -> Response:
+        clip_id = request.path_params["clip_id"]
+        return self._page("clip.html", "live", clip_id=clip_id, **self._life(clip_id))
+
+    def clip_part(self, request: Request) -> Response:
+        clip_id = request.path_params["clip_id"]
+        return self._page("life.html", "live", clip_id=clip_id, **self._life(clip_id))
+
+    def cloud(self, request: Request) -> Response:
+        return self._page("cloud.html", "cloud", kinds=self._around.cloud())
+
+    def functions(self, request: Request) -> Response:
+        return self._page("functions.html", "functions", functions=self._around.functions())
+
+    # For programs
+
+    def healthz(self, request: Request) -> Response:
+        link = self._feed.link
+        return JSONResponse(
+            {
+                "status": "ok",
+                "cloud": "up" if link.is_up else "down",
+                "why": link.why,
+                "clips": len(self._feed.history),
+            }
+        )
+
+    def api_clips(self, request: Request) -> Response:
+        limit = request.query_params.get("limit", "50")
+        if not limit.isdecimal() or not 0 < int(limit) <= MOST_CLIPS:
+            raise HTTPException(400, f"limit is a number from 1 to {MOST_CLIPS}")
+        summary = self._feed.history.summary()
+        return JSONResponse({"clips": self._cards(int(limit)), "summary": summary})
+
+    def api_clip(self, request: Request) -> Response:
+        clip = self._clip(request)
+        return JSONResponse({**self._waterfall(clip), "clip": card(clip, self._people)})
+
+    def api_people(self, request: Request) -> Response:
+        return JSONResponse({"people": [vars(one) for one in self._people.values()]})
+
+    def api_functions(self, request: Request) -> Response:
+        return JSONResponse({"functions": self._around.functions()})
+
+    def api_points(self, request: Request) -> Response:
+        return JSONResponse({"points": self._feed.history.points()})
+
+    def frame(self, request: Request) -> Response:
+        clip = self._clip(request)
+        jpeg = self._frames.jpeg(clip.clip_id, clip.key)
+        if not jpeg:
+            raise HTTPException(404, "the clip is not in the bucket any more, or is none")
+        return Response(
+            jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"}
+        )
+
+    # Changes
+
+    def replay(self, request: Request) -> Response:
+        clip = self._clip(request)
+        clip_id = replay(self._switch, clip.key, clip.device_id)
+        self._feed.look_now()
+        return Response(headers={"HX-Redirect": f"/clips/{quote(clip_id, safe='')}"})
+
+    def redrive(self, request: Request) -> Response:
+        self._around.dead_letters().send_again(request.path_params["message_id"])
+        self._around.letters.expire()
+        self._feed.look_now()
+        return self.around(request)
+
+    # Server-sent events
+
+    async def events(self, request: Request) -> Response:
+        return StreamingResponse(
+            self._events(request), media_type="text/event-stream",
+            headers={"x-accel-buffering": "no"},
+        )  # fmt: skip
+
+    async def _events(self, request: Request) -> AsyncIterator[str]:
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        leave = self._feed.listen(lambda: loop.call_soon_threadsafe(changed.set))
+        try:
+            yield "retry: 1000\n\n"
+            while not await request.is_disconnected():
+                state = {"version": self._feed.version, "up": self._feed.link.is_up}
+                yield f"event: change\ndata: {json.dumps(state)}\n\n"
+                try:
+                    await asyncio.wait_for(changed.wait(), 15)
+                except TimeoutError:
+                    yield ": still here\n\n"
+                changed.clear()
+        finally:
+            leave()
+
+    # Parts
+
+    @property
+    def _people(self) -> dict[str, Any]:
+        people = self._feed.people
+        return people.by_id if people is not None else {}
+
+    def _clip(self, request: Request) -> Kept:
+        clip = self._feed.history.get(request.path_params["clip_id"])
+        if clip is None:
+            raise HTTPException(404, "no such clip among the newest")
+        return clip
+
+    def _cards(self, limit: int) -> list[dict[str, Any]]:
+        people = self._people
+        return [card(clip, people) for clip in self._feed.history.newest(limit)]
+
+    def _head(self) -> dict[str, Any]:
+        summary = self._feed.history.summary()
+        people = self._people
+        named = {people[one].name: n for one, n in summary["people"].items() if one in people}
+        return {"summary": {**summary, "people": named}}
+
+    def _waterfall(self, clip: Kept) -> dict[str, Any]:
+        spans = self._feed.spans.of(clip.device_id, clip.clip_id)
+        return waterfall(clip.line(), spans).to_fields()
+
+    def _life(self, clip_id: str) -> dict[str, Any]:
+        clip = self._feed.history.get(clip_id)
+        if clip is None:
+            return {"card": None}
+        lines = FunctionLog(self._switch).lines_of(clip.line())
+        return {
+            "card": card(clip, self._people),
+            "life": self._waterfall(clip),
+            "log": [printable_lines(line)[:2000] for line in lines],
+        }
+
+    def _page(self, template: str, view: str, **context: Any) -> Response:
+        text = self._templates.get_template(template).render(
+            view=view, views=VIEWS, token=self._door.token, link=self._feed.link,
+            where=self._switch.endpoint_url or "AWS", prefix=self._switch.names.prefix, **context,
+        )  # fmt: skip
+        return HTMLResponse(text)
+
+
+class _Static(StaticFiles):
+    """Vendored files change only with a new version of facelab."""
+
+    def file_response(self, *arguments: Any, **named: Any) -> Response:
+        answer = super().file_response(*arguments, **named)
+        answer.headers["cache-control"] = "no-cache"
+        return answer
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a submitted form."""
+    body = (await request.body()).decode("utf-8", "replace")
+    return {name: values[-1] for name, values in parse_qs(body, keep_blank_values=True).items()}
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    """One sentence and a hint: as JSON for programs, as text for the page to show."""
+    status = 502
+    if isinstance(error, HTTPException):
+        status, said, hint = error.status_code, str(error.detail), ""
+    elif isinstance(error, BotoCoreError | ClientError):
+        told = explain(error)
+        said, hint = str(told), told.hint or ""
+    else:
+        status, said, hint = 409, str(error), getattr(error, "hint", "") or ""
+    return JSONResponse({"error": printable(said), "hint": printable(hint)}, status_code=status)
+
+
+def make_app(switch: Switch, feed: Feed, frames: Frames, door: Door) -> ASGIApp:
+    """The application, behind its door."""
+    app = Starlette(
+        routes=Dashboard(switch, feed, frames, door).routes(),
+        exception_handlers=dict.fromkeys(EXPECTED, _failed),
+    )
+    return Guarded(app, door)

@@ -1,0 +1,271 @@
+"""What stands around the clips: devices, dead letters, what exists in the cloud, functions.
+
+All of it is read-only, asked for at most every few seconds, however many pages look.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from cloud.switch import Switch
+from contract.clips import SUFFIX
+from device.settings import spool_folder
+from scripts.dashboard.feed import Feed
+from scripts.dashboard.letters import DeadLetters
+from scripts.functions.using import listed
+
+T = TypeVar("T")
+FRESH_S = 3.0
+MOST_COUNTED = 10_000
+LAST_LINES = 12
+HOUR = timedelta(hours=1)
+
+
+class Fresh(Generic[T]):
+    """A value that is asked for again when it is older than some seconds."""
+
+    def __init__(self, ask: Callable[[], T], seconds: float = FRESH_S) -> None:
+        self._ask = ask
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._value: T | None = None
+        self._until_s = 0.0
+
+    def __call__(self) -> T:
+        with self._lock:
+            if self._value is None or time.monotonic() >= self._until_s:
+                self._value = self._ask()
+                self._until_s = time.monotonic() + self._seconds
+            return self._value
+
+    def expire(self) -> None:
+        self._until_s = 0.0
+
+
+class Around:
+    """`devices()`, `letters()`, `cloud()` and `functions()`, each asked for when it is due."""
+
+    def __init__(self, switch: Switch, feed: Feed) -> None:
+        self._switch = switch
+        self._feed = feed
+        self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
+        self.devices = Fresh(self._devices)
+        self.letters = Fresh(self._letters)
+        self.cloud = Fresh(self._cloud, 5)
+        self.functions = Fresh(self._functions, 5)
+
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self._switch)
+
+    def _client(self, service: str) -> Any:
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._switch.client(
+                    service, connect_timeout=2, read_timeout=10
+                )
+            return self._clients[service]
+
+    def _devices(self) -> list[dict[str, Any]]:
+        """Devices with a queue: results that wait there, what waits in their spools here."""
+        prefix = self._switch.names.result_queues
+        found = []
+        for url in self._queues(prefix):
+            device_id = url.rsplit("/", 1)[-1].removeprefix(prefix)
+            found.append(
+                {
+                    "device_id": device_id,
+                    "results_waiting": self._waiting(url),
+                    "spooled": _spooled(spool_folder() / device_id),
+                    "last_seen_ms": self._last_seen_ms(device_id),
+                }
+            )
+        return sorted(found, key=lambda one: str(one["device_id"]))
+
+    def _last_seen_ms(self, device_id: str) -> float | None:
+        of_clips = (
+            clip.capture_end_ms or clip.ended_ms
+            for clip in self._feed.history.newest(1_000)
+            if clip.device_id == device_id
+        )
+        seen = (self._feed.spans.last_seen_ms(device_id), next(of_clips, None))
+        return max((one for one in seen if one is not None), default=None)
+
+    def _letters(self) -> dict[str, Any]:
+        letters = self.dead_letters()
+        count = letters.count()
+        shown = [
+            {"message_id": one.message_id, "reason": one.reason, "keys": one.keys,
+             "can_be_sent": one.event is not None}
+            for one in (letters.peek() if count else ())
+        ]  # fmt: skip
+        return {"count": max(count, len(shown)), "letters": shown}
+
+    def _cloud(self) -> list[dict[str, Any]]:
+        """Every kind of thing in the lab, with the command that shows the same."""
+        tool = "aws" if self._switch.is_aws else "awslocal"
+        return [
+            self._buckets(tool),
+            self._all_queues(tool),
+            self._tables(tool),
+            self._lambdas(tool),
+            self._images(tool),
+        ]
+
+    def _buckets(self, tool: str) -> dict[str, Any]:
+        rows = []
+        for one in self._client("s3").list_buckets()["Buckets"]:
+            count, size = 0, 0
+            pages = (
+                self._client("s3")
+                .get_paginator("list_objects_v2")
+                .paginate(Bucket=one["Name"], PaginationConfig={"MaxItems": MOST_COUNTED})
+            )
+            for page in pages:
+                count += page["KeyCount"]
+                size += sum(stored["Size"] for stored in page.get("Contents", ()))
+            rows.append((
+                one["Name"], _at_most(count, "objects"), f"{size / 1e6:.1f} MB",
+                f"{tool} s3 ls --recursive --summarize s3://{one['Name']}",
+            ))  # fmt: skip
+        return {"title": "Buckets", "command": f"{tool} s3 ls", "rows": rows}
+
+    def _all_queues(self, tool: str) -> dict[str, Any]:
+        rows = [
+            (
+                url.rsplit("/", 1)[-1],
+                f"{self._waiting(url)} messages",
+                "",
+                f"{tool} sqs get-queue-attributes --attribute-names All --queue-url {url}",
+            )
+            for url in self._queues("")
+        ]
+        return {"title": "Queues", "command": f"{tool} sqs list-queues", "rows": rows}
+
+    def _tables(self, tool: str) -> dict[str, Any]:
+        client = self._client("dynamodb")
+        rows = []
+        for name in client.list_tables()["TableNames"]:
+            table = client.describe_table(TableName=name)["Table"]
+            rows.append((
+                name, f"{table['ItemCount']} rows", table["TableStatus"].lower(),
+                f"{tool} dynamodb scan --table-name {name}",
+            ))  # fmt: skip
+        return {"title": "Tables", "command": f"{tool} dynamodb list-tables", "rows": rows}
+
+    def _lambdas(self, tool: str) -> dict[str, Any]:
+        rows = [
+            (
+                one["FunctionName"],
+                f"version {one['Version']}, {one['MemorySize']} MB",
+                one["PackageType"].lower(),
+                f"{tool} lambda get-function --function-name {one['FunctionName']}",
+            )
+            for one in self._client("lambda").list_functions()["Functions"]
+        ]
+        return {"title": "Functions", "command": f"{tool} lambda list-functions", "rows": rows}
+
+    def _images(self, tool: str) -> dict[str, Any]:
+        client = self._client("ecr")
+        rows = []
+        for one in client.describe_repositories()["repositories"]:
+            name = one["repositoryName"]
+            for image in client.describe_images(repositoryName=name)["imageDetails"]:
+                size = image.get("imageSizeInBytes", 0)
+                rows.append((
+                    name, ", ".join(image.get("imageTags", ())) or image["imageDigest"][:19],
+                    f"{size / 1e6:.0f} MB",
+                    f"{tool} ecr describe-images --repository-name {name}",
+                ))  # fmt: skip
+        return {"title": "Images", "command": f"{tool} ecr describe-repositories", "rows": rows}
+
+    def _functions(self) -> list[dict[str, Any]]:
+        """Everybody's functions, those of the lab last."""
+        names = self._switch.names
+        own = (names.function, names.reconciler)
+        rows = [
+            {
+                **asdict(one),
+                "is_ours": one.name in own,
+                **self._metrics(one.name),
+                "last_lines": self._last_lines(one.name),
+            }
+            for one in listed(self._switch)
+        ]
+        return sorted(rows, key=lambda row: (row["is_ours"], row["name"]))
+
+    def _metrics(self, function: str) -> dict[str, float | None]:
+        now = datetime.now(UTC)
+        wanted = (
+            ("invocations", "Invocations", "Sum"),
+            ("errors", "Errors", "Sum"),
+            ("duration_ms", "Duration", "Average"),
+            ("concurrency", "ConcurrentExecutions", "Maximum"),
+        )
+        answer = self._client("cloudwatch").get_metric_data(
+            StartTime=now - HOUR,
+            EndTime=now + timedelta(minutes=1),
+            MetricDataQueries=[
+                {
+                    "Id": name,
+                    "MetricStat": {
+                        "Metric": {
+                            "Namespace": "AWS/Lambda",
+                            "MetricName": metric,
+                            "Dimensions": [{"Name": "FunctionName", "Value": function}],
+                        },
+                        "Period": 7200,
+                        "Stat": stat,
+                    },
+                }
+                for name, metric, stat in wanted
+            ],
+        )
+        values = {one["Id"]: one["Values"] for one in answer["MetricDataResults"]}
+        first = {name: next(iter(values.get(name, ())), None) for name, *_ in wanted}
+        return {name: None if one is None else round(one, 1) for name, one in first.items()}
+
+    def _last_lines(self, function: str) -> list[str]:
+        logs = self._client("logs")
+        try:
+            streams = logs.describe_log_streams(
+                logGroupName=f"/aws/lambda/{function}",
+                orderBy="LastEventTime",
+                descending=True,
+                limit=1,
+            )["logStreams"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        if not streams:
+            return []
+        events = logs.get_log_events(
+            logGroupName=f"/aws/lambda/{function}",
+            logStreamName=streams[0]["logStreamName"],
+            startFromHead=False,
+            limit=LAST_LINES,
+        )["events"]
+        return [event["message"].rstrip("\n")[:500] for event in events]
+
+    def _queues(self, prefix: str) -> list[str]:
+        more = {"QueueNamePrefix": prefix} if prefix else {}
+        return sorted(self._client("sqs").list_queues(**more).get("QueueUrls", ()))
+
+    def _waiting(self, url: str) -> int:
+        wanted = "ApproximateNumberOfMessages"
+        answer = self._client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[wanted])
+        return int(answer["Attributes"][wanted])
+
+
+def _spooled(folder: Path) -> int | None:
+    """Clips that wait for S3; None where the device has no spool on this machine."""
+    return sum(1 for _ in folder.glob("*" + SUFFIX)) if folder.is_dir() else None
+
+
+def _at_most(count: int, what: str) -> str:
+    return f"{count} {what}" if count < MOST_COUNTED else f"{count} {what} or more"

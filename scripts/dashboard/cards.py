@@ -1,0 +1,79 @@
+"""What the pages and `/api` show of clips: names put in, places as numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from contract.results import Person
+from scripts.dashboard.history import Kept
+from scripts.traces.clip_line import Opinion, SeenFace
+
+FORGOTTEN = "somebody who was forgotten"
+
+
+def card(clip: Kept, people: Mapping[str, Person]) -> dict[str, Any]:
+    """One clip with its faces, as JSON takes it."""
+    line = clip.line()
+    return {
+        "clip_id": clip.clip_id,
+        "device_id": clip.device_id,
+        "status": clip.status,
+        "reason": line.reason,
+        "ended_ms": round(clip.ended_ms),
+        "ago_s": max(0, round(time.time() - clip.ended_ms / 1000)),
+        "latency_ms": None if clip.latency_ms is None else round(clip.latency_ms),
+        "is_shown": clip.shown_ms is not None,
+        "function_ms": round(line.duration_ms),
+        "cold_start": line.cold_start,
+        "size_bytes": line.size_bytes,
+        "key": clip.key,
+        "faces": [_face(face, clip.named, people) for face in line.faces],
+    }
+
+
+def _face(
+    face: SeenFace, named: tuple[str, ...] | None, people: Mapping[str, Person]
+) -> dict[str, Any]:
+    decided = _person(face.person, named, people)
+    return {
+        "box": asdict(face.box),
+        "size_px": face.size_px,
+        "status": face.status,
+        "agree": face.agree,
+        "person_id": decided.person_id if decided else None,
+        "name": _name(face.status, face.person, decided),
+        "online": _opinion(face.online, named, people),
+        "custom": _opinion(face.custom, named, people),
+    }
+
+
+def _opinion(
+    opinion: Opinion, named: tuple[str, ...] | None, people: Mapping[str, Person]
+) -> dict[str, Any]:
+    person = _person(opinion.person, named, people)
+    return {
+        "status": opinion.status,
+        "person_id": person.person_id if person else None,
+        "name": _name(opinion.status, opinion.person, person),
+        "score": opinion.score,
+        "distance": opinion.distance,
+    }
+
+
+def _person(
+    ordinal: int | None, named: tuple[str, ...] | None, people: Mapping[str, Person]
+) -> Person | None:
+    if ordinal is None or named is None or ordinal >= len(named):
+        return None
+    return people.get(named[ordinal])
+
+
+def _name(status: str, ordinal: int | None, person: Person | None) -> str:
+    if person is not None:
+        return person.name or person.person_id
+    if ordinal is not None:
+        return FORGOTTEN
+    return "too poor to tell" if status == "low_quality" else "unknown"

@@ -1,0 +1,170 @@
+"""Follows a running lab: reads its log, tables and spans, and tells the pages of what is new.
+
+Nothing is taken from a device's queue, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cloud.switch import Switch
+from scripts.dashboard.history import MOST_CLIPS, History
+from scripts.dashboard.known_people import KnownPeople
+from scripts.traces.clip_line import read_clip_line
+from scripts.traces.device_spans import DeviceSpans
+from scripts.traces.function_log import CLIPS_PATTERN
+
+WATCHED_S = 0.4  # while somebody looks
+UNWATCHED_S = 2.0
+TROUBLE_S = 1.0
+# Environments write their lines side by side: one may come after a later one.
+OVERLAP_MS = 5_000
+HISTORY_S = 86_400
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class Link:
+    """Whether the cloud answers; if not, since when (Unix seconds) and why."""
+
+    is_up: bool = True
+    since_s: float = 0.0
+    why: str = ""
+
+
+class Feed:
+    """One thread that reads. `listen` is called, from it, whenever there is something new."""
+
+    def __init__(self, switch: Switch, spans: DeviceSpans, history: History | None = None) -> None:
+        self._switch = switch
+        self.spans = spans
+        self.history = history or History()
+        self.people: KnownPeople | None = None
+        self.link = Link(False, time.time(), "asking for the first time")
+        self.version = 0
+        self.watchers = 0
+        self._cursor_ms = int((time.time() - HISTORY_S) * 1000)
+        self._logs: Any = None
+        self._stop = threading.Event()
+        self._hurry = threading.Event()
+        self._listeners: list[Callable[[], object]] = []
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._hurry.set()
+        self._thread.join(5)
+
+    def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Call `listener` at each change, until what this returns is called."""
+        self._listeners.append(listener)
+        self.watchers += 1
+        self._hurry.set()
+
+        def leave() -> None:
+            self._listeners.remove(listener)
+            self.watchers -= 1
+
+        return leave
+
+    def changed(self) -> None:
+        self.version += 1
+        for listener in list(self._listeners):
+            listener()
+
+    def look_now(self) -> None:
+        """Something was changed by us: do not wait for the next turn."""
+        if self.people is not None:
+            self.people.expire()
+        self._hurry.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            pause_s = WATCHED_S if self.watchers else UNWATCHED_S
+            try:
+                if self.look():
+                    self.changed()
+            except (BotoCoreError, ClientError) as error:
+                self._lost(error)
+                pause_s = TROUBLE_S
+            self._hurry.wait(pause_s)
+            self._hurry.clear()
+
+    def look(self) -> bool:
+        """One look at everything; whether something is new.
+
+        Raises
+        ------
+        botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
+            When the cloud does not answer, or not as a lab.
+        """
+        if self.people is None:
+            self.people = KnownPeople(self._switch)
+        news = self.spans.refresh()
+        news = self._read_log() or news
+        if self.people.refresh():
+            self.history.keep_only(self.people.by_id)
+            news = True
+        news = self._name() or news
+        self._note_shown()
+        if not self.link.is_up:
+            self.link = Link(True, time.time())
+            news = True
+        return news
+
+    def _read_log(self) -> bool:
+        if self._logs is None:
+            self._logs = self._switch.client(
+                "logs", connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}
+            )
+        pages = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=self._switch.names.log_group,
+            startTime=max(0, self._cursor_ms - OVERLAP_MS),
+            filterPattern=CLIPS_PATTERN,
+            PaginationConfig={"PageSize": PAGE},
+        )
+        news = False
+        for page in pages:
+            for event in page["events"]:
+                self._cursor_ms = max(self._cursor_ms, event["timestamp"])
+                message = event["message"].rstrip("\n")
+                line = read_clip_line(message, event["timestamp"], event["logStreamName"])
+                if line is not None:
+                    news = self.history.add(message, line) or news
+        return news
+
+    def _name(self) -> bool:
+        assert self.people is not None  # noqa: S101  `look` made it
+        unnamed = self.history.unnamed()[:PAGE]
+        if not unnamed:
+            return False
+        rows = self.people.in_rows(clip.row for clip in unnamed)
+        for clip in unnamed:
+            clip.person_ids = tuple(
+                one for one in rows.get(clip.row, ()) if one in self.people.by_id
+            )
+        return True
+
+    def _note_shown(self) -> None:
+        for clip in self.history.newest(MOST_CLIPS if self.version == 0 else 100):
+            if clip.shown_ms is None:
+                spans = self.spans.of(clip.device_id, clip.clip_id)
+                clip.shown_ms = next((one.end_ms for one in spans if one.name == "print"), None)
+
+    def _lost(self, error: Exception) -> None:
+        why = str(error)[:300]
+        if self.link.is_up or self.link.why != why:
+            since_s = time.time() if self.link.is_up else self.link.since_s
+            self.link = Link(False, since_s, why)
+            self.changed()
+        # What comes up again may be another lab, or one with other keys.
+        self._logs, self.people = None, None

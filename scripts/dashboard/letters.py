@@ -1,0 +1,96 @@
+"""The dead letters: what failed for good and why; sent again by a button."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from cloud.switch import Switch
+from scripts.errors import LabError
+
+MOST_LETTERS = 20
+MAX_REASON = 300
+
+
+class LetterGone(LabError):
+    """The letter is no longer in the queue: sent again, or taken back, by somebody else."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """`event` is what the function was to answer, None where the letter holds another thing."""
+
+    message_id: str
+    reason: str
+    keys: tuple[str, ...]
+    event: dict[str, Any] | None
+    receipt: str
+
+
+class DeadLetters:
+    """Looks without hiding: what is read stays visible to the reconciler."""
+
+    def __init__(self, switch: Switch) -> None:
+        self._sqs = switch.client("sqs")
+        self._lambda = switch.client("lambda")
+        self._names = switch.names
+
+    def count(self) -> int:
+        wanted = "ApproximateNumberOfMessages"
+        answer = self._sqs.get_queue_attributes(QueueUrl=self._url(), AttributeNames=[wanted])
+        return int(answer["Attributes"][wanted])
+
+    def peek(self) -> list[DeadLetter]:
+        """Some of the letters, each once."""
+        found: dict[str, DeadLetter] = {}
+        for _ in range(MOST_LETTERS // 10):
+            answer = self._sqs.receive_message(
+                QueueUrl=self._url(), MaxNumberOfMessages=10, VisibilityTimeout=0
+            )
+            messages = answer.get("Messages", ())
+            known = len(found)
+            for message in messages:
+                letter = read_letter(
+                    message["MessageId"], message["Body"], message["ReceiptHandle"]
+                )
+                found[letter.message_id] = letter
+            if len(messages) < 10 or len(found) == known:
+                break
+        return list(found.values())
+
+    def send_again(self, message_id: str) -> None:
+        """Give the function the letter's event once more, and take the letter away.
+
+        Raises
+        ------
+        LetterGone
+        """
+        letter = next((one for one in self.peek() if one.message_id == message_id), None)
+        if letter is None or letter.event is None:
+            raise LetterGone("this letter is not there any more, or holds no event")
+        self._lambda.invoke(
+            FunctionName=self._names.function,
+            InvocationType="Event",
+            Payload=json.dumps(letter.event).encode(),
+        )
+        # After the sending: twice answered is shown once, never answered is lost.
+        self._sqs.delete_message(QueueUrl=self._url(), ReceiptHandle=letter.receipt)
+
+    def _url(self) -> str:
+        url: str = self._sqs.get_queue_url(QueueName=self._names.dead_letters)["QueueUrl"]
+        return url
+
+
+def read_letter(message_id: str, body: str, receipt: str) -> DeadLetter:
+    """A letter as Lambda's failure destination writes it; anything else is shown as it is."""
+    try:
+        fields = json.loads(body)
+        event, answer = fields["requestPayload"], fields.get("responsePayload") or {}
+        condition = fields.get("requestContext", {}).get("condition", "")
+        said = answer.get("errorMessage") or answer.get("errorType") or "no reason was given"
+        keys = tuple(str(one["s3"]["object"]["key"]) for one in event.get("Records", ()))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return DeadLetter(message_id, f"not a failed event: {body[:MAX_REASON]}", (), None, receipt)
+    reason = f"{condition}: {said}" if condition else str(said)
+    return DeadLetter(message_id, reason[:MAX_REASON], keys, event, receipt)

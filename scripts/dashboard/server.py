@@ -1,0 +1,69 @@
+"""The dashboard's server: on loopback, and nothing of it anywhere else."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+
+from cloud.switch import Switch
+from device.settings import spool_folder
+from device.spans import traces_folder
+from scripts.dashboard.app import make_app
+from scripts.dashboard.door import Door
+from scripts.dashboard.feed import Feed
+from scripts.dashboard.frames import Frames
+from scripts.errors import LabError
+from scripts.traces.device_spans import DeviceSpans
+
+HOST = "127.0.0.1"
+PORT = 8646
+
+
+class PortTaken(LabError):
+    """The port that was asked for is somebody else's."""
+
+
+def listen(port: int | None) -> socket.socket:
+    """A socket on loopback: at `port`, or at 8646, or at a free one where that is taken.
+
+    Raises
+    ------
+    PortTaken
+        When a port was asked for and is taken.
+    """
+    for candidate in (PORT, 0) if port is None else (port,):
+        one = socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((HOST, candidate))
+        except OSError as error:
+            one.close()
+            if port is not None:
+                raise PortTaken(f"port {port}: {error.strerror}", "take another --port") from error
+            continue
+        return one
+    raise PortTaken("no free port on loopback", "close something that listens")
+
+
+def serve(switch: Switch, one: socket.socket) -> None:
+    """Serve until the process is told to end."""
+    feed = Feed(switch, DeviceSpans(traces_folder(spool_folder())))
+    frames = Frames(switch)
+    app = make_app(switch, feed, frames, Door(one.getsockname()[1]))
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    feed.start()
+    try:
+        uvicorn.Server(config).run(sockets=[one])
+    finally:
+        feed.stop()
+        frames.close()

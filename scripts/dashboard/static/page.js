@@ -1,0 +1,99 @@
+// Follows the server's events, keeps the chart, and puts boxes onto pictures.
+"use strict";
+(() => {
+  const token = document.querySelector('meta[name="facelab-token"]').content;
+  const LEAST_MS = 400; // between two refreshes, however fast clips come
+
+  document.body.addEventListener("htmx:configRequest", (event) => {
+    event.detail.headers["x-facelab-token"] = token;
+  });
+  // Somebody who reads or types in a part is not to lose their place.
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    const part = event.detail.target;
+    const isOwnAct = event.detail.requestConfig && event.detail.requestConfig.verb !== "get";
+    const focused = document.activeElement;
+    if (!isOwnAct && focused !== part && part.contains(focused)) event.detail.shouldSwap = false;
+  });
+  const problem = document.getElementById("problem");
+  const tell = (text) => { problem.textContent = text; problem.classList.toggle("shown", Boolean(text)); };
+  document.body.addEventListener("htmx:responseError", (event) => {
+    try {
+      const said = JSON.parse(event.detail.xhr.responseText);
+      tell([said.error, said.hint].filter(Boolean).join(". "));
+    } catch { tell("The dashboard did not understand that."); }
+  });
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful && event.detail.requestConfig.verb !== "get") tell("");
+  });
+
+  // Boxes are in pixels of the frame.
+  const fit = (image) => {
+    const boxes = image.parentElement.querySelector("svg.boxes");
+    if (boxes && image.naturalWidth) boxes.setAttribute("viewBox", `0 0 ${image.naturalWidth} ${image.naturalHeight}`);
+  };
+  const dress = (root) => {
+    root.querySelectorAll(".picture img").forEach((image) => {
+      if (image.complete) fit(image); else image.addEventListener("load", () => fit(image), { once: true });
+      image.addEventListener("error", () => image.parentElement.classList.add("gone"), { once: true });
+    });
+    ages(root);
+  };
+  const ages = (root) => root.querySelectorAll("time[data-ms]").forEach((time) => {
+    const seconds = Math.max(0, Math.round((Date.now() - Number(time.dataset.ms)) / 1000));
+    time.textContent = seconds < 60 ? `${seconds} s ago` : seconds < 3600 ? `${Math.round(seconds / 60)} min ago`
+      : `${Math.round(seconds / 3600)} h ago`;
+    time.dateTime = new Date(Number(time.dataset.ms)).toISOString();
+  });
+  document.body.addEventListener("htmx:afterSwap", (event) => dress(event.detail.target));
+  setInterval(() => ages(document), 5000);
+
+  // The chart.
+  const place = document.getElementById("chart");
+  let plot = null;
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const draw = (points) => {
+    const data = [points.map((point) => point[0]), points.map((point) => point[1])];
+    if (plot) { plot.setData(data); return; }
+    const axis = { stroke: color("--text"), grid: { stroke: color("--line") }, ticks: { stroke: color("--line") } };
+    plot = new uPlot({
+      width: place.clientWidth, height: 180, legend: { show: false }, cursor: { show: false },
+      scales: { y: { range: (_, least, most) => [0, Math.max(100, most * 1.1)] } },
+      axes: [axis, { ...axis, values: (_, values) => values.map((value) => value < 10000 ? `${value} ms` : `${value / 1000} s`), size: 80 }],
+      series: [{}, { stroke: color("--accent"), width: 2, points: { size: 5 } }],
+    }, data, place);
+  };
+  const chart = async () => {
+    if (!place) return;
+    const answer = await fetch("/api/points");
+    if (answer.ok) draw((await answer.json()).points);
+  };
+  addEventListener("resize", () => plot && plot.setSize({ width: place.clientWidth, height: 180 }));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    if (plot) { plot.destroy(); plot = null; chart(); }
+  });
+
+  // News.
+  let seen = null, last = 0, waiting = 0;
+  const refresh = () => {
+    waiting = 0; last = Date.now();
+    htmx.trigger(document.body, "facelab:change");
+    chart().catch(() => {});
+  };
+  const soon = () => {
+    if (!waiting) waiting = setTimeout(refresh, Math.max(0, last + LEAST_MS - Date.now()));
+  };
+  const source = new EventSource("/events");
+  source.addEventListener("change", (event) => {
+    const isNews = event.data !== seen;
+    const isFirst = seen === null;
+    seen = event.data;
+    if (isNews && !isFirst) soon();
+    document.documentElement.dataset.following = "yes";
+  });
+  source.onerror = () => { tell("The dashboard's server does not answer; trying again."); };
+  source.onopen = () => { if (problem.textContent.startsWith("The dashboard's server")) tell(""); };
+  addEventListener("pagehide", () => source.close());
+
+  dress(document);
+  chart().catch(() => {});
+})();

@@ -1,0 +1,1 @@
+"""One clip's life, put together from what the stations wrote down."""

@@ -1,0 +1,242 @@
+"""The dashboard without a lab: who may ask, what is kept, what is shown of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+from starlette.testclient import TestClient
+
+from contract.results import Person
+from scripts.dashboard import feed as feeds
+from scripts.dashboard.app import make_app
+from scripts.dashboard.cards import FORGOTTEN, card
+from scripts.dashboard.door import Door
+from scripts.dashboard.history import History
+from scripts.dashboard.letters import read_letter
+from scripts.traces.clip_line import read_clip_line
+from scripts.traces.device_spans import DeviceSpans
+from tests.fakes.results import ADA, ALAN, face
+from tests.unit.scripts.test_traces import a_message
+
+PORT = 8646
+OWN = f"http://127.0.0.1:{PORT}"
+EVIL = "<script>alert(1)</script>"
+
+
+def keep(history: History, message: str, logged_ms: int = 1) -> bool:
+    line = read_clip_line(message, logged_ms, "stream")
+    assert line is not None
+    return history.add(message, line)
+
+
+# Who may ask
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", "", f"[::2]:{PORT}"],
+)
+def test_a_name_that_is_not_ours_reads_nothing(host):
+    """A page of a name that now points to 127.0.0.1 asks its own server, as the browser sees it."""
+    assert Door(PORT).refusal("GET", {"host": host})
+
+
+@pytest.mark.parametrize("host", [f"127.0.0.1:{PORT}", f"localhost:{PORT}", f"LOCALHOST:{PORT}"])
+def test_our_own_names_are_answered(host):
+    assert Door(PORT).refusal("GET", {"host": host}) is None
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_page_reads_nothing_but_may_link_to_us(site):
+    door, headers = Door(PORT), {"host": f"127.0.0.1:{PORT}", "sec-fetch-site": site}
+    assert door.refusal("GET", {**headers, "sec-fetch-mode": "no-cors"})
+    assert door.refusal("GET", {**headers, "sec-fetch-mode": "cors"})
+    assert door.refusal("GET", {**headers, "sec-fetch-mode": "navigate"}) is None
+
+
+def test_a_change_needs_origin_and_token_and_no_foreign_page_has_both():
+    door = Door(PORT)
+    good = {"host": f"127.0.0.1:{PORT}", "origin": OWN, "x-facelab-token": door.token}
+    assert door.refusal("POST", good) is None
+    for spoiled in (
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": f"http://localhost:{PORT}"},  # another origin to the browser
+        {"x-facelab-token": "guess"},
+        {"x-facelab-token": ""},
+        {"sec-fetch-site": "cross-site"},
+        {"host": f"evil.example:{PORT}", "origin": f"http://evil.example:{PORT}"},
+        {"content-length": "99999999"},
+    ):
+        assert door.refusal("POST", {**good, **spoiled}), spoiled
+    for missing in ("origin", "x-facelab-token", "host"):
+        assert door.refusal("POST", {k: v for k, v in good.items() if k != missing}), missing
+    assert Door(PORT).refusal("POST", good)  # a token is of one start
+
+
+# What is kept
+
+
+def test_ten_thousand_clips_are_kept_small_and_the_oldest_go():
+    history = History()
+    message = a_message("c", face(ADA, ALAN))
+    for number in range(10_050):
+        keep(history, message.replace('"clip_id":"c"', f'"clip_id":"c{number:06d}"'))
+    assert len(history) == 10_000
+    assert history.get("c000049") is None
+    assert history.newest(1)[0].clip_id == "c010049"
+    size = sum(sys.getsizeof(clip) + len(clip.packed) for clip in history.newest(10_000))
+    assert size < 20e6
+    began = time.process_time()
+    assert history.summary()["clips"] == 10_000
+    assert time.process_time() - began < 0.3
+
+
+def test_a_failed_try_does_not_cover_the_answer():
+    history = History()
+    assert keep(history, a_message("c1", face(ADA, ADA)), 5)
+    failed = json.loads(a_message("c1", face(ADA, ADA))) | {"status": "failed"}
+    assert not keep(history, json.dumps(failed), 9)
+    assert history.newest(1)[0].status == "recognized"
+    assert not keep(history, a_message("c1", face(ADA, ADA)), 5)  # read twice
+
+
+def test_names_come_from_the_ledger_and_go_with_the_person():
+    history, people = History(), {ADA.person_id: ADA, ALAN.person_id: ALAN}
+    keep(history, a_message("c1", face(ADA, ALAN)))
+    clip = history.newest(1)[0]
+    assert card(clip, people)["faces"][0]["custom"]["name"] == FORGOTTEN  # not known yet
+    clip.person_ids = (ADA.person_id, ALAN.person_id)
+    shown = card(clip, people)["faces"][0]
+    assert (shown["custom"]["name"], shown["online"]["name"]) == (ADA.name, ALAN.name)
+    history.keep_only([ALAN.person_id])
+    # Whose the other ordinal was, nobody can tell any more: a wrong name would be worse.
+    shown = json.dumps(card(clip, {ALAN.person_id: ALAN}))
+    assert ADA.name not in shown
+    assert ALAN.name not in shown
+
+
+def test_a_letter_says_why_it_is_one():
+    event = {"Records": [{"s3": {"object": {"key": "clips/lab/d/c.h264"}}}]}
+    letter = read_letter("m", json.dumps({
+        "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": event,
+        "responsePayload": {"errorMessage": "no queue"},
+    }), "receipt")  # fmt: skip
+    assert letter.reason == "RetriesExhausted: no queue"
+    assert letter.keys == ("clips/lab/d/c.h264",)
+    assert letter.event == event
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", '{"requestPayload": 5}', "[" * 60_000])
+def test_a_letter_that_is_none_is_shown_and_not_sent(body):
+    letter = read_letter("m", body, "receipt")
+    assert letter.event is None
+    assert letter.reason.startswith("not a failed event")
+
+
+# What is shown
+
+
+class Cloud:
+    """No cloud: whatever is asked for is not there."""
+
+    endpoint_url, is_aws = "http://127.0.0.1:1", False
+    names = SimpleNamespace(prefix="facelab", log_group="group", result_queues="r-")
+
+    def client(self, *_: object, **__: object) -> Cloud:
+        return self
+
+    def get_paginator(self, _: str) -> Cloud:
+        return self
+
+    def paginate(self, **_: object) -> list[dict]:
+        return []
+
+
+class Pictures:
+    def jpeg(self, clip_id: str, key: str) -> bytes:
+        return b"\xff\xd8 a picture"
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door(PORT)
+
+
+@pytest.fixture
+def feed() -> feeds.Feed:
+    feed = feeds.Feed(Cloud(), DeviceSpans(None))
+    feed.people = SimpleNamespace(by_id={"evil": Person("evil", EVIL, "", "")}, expire=lambda: None)
+    feed.link = feeds.Link(True)
+    keep(feed.history, a_message("c1", face(Person("evil", EVIL, "", ""), None), reason=EVIL))
+    keep(feed.history, a_message(f"{EVIL} c2", status="no_face"), 2)
+    for clip in feed.history.unnamed():
+        clip.person_ids = ("evil",)
+    return feed
+
+
+@pytest.fixture
+def client(feed, door) -> TestClient:
+    app = make_app(Cloud(), feed, Pictures(), door)
+    return TestClient(app, base_url=OWN)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/parts/clips", "/parts/head", "/clips/c1", "/clips/%3Cscript%3Ealert(1)"]
+)
+def test_what_strangers_wrote_is_text_on_the_page(client, path):
+    page = client.get(path)
+    assert page.status_code == 200
+    assert "<script>alert" not in page.text
+    assert "'unsafe-inline'" not in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+
+
+def test_no_page_asks_anything_of_another_machine(client):
+    for path in ("/", "/clips/c1", "/static/page.css", "/static/page.js", "/static/uPlot.min.css"):
+        text = client.get(path).text
+        for scheme in ("https://", "//cdn", "@import"):
+            assert scheme not in text.replace("http://127.0.0.1:1", ""), (path, scheme)
+
+
+def test_programs_read_clips_people_and_a_clips_waterfall(client):
+    clips = client.get("/api/clips?limit=1").json()
+    assert len(clips["clips"]) == 1
+    assert clips["summary"]["clips"] == 2
+    assert clips["summary"]["people"] == {"evil": 1}
+    life = client.get("/api/clips/c1").json()
+    assert {"start_ms", "duration_ms", "name"} <= life["spans"][0].keys()
+    assert client.get("/api/people").json()["people"][0]["name"] == EVIL
+    assert client.get("/healthz").json() == {"status": "ok", "cloud": "up", "why": "", "clips": 2}
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "10001", "9" * 30])
+def test_a_limit_that_is_none_is_refused(client, limit):
+    assert client.get(f"/api/clips?limit={limit}").status_code == 400
+
+
+def test_a_clip_that_nobody_knows_is_not_found(client):
+    assert client.get("/api/clips/nowhere").status_code == 404
+    assert client.get("/frames/nowhere").status_code == 404
+    assert client.get("/frames/..%2F..%2Fsecret").status_code == 404
+
+
+def test_the_door_stands_before_every_route(client, door):
+    foreign = {"host": f"evil.example:{PORT}"}
+    for path in ("/", "/api/clips", "/frames/c1", "/events", "/static/page.js", "/healthz"):
+        assert client.get(path, headers=foreign).status_code == 403
+    forged = {"origin": "http://evil.example", "x-facelab-token": door.token}
+    assert client.post("/clips/c1/replay", headers=forged).status_code == 403
+    assert client.post("/letters/1/redrive").status_code == 403
+
+
+def test_a_cloud_that_ends_is_told_and_the_rest_of_the_page_stays(client, feed):
+    feed._lost(ConnectionError("refused"))
+    page = client.get("/").text
+    assert "The lab does not answer (refused)" in page
+    assert "Latest clips" in page
+    assert client.get("/healthz").json()["cloud"] == "down"
