@@ -13,8 +13,9 @@ from typing import Any, Protocol
 from contract.clips import ClipMetadata, InvalidClipMetadata
 from contract.results import Face, Identity, Person, Result, Status, clip_status
 from events import ClipRef
+from ledger import Claim
 from recognition import ClipRejected, Recognition, Settings
-from stores import Claim, ClipGone, ClipOversize, StoredClip
+from stores import ClipGone, ClipOversize, NotSent, StoredClip
 
 LOG = logging.getLogger(__name__)
 MAX_CLIP_BYTES = Settings.max_clip_bytes
@@ -30,10 +31,12 @@ class Lookup(Protocol):
 
 class ClaimBook(Protocol):
     def claim(self, ref: ClipRef, request_id: str, lease_s: float) -> Claim: ...
+    def let_go(self, ref: ClipRef, request_id: str) -> None: ...
     def answered(self, ref: ClipRef, person_ids: Any) -> None: ...
 
 
 class Outbox(Protocol):
+    def reach(self, device_id: str) -> None: ...
     def send(self, result: Result) -> None: ...
 
 
@@ -92,7 +95,7 @@ class AnsweringService:
         self._beside = ThreadPoolExecutor(3, thread_name_prefix="beside")
 
     def answer(self, ref: ClipRef, invocation: Invocation) -> Result | None:
-        """Answer one clip; None when it was answered before, or another invocation is at it.
+        """Answer one clip; None when it was answered or given up before, or another is at it.
 
         That other one ends in an answer, or is repeated by whoever called it; to fail here
         would only put a letter beside its result.
@@ -103,34 +106,67 @@ class AnsweringService:
             When the cloud failed us; nothing is lost, the event comes again.
         """
         watch = Stopwatch()
-        # The claim is a round trip. Only the send has to wait for it: clip, gallery and model
-        # come meanwhile, and faces are looked for. A duplicate, which is rare, costs that much.
         fetching = self._start_fetch(ref)
         refreshing = self._beside.submit(self._recognizer.refresh)
-        claiming: Future[Claim] | None = None
+        reaching = self._beside.submit(self._outbox.reach, ref.key.device_id)
         try:
             ref = _with_etag(ref, fetching)
-            claiming = self._beside.submit(
-                self._ledger.claim, ref, invocation.request_id, invocation.remaining_s
-            )
-            found = self._find_result(ref, fetching, refreshing, claiming, watch)
-            with watch.stage("claim"):  # what of it nothing else covered
-                claim = claiming.result()
+            found, recognition = self._look(ref, fetching, refreshing, watch)
+            reaching.result()
         finally:
-            _settle(fetching, refreshing, claiming)
-        if claim is not Claim.OURS:
+            _settle(fetching, refreshing, reaching)
+        result = self._claim_and_name(ref, found, recognition, invocation, watch)
+        if result is not None:
+            self._close(ref, result)
+        return result
+
+    def _claim_and_name(
+        self,
+        ref: ClipRef,
+        found: Result,
+        recognition: Recognition | None,
+        invocation: Invocation,
+        watch: Stopwatch,
+    ) -> Result | None:
+        """Name who was found, and send it, if the clip is ours to answer.
+
+        The claim says that the result may be out from now on, so it comes as late as it can: a
+        clip that kills the function before it ends in a letter. Names are looked up meanwhile.
+        """
+        claiming = self._beside.submit(
+            self._ledger.claim, ref, invocation.request_id, invocation.remaining_s
+        )
+        try:
+            result = self._name(found, recognition, watch)
+            with watch.stage("claim"):  # what of it the look-up did not cover
+                claim = claiming.result()
+        except Exception:
+            self._let_go(ref, invocation, claiming)
+            raise
+        if not claim.may_send:
             LOG.info("%s: %r", claim.value, ref.object_key)
             return None
         result = replace(
-            found,
+            result,
             cold_start=invocation.cold_start,
             init_ms=invocation.init_ms if invocation.cold_start else None,
             request_id=invocation.request_id,
             stages_ms=watch.ms,
         )
-        self._outbox.send(result)
-        self._close(ref, result)
+        try:
+            self._outbox.send(result)
+        except NotSent:
+            self._let_go(ref, invocation, claiming)
+            raise
         return result
+
+    def _let_go(self, ref: ClipRef, invocation: Invocation, claiming: Future[Claim]) -> None:
+        """Nothing was sent: without this, the clip would be tried for ever and get no letter."""
+        try:
+            if claiming.result() is Claim.OURS:
+                self._ledger.let_go(ref, invocation.request_id)
+        except Exception as error:
+            LOG.warning("stays claimed: %r: %r", ref.object_key, error)
 
     def _start_fetch(self, ref: ClipRef) -> Future[StoredClip] | None:
         if ref.refusal or ref.size_bytes > MAX_CLIP_BYTES:
@@ -148,15 +184,14 @@ class AnsweringService:
         except Exception:
             LOG.exception("answered, but the ledger does not know: %r", ref.object_key)
 
-    def _find_result(
+    def _look(
         self,
         ref: ClipRef,
         fetching: Future[StoredClip] | None,
         refreshing: Future[None],
-        claiming: Future[Claim],
         watch: Stopwatch,
-    ) -> Result:
-        """What the clip holds. Without a look at its faces where the claim failed meanwhile."""
+    ) -> tuple[Result, Recognition | None]:
+        """What the clip holds, still without names; no recognition where it was rejected."""
         result = Result(
             clip_id=ref.key.clip_id,
             device_id=ref.key.device_id,
@@ -166,16 +201,16 @@ class AnsweringService:
         )
         limit = f"over {MAX_CLIP_BYTES // 2**20} MiB"
         if ref.refusal:
-            return replace(result, reason=ref.refusal)
+            return replace(result, reason=ref.refusal), None
         if fetching is None:
-            return replace(result, reason=f"too large: {ref.size_bytes} bytes, {limit}")
+            return replace(result, reason=f"too large: {ref.size_bytes} bytes, {limit}"), None
         try:
             with watch.stage("fetch"):
                 stored = fetching.result()
         except ClipGone as error:
-            return replace(result, reason=f"gone: {error}")
+            return replace(result, reason=f"gone: {error}"), None
         except ClipOversize as error:
-            return replace(result, reason=f"too large: {error}, {limit}")
+            return replace(result, reason=f"too large: {error}, {limit}"), None
         try:
             metadata = ClipMetadata.from_s3(stored.metadata)
         except InvalidClipMetadata as error:
@@ -190,18 +225,28 @@ class AnsweringService:
             )
         with watch.stage("refresh"):
             refreshing.result()
-        if claiming.done() and claiming.result() is not Claim.OURS:
-            return result
         try:
             with watch.stage("recognize"):
                 recognition = self._recognizer.recognize(stored.data)
         except ClipRejected as error:
-            return replace(result, reason=str(error))
+            return replace(result, reason=str(error)), None
         watch.ms.update(recognition.stages_ms)
+        return result, recognition
+
+    def _name(self, found: Result, recognition: Recognition | None, watch: Stopwatch) -> Result:
+        if recognition is None:
+            return found
+        wanted = {
+            verdict.person_id
+            for face in recognition.faces
+            for verdict in (face.online, face.custom)
+            if verdict.person_id
+        }
         with watch.stage("look_up"):
-            faces = self._name(recognition)
+            people = self._people.look_up(wanted) if wanted else {}
+        faces = tuple(_face(face, people) for face in recognition.faces)
         return replace(
-            result,
+            found,
             status=clip_status(face.status for face in faces),
             faces=faces,
             reason=recognition.reason,
@@ -210,16 +255,6 @@ class AnsweringService:
             frames_skipped=recognition.frames_seen - recognition.frames_decoded,
             models=self._recognizer.versions(),
         )
-
-    def _name(self, recognition: Recognition) -> tuple[Face, ...]:
-        wanted = {
-            verdict.person_id
-            for face in recognition.faces
-            for verdict in (face.online, face.custom)
-            if verdict.person_id
-        }
-        people = self._people.look_up(wanted) if wanted else {}
-        return tuple(_face(face, people) for face in recognition.faces)
 
 
 def _with_etag(ref: ClipRef, fetching: Future[StoredClip] | None) -> ClipRef:

@@ -18,6 +18,7 @@ import events  # noqa: E402
 import stores  # noqa: E402
 from artifacts import Artifact  # noqa: E402
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY, Names  # noqa: E402
+from ledger import Ledger  # noqa: E402
 from recognition import CustomModel, Gallery, Recognition, load_recognizer  # noqa: E402
 from telemetry import Telemetry  # noqa: E402
 
@@ -57,7 +58,7 @@ def make_service() -> answering.AnsweringService:
     people = stores.People(dynamodb, names.people_table)
     outbox = stores.ResultQueues(sqs, names)
     warm_up(recognizer.refresh, lambda: people.look_up(["nobody"]), outbox.warm_up)
-    ledger = stores.Ledger(dynamodb, names.ledger_table)
+    ledger = Ledger(dynamodb, names.ledger_table)
     watch = _TELEMETRY.watch
     return answering.AnsweringService(
         clips=watch(stores.ClipStore(s3), fetch="fetch"),
@@ -141,7 +142,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if result is None:
             summary["skipped"].append(ref.object_key)
             continue
-        stages = ("claim", "fetch", "refresh", "recognize")
+        stages = ("fetch", "refresh", "recognize", "look_up", "claim")
         total_ms = sum(result.stages_ms.get(stage, 0) for stage in stages)
         LOG.info(
             "%r: %s, %d faces, %.0f ms", ref.object_key, result.status, len(result.faces), total_ms

@@ -1,11 +1,15 @@
-"""The reconciler's Lambda entry point: on a schedule, or by `make reconcile`."""
+"""The reconciler's Lambda entry point: on a schedule, by `make reconcile`, and for what failed.
+
+The function's events that failed in all their attempts come as Lambda sends them to a
+destination; anything else asks for a look at all clips.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import boto3
@@ -13,7 +17,9 @@ from botocore.config import Config
 
 import stores
 from contract.names import Names
-from reconcile_stores import BucketList, FunctionInvoker, LedgerTable, LetterQueue
+from failed_events import FailedEvents
+from ledger import Ledger
+from reconcile_stores import BucketList, FunctionInvoker, LetterQueue
 from reconciling import Reconciler
 
 LOG = logging.getLogger()
@@ -23,10 +29,28 @@ AFTER_MINUTES = 20.0
 SPARE_MS = 10_000  # for the batch that is under way, and for putting letters back
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Send clips again that have no outcome `after_minutes` after they were stored.
+@dataclass(frozen=True)
+class Invocation:
+    """The running invocation, as the platform tells of it."""
 
-    Returns what was done, as `reconciling.Summary` names it.
+    context: Any
+
+    @property
+    def request_id(self) -> str:
+        return str(self.context.aws_request_id)
+
+    def lease_s(self) -> float:
+        return float(self.context.get_remaining_time_in_millis()) / 1000
+
+    def has_time(self) -> bool:
+        return bool(self.context.get_remaining_time_in_millis() > SPARE_MS)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Send clips again that have no outcome `after_minutes` after they were stored; or bring the
+    clips of a failed event to theirs.
+
+    Returns what was done, as `reconciling.Summary` or `failed_events.Settled` names it.
 
     Raises
     ------
@@ -39,14 +63,15 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     names = Names(os.environ["FACELAB_PREFIX"])
     s3, dynamodb, sqs = stores.make_clients()
     lambda_client = boto3.client("lambda", config=Config(retries={"mode": "standard"}))
-    reconciler = Reconciler(
-        BucketList(s3, os.environ["FACELAB_BUCKET"]),
-        LedgerTable(dynamodb, names.ledger_table),
-        LetterQueue(sqs, names.dead_letters),
-        FunctionInvoker(lambda_client, names.function),
-        now_s=time.time,
-        has_time=lambda: context.get_remaining_time_in_millis() > SPARE_MS,
-    )
-    summary = asdict(reconciler.run(after_minutes * 60))
-    LOG.info("%s", summary)
-    return summary
+    ledger = Ledger(dynamodb, names.ledger_table)
+    letters = LetterQueue(sqs, names.dead_letters)
+    sender = FunctionInvoker(lambda_client, names.function)
+    turn = Invocation(context)
+    if "requestPayload" in event:
+        done = asdict(FailedEvents(ledger, letters, sender, turn).settle(event))
+    else:
+        clips = BucketList(s3, os.environ["FACELAB_BUCKET"])
+        reconciler = Reconciler(clips, ledger, letters, sender, turn, now_s=time.time)
+        done = asdict(reconciler.run(after_minutes * 60))
+    LOG.info("%s", done)
+    return done

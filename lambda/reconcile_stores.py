@@ -1,22 +1,19 @@
-"""The reconciler's outside world: the bucket's list, the ledger, the dead letters, the function."""
+"""The reconciler's outside world: the bucket's list, the dead letters, the function."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote_plus
 
 from contract.clips import PREFIX
 from events import ClipRef, clip_ref, clips_in
-from reconciling import Letter, Listed, Row
-from stores import MOST_KEYS, StoreError, expiry
+from reconciling import Letter, Listed
+from sent_again import event_for
 
 MOST_LETTERS = 1000
 HIDDEN_S = 300  # as long as a run may take
-LOOK_UPS = 6
 
 
 class BucketList:
@@ -42,56 +39,6 @@ class BucketList:
                     yield Listed(ref, stored["LastModified"].timestamp())
 
 
-class LedgerTable:
-    """The ledger, read in bulk."""
-
-    def __init__(self, dynamodb: Any, table: str) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
-
-    def read(self, rows: Iterable[str]) -> dict[str, Row]:
-        """The rows that exist.
-
-        Raises
-        ------
-        StoreError
-            When the table keeps handing keys back unread.
-        """
-        wanted = sorted(set(rows))
-        found: dict[str, Row] = {}
-        for start in range(0, len(wanted), MOST_KEYS):
-            keys = [{"clip": {"S": row}} for row in wanted[start : start + MOST_KEYS]]
-            for _ in range(LOOK_UPS):
-                answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys}})
-                for item in answer["Responses"].get(self._table, ()):
-                    found[item["clip"]["S"]] = _row(item)
-                keys = (answer.get("UnprocessedKeys") or {}).get(self._table, {}).get("Keys", [])
-                if not keys:
-                    break
-            else:
-                raise StoreError(f"{self._table} handed {len(keys)} keys back {LOOK_UPS} times")
-        return found
-
-    def note_sent_again(self, ref: ClipRef) -> None:
-        self._dynamodb.update_item(
-            TableName=self._table,
-            Key={"clip": {"S": ref.row}},
-            UpdateExpression="SET sent_again = :yes, expires_at = :expires",
-            ExpressionAttributeValues={
-                ":yes": {"BOOL": True},
-                ":expires": {"N": expiry(time.time())},
-            },
-        )
-
-
-def _row(item: dict[str, Any]) -> Row:
-    return Row(
-        is_answered=item.get("status", {}).get("S") == "answered",
-        lease_until_s=float(item.get("lease_until", {}).get("N", 0)),
-        was_sent_again=item.get("sent_again", {}).get("BOOL", False),
-    )
-
-
 class LetterQueue:
     """The dead letters. What is looked at is hidden meanwhile, and visible again at once."""
 
@@ -108,12 +55,19 @@ class LetterQueue:
             if not messages:
                 return
             for message in messages:
-                yield Letter(message["ReceiptHandle"], clips_of_letter(message["Body"]))
+                yield Letter(
+                    message["MessageId"],
+                    message["ReceiptHandle"],
+                    clips_of_letter(message["Body"]),
+                )
 
     def put_back(self, letter: Letter) -> None:
         self._sqs.change_message_visibility(
             QueueUrl=self._url, ReceiptHandle=letter.receipt, VisibilityTimeout=0
         )
+
+    def send(self, body: str) -> None:
+        self._sqs.send_message(QueueUrl=self._url, MessageBody=body)
 
     def delete(self, letter: Letter) -> None:
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
@@ -140,17 +94,3 @@ class FunctionInvoker:
         self._lambda.invoke(
             FunctionName=self._function, InvocationType="Event", Payload=json.dumps(event_for(ref))
         )
-
-
-def event_for(ref: ClipRef) -> dict[str, Any]:
-    """The notification that S3 sends when `ref` is stored, as far as the function reads it."""
-    stored = {"key": quote_plus(ref.object_key), "size": ref.size_bytes, "eTag": ref.etag}
-    return {
-        "Records": [
-            {
-                "eventSource": "facelab:reconcile",
-                "eventName": "ObjectCreated:SentAgain",
-                "s3": {"bucket": {"name": ref.bucket}, "object": stored},
-            }
-        ]
-    }

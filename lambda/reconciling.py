@@ -1,4 +1,4 @@
-"""Clips without an outcome are sent again; a letter beside a result is taken back.
+"""Clips without an outcome are sent again, and once more those whose outcome is a letter.
 
 S3 may lose an event, Lambda may drop it from its queue, an emulator forgets all of them when it
 is killed. What lies in the bucket and has neither a result nor a dead letter after a while gets
@@ -13,24 +13,18 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from events import ClipRef
+from ledger import Row, State
 
 LOG = logging.getLogger(__name__)
 ROWS_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
-class Row:
-    """What the ledger says of a clip. Times are Unix seconds."""
-
-    is_answered: bool = False
-    lease_until_s: float = 0.0
-    was_sent_again: bool = False
-
-
-@dataclass(frozen=True)
 class Letter:
-    """A dead letter: an event that failed for good. `clips` is empty where it names none."""
+    """A dead letter: an event that failed for good. `clips` is empty where it names none. SQS may
+    hand out the same message twice, with another receipt."""
 
+    message_id: str
     receipt: str
     clips: tuple[ClipRef, ...]
 
@@ -61,7 +55,8 @@ class ClipsInBucket(Protocol):
 
 class LedgerRows(Protocol):
     def read(self, rows: Iterable[str]) -> Mapping[str, Row]: ...
-    def note_sent_again(self, ref: ClipRef) -> None: ...
+    def take_back(self, ref: ClipRef, request_id: str, lease_s: float) -> bool: ...
+    def reset(self, ref: ClipRef, request_id: str) -> bool: ...
 
 
 class DeadLetters(Protocol):
@@ -76,6 +71,16 @@ class Sender(Protocol):
     def send(self, ref: ClipRef) -> None: ...
 
 
+class Turn(Protocol):
+    """The invocation that runs. It may still be at work for `lease_s`, and ends by itself before
+    that, when `has_time` says so."""
+
+    @property
+    def request_id(self) -> str: ...
+    def lease_s(self) -> float: ...
+    def has_time(self) -> bool: ...
+
+
 class Reconciler:
     """Brings every clip to exactly one outcome."""
 
@@ -85,41 +90,42 @@ class Reconciler:
         ledger: LedgerRows,
         letters: DeadLetters,
         sender: Sender,
+        turn: Turn,
         now_s: Callable[[], float],
-        has_time: Callable[[], bool] = lambda: True,
     ) -> None:
         self._clips = clips
         self._ledger = ledger
         self._letters = letters
         self._sender = sender
+        self._turn = turn
         self._now_s = now_s
-        self._has_time = has_time
 
     def run(self, after_s: float) -> Summary:
         """Send again what has no outcome `after_s` seconds after it was stored.
 
         A clip whose outcome is a letter is sent once more, since most letters come from an
-        outage that is over; its letter goes first, or it would stand beside the result until
-        the next run. When it fails again it gets another, and that is its outcome. `after_s`
+        outage that is over; its letter goes first, and the ledger lets nobody answer until
+        then. When it fails again it gets another, and that is its outcome. `after_s`
         should be longer than an event may be under way, or a clip is only looked at in vain.
         """
-        letters = list(self._letters.take())
+        letters = list({one.message_id: one for one in self._letters.take()}.values())
         try:
-            self._keep_one_each(letters)
+            self._remove_stale(letters)
             return self._send_missing(letters, after_s)
         finally:
             for letter in letters:
                 self._letters.put_back(letter)
 
-    def _keep_one_each(self, letters: list[Letter]) -> None:
-        """Delete, and remove from `letters`, what is not the one outcome of its clips."""
+    def _remove_stale(self, letters: list[Letter]) -> None:
+        """Delete, and remove from `letters`, what is not the one outcome of its clips: SQS may
+        deliver a letter once more that was deleted, or twice."""
         self._taken_back = 0
         rows = self._ledger.read({ref.row for letter in letters for ref in letter.clips})
         seen: set[tuple[str, ...]] = set()
         for letter in list(letters):
             named = tuple(ref.row for ref in letter.clips)
-            is_answered = all(rows.get(row, Row()).is_answered for row in named)
-            if named and (is_answered or named in seen):
+            is_stale = all(_has_left_its_letter(rows.get(row, Row())) for row in named)
+            if named and (is_stale or named in seen):
                 LOG.info("letter taken back: %r", [ref.object_key for ref in letter.clips])
                 self._letters.delete(letter)
                 self._taken_back += 1
@@ -133,34 +139,47 @@ class Reconciler:
                 with_letter.setdefault(ref.row, []).append(letter)
         done = Summary(letters=len(letters), letters_taken_back=self._taken_back)
         for batch in _batches(self._clips.list(), ROWS_AT_ONCE):
-            if not self._has_time():
+            if not self._turn.has_time():
                 return replace(done, is_complete=False)
             before = self._now_s() - after_s
             old = [listed.ref for listed in batch if listed.stored_at_s <= before]
             rows = self._ledger.read(ref.row for ref in old)
             for ref in old:
-                if not self._is_missing(rows.get(ref.row, Row()), ref.row in with_letter):
+                row = rows.get(ref.row, Row())
+                if not self._is_missing(row, ref.row in with_letter):
                     continue
-                was_sent = self._send(ref, with_letter.get(ref.row, []), letters)
-                done = replace(done, sent=done.sent + was_sent, failed=done.failed + (not was_sent))
+                was_sent = self._send(ref, row, with_letter.get(ref.row, []), letters)
+                if was_sent is not None:
+                    done = replace(
+                        done, sent=done.sent + was_sent, failed=done.failed + (not was_sent)
+                    )
             done = replace(done, clips=done.clips + len(batch))
         return done
 
     def _is_missing(self, row: Row, has_letter: bool) -> bool:
-        if row.is_answered or row.lease_until_s > self._now_s():
+        if row.state is State.ANSWERED or row.lease_until_s > self._now_s():
             return False
-        return not (has_letter and row.was_sent_again)
+        if row.state is State.LETTER:
+            # One that is not here is in somebody's hands, or somebody has dealt with it.
+            return has_letter and not row.was_sent_again
+        return True
 
-    def _send(self, ref: ClipRef, named_by: list[Letter], letters: list[Letter]) -> bool:
-        """Send one clip; its own letters are deleted, and removed from `letters`, before."""
+    def _send(
+        self, ref: ClipRef, row: Row, named_by: list[Letter], letters: list[Letter]
+    ) -> bool | None:
+        """Send one clip: whether that was done, None where it is another's turn. Its own letters
+        are deleted, and removed from `letters`, before."""
         try:
-            if named_by:  # noted first: rather once too little than for ever
-                self._ledger.note_sent_again(ref)
-            for letter in named_by:
-                if len(letter.clips) == 1 and letter in letters:
-                    # Whoever dies here loses nothing: a clip without any outcome is sent.
-                    self._letters.delete(letter)
-                    letters.remove(letter)
+            if named_by or row.state is State.FAILED:
+                if not self._ledger.take_back(ref, self._turn.request_id, self._turn.lease_s()):
+                    return None
+                for letter in named_by:
+                    if len(letter.clips) == 1 and letter in letters:
+                        # Whoever dies here loses nothing: the row says that no letter is sure.
+                        self._letters.delete(letter)
+                        letters.remove(letter)
+                if not self._ledger.reset(ref, self._turn.request_id):
+                    return None
             self._sender.send(ref)
         except Exception:
             # The next run comes to it again; the others must not wait for that.
@@ -168,6 +187,13 @@ class Reconciler:
             return False
         LOG.info("sent again: %r", ref.object_key)
         return True
+
+
+def _has_left_its_letter(row: Row) -> bool:
+    """Whether a clip came further than a letter of it that is found."""
+    if row.state is State.NOTHING:
+        return row.was_sent_again  # and its letter was deleted before
+    return row.state in (State.STARTED, State.ANSWERED)
 
 
 def _batches(listed: Iterable[Listed], size: int) -> Iterator[list[Listed]]:

@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import boto3
@@ -17,7 +16,6 @@ from contract.names import Names
 from contract.results import Person, Result
 from events import ClipRef
 
-LEDGER_DAYS = 7
 MOST_KEYS = 100  # that one BatchGetItem takes
 LOOK_UPS = 6
 DEFAULT_DEVICE = "lab"
@@ -35,16 +33,12 @@ class ClipOversize(StoreError):
     """The object has more bytes than a clip may have; they were not read."""
 
 
-class UnknownDevice(StoreError):
+class NotSent(StoreError):
+    """A result was refused, so it is certain not to be in any queue."""
+
+
+class UnknownDevice(NotSent):
     """No result queue for this device. Hint: `make device-add DEVICE=…`."""
-
-
-class Claim(Enum):
-    """What the ledger says when an invocation asks for a clip."""
-
-    OURS = "ours"
-    ANSWERED = "answered"
-    IN_PROGRESS = "in progress"  # another invocation holds a lease
 
 
 @dataclass(frozen=True)
@@ -155,82 +149,6 @@ def _person(row: dict[str, Any]) -> Person:
     )
 
 
-class Ledger:
-    """One row per clip and content, so that however often an event repeats, one answer counts.
-
-    A row is `started` with a lease, then `answered`, which only follows a successful send:
-    a function killed in between leaves a lease that runs out, and the retry answers.
-    """
-
-    def __init__(self, dynamodb: Any, table: str):
-        self._dynamodb = dynamodb
-        self._table = table
-
-    def claim(self, ref: ClipRef, request_id: str, lease_s: float) -> Claim:
-        """Claim a clip for `lease_s` seconds.
-
-        Lambda repeats a failed asynchronous invocation under the same request id, so a
-        claim by the same request is a retry, not a rival.
-        """
-        now = time.time()
-        try:
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=_row(ref),
-                UpdateExpression=(
-                    "SET #status = :started, lease_until = :lease, request_id = :request,"
-                    " object_key = :object, expires_at = :expires"
-                ),
-                ConditionExpression=(
-                    "attribute_not_exists(#status) OR (#status = :started AND"
-                    " (lease_until < :now OR request_id = :request))"
-                ),
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={
-                    ":started": {"S": "started"},
-                    ":lease": {"N": f"{now + lease_s:.3f}"},
-                    ":now": {"N": f"{now:.3f}"},
-                    ":request": {"S": request_id},
-                    ":object": {"S": ref.object_key},
-                    ":expires": {"N": expiry(now)},
-                },
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            status = error.response.get("Item", {}).get("status", {}).get("S")
-            return Claim.ANSWERED if status == "answered" else Claim.IN_PROGRESS
-        return Claim.OURS
-
-    def answered(self, ref: ClipRef, person_ids: Iterable[str]) -> None:
-        """Close the row. It keeps who was named, so that `forget` finds a person's clips."""
-        seen = sorted(set(person_ids))
-        self._dynamodb.update_item(
-            TableName=self._table,
-            Key=_row(ref),
-            UpdateExpression=(
-                "SET #status = :answered, object_key = :object"
-                + (", person_ids = :people" if seen else "")
-            ),
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={
-                ":answered": {"S": "answered"},
-                ":object": {"S": ref.object_key},
-                **({":people": {"SS": seen}} if seen else {}),
-            },
-        )
-
-
-def expiry(now_s: float) -> str:
-    """When DynamoDB may delete a row that is written now, as it wants to be told."""
-    return str(int(now_s) + LEDGER_DAYS * 86400)
-
-
-def _row(ref: ClipRef) -> dict[str, Any]:
-    return {"clip": {"S": ref.row}}
-
-
 class ResultQueues:
     """The queue of each device."""
 
@@ -243,6 +161,16 @@ class ResultQueues:
         """Open the connection, by looking up a queue that most labs have."""
         self._url(DEFAULT_DEVICE)
 
+    def reach(self, device_id: str) -> None:
+        """Look the device's queue up, unless that was done before.
+
+        Raises
+        ------
+        UnknownDevice
+            When that device has no queue.
+        """
+        self._url(device_id)
+
     def send(self, result: Result) -> None:
         """Send `result` to the queue of its device.
 
@@ -250,6 +178,8 @@ class ResultQueues:
         ------
         UnknownDevice
             When that device has no queue.
+        NotSent
+            When SQS refused it. After any other error it may be in the queue all the same.
         """
         try:
             self._sqs.send_message(
@@ -257,7 +187,13 @@ class ResultQueues:
             )
         except self._sqs.exceptions.QueueDoesNotExist as error:
             self._urls.pop(result.device_id, None)  # it may come back at another address
+            if not _was_refused(error):
+                raise
             raise UnknownDevice(f"device {result.device_id!r} has no queue any more") from error
+        except ClientError as error:
+            if _was_refused(error):
+                raise NotSent(f"no result of {result.key!r} was taken: {error}") from error
+            raise
 
     def _url(self, device_id: str) -> str:
         if device_id not in self._urls:
@@ -267,3 +203,10 @@ class ResultQueues:
             except self._sqs.exceptions.QueueDoesNotExist as error:
                 raise UnknownDevice(f"device {device_id!r} has no queue {name!r}") from error
         return self._urls[device_id]
+
+
+def _was_refused(error: ClientError) -> bool:
+    """Whether AWS itself said so, to the only try: an earlier one may have been taken."""
+    said = error.response.get("ResponseMetadata", {})
+    is_refusal = 400 <= said.get("HTTPStatusCode", 0) < 500 and bool(said.get("RequestId"))
+    return is_refusal and not said.get("RetryAttempts")

@@ -1,4 +1,4 @@
-"""Send clips again that ended in nothing, and take back letters that stand beside a result."""
+"""Send clips again that ended in nothing, and once more those that ended in a letter."""
 
 from __future__ import annotations
 

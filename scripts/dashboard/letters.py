@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from cloud.switch import Switch
+from events import ClipRef, clips_in
+from ledger import Ledger
 from scripts.errors import LabError
 
 MOST_LETTERS = 20
 MAX_REASON = 300
+LEASE_S = 60.0  # far longer than these few calls take
 
 
 class LetterGone(LabError):
-    """The letter is no longer in the queue: sent again, or taken back, by somebody else."""
+    """The letter is no longer its clip's outcome: sent again, or taken back, by somebody else."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class DeadLetters:
         self._sqs = switch.client("sqs")
         self._lambda = switch.client("lambda")
         self._names = switch.names
+        self._ledger = Ledger(switch.client("dynamodb"), switch.names.ledger_table)
 
     def count(self) -> int:
         wanted = "ApproximateNumberOfMessages"
@@ -60,7 +65,10 @@ class DeadLetters:
         return list(found.values())
 
     def send_again(self, message_id: str) -> None:
-        """Give the function the letter's event once more, and take the letter away.
+        """Take the letter away, then give the function its event once more, as often as asked for.
+
+        Whoever is stopped in between loses nothing: the reconciler finds a clip without an
+        outcome. Until the letter is gone the ledger lets nobody answer.
 
         Raises
         ------
@@ -69,13 +77,19 @@ class DeadLetters:
         letter = next((one for one in self.peek() if one.message_id == message_id), None)
         if letter is None or letter.event is None:
             raise LetterGone("this letter is not there any more, or holds no event")
+        clips = [one for one in clips_in(letter.event) if isinstance(one, ClipRef)]
+        request_id = f"by hand {uuid.uuid4()}"
+        for ref in clips:
+            if not self._ledger.take_back(ref, request_id, LEASE_S):
+                raise LetterGone("its clip is being answered, or was, or is sent again just now")
+        self._sqs.delete_message(QueueUrl=self._url(), ReceiptHandle=letter.receipt)
+        for ref in clips:
+            self._ledger.reset(ref, request_id)
         self._lambda.invoke(
             FunctionName=self._names.function,
             InvocationType="Event",
             Payload=json.dumps(letter.event).encode(),
         )
-        # After the sending: twice answered is shown once, never answered is lost.
-        self._sqs.delete_message(QueueUrl=self._url(), ReceiptHandle=letter.receipt)
 
     def _url(self) -> str:
         url: str = self._sqs.get_queue_url(QueueName=self._names.dead_letters)["QueueUrl"]

@@ -17,7 +17,7 @@ from scripts.provision.people import SHIPPED, keep_forgotten, seed
 FOLDER = ROOT / "out" / "snapshots"
 SUFFIX = ".facelab.zip"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-ANSWERED = "answered"
+SETTLED = ("answered", "letter")  # the ledger's words for a clip that has its outcome
 
 
 class BadName(LabError):
@@ -60,7 +60,7 @@ def take(switch: Switch, path: Path, progress: Progress) -> Snapshot:
 def restore(switch: Switch, path: Path, progress: Progress) -> Snapshot:
     """Replace everything that is in the lab by what is in the file.
 
-    Clips that had not been answered when it was taken are answered now; people who were
+    Clips that had no outcome when it was taken are answered now; people who were
     forgotten since stay so.
 
     Raises
@@ -74,12 +74,12 @@ def restore(switch: Switch, path: Path, progress: Progress) -> Snapshot:
     for device_id in sorted({*snapshot.devices, *snapshot.messages}):
         contents.add_device(device_id)
     contents.put_rows(names.people_table, snapshot.people)
-    answered = {row["clip"]["S"]: row for row in snapshot.ledger if _is_answered(row)}
-    contents.put_rows(names.ledger_table, answered.values())
+    settled = {row["clip"]["S"]: row for row in snapshot.ledger if _is_settled(row)}
+    contents.put_rows(names.ledger_table, settled.values())
     for device_id, bodies in snapshot.messages.items():
         contents.send(names.result_queue(device_id), bodies)
     contents.send(names.dead_letters, snapshot.dead_letters)
-    done = {row.get("object_key", {}).get("S") for row in answered.values()}
+    done = {row.get("object_key", {}).get("S") for row in settled.values()}
     waiting = []
     for one in snapshot.objects:
         if one.key.startswith("clips/") and one.key not in done:
@@ -102,5 +102,5 @@ def reset(switch: Switch, progress: Progress) -> float:
     return time.monotonic() - began
 
 
-def _is_answered(row: dict[str, dict[str, str]]) -> bool:
-    return row.get("status", {}).get("S") == ANSWERED
+def _is_settled(row: dict[str, dict[str, str]]) -> bool:
+    return row.get("status", {}).get("S") in SETTLED

@@ -34,12 +34,15 @@ class FakeDynamoDB:
         ConditionExpression: str = "",  # noqa: N803
         ExpressionAttributeNames: dict[str, str] | None = None,  # noqa: N803
         ExpressionAttributeValues: Item | None = None,  # noqa: N803
+        ReturnValues: str = "NONE",  # noqa: N803
         ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
     ) -> dict[str, Any]:
         self.calls.append("UpdateItem")
         if self.problem:
             raise self.problem
         names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
+        used = set(re.findall(r":\w+", f"{UpdateExpression} {ConditionExpression}"))
+        assert used == values.keys(), "DynamoDB refuses a value that is missing, or not used"
         ((_, key),) = Key.items()
         row = self.rows(TableName).get(key["S"])
         if ConditionExpression and not _holds(ConditionExpression, row or {}, names, values):
@@ -48,11 +51,15 @@ class FakeDynamoDB:
                 answer["Item"] = dict(row)
             raise ClientError(answer, "UpdateItem")
         changed = dict(row or Key)
-        for assignment in UpdateExpression.removeprefix("SET ").split(","):
-            name, value = (part.strip() for part in assignment.split("=", 1))
-            changed[names.get(name, name)] = values[value]
+        for verb, what in re.findall(r"(SET|REMOVE) (.+?)(?= SET | REMOVE |$)", UpdateExpression):
+            for part in what.split(","):
+                name, _, value = (word.strip() for word in part.partition("="))
+                if verb == "SET":
+                    changed[names.get(name, name)] = values[value]
+                else:
+                    changed.pop(names.get(name, name), None)
         self.rows(TableName)[key["S"]] = changed
-        return {}
+        return {"Attributes": dict(row)} if ReturnValues == "ALL_OLD" and row else {}
 
     def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
         self.calls.append("BatchGetItem")

@@ -18,11 +18,13 @@ from contract.clips import ClipKey, ClipMetadata
 from contract.results import Result, Status
 from device.sources.fixture import cut_at_key_frames
 from events import ClipRef
-from reconcile_stores import event_for
+from ledger import Ledger, State
+from scripts.console import Progress
 from scripts.e2e.truth import names, read_truth
 from scripts.paths import ROOT
+from scripts.provision.devices import add_device, remove_device
 from scripts.setup import LAB
-from stores import Ledger
+from sent_again import event_for
 from tests.conftest import Lab, wait_until
 from tests.fakes.events import recorded
 
@@ -340,8 +342,8 @@ class TestReconcile:
         done = lab.run("scripts.cli.reconcile", "--after", "0", "--json")
         return json.loads(done.stdout)
 
-    def test_a_clip_whose_event_was_lost_is_answered_once(self, lab, cloud, single_person_clip):
-        data, person = single_person_clip
+    def put_unseen(self, cloud, data: bytes) -> ClipRef:
+        """A clip in the bucket whose event was lost."""
         key = new_key()
         wiring = cloud.s3.get_bucket_notification_configuration(Bucket=cloud.bucket)
         wiring.pop("ResponseMetadata")
@@ -354,17 +356,29 @@ class TestReconcile:
             cloud.s3.put_bucket_notification_configuration(
                 Bucket=cloud.bucket, NotificationConfiguration=wiring
             )
+        return self.stored(cloud, key)
+
+    def stored(self, cloud, key: str) -> ClipRef:
+        etag = cloud.s3.head_object(Bucket=cloud.bucket, Key=key)["ETag"].strip('"')
+        return ClipRef(cloud.bucket, key, ClipKey.parse(key), etag=etag)
+
+    def ledger(self, cloud) -> Ledger:
+        return Ledger(cloud.switch.client("dynamodb"), cloud.switch.names.ledger_table)
+
+    def letters(self, cloud) -> str:
+        return cloud.sqs.get_queue_url(QueueName=cloud.switch.names.dead_letters)["QueueUrl"]
+
+    def test_a_clip_whose_event_was_lost_is_answered_once(self, lab, cloud, single_person_clip):
+        data, person = single_person_clip
+        key = self.put_unseen(cloud, data).object_key
         assert self.reconcile(lab)["sent"] >= 1
         assert names(cloud.take(key), "online") == {person}
         self.reconcile(lab)
         assert cloud.nothing_for(key)
 
     def test_a_letter_beside_a_result_is_taken_back(self, lab, cloud, single_person_clip):
-        result = cloud.ask(single_person_clip[0])
-        stored = cloud.s3.head_object(Bucket=cloud.bucket, Key=result.key)
-        parsed = ClipKey.parse(result.key)
-        ref = ClipRef(cloud.bucket, result.key, parsed, etag=stored["ETag"].strip('"'))
-        queue = cloud.sqs.get_queue_url(QueueName=cloud.switch.names.dead_letters)["QueueUrl"]
+        ref = self.stored(cloud, cloud.ask(single_person_clip[0]).key)
+        queue = self.letters(cloud)
         for payload in (event_for(ref), {"of": "another kind"}):
             letter = {"requestContext": {}, "requestPayload": payload}
             cloud.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
@@ -374,6 +388,50 @@ class TestReconcile:
         )["Messages"]
         assert "another kind" in left["Body"]
         cloud.sqs.delete_message(QueueUrl=queue, ReceiptHandle=left["ReceiptHandle"])
+
+    def test_a_clip_whose_function_was_killed_while_it_sent_gets_no_letter_but_its_result(
+        self, cloud, single_person_clip
+    ):
+        """As Lambda tells the reconciler, when all attempts of the event are over."""
+        data, person = single_person_clip
+        ref = self.put_unseen(cloud, data)
+        self.ledger(cloud).claim(ref, "the killed one", 3600)
+        event = event_for(ref)
+        event["Records"][0]["eventSource"] = "aws:s3"
+        failed = {"requestContext": {"requestId": "the killed one"}, "requestPayload": event}
+        answer = cloud.switch.client("lambda").invoke(
+            FunctionName=cloud.switch.names.reconciler, Payload=json.dumps(failed)
+        )
+        done = json.loads(answer["Payload"].read())
+        assert done == {"letters": [], "sent": [ref.object_key], "left": []}
+        assert names(cloud.take(ref.object_key), "online") == {person}
+        depth = cloud.sqs.get_queue_attributes(
+            QueueUrl=self.letters(cloud), AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        assert depth["Attributes"] == {"ApproximateNumberOfMessages": "0"}
+
+    def test_a_letter_is_taken_back_before_its_clip_is_answered_after_all(
+        self, lab, cloud, single_person_clip
+    ):
+        """A device without a queue got one since."""
+        data, _ = single_person_clip
+        key = str(ClipKey.new("late-pi", 1_795_000_000_000, 0))
+        cloud.put(key, data)
+        ref = self.stored(cloud, key)
+        ledger = self.ledger(cloud)
+        wait_until(lambda: self.state(ledger, ref) is State.LETTER, 60, "a dead letter")
+        add_device(cloud.switch, "late-pi", Progress(quiet=True))
+        try:
+            self.reconcile(lab)
+            wait_until(lambda: self.state(ledger, ref) is State.ANSWERED, 60, "the answer")
+            found = cloud.sqs.receive_message(QueueUrl=self.letters(cloud), WaitTimeSeconds=1)
+            assert "Messages" not in found
+        finally:
+            remove_device(cloud.switch, "late-pi", Progress(quiet=True))
+
+    def state(self, ledger: Ledger, ref: ClipRef) -> State | None:
+        row = ledger.read([ref.row]).get(ref.row)
+        return row.state if row else None
 
     def test_the_schedule_may_and_does_invoke_it(self, cloud):
         names = cloud.switch.names

@@ -108,6 +108,7 @@ class Client:
                 if attempt + 1 == self._attempts:
                     raise
             except boto.ClientError as refused:
+                refused.response["ResponseMetadata"]["RetryAttempts"] = attempt
                 passing = refused.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
                 if not passing or attempt + 1 == self._attempts:
                     raise

@@ -25,6 +25,8 @@ from tests.simulation.scheduler import EPOCH_NS, SECOND, Process, Task, World, c
 ACCOUNT = "000000000000"
 GALLERY_KEY = "gallery/gallery.npz"
 PREFIX = "facelab"
+DEAD_LETTERS = f"{PREFIX}-dead-letters"
+RECONCILER_S = 300
 _BUCKET = f"{PREFIX}-{ACCOUNT}-us-east-1"
 
 
@@ -39,6 +41,8 @@ class Habits:
     slow_call: float = 0.0
     slow_recognition: float = 0.0
     killed_function: float = 0.0
+    killed_after_send: float = 0.0
+    killed_reconciler: float = 0.0
     retry_base_s: float = 60.0
     concurrency: int = 10
     visibility_s: float = 30.0
@@ -58,6 +62,7 @@ class Message:
     body: str
     message_id: str
     visible_at_ns: int = 0
+    is_copy: bool = False  # SQS may deliver a message twice, also one that was deleted
     receipts: set[str] = field(default_factory=set)
 
 
@@ -93,7 +98,10 @@ class Cloud:
         self.pending = 0
         self._ids = itertools.count(1)
         self._polling: list[Task] = []
-        self.on_letter: Callable[[dict, Invocation], None] = lambda letter, invocation: None
+        self._reconcilers: list[Process] = []
+        self.on_failed: Callable[[dict, Invocation], None] = lambda failed, invocation: None
+        self.on_letter: Callable[[str], None] = lambda body: None
+        self.on_letter_gone: Callable[[str], None] = lambda body: None
         self.on_send: Callable[[str, Environment | None], None] = lambda body, env: None
         self.lose_everything()
 
@@ -104,11 +112,13 @@ class Cloud:
         self.age += 1
         self.objects: dict[str, Object] = {}
         self.tables: dict[str, dict[str, expressions.Item]] = {}
-        self.queues: dict[str, list[Message]] = {f"{PREFIX}-dead-letters": []}
+        self.queues: dict[str, list[Message]] = {DEAD_LETTERS: []}
         self.pending = 0
         for environment in [*self.idle, *self.running]:
             environment.process.kill()
-        self.idle, self.running = [], []
+        for process in self._reconcilers:
+            process.kill()
+        self.idle, self.running, self._reconcilers = [], [], []
         for task in self._polling:
             self.world.wake(task)
         self._polling = []
@@ -149,7 +159,7 @@ class Cloud:
 
     @property
     def is_quiet(self) -> bool:
-        return not self.running and not self.pending
+        return not self.running and not self.pending and not self._reconcilers
 
     # --- STS -------------------------------------------------------------------------------
 
@@ -265,48 +275,68 @@ class Cloud:
         self._deliver_after(0.01, Invocation(event, self.new_id(), self.world.now_ns))
         return {"StatusCode": 202}
 
-    def letters(self) -> list[dict[str, Any]]:
+    def letters(self) -> list[Message]:
         """What stands in the queue of dead letters."""
-        return [json.loads(one.body) for one in self.queues[f"{PREFIX}-dead-letters"]]
+        return self.queues[DEAD_LETTERS]
 
-    def run_on_schedule(self, module: str, event: dict[str, Any]) -> None:
-        """Start another function of the stack, as its schedule does."""
+    def run_reconciler(self, event: dict[str, Any], attempt: int = 1, request_id: str = "") -> None:
+        """Invoke the stack's other function asynchronously: its schedule, or a failed event."""
         if not self.is_up:
             return
+        request_id = request_id or self.new_id()
         environment = {"FACELAB_PREFIX": PREFIX, "FACELAB_BUCKET": _BUCKET}
-        process = Process(
-            self.world, f"{module}-{next(self.world.fresh)}", self.world.cloud_host, environment
-        )
-        deadline = self.world.now_ns + 300 * SECOND
-        context = _Context(self.world, deadline)
+        name = f"reconcile-{next(self.world.fresh)}"
+        process = Process(self.world, name, self.world.cloud_host, environment)
+        deadline = self.world.now_ns + RECONCILER_S * SECOND
+        context = _Context(self.world, deadline, request_id)
+        age = self.age
 
         def main() -> int:
             try:
-                self.realm.fresh(module).handler(event, context)
-            except Exception as failure:  # it comes again with the schedule
-                self.world.note(f"{module} failed: {failure!r}")
+                self.realm.fresh("reconcile").handler(event, context)
+            except Exception as failure:
+                self.world.note(f"{name} failed: {failure!r}")
                 return 1
             return 0
 
+        def ended(process: Process) -> None:
+            if process in self._reconcilers:
+                self._reconcilers.remove(process)
+            if process.status == 0 or attempt > 2 or age != self.age:
+                return
+            self._after(
+                self.habits.retry_base_s * attempt,
+                lambda: self.run_reconciler(event, attempt + 1, request_id),
+            )
+
+        self._reconcilers.append(process)
+        process.on_end = ended
+        if self.world.chance.random() < self.habits.killed_reconciler and self.may_kill():
+            self.count("reconciler killed")
+            self.world.after(self.world.chance.uniform(0, 0.4), process.kill)
         self.world.at(deadline, process.kill)
         process.run(main)
 
-    def _deliver_after(self, delay_s: float, invocation: Invocation) -> None:
+    def _after(self, delay_s: float, what: Callable[[], None]) -> None:
+        """Something that this emulator has still to do, and forgets when it is killed."""
         age = self.age
         self.pending += 1
 
-        def deliver() -> None:
+        def due() -> None:
             if age == self.age:
                 self.pending -= 1
-                self._deliver(invocation)
+                what()
 
-        self.world.after(delay_s, deliver)
+        self.world.after(delay_s, due)
+
+    def _deliver_after(self, delay_s: float, invocation: Invocation) -> None:
+        self._after(delay_s, lambda: self._deliver(invocation))
 
     def _deliver(self, invocation: Invocation) -> None:
         if len(self.running) >= self.habits.concurrency:
             self.count("throttled")
             if self.world.now_ns - invocation.queued_ns > 3600 * SECOND:
-                self._letter(invocation, "EventAgeExceeded")
+                self._failed(invocation, "EventAgeExceeded")
             else:
                 self._deliver_after(self.world.chance.uniform(0.5, 2), invocation)
             return
@@ -326,19 +356,31 @@ class Cloud:
         invocation.unexcused += not invocation.was_hit
         invocation.was_hit = False
         if invocation.attempts > 2:
-            self._letter(invocation, failure)
+            self._failed(invocation, failure)
         else:
             self._deliver_after(self.habits.retry_base_s * invocation.attempts, invocation)
 
-    def _letter(self, invocation: Invocation, failure: str) -> None:
-        letter = {
+    def _failed(self, invocation: Invocation, failure: str) -> None:
+        """All attempts are over: Lambda hands the event to the destination for failures."""
+        failed = {
             "version": "1.0",
             "requestContext": {"requestId": invocation.request_id, "condition": failure},
             "requestPayload": invocation.event,
             "responsePayload": {"errorMessage": failure},
         }
-        self._enqueue(f"{PREFIX}-dead-letters", json.dumps(letter))
-        self.on_letter(letter, invocation)
+        self.on_failed(failed, invocation)
+        times = 1
+        if self.world.chance.random() < self.habits.lost_event:
+            self.count("failed event lost")
+            times = 0
+        elif self.world.chance.random() < self.habits.repeated_event:
+            self.count("failed event repeated")
+            times = 2
+        for _ in range(times):
+            delay_s = self.world.chance.uniform(0.01, 0.1)
+            if self.world.chance.random() < self.habits.late_event:
+                delay_s = self.world.chance.uniform(1, 200)
+            self._after(delay_s, lambda: self.run_reconciler(failed))
 
     # --- DynamoDB --------------------------------------------------------------------------
 
@@ -433,7 +475,7 @@ class Cloud:
         self.queues[name].append(message)
         if self.world.chance.random() < self.habits.repeated_message:
             self.count("message repeated")
-            self.queues[name].append(Message(body, message.message_id))
+            self.queues[name].append(Message(body, message.message_id, is_copy=True))
         return message.message_id
 
     def sqs_get_queue_url(self, QueueName: str, **_: Any) -> dict[str, Any]:
@@ -442,14 +484,18 @@ class Cloud:
 
     def sqs_send_message(self, QueueUrl: str, MessageBody: str, **_: Any) -> dict[str, Any]:
         queue = self._queue(QueueUrl, "SendMessage")
-        environment = getattr(current().process, "environment_of", None)
-        self.on_send(MessageBody, environment)
         del queue
+        name = QueueUrl.rpartition("/")[2]
+        environment = getattr(current().process, "environment_of", None)
+        if name == DEAD_LETTERS:
+            self.on_letter(MessageBody)
+        else:
+            self.on_send(MessageBody, environment)
         digest = hashlib.md5(MessageBody.encode()).hexdigest()  # noqa: S324  what SQS does
-        return {
-            "MessageId": self._enqueue(QueueUrl.rpartition("/")[2], MessageBody),
-            "MD5OfMessageBody": digest,
-        }
+        answer = {"MessageId": self._enqueue(name, MessageBody), "MD5OfMessageBody": digest}
+        if environment is not None:
+            environment.has_sent()
+        return answer
 
     def sqs_receive_message(
         self,
@@ -486,7 +532,17 @@ class Cloud:
 
     def sqs_delete_message(self, QueueUrl: str, ReceiptHandle: str, **_: Any) -> dict[str, Any]:
         queue = self._queue(QueueUrl, "DeleteMessage")
+        gone = [one for one in queue if ReceiptHandle in one.receipts]
         queue[:] = [one for one in queue if ReceiptHandle not in one.receipts]
+        for message in gone:
+            for other in queue:
+                other.is_copy |= other.message_id == message.message_id
+            if queue is self.letters():
+                self.on_letter_gone(message.body)
+            if self.world.chance.random() < self.habits.repeated_message:
+                self.count("message repeated")  # one of the servers that hold it was away
+                again_ns = self.world.now_ns + int(self.world.chance.uniform(1, 60) * SECOND)
+                queue.append(Message(message.body, message.message_id, again_ns, is_copy=True))
         return {}
 
     def sqs_delete_message_batch(self, QueueUrl: str, Entries: list, **_: Any) -> dict[str, Any]:
@@ -542,7 +598,9 @@ class Environment:
         world.at(self.deadline_ns, lambda: self._time_out(invocation))
         if world.chance.random() < cloud.habits.killed_function and cloud.may_kill():
             cloud.count("function killed")
-            world.after(world.chance.uniform(0, 0.6), lambda: self._kill(invocation))
+            # Half of them before it has looked at the clip, and so before its claim.
+            most_s = world.chance.choice((0.1, 0.6))
+            world.after(world.chance.uniform(0, most_s), lambda: self._kill(invocation))
         if self._waiting is not None:
             world.wake(self._waiting)
 
@@ -556,6 +614,14 @@ class Environment:
         if self.invocation is invocation:
             invocation.was_hit = True
             self.process.kill()
+
+    def has_sent(self) -> None:
+        """The moment after a result is in its queue."""
+        cloud = self.cloud
+        if cloud.world.chance.random() < cloud.habits.killed_after_send and cloud.may_kill():
+            cloud.count("killed after send")
+            assert self.invocation is not None
+            self._kill(self.invocation)
 
     def _ended(self) -> None:
         self.cloud.idle = [one for one in self.cloud.idle if one is not self]
@@ -601,6 +667,7 @@ class _Context:
 
     world: World
     deadline_ns: int
+    aws_request_id: str
 
     def get_remaining_time_in_millis(self) -> int:
         return max(0, (self.deadline_ns - self.world.now_ns) // 1_000_000)

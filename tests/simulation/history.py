@@ -36,10 +36,12 @@ SWARM = (
     "network", "busy", "garbage", "no confirmation", "emulator killed", "kill -9", "power cut",
     "disk full", "disk error", "disk read-only", "clock jump", "function killed", "slow function",
     "event repeated", "event late", "event lost", "message repeated", "throttled", "slow network",
-    "forgotten", "stop and start", "small budget",
+    "forgotten", "stop and start", "small budget", "killed after send",
 )  # fmt: skip
 
 
+# A plan with it crashes nowhere, and says where it could.
+NO_CRASH = ("none", 0)
 CANT_KEEP = frozenset({"disk full", "disk error", "disk read-only", "small budget"})
 
 
@@ -64,9 +66,13 @@ class Plan:
 
         chance = random.Random(seed)  # noqa: S311
         share = chance.choice((0.05, 0.15, 0.3))
-        faults = frozenset(kind for kind in SWARM if chance.random() < share)
+        *others, last = SWARM
+        faults = frozenset(kind for kind in others if chance.random() < share)
         devices, clips = 2 if chance.random() < 0.2 else 1, chance.randint(1, 4)
-        return cls(seed, faults, devices, clips, look_s=chance.choice((0.5, 5, 10, 20)))
+        look_s = chance.choice((0.5, 5, 10, 20))
+        if chance.random() < share:  # at the end, so that the seeds that once failed stay theirs
+            faults |= {last}
+        return cls(seed, faults, devices, clips, look_s=look_s)
 
 
 @dataclass
@@ -105,6 +111,7 @@ class Outcome:
     steps: int
     trace: list[str] | None
     points: list[tuple[str, int]]
+    letters: int  # that were written
 
 
 class Device:
@@ -259,16 +266,18 @@ class History:
         world.cloud = self.cloud = Cloud(world, realm, self._habits(), PEOPLE)
         self.cloud.fault = self.fault
         self.cloud.may_kill = lambda: world.now_ns < self.peace_ns + int(KILLED_S * SECOND)
+        self.cloud.on_failed = self._on_failed
         self.cloud.on_letter = self._on_letter
+        self.cloud.on_letter_gone = self._on_letter_gone
         self.cloud.on_send = self._on_send
-        self.letters: list[str] = []
+        self.letters: set[str] = set()  # clips that have one, or had one that the emulator forgot
+        self.sent: dict[int, set[str]] = {}  # clips whose result was sent, by the cloud's age
+        self.written = 0
         self.points: list[tuple[str, int]] = []
         self.seen_points: Counter[str] = Counter()
         self.peace_ns = 0
         self.resting = False
-        self.reconciles = realm.has("reconcile")
         self.forgotten_ns: dict[str, int] = {}
-        self.beside_ns: dict[str, int] = {}  # clips with a letter beside a result, since when
         realm.modules["device.answer_watch"].SWEEP_S = plan.look_s
         realm.modules["device.camera"].LOOK_S = max(1.0, plan.look_s)
         realm.modules["device.messages"].WAIT_S = realm.modules["device.inbox"].WAIT_S = max(
@@ -302,7 +311,9 @@ class History:
             slow_call=sometimes("slow network", 0.1),
             slow_recognition=sometimes("slow function", 0.3),
             # Often enough that some clips end in a letter.
-            killed_function=sometimes("function killed", chance.choice((0.3, 0.8))),
+            killed_function=sometimes("function killed", chance.choice((0.3, 0.8, 1.0))),
+            killed_reconciler=sometimes("function killed", chance.choice((0.0, 0.3))),
+            killed_after_send=1.0 if "killed after send" in faults else 0.0,
             retry_base_s=chance.choice((2.0, 60.0)),
             concurrency=1 if "throttled" in faults else 10,
         )
@@ -362,17 +373,17 @@ class History:
 
     def crash_point(self, name: str, process: Process | None = None) -> None:
         """A point where a crash may be planned. Names the program, not the device."""
-        if self.plan.crash is None and self.plan.faults:
+        if self.plan.crash is None:
             return
         task = getcurrent()
         process = process or (task.process if isinstance(task, Task) else None)
         if process is None or self.resting or not self.alive or process.dead:
             return
-        who = process.name.partition(":")[2] or "function"
+        who = process.name.partition(":")[2] or process.name.partition("-")[0]
         name = f"{who}: {name}"
         self.seen_points[name] += 1
         point = (name, self.seen_points[name])
-        if self.plan.crash is None:
+        if self.plan.crash == NO_CRASH:
             self.points.append(point)
         elif point == self.plan.crash:
             self.cloud.count(self.plan.how)
@@ -467,15 +478,35 @@ class History:
 
     # --- invariants ------------------------------------------------------------------------
 
-    def _on_letter(self, letter: dict, invocation: Invocation) -> None:
-        condition = letter["requestContext"]["condition"]
+    def _on_failed(self, failed: dict, invocation: Invocation) -> None:
+        condition = failed["requestContext"]["condition"]
         if invocation.unexcused or not invocation.attempts:
-            self.world.violation(f"a letter though nothing hit the function: {condition}")
-        self.letters += _clips_of(letter)
-        self.world.note(f"letter for {self.letters[-1]}: {condition}")
+            self.world.violation(f"an event failed though nothing hit the function: {condition}")
+
+    def _on_letter(self, body: str) -> None:
+        """Never a letter beside a result: at each moment that either is written."""
+        clips = _clips_of(json.loads(body))
+        self.letters |= clips
+        self.written += 1
+        self.world.note(f"letter for {clips}")
+        for clip_id in clips & self.sent.get(self.cloud.age, set()):
+            self.world.violation(f"a letter is written beside the result of {clip_id}")
+
+    def _on_letter_gone(self, body: str) -> None:
+        gone = _clips_of(json.loads(body))
+        self.world.note(f"letter taken back for {gone}")
+        self.letters -= gone - self._lettered()
+
+    def _lettered(self) -> set[str]:
+        """Clips whose letter stands, in whosever hands; but what SQS delivers twice."""
+        standing = (json.loads(one.body) for one in self.cloud.letters() if not one.is_copy)
+        return set().union(*map(_clips_of, standing))
 
     def _on_send(self, body: str, environment: Any) -> None:
         result = json.loads(body)
+        self.sent.setdefault(self.cloud.age, set()).add(result["clip_id"])
+        if result["clip_id"] in self._lettered():
+            self.world.violation(f"a result is sent beside the letter of {result['clip_id']}")
         named = {face["person_id"] for face in result["faces"] if face["person_id"]}
         for person in named & self.forgotten_ns.keys():
             # The people table is asked within one invocation: that one may have been first.
@@ -501,16 +532,16 @@ class History:
             return False
         if any(q for name, q in self.cloud.queues.items() if "results" in name):
             return False
-        # The reconciler has still to find what nobody else will bring to an outcome.
-        return not self.reconciles or not (
-            any(self._without_outcome()) or any(self._beside_results())
-        )
+        # The reconciler has still to find what nobody else will bring to an outcome, and to send
+        # each letter's clip once more.
+        rows = self.cloud.tables.get(f"{PREFIX}-clips", {}).values()
+        if any(_has_second_chance(row) for row in rows):
+            return False
+        return not (any(self._without_outcome()) or any(self._beside_results()))
 
     def _watch(self) -> None:
         """What must hold at every moment, looked at each second, and in peace each minute."""
         self._check_spool()
-        if self.reconciles:
-            self._check_letters()
         if self.alive:
             self.world.after(1.0 if self.at_war else 60.0, self._watch)
 
@@ -525,16 +556,6 @@ class History:
             if held > budget + 6_000:
                 self.world.violation(f"the spool of {device.name} holds {held} bytes")
 
-    def _check_letters(self) -> None:
-        """No letter outlasts two of the reconciler's turns beside a result: at the first the clip
-        may still be too young, or nobody has noted yet that it was answered."""
-        now_ns, beside = self.world.now_ns, set(self._beside_results())
-        self.beside_ns = {clip_id: self.beside_ns.get(clip_id, now_ns) for clip_id in beside}
-        for clip_id, since_ns in self.beside_ns.items():
-            age_s = (now_ns - max(since_ns, self.peace_ns)) / SECOND
-            if age_s > 2 * RECONCILED_S + 2 * self.cloud.habits.visibility_s:
-                self.world.violation(f"{clip_id} has a letter beside its result for {age_s:.0f} s")
-
     def _without_outcome(self) -> Iterator[tuple[Device, str]]:
         # Neither the disk could keep it nor does the cloud remember it: nobody has it any more.
         nowhere = self.cloud.age > 1 and bool(self.plan.faults & CANT_KEEP)
@@ -547,19 +568,20 @@ class History:
     def _check_outcomes(self) -> None:
         for device, clip_id in self._without_outcome():
             self.world.violation(f"{clip_id} of {device.name} has no outcome")
-        for clip_id in self._beside_results() if self.reconciles else ():
+        for clip_id in self._beside_results():
             self.world.violation(f"{clip_id} has a result and a letter")
 
     def _beside_results(self) -> Iterator[str]:
-        """Clips that were shown and have a letter: the reconciler takes such letters back."""
+        """Clips that were shown and have a letter: SQS delivered one again, or the emulator that
+        was killed forgot the result. The reconciler takes such letters back."""
         for letter in self.cloud.letters():
-            for clip_id in _clips_of(letter):
+            for clip_id in sorted(_clips_of(json.loads(letter.body))):
                 if any(clip_id in device.shown for device in self.devices):
                     yield clip_id
 
     def _reconcile(self) -> None:
         if self.alive:
-            self.cloud.run_on_schedule("reconcile", {"after_minutes": RECONCILED_S / 60})
+            self.cloud.run_reconciler({"after_minutes": RECONCILED_S / 60})
             self.world.after(RECONCILED_S, self._reconcile)
 
     # --- run -------------------------------------------------------------------------------
@@ -571,14 +593,13 @@ class History:
             device.start("messages")
             device.start("camera")
         self._watch()
-        if self.reconciles:
-            world.after(RECONCILED_S, self._reconcile)
+        world.after(RECONCILED_S, self._reconcile)
         try:
             world.run(self.at_rest, PEACE_S)
             self.resting = True
             world.run(lambda: False, SETTLE_S)
-            # A device sends a clip again that got a letter; the letter beside its result is
-            # the reconciler's to take back, by its next turn.
+            # What came meanwhile (a letter that SQS delivered once more, say) is the reconciler's
+            # to take back, by its next turn.
             world.run(self.at_rest, PEACE_S)
         except Stuck as stuck:
             world.violation(str(stuck))
@@ -590,7 +611,7 @@ class History:
         recorded = sum(len(device.recorded_by) for device in self.devices)
         return Outcome(
             self.plan, world.violations, self.cloud.faults, recorded,
-            world.now_ns / SECOND, world.steps, world.trace, self.points,
+            world.now_ns / SECOND, world.steps, world.trace, self.points, self.written,
         )  # fmt: skip
 
     def _processes(self) -> Iterator[Process]:
@@ -600,10 +621,14 @@ class History:
             yield environment.process
 
 
-def _clips_of(letter: dict) -> list[str]:
+def _has_second_chance(row: dict) -> bool:
+    return row.get("status") == {"S": "letter"} and "sent_again" not in row
+
+
+def _clips_of(letter: dict) -> set[str]:
     records = letter["requestPayload"]["Records"]
     keys = (unquote_plus(one["s3"]["object"]["key"]) for one in records)
-    return [ClipKey.parse(key).clip_id for key in keys]
+    return {ClipKey.parse(key).clip_id for key in keys}
 
 
 def run(realm: Realm, plan: Plan, trace: bool = False) -> Outcome:

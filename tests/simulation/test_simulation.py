@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,6 +40,17 @@ def test_a_seed_whose_viewer_ended_while_its_disk_took_nothing(realm: Realm):
     outcome = run(realm, Plan.of(158), trace=True)
     assert outcome.violations == []
     assert any("shown, but not remembered" in line for line in outcome.trace or ())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_function_killed_after_its_send_in_every_attempt_leaves_no_letter(
+    realm: Realm, seed: int
+):
+    """The trap: the same result again and again, shown once, and a letter beside it for good."""
+    outcome = run(realm, Plan(seed, frozenset({"killed after send"}), clips=2, look_s=5))
+    assert outcome.violations == []
+    assert outcome.letters == 0
+    assert outcome.faults["killed after send"] >= 6, "each attempt of each clip, and sent again"
 
 
 def test_a_calm_history_shows_each_clip_once(realm: Realm):
@@ -89,7 +101,7 @@ def test_the_swarm_finds_a_camera_that_deletes_when_s3_confirms(realm: Realm, mo
 
 
 def test_the_swarm_finds_a_ledger_that_is_closed_before_the_send(realm: Realm, monkeypatch: Any):
-    ledger = realm.modules["stores"].Ledger
+    ledger = realm.modules["ledger"].Ledger
     claim = ledger.claim
 
     def close_at_once(self: Any, ref: Any, *arguments: Any) -> Any:
@@ -112,11 +124,37 @@ def test_the_swarm_finds_a_viewer_that_remembers_only_in_memory(realm: Realm, mo
     assert found(realm, seeds=MINUTE)
 
 
-def test_it_finds_a_letter_that_stays_beside_a_result(realm: Realm, monkeypatch: Any):
+def test_it_finds_letters_that_lambda_writes_itself(realm: Realm, monkeypatch: Any):
+    """As it once was: the dead letters were the destination of what failed. A function that is
+    killed after its send in each attempt left a letter beside the result, for good."""
+    module = realm.load("failed_events")
+
+    def settle(self: Any, failed: dict) -> Any:
+        self._letters.send(json.dumps(failed))
+        return module.Settled()
+
+    monkeypatch.setattr(module.FailedEvents, "settle", settle)
+    assert "letter is written beside the result" in found(realm, {"killed after send"}, seeds=1)
+
+
+def test_it_finds_a_letter_for_a_clip_whose_result_may_be_out(realm: Realm, monkeypatch: Any):
+    ledger = realm.modules["ledger"]
+    hold = ledger.Ledger._hold
+
+    def take_all(self: Any, *arguments: Any) -> Any:
+        return hold(self, *arguments, ledger.State.STARTED, ledger.State.ANSWERED)
+
+    monkeypatch.setattr(ledger.Ledger, "_hold", take_all)
+    assert "letter" in found(realm, seeds=MINUTE)
+
+
+def test_it_finds_letters_that_sqs_delivers_again_and_nobody_takes_back(
+    realm: Realm, monkeypatch: Any
+):
     reconciler = realm.load("reconciling").Reconciler
-    keep = reconciler._keep_one_each
-    monkeypatch.setattr(reconciler, "_keep_one_each", lambda self, letters: keep(self, []))
-    assert "letter" in found(realm, {"function killed", "event repeated"}, seeds=MINUTE)
+    remove = reconciler._remove_stale
+    monkeypatch.setattr(reconciler, "_remove_stale", lambda self, letters: remove(self, []))
+    assert "letter" in found(realm, {"function killed", "message repeated"}, seeds=MINUTE)
 
 
 def test_it_finds_a_viewer_that_forgets_what_it_showed(realm: Realm, monkeypatch: Any):

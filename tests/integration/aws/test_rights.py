@@ -22,14 +22,14 @@ from device import camera, messages
 from device.inbox import SqsQueue
 from device.sources.fixture import cut_at_key_frames
 from events import clip_ref
-from reconcile_stores import event_for
+from ledger import Ledger
 from scripts.console import Progress
 from scripts.e2e.truth import read_truth
 from scripts.paths import BUILD, ROOT
 from scripts.provision.device_policy import Place, device_policy
 from scripts.provision.devices import add_device, remove_device
 from scripts.provision.people import SHIPPED
-from stores import Ledger
+from sent_again import event_for
 from tests.conftest import Lab, wait_until
 from tests.fakes.rights import Grant, Need, grants, needs
 from tests.fakes.wire import Wire, recording
@@ -145,7 +145,7 @@ FOREIGN_LETTER = "of another program"
 
 @pytest.fixture(scope="module")
 def reconciler_calls(lab: Lab, tmp_path_factory) -> Wire:
-    """The reconciler, in this process: a clip to send, a letter to delete, one to put back."""
+    """The reconciler, in this process: a clip to send, letters to write, delete and put back."""
     switch = lab.switch
     names, s3, sqs = switch.names, switch.client("s3"), switch.client("sqs")
     add_device(switch, "reconciled", QUIET)
@@ -172,11 +172,14 @@ def reconciler_calls(lab: Lab, tmp_path_factory) -> Wire:
         }.items():
             patch.setenv(name, value)
         level = logging.getLogger().level
-        context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+        context = SimpleNamespace(aws_request_id="r1", get_remaining_time_in_millis=lambda: 60_000)
+        gone = clip_ref(switch.bucket, "clips/reconciled/gone.h264", etag="e2")
+        failed = {"requestContext": {"requestId": "q"}, "requestPayload": event_for(gone)}
         try:
             with recording(patch) as wire:
                 reconcile = importlib.import_module("reconcile")
                 done = reconcile.handler({"after_minutes": 0}, context)
+                assert reconcile.handler(failed, context)["letters"] == [gone.object_key]
         finally:
             logging.getLogger().setLevel(level)
             answered = sqs.get_queue_url(QueueName=names.result_queue("reconciled"))["QueueUrl"]
@@ -189,7 +192,8 @@ def reconciler_calls(lab: Lab, tmp_path_factory) -> Wire:
             s3.delete_object(Bucket=switch.bucket, Key=key)
             letters = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2)
             for letter in letters.get("Messages", ()):
-                if "lost.txt" in letter["Body"] or letter["Body"] == FOREIGN_LETTER:
+                ours = ("lost.txt", "gone.h264", FOREIGN_LETTER)
+                if any(text in letter["Body"] for text in ours):
                     sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
     assert done["sent"] >= 1
     assert done["letters_taken_back"] == 1
@@ -217,7 +221,7 @@ def test_rights_that_lambda_uses_are_those_of_the_template(lab: Lab):
     )["DestinationConfig"]["OnFailure"]["Destination"]
     log_group = f"arn:aws:logs:{place}:log-group:{lab.switch.names.log_group}:*"
     assert granted == {
-        ("sqs:SendMessage", destination),
+        ("lambda:InvokeFunction", destination),
         ("logs:CreateLogStream", log_group),
         ("logs:PutLogEvents", log_group),
     }

@@ -9,8 +9,9 @@ from answering import MAX_CLIP_BYTES, AnsweringService, Invocation, people_in
 from contract.clips import ClipKey
 from contract.results import Box, Person, Result, Status
 from events import ClipRef
+from ledger import Claim
 from recognition import ClipRejected
-from stores import Claim, ClipGone, ClipOversize, StoredClip, StoreError
+from stores import ClipGone, ClipOversize, NotSent, StoredClip, StoreError, UnknownDevice
 
 ADA = Person("ada", "Ada Lovelace", "Mathematics", "graduate")
 METADATA = {"capture-start-ms": "1000", "capture-end-ms": "1500", "sequence": "4"}
@@ -71,8 +72,11 @@ class Recognizer:
 @dataclass
 class People:
     rows: dict[str, Person]
+    problem: Exception | None = None
 
     def look_up(self, person_ids):
+        if self.problem:
+            raise self.problem
         return {one: self.rows[one] for one in person_ids if one in self.rows}
 
 
@@ -86,10 +90,15 @@ class Ledger:
         status, owner = self.rows.get(ref.row, ("", ""))
         if status == "answered":
             return Claim.ANSWERED
+        if status == "letter":
+            return Claim.GIVEN_UP
         if status == "started" and owner != request_id:
             return Claim.IN_PROGRESS
         self.rows[ref.row] = ("started", request_id)
-        return Claim.OURS
+        return Claim.RESUMED if status else Claim.OURS
+
+    def let_go(self, ref, request_id):
+        assert self.rows.pop(ref.row) == ("started", request_id)
 
     def answered(self, ref, person_ids):
         if self.problem:
@@ -102,11 +111,19 @@ class Ledger:
 class Outbox:
     sent: list[Result] = field(default_factory=list)
     killed_before: bool = False
+    no_queue: bool = False
+    problem: Exception | None = None
+
+    def reach(self, device_id):
+        if self.no_queue:
+            raise UnknownDevice(device_id)
 
     def send(self, result):
         if self.killed_before:
             self.killed_before = False
             raise Killed
+        if self.problem:
+            raise self.problem
         self.sent.append(result)
 
 
@@ -279,6 +296,73 @@ def test_gallery_that_cant_be_read_does_not_matter_to_a_clip_that_is_gone():
     world.recognizer.problem = StoreError("no gallery")
     world.clips.objects.clear()
     assert world.answer(ref).status is Status.REJECTED
+
+
+class TestTheClaim:
+    """A row says `started` if, and only if, the result may be out: it decides about a letter."""
+
+    @pytest.fixture
+    def lookless(self):
+        world, ref = clip()
+
+        def never_ends(_):
+            raise Killed
+
+        world.recognizer.recognize = never_ends
+        return world, ref
+
+    def test_a_clip_that_kills_the_function_while_it_is_looked_at_is_not_claimed(self, lookless):
+        world, ref = lookless
+        with pytest.raises(Killed):
+            world.answer(ref)
+        assert world.ledger.rows == {}
+
+    def test_a_device_without_a_queue_is_known_before(self):
+        world, ref = clip()
+        world.outbox.no_queue = True
+        with pytest.raises(UnknownDevice):
+            world.answer(ref)
+        assert world.ledger.rows == {}
+
+    def test_a_people_table_that_fails_lets_it_go(self):
+        world, ref = clip()
+        world.people.problem = StoreError("down")
+        with pytest.raises(StoreError):
+            world.answer(ref)
+        assert world.ledger.rows == {}
+
+    def test_a_result_that_was_refused_lets_it_go(self):
+        world, ref = clip()
+        world.outbox.problem = NotSent("too long")
+        with pytest.raises(NotSent):
+            world.answer(ref)
+        assert world.ledger.rows == {}
+
+    def test_a_result_that_may_have_been_taken_does_not(self):
+        world, ref = clip()
+        world.outbox.problem = TimeoutError()
+        with pytest.raises(TimeoutError):
+            world.answer(ref)
+        assert world.ledger.rows == {ref.row: ("started", "r1")}
+
+    @pytest.mark.parametrize("later", [NotSent("refused"), StoreError("no people")])
+    def test_nor_does_a_later_attempt_that_surely_sent_nothing(self, later):
+        """The first one may have."""
+        world, ref = clip()
+        world.outbox.problem = TimeoutError()
+        with pytest.raises(TimeoutError):
+            world.answer(ref)
+        target = world.outbox if isinstance(later, NotSent) else world.people
+        target.problem = later
+        with pytest.raises(type(later)):
+            world.answer(ref)
+        assert world.ledger.rows == {ref.row: ("started", "r1")}
+
+    def test_a_clip_that_was_given_up_is_not_answered(self):
+        world, ref = clip()
+        world.ledger.rows[ref.row] = ("letter", "")
+        assert world.answer(ref) is None
+        assert not world.outbox.sent
 
 
 class TestForgotten:

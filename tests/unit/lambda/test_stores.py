@@ -14,11 +14,10 @@ from contract.names import Names
 from contract.results import Person, Result, Status
 from events import ClipRef
 from stores import (
-    Claim,
     ClipGone,
     ClipOversize,
     ClipStore,
-    Ledger,
+    NotSent,
     People,
     ResultQueues,
     StoreError,
@@ -145,63 +144,13 @@ class TestPeople:
         assert people.look_up(["x"]) == {"x": Person("x", "x", "", "")}
 
 
-class TestLedger:
-    @pytest.fixture
-    def ledger(self, dynamodb, monkeypatch) -> Ledger:
-        self.now = 1000.0
-        monkeypatch.setattr(stores.time, "time", lambda: self.now)
-        return Ledger(dynamodb, "clips")
-
-    def test_the_first_claim_is_ours_and_a_rival_finds_it_in_progress(self, ledger):
-        assert ledger.claim(REF, "r1", 30) is Claim.OURS
-        assert ledger.claim(REF, "r2", 30) is Claim.IN_PROGRESS
-
-    def test_a_retry_of_the_same_request_may_go_on(self, ledger):
-        ledger.claim(REF, "r1", 30)
-        assert ledger.claim(REF, "r1", 30) is Claim.OURS
-
-    def test_a_lease_holds_to_its_end_and_not_longer(self, ledger):
-        ledger.claim(REF, "r1", 30)
-        self.now = 1030.0
-        assert ledger.claim(REF, "r2", 30) is Claim.IN_PROGRESS
-        self.now = 1030.01
-        assert ledger.claim(REF, "r2", 30) is Claim.OURS
-        assert ledger.claim(REF, "r1", 30) is Claim.IN_PROGRESS
-
-    def test_an_answered_clip_is_answered_for_everybody_for_ever(self, ledger):
-        ledger.claim(REF, "r1", 30)
-        ledger.answered(REF, {"ada"})
-        self.now = 9999.0
-        assert ledger.claim(REF, "r1", 30) is Claim.ANSWERED
-        assert ledger.claim(REF, "r2", 30) is Claim.ANSWERED
-
-    def test_other_content_under_the_same_key_is_claimed_for_itself(self, ledger):
-        ledger.claim(REF, "r1", 30)
-        ledger.answered(REF, ())
-        assert ledger.claim(replace(REF, etag="e2"), "r2", 30) is Claim.OURS
-
-    def test_a_row_says_who_was_named_and_where_and_when_it_may_go(self, ledger, dynamodb):
-        ledger.claim(REF, "r1", 30)
-        ledger.answered(REF, ["bob", "ada", "bob"])
-        (row,) = dynamodb.rows("clips").values()
-        assert row["person_ids"] == {"SS": ["ada", "bob"]}
-        assert row["object_key"] == {"S": REF.object_key}
-        assert row["expires_at"] == {"N": str(1000 + 7 * 86400)}
-
-    def test_nobody_named_leaves_no_set_since_an_empty_one_is_refused(self, ledger, dynamodb):
-        ledger.claim(REF, "r1", 30)
-        ledger.answered(REF, ())
-        (row,) = dynamodb.rows("clips").values()
-        assert "person_ids" not in row
-
-    def test_an_outage_is_not_a_rival(self, ledger, dynamodb):
-        dynamodb.problem = ClientError({"Error": {"Code": "InternalServerError"}}, "UpdateItem")
-        with pytest.raises(ClientError):
-            ledger.claim(REF, "r1", 30)
-
-
-class NoQueue(Exception):
+class NoQueue(ClientError):
     """boto3 makes such a class for each client."""
+
+
+def refusal(kind: type[ClientError] = ClientError, status: int = 400, **said) -> ClientError:
+    metadata = {"HTTPStatusCode": status, "RequestId": "q", "RetryAttempts": 0, **said}
+    return kind({"Error": {"Code": "Refused"}, "ResponseMetadata": metadata}, "SendMessage")
 
 
 class Sqs:
@@ -212,16 +161,19 @@ class Sqs:
         self.queues = {"facelab-results-lab": "url-1"}
         self.asked = 0
         self.sent: list[tuple[str, str]] = []
+        self.problem: Exception | None = None
 
     def get_queue_url(self, QueueName):  # noqa: N803
         self.asked += 1
         if QueueName not in self.queues:
-            raise NoQueue
+            raise refusal(NoQueue)
         return {"QueueUrl": self.queues[QueueName]}
 
     def send_message(self, QueueUrl, MessageBody):  # noqa: N803
+        if self.problem:
+            raise self.problem
         if QueueUrl not in self.queues.values():
-            raise NoQueue
+            raise refusal(NoQueue)
         self.sent.append((QueueUrl, MessageBody))
 
 
@@ -249,3 +201,32 @@ class TestResultQueues:
             queues.send(self.RESULT)
         queues.send(self.RESULT)
         assert sqs.sent[-1][0] == "url-2"
+
+    def test_a_device_is_reached_once_and_sent_to_without_asking(self):
+        sqs = Sqs()
+        queues = ResultQueues(sqs, Names())
+        queues.reach("lab")
+        queues.reach("lab")
+        queues.send(self.RESULT)
+        assert sqs.asked == 1
+        with pytest.raises(UnknownDevice):
+            queues.reach("pi-9")
+
+    @pytest.mark.parametrize(
+        ("problem", "is_sure"),
+        [
+            (refusal(), True),
+            (refusal(status=500), False),
+            (refusal(RetryAttempts=1), False),  # the try before may have been taken
+            (refusal(NoQueue, RetryAttempts=1), False),
+            (refusal(RequestId=""), False),  # somebody else's page
+            (ClientError({"Error": {"Code": "x"}}, "SendMessage"), False),
+            (TimeoutError(), False),
+        ],
+    )
+    def test_only_a_refusal_of_aws_is_certain_not_to_be_in_the_queue(self, problem, is_sure):
+        sqs = Sqs()
+        sqs.problem = problem
+        with pytest.raises(type(problem) if not is_sure else NotSent) as raised:
+            ResultQueues(sqs, Names()).send(self.RESULT)
+        assert isinstance(raised.value, NotSent) == is_sure
