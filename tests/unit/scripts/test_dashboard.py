@@ -10,15 +10,20 @@ from types import SimpleNamespace
 import pytest
 from starlette.testclient import TestClient
 
+from contract.names import Names
 from contract.results import Person
+from events import clip_ref
+from ledger import Claim, Ledger
 from scripts.dashboard import feed as feeds
 from scripts.dashboard.app import make_app
 from scripts.dashboard.cards import FORGOTTEN, card
 from scripts.dashboard.door import Door
 from scripts.dashboard.history import History
-from scripts.dashboard.letters import read_letter
+from scripts.dashboard.letters import DeadLetters, LetterGone, read_letter
 from scripts.traces.clip_line import read_clip_line
 from scripts.traces.device_spans import DeviceSpans
+from sent_again import event_for
+from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.results import ADA, ALAN, face
 from tests.unit.scripts.test_traces import a_message
 
@@ -129,6 +134,60 @@ def test_a_letter_says_why_it_is_one():
     assert letter.reason == "RetriesExhausted: no queue"
     assert letter.keys == ("clips/lab/d/c.h264",)
     assert letter.event == event
+
+
+class LettersOfALab:
+    """A lab with one letter in its queue: SQS, Lambda and a switch at once."""
+
+    names = Names()
+
+    def __init__(self, event: dict) -> None:
+        self.dynamodb, self.invoked = FakeDynamoDB(), []
+        body = json.dumps({"requestPayload": event})
+        self.messages = [{"MessageId": "m", "Body": body, "ReceiptHandle": "receipt"}]
+
+    def client(self, service: str) -> object:
+        return self.dynamodb if service == "dynamodb" else self
+
+    def get_queue_url(self, **_: object) -> dict:
+        return {"QueueUrl": "url"}
+
+    def receive_message(self, **_: object) -> dict:
+        return {"Messages": self.messages}
+
+    def delete_message(self, **_: object) -> None:
+        self.messages = []
+
+    def invoke(self, Payload: bytes, **_: object) -> None:  # noqa: N803
+        assert self.messages == [], "the letter goes first, or it may stand beside the result"
+        self.invoked.append(json.loads(Payload))
+
+
+class TestSendingALetterAgain:
+    REF = clip_ref("bucket", "clips/lab/d/c.h264", etag="e1")
+
+    @pytest.fixture
+    def lab(self) -> LettersOfALab:
+        return LettersOfALab(event_for(self.REF))
+
+    def test_its_clip_may_be_answered_then_and_not_before(self, lab):
+        ledger = Ledger(lab.dynamodb, lab.names.ledger_table)
+        ledger.give_up(self.REF, "x", 0)
+        ledger.note_letter(self.REF, "x")
+        assert ledger.claim(self.REF, "r", 30) is Claim.GIVEN_UP
+        DeadLetters(lab).send_again("m")
+        assert lab.invoked == [event_for(self.REF)]
+        assert ledger.claim(self.REF, "r", 30) is Claim.OURS
+
+    def test_one_whose_clip_was_answered_is_not(self, lab):
+        Ledger(lab.dynamodb, lab.names.ledger_table).answered(self.REF, ())
+        with pytest.raises(LetterGone):
+            DeadLetters(lab).send_again("m")
+        assert lab.invoked == []
+
+    def test_one_that_is_gone_is_told(self, lab):
+        with pytest.raises(LetterGone):
+            DeadLetters(lab).send_again("another")
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{", '{"requestPayload": 5}', "[" * 60_000])
