@@ -78,6 +78,10 @@ watch: lab-env ## NAME=… DIR=folder: whatever is saved is what the next invoca
 delete-function: lab-env ## NAME=…: the function, its triggers, role and image; buckets and queues stay
 	@$(FACELAB) functions delete "$$NAME" $(ARGS)
 
+grade: setup ## COURSE=2023|2024-p1|2024-p2|2025-p1 STUDENT=1229679960 [DIR=folder] [STUDENTS=class.txt] [OFFICIAL=grader.py]: a score sheet, out/grade/
+	@$(FACELAB) grade "$$COURSE" --student "$$STUDENT" $(if $(STUDENTS),--students "$$STUDENTS") \
+	    $(if $(DIR),--dir "$$DIR") $(if $(OFFICIAL),--official "$$OFFICIAL" --) $(ARGS)
+
 script: lab-env ## FILE=camera.py: a program of yours with the lab as its cloud and a film as its (old) Pi camera
 	@$(FACELAB) script $(ARGS) "$$FILE"
 

@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ BACKENDS = ("embedded", "docker", "aws")
 DEFAULT_PORT = 4566
 DEFAULT_REGION = "us-east-1"
 PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
+ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 class InvalidSetting(ContractError):
@@ -43,6 +44,7 @@ class Switch:
     names: Names = field(default_factory=Names)
     identity: AwsIdentity = field(default_factory=AwsIdentity)
     keys: Path | None = None
+    in_account: str | None = None
     _making: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
@@ -84,6 +86,25 @@ class Switch:
         own = self.emulator_keys
         return emulator_session(own.access_key, own.secret_key)
 
+    def of_account(self, account: str) -> Switch:
+        """The same emulator seen from another of its accounts: each is empty until it is used.
+
+        Raises
+        ------
+        InvalidSetting
+            On AWS, for what is no account, and in a lab that knows its own keys only.
+        """
+        if self.is_aws:
+            raise InvalidSetting("on AWS credentials say which account; AWS_PROFILE chooses them")
+        if not ACCOUNT.fullmatch(account):
+            raise InvalidSetting(f"account {account} has not twelve digits")
+        if self.keys:
+            raise InvalidSetting(
+                "FACELAB_KEYS: this lab takes its own key only, and an account is named by its "
+                "access key; start one without, FACELAB_KEYS= make up"
+            )
+        return replace(self, in_account=account)
+
     @property
     def emulator_keys(self) -> LabKeys:
         """What requests to the emulator are signed with: the lab's own pair, or dummies.
@@ -93,6 +114,9 @@ class Switch:
         NoLabKeys
             When FACELAB_KEYS names no usable file.
         """
+        if self.in_account:
+            # The emulator takes an access key of twelve digits for the account.
+            return LabKeys(self.in_account, DUMMY)
         return read_keys(self.keys) if self.keys else LabKeys(DUMMY, DUMMY)
 
     def renew(self) -> None:

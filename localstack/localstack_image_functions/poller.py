@@ -51,9 +51,9 @@ class Poller(event_manager.Poller):
 
     def __init__(self, version_manager: LambdaVersionManager, event_queue_url: str) -> None:
         super().__init__(version_manager, event_queue_url)
-        workers = _workers(version_manager)
-        self.invoker_pool = ThreadPoolExecutor(workers, thread_name_prefix="lambda-events")
-        self._free = threading.Semaphore(workers)
+        self.invoker_pool = ThreadPoolExecutor(MAX_WORKERS, thread_name_prefix="lambda-events")
+        self._busy = 0
+        self._changed = threading.Condition()
         self._queue = get_fake_sqs_client()
 
     def run(self, *_: Any, **__: Any) -> None:
@@ -67,19 +67,25 @@ class Poller(event_manager.Poller):
             except Exception as error:  # whatever a deleted queue or function raises
                 if not self._shutdown_event.wait(RETRY_S):
                     LOG.error("polling %s: %s", self.event_queue_url, error)
-            for _ in range(free - len(messages)):
-                self._free.release()
+            self._release(free - len(messages))
             for message in messages:
                 self._run(message)
 
     def _take_free(self) -> int:
-        """Take all free workers, at most a batch; waits a while for the first."""
-        if not self._free.acquire(timeout=WAIT_S):
-            return 0
-        taken = 1
-        while taken < BATCH and self._free.acquire(blocking=False):
-            taken += 1
-        return taken
+        """Take all free workers, at most a batch; waits a while for the first.
+
+        The limit is asked each time: a function's reserved concurrency may change at any time.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._busy < _workers(self.version_manager), WAIT_S)
+            taken = max(0, min(_workers(self.version_manager) - self._busy, BATCH))
+            self._busy += taken
+            return taken
+
+    def _release(self, workers: int = 1) -> None:
+        with self._changed:
+            self._busy -= workers
+            self._changed.notify_all()
 
     def _receive(self, limit: int) -> list[dict]:
         timeout_s = self.version_manager.function_version.config.timeout
@@ -103,7 +109,7 @@ class Poller(event_manager.Poller):
         future.add_done_callback(lambda done: self._finished(done, message))
 
     def _finished(self, future: Future, message: dict) -> None:
-        self._free.release()
+        self._release()
         if future.cancelled():
             self._give_back(message)
 

@@ -153,6 +153,25 @@ def test_what_does_not_run_is_a_throttle_and_no_invocation(emulator: Any, deploy
     assert figure(client, "Invocations", "Sum", of_function("throttled")) is None
 
 
+def test_events_wait_for_a_share_that_was_reserved_after_the_function_was_made(
+    emulator: Any, deployer: Any, wait_until: Wait
+) -> None:
+    """They were taken off the queue as for the whole account, throttled, and came back late."""
+    deployer.create("reserved", "import time\ndef handler(event, context):\n    time.sleep(0.3)\n")
+    client = emulator.client("lambda")
+    client.put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=1)
+    for _ in range(5):
+        client.invoke(FunctionName="reserved", InvocationType="Event", Payload=b"{}")
+    metrics = emulator.client("cloudwatch")
+
+    def all_ran() -> bool:
+        return figure(metrics, "Invocations", "Sum", of_function("reserved")) == 5
+
+    wait_until(all_ran)
+    assert figure(metrics, "Throttles", "Sum", of_function("reserved")) == 0
+    assert figure(metrics, "ConcurrentExecutions", "Maximum", of_function("reserved")) == 1
+
+
 def test_queues_count_messages(emulator: Any, wait_until: Wait) -> None:
     queues, client = emulator.client("sqs"), emulator.client("cloudwatch")
     url = queues.create_queue(QueueName="counted-queue")["QueueUrl"]

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -132,3 +133,135 @@ def test_queues_by_name_and_by_url(emulator: Any) -> None:
     assert counts["QueueArn"].endswith(":1234567890-resp-queue")
     with pytest.raises(client.exceptions.QueueDoesNotExist):
         client.get_queue_url(QueueName="none")
+
+
+@pytest.mark.parametrize("fifo", [False, True])
+def test_a_queues_name_where_its_url_belongs(emulator: Any, fifo: bool) -> None:
+    """Graders of 2025 give a queue's name as its URL, to count and to purge."""
+    client = emulator.client("sqs")
+    name = "1225754101-req-queue" + (".fifo" if fifo else "")
+    extra = {"FifoQueue": "true", "ContentBasedDeduplication": "true"} if fifo else {}
+    url = client.create_queue(QueueName=name, Attributes=extra)["QueueUrl"]
+    group = {"MessageGroupId": "one"} if fifo else {}
+    client.send_message(QueueUrl=url, MessageBody="{}", **group)
+    asked = ["ApproximateNumberOfMessages"]
+    counted = client.get_queue_attributes(QueueUrl=name, AttributeNames=asked)["Attributes"]
+    assert counted == {"ApproximateNumberOfMessages": "1"}
+    client.purge_queue(QueueUrl=name)
+    counted = client.get_queue_attributes(QueueUrl=url, AttributeNames=asked)["Attributes"]
+    assert counted == {"ApproximateNumberOfMessages": "0"}
+    told = client.get_queue_attributes(QueueUrl=url, AttributeNames=["MaximumMessageSize"])
+    assert int(told["Attributes"]["MaximumMessageSize"]) >= 262_144
+    with pytest.raises(client.exceptions.QueueDoesNotExist):
+        client.get_queue_attributes(QueueUrl="1225754101-none", AttributeNames=asked)
+
+
+def resource(emulator: Any, service: str) -> Any:
+    return boto3.resource(
+        service,
+        endpoint_url=f"http://127.0.0.1:{emulator.port}",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106  the emulator accepts anything
+    )
+
+
+def test_resources_of_queues_and_buckets(emulator: Any) -> None:
+    sqs, s3 = resource(emulator, "sqs"), resource(emulator, "s3")
+    emulator.client("sqs").create_queue(QueueName="by-resource")
+    queue = sqs.get_queue_by_name(QueueName="by-resource")
+    assert queue.url.endswith("/by-resource")
+    assert queue.attributes["ApproximateNumberOfMessages"] == "0"
+    bucket = s3.create_bucket(Bucket="by-resource")
+    for number in range(3):
+        bucket.put_object(Key=f"test_{number:02d}/output-00.jpg", Body=b"x")
+    assert len(list(bucket.objects.all())) == 3
+    found = emulator.client("s3").list_objects_v2(
+        Bucket="by-resource", Prefix="test_01", Delimiter="/"
+    )
+    assert found["KeyCount"] == 1
+    assert [one["Prefix"] for one in found["CommonPrefixes"]] == ["test_01/"]
+    bucket.objects.all().delete()
+    assert list(bucket.objects.all()) == []
+
+
+def test_functions_and_what_invokes_them(emulator: Any, graded: str) -> None:
+    client, sqs = emulator.client("lambda"), emulator.client("sqs")
+    listed = {one["FunctionName"]: one for one in client.list_functions()["Functions"]}
+    assert listed[graded]["MemorySize"] == 512
+    assert client.list_event_source_mappings(FunctionName=graded)["EventSourceMappings"] == []
+    url = sqs.create_queue(QueueName="feeds", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn = told["Attributes"]["QueueArn"]
+    made = client.create_event_source_mapping(FunctionName=graded, EventSourceArn=arn)
+    (found,) = client.list_event_source_mappings(FunctionName=graded)["EventSourceMappings"]
+    assert (found["EventSourceArn"], found["UUID"]) == (arn, made["UUID"])
+    assert found["FunctionArn"].endswith(f":function:{graded}")
+    client.delete_event_source_mapping(UUID=made["UUID"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "statistic", "low", "high"),
+    [("Duration", "Average", 2000, 8000), ("ConcurrentExecutions", "Maximum", 5, 1000)],
+)
+@pytest.mark.parametrize("of_function", [True, False])
+def test_statistics_of_a_metric(
+    emulator: Any,
+    graded: str,
+    metric: str,
+    statistic: str,
+    low: float,
+    high: float,
+    of_function: bool,
+) -> None:
+    now = datetime.now(UTC)
+    found = emulator.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName=metric,
+        Dimensions=[{"Name": "FunctionName", "Value": graded}] if of_function else [],
+        StartTime=now - timedelta(minutes=9),
+        EndTime=now + timedelta(seconds=30),
+        Period=600,
+        Statistics=[statistic],
+    )
+    assert found["Label"] == metric
+    (point,) = found["Datapoints"]
+    assert low <= point[statistic] <= high
+    assert point["Unit"] == {"Duration": "Milliseconds"}.get(metric, "Count")
+
+
+def test_billing_alarm(emulator: Any) -> None:
+    client = emulator.client("cloudwatch")
+    client.put_metric_alarm(
+        AlarmName="billing",
+        Namespace="AWS/Billing",
+        MetricName="EstimatedCharges",
+        Dimensions=[{"Name": "Currency", "Value": "USD"}],
+        Statistic="Maximum",
+        Period=21600,
+        EvaluationPeriods=1,
+        Threshold=5.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    found = next(
+        one for one in client.describe_alarms()["MetricAlarms"] if one["AlarmName"] == "billing"
+    )
+    assert (found["Statistic"], found["Threshold"]) == ("Maximum", 5.0)
+    assert found["ComparisonOperator"] == "GreaterThanThreshold"
+    assert found["StateValue"] in ("OK", "INSUFFICIENT_DATA")
+    assert found["AlarmArn"].endswith(":alarm:billing")
+
+
+def test_policies_of_the_grading_user(emulator: Any) -> None:
+    client = emulator.client("iam")
+    with pytest.raises(ClientError) as missing:
+        client.list_attached_user_policies(UserName="cse546-AutoGrader", MaxItems=100)
+    assert missing.value.response["Error"]["Code"] == "NoSuchEntity"
+    client.create_user(UserName="cse546-AutoGrader")
+    names = ("IAMReadOnlyAccess", "AmazonSQSFullAccess", "AWSLambda_ReadOnlyAccess")
+    for name in names:
+        client.attach_user_policy(
+            UserName="cse546-AutoGrader", PolicyArn=f"arn:aws:iam::aws:policy/{name}"
+        )
+    found = client.list_attached_user_policies(UserName="cse546-AutoGrader", MaxItems=100)
+    assert {one["PolicyName"] for one in found["AttachedPolicies"]} == set(names)

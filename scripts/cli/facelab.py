@@ -49,6 +49,7 @@ TASKS = (
     Task("trace", "run", "one clip from shutter to screen", "scripts.cli.trace"),
     Task("doctor", "run", "what this machine can do", "scripts.doctor"),
     Task("functions", "functions", "deploy, watch, invoke what you bring", "scripts.cli.functions"),
+    Task("grade", "functions", "a course's rubric and workload", "scripts.cli.grade"),
     Task("script", "functions", "your program, a film for its camera", "scripts.cli.script"),
     Task("enroll", "people", "add a person", "scripts.cli.people", ("enroll",)),
     Task("forget", "people", "remove every trace of one", "scripts.cli.people", ("forget",)),

@@ -14,40 +14,40 @@ from cloud.switch import Switch, read_switch
 from scripts.console import Progress, confirm, print_json, print_lines, run_command
 from scripts.errors import LabError
 from scripts.functions import deployment, using
-from scripts.functions.images import BundlePublisher, DockerPublisher, Publisher
+from scripts.functions.backends import publisher_here, running
 from scripts.functions.pythons import pythons_here
 from scripts.functions.runtimes import make_runtimes, of_each_minor
 from scripts.functions.triggers import FORMS, parse_trigger
 from scripts.functions.watching import watch_folder
-from scripts.lab.backends import choose_backend
-from scripts.lab.state import LabState
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     switch, progress = read_switch(), Progress()
+    if options.account:
+        switch = switch.of_account(options.account)
     match options.action:
         case "deploy":
             return _deploy(options, switch, progress)
         case "watch":
-            publisher = _publisher(switch, progress)
+            builder = publisher_here(switch, progress)
             given = dict(_pairs(options.build_arg))
             watch_folder(
-                switch, options.name, options.dir, publisher, progress, build_arguments=given
+                switch, options.name, options.dir, builder, progress, build_arguments=given
             )
         case "list":
-            _list(options, _running(switch, progress))
+            _list(options, running(switch, progress))
         case "invoke":
-            return _invoke(options, _running(switch, progress))
+            return _invoke(options, running(switch, progress))
         case "logs":
-            using.print_log(_running(switch, progress), options.name, options.follow, options.since)
+            using.print_log(running(switch, progress), options.name, options.follow, options.since)
         case "runtimes":
             folder = make_runtimes(progress, pythons=of_each_minor(pythons_here()))
             print_lines(" ".join(sorted(path.name for path in folder.iterdir())))
         case "delete":
             if switch.is_aws:
                 confirm(f"delete function {options.name} on AWS?", options.yes)
-            deployment.delete(_running(switch, progress), options.name, progress)
+            deployment.delete(running(switch, progress), options.name, progress)
     return 0
 
 
@@ -94,32 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("runtimes", help="let zip functions run on each Python of this machine")
     for one in (deploy, listed, invoke):
         one.add_argument("--json", action="store_true")
+    for one in (deploy, watch, listed, invoke, logs, delete):
+        one.add_argument(
+            "--account", metavar="ID", help="twelve digits: another account of the emulator"
+        )
+    parser.set_defaults(account=None)
     return parser
-
-
-def _running(switch: Switch, progress: Progress) -> Switch:
-    """The switch of a lab that is up.
-
-    Raises
-    ------
-    LabError
-        When it is down.
-    """
-    if not switch.is_aws and not choose_backend(switch, LabState(), progress).is_up():
-        raise LabError("the lab is down", "`make up` starts it")
-    return switch
-
-
-def _publisher(switch: Switch, progress: Progress) -> Publisher:
-    if switch.is_aws:
-        return DockerPublisher(progress)
-    state = LabState()
-    backend = choose_backend(switch, state, progress)
-    if not backend.is_up():
-        raise LabError("the lab is down", "`make up` starts it")
-    if backend.name == "docker":
-        return DockerPublisher(progress)
-    return BundlePublisher(state.images, progress)
 
 
 def _deploy(options: argparse.Namespace, switch: Switch, progress: Progress) -> int:
@@ -135,7 +115,7 @@ def _deploy(options: argparse.Namespace, switch: Switch, progress: Progress) -> 
         build_arguments=dict(_pairs(options.build_arg)),
     )
     wanted.check()
-    done = deployment.deploy(switch, wanted, _publisher(switch, progress), progress)
+    done = deployment.deploy(switch, wanted, publisher_here(switch, progress), progress)
     if options.json:
         print_json(asdict(done))
     else:

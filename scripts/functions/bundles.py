@@ -13,7 +13,7 @@ from localstack_image_functions.process.bundle import Bundle, ImageConfig, build
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions.dockerfile.bases import TASK_ROOT
-from scripts.functions.dockerfile.image import PATH, Scratch
+from scripts.functions.dockerfile.image import PATH, Scratch, labs_packages
 from scripts.functions.dockerfile.installs import Install, flattened
 from scripts.functions.dockerfile.reading import Recipe, read_dockerfile
 from scripts.functions.environments import (
@@ -23,6 +23,7 @@ from scripts.functions.environments import (
     runtime_packages,
 )
 from scripts.functions.pythons import Python, nearest, pythons_here, unlike
+from scripts.setup import FUNCTION
 
 HANDLER = "handler.py"
 # What lies beside a handler and is nobody's code.
@@ -76,7 +77,7 @@ def build(
         else:
             recipe = recipe_of_handler(folder)
         taken = nearest(recipe.python, pythons_here())
-        environment = make_environment(taken, list(_installs(recipe, taken)), progress)
+        environment = _environment(taken, list(_installs(recipe, taken)), progress)
         files = {**recipe.files, **_programs(recipe, taken, environment, Path(scratch))}
         bundle = build_bundle(store, files, _config(recipe, environment))
     notes = [str(note) for note in recipe.notes]
@@ -130,6 +131,15 @@ def _installs(recipe: Recipe, python: Python) -> Iterator[Install]:
     yield from recipe.installs
     if "ffmpeg" in recipe.programs:
         yield Install(0, names=(FFMPEG,))
+
+
+def _environment(
+    python: Python, installs: list[Install], progress: Progress
+) -> FunctionEnvironment:
+    """An environment of the function's own, or that of the lab's where it adds nothing to it."""
+    if installs == [labs_packages()] and FUNCTION.python.exists():
+        return FunctionEnvironment(FUNCTION.path)
+    return make_environment(python, installs, progress)
 
 
 def _programs(

@@ -14,6 +14,7 @@ from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.lab.backends import Backend
 from scripts.lab.kept import KeptState
+from scripts.lab.limits import concurrency
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.provision.function_image import function_files
@@ -23,8 +24,8 @@ from scripts.provision.people import SHIPPED, seed
 def fingerprint(switch: Switch, backend: str) -> str:
     """Digest of everything that a deployment puts into the cloud."""
     traces = environment().get(TRACES_SETTING) == OFF
-    named = f"{backend}\0{switch.names.prefix}\0{switch.device_id}\0{traces}\0"
-    digest = hashlib.sha256(named.encode())
+    facts = (backend, switch.names.prefix, switch.device_id, traces, concurrency())
+    digest = hashlib.sha256("".join(f"{one}\0" for one in facts).encode())
     files = [*function_files().values(), *filter(None, astuple(SHIPPED))]
     files += (ROOT / "scripts" / "provision").glob("*.yaml")
     files += [ROOT / "lambda" / name for name in ("Dockerfile", "entrypoint", "requirements.txt")]

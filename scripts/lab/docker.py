@@ -18,7 +18,7 @@ from scripts.docker.engine import (
     socket_for_containers,
 )
 from scripts.errors import LabError
-from scripts.lab.limits import concurrency
+from scripts.lab.limits import account_limit, concurrency
 from scripts.lab.memory import ProcessFacts, container_processes
 from scripts.lab.readiness import hook_states, patience_s, why_the_hook_failed
 from scripts.lab.services import SERVICES_SETTING, more_services
@@ -270,6 +270,7 @@ class DockerBackend:
             "FACELAB_FORGOTTEN": str(self._state.tombstones.parent),
             "AWS_REGION": switch.region or "",
             "FACELAB_CONCURRENCY": str(concurrency()),
+            "FACELAB_ACCOUNT_LIMIT": str(account_limit()),
             SERVICES_SETTING: ",".join(more_services()),
             "COMPOSE_PROGRESS": "quiet",
             "FACELAB_KEPT_STATE": "/state" if self._state.is_kept else "",

@@ -19,7 +19,7 @@ from device.private_files import private_opener, write_private
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions.runtimes import make_runtimes
-from scripts.lab.limits import POLL_INTERVAL_S, concurrency
+from scripts.lab.limits import POLL_INTERVAL_S, account_limit, concurrency
 from scripts.lab.memory import ProcessFacts, emulator_processes
 from scripts.lab.readiness import hook_states, patience_s, text_of, why_the_hook_failed
 from scripts.lab.services import SERVICES_SETTING, services
@@ -241,10 +241,11 @@ class EmbeddedBackend:
             # AWS repeats a failed event after one minute, then two; nobody wants to wait.
             "LAMBDA_RETRY_BASE_DELAY": "2",
             # Each concurrent invocation is a process of its own; further events wait their turn.
-            "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": str(concurrency()),
+            "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS": str(account_limit()),
             "LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY": "0",
             "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",  # cold starts take turns
             # For the init hook.
+            "FACELAB_CONCURRENCY": str(concurrency()),
             "FACELAB_PYTHON": str(LAB.python),
             "FACELAB_ROOT": str(ROOT),
             "FACELAB_IMPORT_ROOTS": os.pathsep.join(import_roots()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloud.switch import Switch, environment
 from contract.spans import OFF, TRACES_SETTING
 from scripts.console import Progress
+from scripts.lab.limits import concurrency
 from scripts.provision.devices import add_device
 from scripts.provision.function_image import PublishedImage
 from scripts.provision.people import SHIPPED, Seeds, seed
@@ -26,8 +27,24 @@ def deploy(
             "Traces": "off" if environment().get(TRACES_SETTING) == OFF else "on",
         },
     )
+    if switch.endpoint_url:
+        _reserve(switch)
     add_device(switch, switch.device_id, progress)
     seed(switch, seeds, progress)
+
+
+def _reserve(switch: Switch) -> None:
+    """Let the lab's own function take its share of this machine, whatever else runs here.
+
+    LocalStack's CloudFormation passes over ReservedConcurrentExecutions. On AWS the account's
+    thousand are for all.
+    """
+    client = switch.client("lambda")
+    limit = client.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    client.put_function_concurrency(
+        FunctionName=switch.names.function,
+        ReservedConcurrentExecutions=min(concurrency(), limit),
+    )
 
 
 def _in_the_clear(switch: Switch) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 
 from scripts.functions.dockerfile.errors import DockerfileRefused
@@ -10,6 +11,7 @@ from scripts.functions.dockerfile.errors import DockerfileRefused
 VERSION = re.compile(r"(?:^|[^0-9.])(3(?:\.\d+)?)(?:\.\d+)?(?:[^0-9]|$)")
 SYSTEMS = ("debian", "ubuntu", "alpine", "amazonlinux", "fedora", "rockylinux", "almalinux")
 TASK_ROOT = "/var/task"
+LABS_IMAGE = "facelab-recognize"
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,15 @@ class Base:
     """A base image. `python` is the version it names (`3.12`, `3`), None where it names none.
 
     `is_lambda`: AWS's own, which brings the runtime interface client and boto3. `is_system`: a
-    system without Python until its packages bring one.
+    system without Python until its packages bring one. `is_labs`: the lab's own function, with its
+    recognition package, its models and all that they need.
     """
 
     name: str
     python: str | None = None
     is_lambda: bool = False
     is_system: bool = False
+    is_labs: bool = False
 
 
 def base_of(name: str, line: int) -> Base:
@@ -42,6 +46,8 @@ def base_of(name: str, line: int) -> Base:
     last = repository.rpartition("/")[2]
     if last == "scratch":
         raise DockerfileRefused(line, "FROM scratch holds no Python", "begin with python:3.12-slim")
+    if repository == LABS_IMAGE:
+        return Base(name, f"3.{sys.version_info.minor}", is_labs=True)
     match = VERSION.search(f"{last}:{tag}" if "python" in last or "python" in tag else tag)
     version = match[1] if match and ("python" in last or "python" in tag) else None
     if re.search(r"(^|/)lambda/python$|aws-lambda-python$", repository):

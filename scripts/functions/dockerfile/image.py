@@ -6,11 +6,14 @@ import fnmatch
 import posixpath
 import shutil
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from scripts.functions.dockerfile.bases import TASK_ROOT, Base
 from scripts.functions.dockerfile.errors import DockerfileRefused
 from scripts.functions.dockerfile.installs import Install
+from scripts.provision.function_image import function_files
+from scripts.setup import FUNCTION
 
 # Folders that every base image has.
 OF_SYSTEM = frozenset(
@@ -18,6 +21,13 @@ OF_SYSTEM = frozenset(
     | {"/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/local/lib", "/usr/src"}
 )
 PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+@cache
+def labs_packages() -> Install:
+    """What the lab's own function may import."""
+    options = ("--require-hashes", "--no-deps")
+    return Install(0, options=options, requirements=(FUNCTION.lock.read_text(),))
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,13 @@ class Image:
             image.folders.add(TASK_ROOT)
             image.environment |= {"LAMBDA_TASK_ROOT": TASK_ROOT}
             image.entrypoint = ("/lambda-entrypoint.sh",)
+        if base.is_labs:
+            image.directory = TASK_ROOT
+            image.files |= {f"/{place}": path for place, path in function_files().items()}
+            image.environment |= {"LAMBDA_TASK_ROOT": TASK_ROOT}
+            image.entrypoint = ("python", "-m", "awslambdaric")
+            image.command = ("handler.handler",)
+            image.installs.append(labs_packages())
         return image
 
     def copy(self, line: int) -> Image:

@@ -82,3 +82,23 @@ def test_aws_is_asked_for_through_the_proxy(monkeypatch):
         with pytest.raises((ProxyConnectionError, ConnectionClosedError)):
             client.list_queues()
         assert proxy.asked == ["CONNECT sqs.eu-central-1.amazonaws.com:443 HTTP/1.0"]
+
+
+def test_another_account_is_an_access_key_of_twelve_digits():
+    lab = read_switch({})
+    assert lab.of_account("001229679960").emulator_keys.access_key == "001229679960"
+    assert lab.emulator_keys.access_key != "001229679960"
+
+
+@pytest.mark.parametrize(
+    ("environment", "account", "why"),
+    [
+        ({"FACELAB_BACKEND": "aws"}, "001229679960", "AWS_PROFILE"),
+        ({"FACELAB_KEYS": "keys.json"}, "001229679960", "FACELAB_KEYS"),
+        ({}, "1229679960", "twelve digits"),
+        ({}, "00122967996x", "twelve digits"),
+    ],
+)
+def test_an_account_that_can_not_be_taken_is_refused(environment, account, why):
+    with pytest.raises(InvalidSetting, match=why):
+        read_switch(environment).of_account(account)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scripts.functions.dockerfile.bases import base_of
 from scripts.functions.dockerfile.errors import DockerfileRefused
 from scripts.functions.dockerfile.ignore import IgnoreRules
+from scripts.functions.dockerfile.image import labs_packages
 from scripts.functions.dockerfile.lines import logical_lines
 from scripts.functions.dockerfile.reading import Recipe, read_dockerfile
 from scripts.functions.dockerfile.variables import Expansion
@@ -282,3 +283,12 @@ def test_packages_come_along_with_a_copied_stage_only(folder):
     )
     recipe = read(folder, text + CMD)
     assert [one.names for one in recipe.installs] == [("awslambdaric",)]
+
+
+def test_labs_own_image_brings_recognition_its_models_and_its_packages(folder):
+    recipe = read(folder, "FROM facelab-recognize:local\nCOPY app.py ./\n" + CMD)
+    assert {"/var/task/app.py", "/var/task/recognition/recognizer.py"} <= recipe.files.keys()
+    assert "/var/task/models/embedding.onnx" in recipe.files
+    assert recipe.entrypoint == (None, "-m", "awslambdaric")
+    assert recipe.command == ("app.handler",)
+    assert recipe.installs == (labs_packages(),)

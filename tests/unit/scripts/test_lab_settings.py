@@ -6,7 +6,7 @@ import pytest
 
 from cloud.switch import InvalidSetting, read_switch
 from scripts.lab.docker import DockerBackend, Heard
-from scripts.lab.limits import concurrency
+from scripts.lab.limits import account_limit, concurrency
 from scripts.lab.readiness import patience_s
 from scripts.lab.services import ALWAYS, services
 from scripts.lab.state import LabState
@@ -45,6 +45,13 @@ def test_as_many_functions_run_as_there_are_cpus(dotenv, monkeypatch, cpus, runs
     (dotenv / ".env").unlink()
     monkeypatch.setattr("os.cpu_count", lambda: cpus)
     assert concurrency() == runs
+
+
+def test_six_functions_of_others_run_beside_the_labs_own(dotenv, monkeypatch):
+    monkeypatch.setenv("FACELAB_CONCURRENCY", "3")
+    backend = DockerBackend(read_switch({}), LabState(), lambda text: None)
+    assert account_limit() == 9
+    assert backend._environment()["FACELAB_ACCOUNT_LIMIT"] == "9"
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1001", "²"])

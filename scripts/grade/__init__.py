@@ -1,0 +1,1 @@
+"""Courses: deploy somebody's solution, play a workload at it, score what the cloud shows."""

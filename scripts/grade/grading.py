@@ -1,0 +1,158 @@
+"""Grade one student: empty the account, deploy, play, look, score."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cloud.switch import Switch
+from scripts.console import Progress
+from scripts.functions.images import Publisher
+from scripts.grade import observing, sheet
+from scripts.grade.account import empty_account
+from scripts.grade.course import Course, read_course
+from scripts.grade.deploying import deploy_course, the_class
+from scripts.grade.material import FIXTURES, Film, pieces
+from scripts.grade.playing import play
+from scripts.grade.rubric import score
+from scripts.grade.seen import Seen
+from scripts.grade.students import Student
+from scripts.lab.surroundings import variables
+from scripts.paths import ROOT
+
+CAMERA_STARTS_WITHIN_S = 30.0
+SETTLED_WITHIN_S = 30.0
+STAND_INS = ROOT / "device" / "stand_ins"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What of a course's workload is changed for this time; None leaves it."""
+
+    count: int | None = None
+    rate_per_s: float | None = None
+    seed: int | None = None
+
+
+def course_of(name: str, student: Student, changed: Changed) -> Course:
+    course = read_course(name, student.id)
+    given = {key: value for key, value in vars(changed).items() if value is not None}
+    return replace(course, workload=replace(course.workload, **given))
+
+
+def prepare(
+    switch: Switch, course: Course, student: Student, publisher: Publisher, progress: Progress
+) -> dict[str, str]:
+    """An account with this student's solution and nothing else; what could not be deployed."""
+    empty_account(switch, progress)
+    return deploy_course(switch, course, student, publisher, progress)
+
+
+def grade(
+    lab: Switch, course: Course, student: Student, publisher: Publisher, progress: Progress
+) -> dict[str, Any]:
+    """The student's sheet as programs read it; JSON and page are written, too."""
+    switch = lab.of_account(student.account)
+    troubles = prepare(switch, course, student, publisher, progress)
+    made = sheet.as_json(course, student, *_scored(switch, course, student, troubles, progress))
+    sheet.write(made, course.title)
+    return made
+
+
+def _scored(
+    switch: Switch,
+    course: Course,
+    student: Student,
+    troubles: Mapping[str, str],
+    progress: Progress,
+) -> tuple[Any, Seen]:
+    since = datetime.now(UTC)
+    functions = observing.functions_seen(switch, course, troubles)
+    at_first = observing.at_first(switch, course)
+    workload = course.workload
+    clips, camera_trouble = (0, "")
+    if workload.camera_program:
+        clips, camera_trouble = _camera(switch, course, student, progress)
+    outcomes, took_s = play(switch, workload, the_class(), pieces(workload), progress)
+    seen = Seen(
+        outcomes=outcomes,
+        functions=observing.with_metrics(switch, functions, since),
+        at_first=at_first,
+        took_s=took_s,
+        limit=observing.limit(switch),
+        camera_clips=clips,
+        camera_trouble=camera_trouble,
+    )
+    return score(course, seen), seen
+
+
+def _camera(
+    switch: Switch, course: Course, student: Student, progress: Progress
+) -> tuple[int, str]:
+    """How many of the film's clips the student's camera program brought to the bucket."""
+    workload = course.workload
+    program = (student.folder or course.solution) / workload.camera_program
+    if not program.is_file():
+        return 0, f"there is no {workload.camera_program} in the folder"
+    progress(f"{workload.camera_program} records for {workload.camera_s:.0f} s")
+    trouble = _record(switch, student, program, workload.camera_s)
+    clips = _clips_in(switch, workload.input)
+    _settle(switch, workload.queue)
+    return clips, trouble
+
+
+def _record(switch: Switch, student: Student, program: Path, seconds: float) -> str:
+    """Run the camera program for a while, with a film for its camera; what it died of."""
+    environment = {**os.environ, **variables(switch, os.environ), "STUDENT_ID": student.id}
+    environment["PYTHONPATH"] = str(STAND_INS)
+    with subprocess.Popen(
+        [sys.executable, program.name],
+        cwd=program.parent.resolve(),
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            _, said = process.communicate(timeout=seconds + CAMERA_STARTS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # most of them record without end
+            process.communicate()
+            return ""
+    if process.returncode:
+        return f"{program.name} ended with: {(said.strip().splitlines() or ['no word'])[-1]}"
+    return ""
+
+
+def _clips_in(switch: Switch, bucket: str) -> int:
+    film = Film(FIXTURES / "lab.h264", FIXTURES / "truth.json")
+    s3 = switch.client("s3")
+    found: set[int] = set()
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for row in page.get("Contents", ()):
+            body = s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read()
+            found |= film.clips_in(body)
+    return len(found)
+
+
+def _settle(switch: Switch, queue: str) -> None:
+    """Take away what the camera's clips were answered with, until nothing more comes."""
+    sqs = switch.client("sqs")
+    try:
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    except sqs.exceptions.QueueDoesNotExist:
+        return
+    deadline = time.monotonic() + SETTLED_WITHIN_S
+    while time.monotonic() < deadline:
+        got = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=3, MaxNumberOfMessages=10)
+        if not got.get("Messages"):
+            return
+        for message in got["Messages"]:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
