@@ -7,20 +7,29 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 _INIT_STARTED, _INIT_STARTED_MS = time.perf_counter(), time.time_ns() / 1e6
 
-import answering  # noqa: E402  the clock starts before the imports it is to measure
+# The clock starts before the imports it is to measure; models are loaded beside the others.
+from recognition import CustomModel, Gallery, Recognition, load_recognizer  # noqa: E402
+
+_MODELS_DIR = Path(os.environ.get("LAMBDA_TASK_ROOT", Path(__file__).parent)) / "models"
+_LOADING = ThreadPoolExecutor(1).submit(load_recognizer, _MODELS_DIR)
+
+import answering  # noqa: E402
 import events  # noqa: E402
 import stores  # noqa: E402
 from artifacts import Artifact  # noqa: E402
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY, Names  # noqa: E402
 from ledger import Ledger  # noqa: E402
-from recognition import CustomModel, Gallery, Recognition, load_recognizer  # noqa: E402
 from telemetry import Telemetry  # noqa: E402
+
+if TYPE_CHECKING:
+    from recognition import Recognizer
 
 LOG = logging.getLogger()
 LOG.setLevel(os.environ.get("FACELAB_LOG_LEVEL", "INFO"))
@@ -30,8 +39,8 @@ logging.getLogger("botocore").setLevel("WARNING")
 class CurrentRecognizer:
     """The recognizer with the gallery and custom model that S3 holds right now."""
 
-    def __init__(self, s3: Any, bucket: str, models_dir: Path):
-        self._recognizer = load_recognizer(models_dir)
+    def __init__(self, s3: Any, bucket: str, recognizer: Recognizer):
+        self._recognizer = recognizer
         self._gallery = Artifact(
             s3, bucket, GALLERY_KEY, Gallery.from_bytes, Gallery.empty(), GALLERY_BYTES
         )
@@ -53,8 +62,7 @@ class CurrentRecognizer:
 def make_service() -> answering.AnsweringService:
     names = Names(os.environ["FACELAB_PREFIX"])
     s3, dynamodb, sqs = stores.make_clients()
-    models_dir = Path(os.environ.get("LAMBDA_TASK_ROOT", Path(__file__).parent)) / "models"
-    recognizer = CurrentRecognizer(s3, os.environ["FACELAB_BUCKET"], models_dir)
+    recognizer = CurrentRecognizer(s3, os.environ["FACELAB_BUCKET"], _LOADING.result())
     people = stores.People(dynamodb, names.people_table)
     outbox = stores.ResultQueues(sqs, names)
     warm_up(recognizer.refresh, lambda: people.look_up(["nobody"]), outbox.warm_up)

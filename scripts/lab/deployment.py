@@ -19,6 +19,7 @@ from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.provision.function_image import function_files
 from scripts.provision.people import SHIPPED, seed
+from scripts.provision.warmth import warm_up
 
 
 def fingerprint(switch: Switch, backend: str) -> str:
@@ -59,6 +60,7 @@ def up(switch: Switch, state: LabState, backend: Backend, progress: Progress) ->
         # Where LocalStack's container seeds, nothing can take somebody out of a gallery.
         seed(switch, SHIPPED, progress)
     state.deployed.write_text(current)
+    warm_up(switch, progress)
     progress(f"the lab is up ({backend.name}, {switch.endpoint_url})")
 
 

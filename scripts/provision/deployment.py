@@ -10,6 +10,7 @@ from scripts.provision.devices import add_device
 from scripts.provision.function_image import PublishedImage
 from scripts.provision.people import SHIPPED, Seeds, seed
 from scripts.provision.stacks import Stacks
+from scripts.provision.warmth import warming_up
 
 
 def deploy(
@@ -29,8 +30,9 @@ def deploy(
     )
     if switch.endpoint_url:
         _reserve(switch)
-    add_device(switch, switch.device_id, progress)
-    seed(switch, seeds, progress)
+    with warming_up(switch, progress):
+        add_device(switch, switch.device_id, progress)
+        seed(switch, seeds, progress)
 
 
 def _reserve(switch: Switch) -> None:

@@ -163,6 +163,8 @@ class _Session:
     ) -> Client:
         return Client(service, endpoint_url or "http://simulated", config)
 
+    create_client = client  # as botocore calls it
+
     def set_credentials(self, *_: Any) -> None:
         pass
 

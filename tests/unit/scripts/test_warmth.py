@@ -1,0 +1,79 @@
+"""The function is warm once the lab is up, and a function that fails is told, not fatal."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from contract.names import Names
+from scripts.console import Progress
+from scripts.provision.warmth import warm_up, warming_up
+
+
+class Cloud:
+    """A switch whose function gives `answer`."""
+
+    names = Names()
+
+    def __init__(self, answer: dict | Exception, is_aws: bool = False):
+        self.answer, self.is_aws = answer, is_aws
+        self.invoked: list[dict] = []
+        self.begun = threading.Event()
+
+    def client(self, service: str, **config):
+        return SimpleNamespace(invoke=self._invoke)
+
+    def _invoke(self, **request):
+        self.begun.set()
+        self.invoked.append(request)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def told(monkeypatch):
+    said = []
+    monkeypatch.setattr(Progress, "__call__", lambda self, message: said.append(message))
+    return said
+
+
+def test_the_function_is_invoked_with_an_event_without_clips(told):
+    cloud = Cloud({"Payload": io.BytesIO(b"{}")})
+    warm_up(cloud, Progress())
+    assert [one["FunctionName"] for one in cloud.invoked] == ["facelab-recognize"]
+    assert json.loads(cloud.invoked[0]["Payload"]) == {"Records": []}
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"errorMessage": "no models"}')},
+         "no models"),
+        (ReadTimeoutError(endpoint_url="http://127.0.0.1"), "not warm"),
+    ],
+)  # fmt: skip
+def test_a_function_that_fails_is_told_and_the_lab_is_up_all_the_same(told, answer, words):
+    warm_up(Cloud(answer), Progress())
+    assert len(told) == 1
+    assert words in told[0]
+
+
+def test_it_warms_up_while_people_are_seeded_and_is_warm_afterwards():
+    cloud = Cloud({"Payload": io.BytesIO(b"{}")})
+    with warming_up(cloud, Progress(quiet=True)):
+        assert cloud.begun.wait(10)
+    assert len(cloud.invoked) == 1
+
+
+def test_nothing_is_invoked_on_aws():
+    cloud = Cloud({}, is_aws=True)
+    with warming_up(cloud, Progress(quiet=True)):
+        pass
+    assert cloud.invoked == []
