@@ -66,6 +66,7 @@ def prepare_emulator() -> None:
     from localstack_image_functions.urls.serving import serve_function_urls
 
     upstream.keep_files_in_own_folder()
+    upstream.log_what_changes_or_fails()
     upstream.give_back_what_nobody_receives()
     upstream.count_in_memory()
     upstream.answer_about_logs()

@@ -153,3 +153,14 @@ def test_a_query_gives_the_right_rows_or_is_refused(
     with pytest.raises(ClientError) as refused:
         ask("fields @message | pattern @message")
     assert refused.value.response["Error"]["Code"] == "MalformedQueryException"
+
+
+def test_the_emulators_own_log_has_no_line_for_each_object_that_comes_and_goes(emulator):
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket="unlogged")
+    s3.put_object(Bucket="unlogged", Key="one", Body=b"1")
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(Bucket="unlogged", Key="other")
+    assert "AWS s3.CreateBucket => 200" in emulator.log
+    assert "AWS s3.GetObject => 404" in emulator.log  # what fails is told
+    assert "AWS s3.PutObject => 200" not in emulator.log
