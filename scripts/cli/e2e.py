@@ -14,6 +14,7 @@ from typing import Any
 from cloud.switch import read_switch
 from contract.printable import printable
 from contract.results import Result
+from device.sources.fixture import cut_at_key_frames
 from scripts.aws.account import check_account
 from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.e2e.players import Player
@@ -23,9 +24,12 @@ from scripts.lab.backends import choose_backend
 from scripts.lab.deployment import up
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
+from scripts.report.e2e import e2e_report
+from scripts.report.page import write_page
 
 FIXTURES = ROOT / "fixtures"
 PATIENCE_S = 60.0
+FRAMES_OF_A_CLIP = 15
 
 
 class Run:
@@ -100,6 +104,12 @@ def play(progress: Progress, device: str, clips: int, speed: float) -> Run:
     return run
 
 
+def _clips(film: Path) -> list[bytes]:
+    """The film's clips, cut as the camera cuts them."""
+    stream = film.read_bytes()
+    return [stream[cut.start : cut.end] for cut in cut_at_key_frames(stream, FRAMES_OF_A_CLIP)]
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="facelab e2e", description=__doc__)
     parser.add_argument("--speed", type=float, default=1.0, help="1 plays at the camera's pace")
@@ -121,6 +131,8 @@ def main(arguments: list[str] | None = None) -> int:
     facts = e2e_json(comparison, name)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
+    page = options.out.with_name("report.html")
+    write_page(e2e_report(comparison, facts, _clips(FIXTURES / "lab.h264")), page)
 
     if options.json:
         print_json(facts)
@@ -135,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
     stop = "make aws-down" if switch.is_aws else "make down"
-    progress(f"wrote {options.out}; the lab stays up, `{stop}` stops it")
+    progress(f"wrote {options.out} and {page}; the lab stays up, `{stop}` stops it")
     return 1 if failures else 0
 
 

@@ -8,17 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cloud.switch import read_switch
 from contract.people import clean_name
 from contract.printable import printable
 from contract.results import Person
-from recognition import Gallery, Recognizer
+from recognition import Recognizer
 from scripts.console import Progress, confirm, print_json, run_command
 from scripts.errors import LabError
-from scripts.gallery.enrollment import Choice, Known, lookalikes, whose
+from scripts.gallery.enrollment import Choice, lookalikes, whose
+from scripts.gallery.evidence import FOLDER as EVIDENCE
 from scripts.gallery.forgetting import Forgetting
+from scripts.gallery.known import known_people
 from scripts.gallery.local_copies import LocalCopies
 from scripts.gallery.photos import examine, read_pictures
 from scripts.gallery.store import PeopleStore
@@ -43,7 +43,7 @@ def enroll(options: argparse.Namespace, store: PeopleStore, progress: Progress) 
             f"{ENOUGH_PICTURES} to 10 sharp pictures with one face each, from slightly "
             "different angles",
         )
-    known = _known(found.embeddings, store)
+    known = known_people(found.embeddings, store)
     person_id = whose(name, options.person_id, options.choice, known)
     before = next((one.person for one in known if one.person.person_id == person_id), None)
     had_row = before if before and before.name else None
@@ -68,29 +68,9 @@ def enroll(options: argparse.Namespace, store: PeopleStore, progress: Progress) 
     }
 
 
-def _known(embeddings: np.ndarray, store: PeopleStore) -> list[Known]:
-    """Everybody with a row or a place in the gallery, and how far these pictures are from them."""
-    gallery = store.gallery()
-    distances = _distances(embeddings, gallery)
-    rows = {one.person_id: one for one in store.people()}
-    nameless = {one: Person(one, "", "", "") for one in gallery.people}
-    return [
-        Known(person, distances.get(person_id))
-        for person_id, person in sorted((nameless | rows).items())
-    ]
-
-
-def _distances(embeddings: np.ndarray, gallery: Gallery) -> dict[str, float]:
-    """To each person, by id: the median over the new pictures of that to the nearest of theirs."""
-    if not len(gallery):
-        return {}
-    nearest = np.median([gallery.distances(one) for one in embeddings], axis=0)
-    return dict(zip(gallery.people, nearest.tolist(), strict=True))
-
-
 def forget(options: argparse.Namespace, store: PeopleStore, progress: Progress) -> dict[str, Any]:
     searched = (OUT, *sorted(LabState().folder.glob("*.log")))
-    copies = LocalCopies(options.pictures, options.exports, searched, FACE_CACHE)
+    copies = LocalCopies(options.pictures, options.exports, searched, FACE_CACHE, EVIDENCE)
     forgetting = Forgetting(store, copies)
     plan = forgetting.plan(options.person, options.person_id)
     person = plan.person

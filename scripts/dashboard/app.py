@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote
 from botocore.exceptions import BotoCoreError, ClientError
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
@@ -29,6 +30,7 @@ from scripts.dashboard.door import Door, Guarded
 from scripts.dashboard.feed import Feed
 from scripts.dashboard.frames import Frames
 from scripts.dashboard.history import MOST_CLIPS, Kept
+from scripts.dashboard.people import People
 from scripts.dashboard.replaying import replay
 from scripts.errors import LabError
 from scripts.traces.function_log import FunctionLog
@@ -38,6 +40,7 @@ HERE = Path(__file__).resolve().parent
 SHOWN_CLIPS = 12
 VIEWS = (
     ("live", "Live", "/"),
+    ("people", "People", "/people"),
     ("cloud", "Cloud", "/cloud"),
     ("functions", "Functions", "/functions"),
 )
@@ -53,6 +56,7 @@ class Dashboard:
         self._frames = frames
         self._door = door
         self._around = Around(switch, feed)
+        self._people_page = People(switch, feed, frames)
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(default=True)
         )
@@ -63,6 +67,8 @@ class Dashboard:
             "/": self.live, "/parts/head": self.head, "/parts/clips": self.clips,
             "/parts/around": self.around, "/parts/banner": self.banner,
             "/clips/{clip_id}": self.clip, "/parts/clips/{clip_id}": self.clip_part,
+            "/people": self.people, "/parts/people": self.people_part,
+            "/parts/cloud": self.cloud_part, "/parts/functions": self.functions_part,
             "/cloud": self.cloud, "/functions": self.functions,
             "/frames/{clip_id}": self.frame, "/healthz": self.healthz,
             "/api/clips": self.api_clips, "/api/clips/{clip_id}": self.api_clip,
@@ -72,6 +78,8 @@ class Dashboard:
         acts = {
             "/clips/{clip_id}/replay": self.replay,
             "/letters/{message_id}/redrive": self.redrive,
+            "/faces/{clip_id}/{face:int}/enroll": self.enroll,
+            "/faces/{clip_id}/{face:int}/wrong": self.wrong,
         }
         return [
             *(Route(path, view) for path, view in views.items()),
@@ -107,11 +115,24 @@ class Dashboard:
         clip_id = request.path_params["clip_id"]
         return self._page("life.html", "live", clip_id=clip_id, **self._life(clip_id))
 
+    def people(self, request: Request) -> Response:
+        # The gallery may have to be read first: that comes with the part, a moment later.
+        return self._page("people.html", "people", **self._people_page.all(at_once=True))
+
+    def people_part(self, request: Request) -> Response:
+        return self._page("roster.html", "people", **self._people_page.all())
+
     def cloud(self, request: Request) -> Response:
-        return self._page("cloud.html", "cloud", kinds=self._around.cloud())
+        return self._page("cloud.html", "cloud")
+
+    def cloud_part(self, request: Request) -> Response:
+        return self._page("kinds.html", "cloud", kinds=self._around.cloud())
 
     def functions(self, request: Request) -> Response:
-        return self._page("functions.html", "functions", functions=self._around.functions())
+        return self._page("functions.html", "functions")
+
+    def functions_part(self, request: Request) -> Response:
+        return self._page("each_function.html", "functions", functions=self._around.functions())
 
     # For programs
 
@@ -138,7 +159,7 @@ class Dashboard:
         return JSONResponse({**self._waterfall(clip), "clip": card(clip, self._people)})
 
     def api_people(self, request: Request) -> Response:
-        return JSONResponse({"people": [vars(one) for one in self._people.values()]})
+        return JSONResponse({"people": self._people_page.roster()})
 
     def api_functions(self, request: Request) -> Response:
         return JSONResponse({"functions": self._around.functions()})
@@ -168,6 +189,19 @@ class Dashboard:
         self._around.letters.expire()
         self._feed.look_now()
         return self.around(request)
+
+    async def enroll(self, request: Request) -> Response:
+        form = await form_of(request)
+        said = await run_in_threadpool(self._enroll, request, form)
+        return self._page("said.html", "people", said=said)
+
+    def _enroll(self, request: Request, form: dict[str, str]) -> str:
+        clip, face = self._clip(request), request.path_params["face"]
+        return self._people_page.enroll(clip, face, form)
+
+    def wrong(self, request: Request) -> Response:
+        said = self._people_page.keep_wrong(self._clip(request), request.path_params["face"])
+        return self._page("said.html", "live", said=said)
 
     # Server-sent events
 

@@ -41,7 +41,14 @@ class Link:
 class Feed:
     """One thread that reads. `listen` is called, from it, whenever there is something new."""
 
-    def __init__(self, switch: Switch, spans: DeviceSpans, history: History | None = None) -> None:
+    def __init__(
+        self,
+        switch: Switch,
+        spans: DeviceSpans,
+        history: History | None = None,
+        people_changed: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._people_changed = people_changed
         self._switch = switch
         self.spans = spans
         self.history = history or History()
@@ -113,6 +120,7 @@ class Feed:
         news = self._read_log() or news
         if self.people.refresh():
             self.history.keep_only(self.people.by_id)
+            self._people_changed()
             news = True
         news = self._name() or news
         self._note_shown()

@@ -42,14 +42,17 @@ def listen(port: int | None) -> socket.socket:
             if port is not None:
                 raise PortTaken(f"port {port}: {error.strerror}", "take another --port") from error
             continue
+        one.listen(128)  # who connects before the first answer waits for it
         return one
     raise PortTaken("no free port on loopback", "close something that listens")
 
 
 def serve(switch: Switch, one: socket.socket) -> None:
     """Serve until the process is told to end."""
-    feed = Feed(switch, DeviceSpans(traces_folder(spool_folder())))
     frames = Frames(switch)
+    spans = DeviceSpans(traces_folder(spool_folder()))
+    # Whoever was forgotten is in no picture that we keep.
+    feed = Feed(switch, spans, people_changed=frames.forget)
     app = make_app(switch, feed, frames, Door(one.getsockname()[1]))
     config = uvicorn.Config(
         app,

@@ -33,6 +33,8 @@ from scripts.lab.memory import Names
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.provision.devices import add_device, remove_device
+from scripts.report.page import write_page
+from scripts.report.soak import soak_report
 
 FILM = ROOT / "fixtures" / "lab.h264"
 CLIPS_A_SECOND = 2
@@ -238,6 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
     facts = report(logs, plan, switch.backend or "emulator", played.samples, verdict)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
+    write_page(soak_report(logs, facts), options.out.with_name("report.html"))
     if options.json:
         print_json(facts)
     else:

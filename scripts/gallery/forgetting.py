@@ -61,9 +61,10 @@ class Plan:
     cloud: Traces
     pictures: list[Path]
     exports: list[Path]
+    evidence: list[Path] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.cloud or self.pictures or self.exports)
+        return bool(self.cloud or self.pictures or self.exports or self.evidence)
 
     def lines(self) -> list[str]:
         """For the one who is asked whether to go on."""
@@ -78,6 +79,7 @@ class Plan:
             (True, "their name in results that wait in devices' queues"),
             *((True, f"pictures in {folder}") for folder in self.pictures),
             *((True, f"what the export {folder} has of them") for folder in self.exports),
+            (self.evidence, f"{len(self.evidence)} clips kept for a wrong answer that named them"),
             (True, "faces that training and evaluation keep for a second look, everybody's"),
         ]
         return [text for is_there, text in listed if is_there]
@@ -116,6 +118,7 @@ class Forgetting:
             self._store.traces_of(person.person_id),
             self._copies.pictures_of(person.person_id),
             self._copies.exports_naming(person.person_id),
+            self._copies.evidence_of(person.person_id),
         )
         if not plan:
             raise NobodyKnown(
@@ -138,6 +141,7 @@ class Forgetting:
             f"{len(cloud.models)} models, {cloud.results} waiting results")  # fmt: skip
         pictures = self._copies.delete_pictures_of(person.person_id)
         exports = self._copies.clean_exports_of(person.person_id)
+        self._copies.delete_evidence_of(person.person_id)
         self._copies.empty_face_cache()
         say(f"forgotten here: {len(pictures)} folders of pictures, {len(exports)} exports")
         left = [f"{path} mentions them" for path in self._copies.mentions_of(person)]

@@ -15,6 +15,7 @@ from contract.people import InvalidName, check_person_id, person_id_of
 from contract.results import Person
 from scripts.errors import LabError
 from scripts.gallery.clean_copies import MODELS_PREFIX, cleaned
+from scripts.gallery.evidence import naming
 
 ROSTER_NAME = "roster.json"
 _MAX_SEARCHED_BYTES = 64 * 2**20
@@ -31,12 +32,32 @@ class LocalCopies:
     `pictures` has a folder for each person, `exports` one for each kept lab; `searched` are
     files, or folders of files, to look through for what mentions somebody, and stay as they are.
     `face_cache` holds faces by their pictures' content: nothing there says whose they are.
+    `evidence` holds clips whose answer somebody called wrong.
     """
 
     pictures: Path
     exports: Path
     searched: tuple[Path, ...] = ()
     face_cache: Path | None = None
+    evidence: Path | None = None
+
+    def evidence_of(self, person_id: str) -> list[Path]:
+        """Clips that were kept because a wrong answer named the person."""
+        return naming(self.evidence, person_id) if self.evidence is not None else []
+
+    def delete_evidence_of(self, person_id: str) -> list[Path]:
+        """Delete these.
+
+        Raises
+        ------
+        OutsideItsFolder
+        """
+        doomed = self.evidence_of(person_id)
+        for place in doomed:
+            assert self.evidence is not None  # noqa: S101  there is some
+            check_below(place, self.evidence)
+            shutil.rmtree(place)
+        return doomed
 
     def empty_face_cache(self) -> None:
         """Delete every cached face: which were the person's, nobody can tell any more."""

@@ -23,7 +23,10 @@
     } catch { tell("The dashboard did not understand that."); }
   });
   document.body.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful && event.detail.requestConfig.verb !== "get") tell("");
+    if (!event.detail.successful || event.detail.requestConfig.verb === "get") return;
+    tell("");
+    const said = document.getElementById("said");
+    if (said && said.textContent.trim()) { said.focus(); htmx.trigger(document.body, "facelab:change"); }
   });
 
   // Boxes are in pixels of the frame.

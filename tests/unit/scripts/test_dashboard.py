@@ -7,19 +7,27 @@ import sys
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from botocore.exceptions import ClientError
 from starlette.testclient import TestClient
 
 from contract.names import Names
-from contract.results import Person
+from contract.results import Box, Person
+from device.sources.fixture import cut_at_key_frames
 from events import clip_ref
 from ledger import Claim, Ledger
+from recognition import Gallery
 from scripts.dashboard import feed as feeds
+from scripts.dashboard import people_worker
 from scripts.dashboard.app import make_app
 from scripts.dashboard.cards import FORGOTTEN, card
 from scripts.dashboard.door import Door
 from scripts.dashboard.history import History
 from scripts.dashboard.letters import DeadLetters, LetterGone, read_letter
+from scripts.gallery import evidence
+from scripts.gallery.local_copies import LocalCopies
+from scripts.paths import ROOT
 from scripts.traces.clip_line import read_clip_line
 from scripts.traces.device_spans import DeviceSpans
 from sent_again import event_for
@@ -197,6 +205,47 @@ def test_a_letter_that_is_none_is_shown_and_not_sent(body):
     assert letter.reason.startswith("not a failed event")
 
 
+# People
+
+
+def test_the_nearest_other_person_is_named_and_never_oneself():
+    ada, bob = np.eye(2, 128, dtype=np.float32)
+    near_ada = ada * 0.9 + bob * 0.1
+    gallery = Gallery.of(["ada", "ada", "bob", "eve"], np.stack([ada, ada, bob, near_ada]))
+    found = people_worker.facts(gallery)
+    assert found["ada"]["nearest"] == "eve"
+    assert found["ada"]["embeddings"] == 2
+    assert found["bob"]["nearest"] == "eve"
+    assert people_worker.facts(Gallery.of(["ada"], ada[None]))["ada"]["nearest"] is None
+
+
+def test_a_face_is_cut_out_with_its_surroundings_and_stays_inside_the_frame():
+    film = (ROOT / "fixtures" / "lab.h264").read_bytes()
+    cut = next(iter(cut_at_key_frames(film, 15)))
+    data = film[cut.start : cut.end]
+    for box in (Box(10, 110, 110, 10), Box(-50, 5000, 5000, -50), Box(0, 0, 0, 0)):
+        pictures = list(people_worker.crops(data, box))
+        assert pictures
+        assert all(picture.image_rgb.size for picture in pictures)
+    with pytest.raises(people_worker.NoUsableFace):
+        list(people_worker.crops(b"no clip", Box(0, 10, 10, 0)))
+
+
+def test_evidence_that_names_somebody_goes_when_they_are_forgotten(tmp_path):
+    """A clip that was called wrong shows people and names them, outside of the cloud."""
+    for row, people in (("a", ["ada-lovelace"]), ("b", ["alan-turing"]), ("c", [])):
+        evidence.keep(tmp_path, row, b"a clip", {"people": people})
+    evidence.keep(tmp_path, "a", b"a clip", {"people": ["ada-lovelace"]})
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "said.json").write_text("{torn")
+    copies = LocalCopies(tmp_path / "none", tmp_path / "none", evidence=tmp_path)
+    (place,) = copies.evidence_of("ada-lovelace")
+    assert (place / "clip.h264").stat().st_mode & 0o777 == 0o600
+    assert copies.delete_evidence_of("ada-lovelace") == [place]
+    assert not place.exists()
+    assert len(copies.evidence_of("alan-turing")) == 1
+
+
 # What is shown
 
 
@@ -214,6 +263,11 @@ class Cloud:
 
     def paginate(self, **_: object) -> list[dict]:
         return []
+
+    bucket = "bucket"
+
+    def head_object(self, **_: object) -> dict:
+        raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
 
 
 class Pictures:

@@ -1,0 +1,183 @@
+"""The People page: who is known, how alike they are, and faces that nobody has named yet."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cloud.switch import Switch
+from contract.names import GALLERY_KEY
+from scripts.dashboard.cards import card
+from scripts.dashboard.feed import Feed
+from scripts.dashboard.frames import Frames
+from scripts.dashboard.history import Kept
+from scripts.errors import LabError
+from scripts.gallery import evidence
+from scripts.paths import ROOT, import_roots
+
+LOOKED_THROUGH = 300
+SHOWN_FACES = 12
+SMALLEST_FACE_PX = 60
+PATIENCE_S = 60
+
+
+class Refused(LabError):
+    """The worker says why somebody can't be enrolled."""
+
+
+class People:
+    """`feed` has the clips, `frames` the bytes; a worker process has the models."""
+
+    def __init__(self, switch: Switch, feed: Feed, frames: Frames) -> None:
+        self._switch = switch
+        self._feed = feed
+        self._frames = frames
+        self._facts: tuple[str, dict[str, Any]] = ("", {})
+
+    def all(self, *, at_once: bool = False) -> dict[str, Any]:
+        """What the page shows; `at_once`, without asking the gallery who is like whom."""
+        return {
+            "people": self.roster(at_once=at_once),
+            "confusion": self.confusion(),
+            "faces": self.unknown_faces(),
+            "looked_through": min(LOOKED_THROUGH, len(self._feed.history)),
+        }
+
+    def roster(self, *, at_once: bool = False) -> list[dict[str, Any]]:
+        """Everybody, with the person they are most like and how far that is."""
+        people = self._known()
+        facts = self._facts[1] if at_once or not people else self._gallery_facts()
+        empty = {"embeddings": 0, "nearest": None, "distance": None}
+        rows = []
+        for person in people.values():
+            row = asdict(person) | facts.get(person.person_id, empty)
+            nearest = people.get(row["nearest"] or "")
+            rows.append(row | {"nearest_name": nearest.name if nearest else row["nearest"]})
+        return rows
+
+    def confusion(self) -> list[tuple[str, str, int]]:
+        """(custom model, online model, how often) where the two said different things."""
+        people = self._known()
+        pairs: Counter[tuple[str, str]] = Counter()
+        for clip in self._feed.history.newest(LOOKED_THROUGH):
+            for face in card(clip, people)["faces"]:
+                said = face["custom"]["name"], face["online"]["name"]
+                if said[0] != said[1]:
+                    pairs[said] += 1
+        return [(custom, online, count) for (custom, online), count in pairs.most_common(10)]
+
+    def unknown_faces(self) -> list[dict[str, Any]]:
+        """The newest faces that got no name and are large enough to be known by."""
+        found = []
+        for clip in self._feed.history.newest(LOOKED_THROUGH):
+            for number, face in enumerate(card(clip, self._known())["faces"]):
+                if face["status"] == "unknown" and face["size_px"] >= SMALLEST_FACE_PX:
+                    ago_s = round(time.time() - clip.ended_ms / 1000)
+                    found.append(
+                        {"clip_id": clip.clip_id, "number": number, "box": face["box"],
+                         "device_id": clip.device_id, "ended_ms": clip.ended_ms, "ago_s": ago_s}
+                    )  # fmt: skip
+            if len(found) >= SHOWN_FACES:
+                break
+        return found[:SHOWN_FACES]
+
+    def enroll(self, clip: Kept, number: int, form: dict[str, str]) -> str:
+        """Enroll a face of a clip; what to tell.
+
+        Raises
+        ------
+        Refused
+        """
+        face = self._face(clip, number)
+        outcome = self._work(
+            {
+                "do": "enroll",
+                "key": clip.key,
+                "box": face["box"],
+                "name": form.get("name", ""),
+                "major": form.get("major", "")[:200],
+                "year": form.get("year", "")[:200],
+                "is_new": form.get("is_new") == "yes",
+            }
+        )
+        self._facts = ("", {})
+        self._feed.look_now()
+        what = "is enrolled" if outcome["is_new"] else "has one more look"
+        warning = f" Careful: much like {', '.join(outcome['alike'])}." if outcome["alike"] else ""
+        return f"{outcome['name']} {what}; the next clips will know.{warning}"
+
+    def keep_wrong(self, clip: Kept, number: int) -> str:
+        """Keep a clip whose answer somebody calls wrong; what to tell.
+
+        Raises
+        ------
+        Refused
+        """
+        face = self._face(clip, number)
+        data = self._frames.clip(clip.key)
+        if not data:
+            raise Refused("the clip is not in the bucket any more: there is nothing to keep")
+        people = {face["person_id"], face["online"]["person_id"], face["custom"]["person_id"]}
+        said = {
+            "clip_id": clip.clip_id,
+            "key": clip.key,
+            "face": number,
+            "box": face["box"],
+            "status": face["status"],
+            "people": sorted(people - {None}),
+            "ended_ms": clip.ended_ms,
+        }
+        place = evidence.keep(evidence.FOLDER, clip.row, data, said)
+        return f"Kept as evidence in {place.relative_to(ROOT)}."
+
+    def _face(self, clip: Kept, number: int) -> dict[str, Any]:
+        faces = card(clip, self._known())["faces"]
+        if number >= len(faces):
+            raise Refused("the clip has no such face")
+        return dict(faces[number])
+
+    def _known(self) -> dict[str, Any]:
+        return self._feed.people.by_id if self._feed.people is not None else {}
+
+    def _gallery_facts(self) -> dict[str, Any]:
+        """Computed again only when there is another gallery."""
+        s3 = self._switch.client("s3")
+        try:
+            etag = s3.head_object(Bucket=self._switch.bucket, Key=GALLERY_KEY)["ETag"]
+        except ClientError:  # no gallery yet
+            return {}
+        if self._facts[0] != etag:
+            self._facts = (etag, self._work({"do": "facts"}))
+        return self._facts[1]
+
+    def _work(self, task: dict[str, Any]) -> dict[str, Any]:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "scripts.dashboard.people_worker"],
+                input=json.dumps(task),
+                capture_output=True,
+                text=True,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(import_roots())},
+                timeout=PATIENCE_S,
+                check=True,
+            )
+            outcome: dict[str, Any] = json.loads(done.stdout)
+        except (subprocess.SubprocessError, ValueError) as error:
+            raise Refused("the recognizer failed", "`make doctor` looks at the machine") from error
+        if "error" in outcome:
+            raise Refused(outcome["error"], _for_a_page(outcome.get("hint", "")))
+        return outcome
+
+
+def _for_a_page(hint: str) -> str:
+    """What a hint calls an option is a tick on the page."""
+    return hint.replace("add ARGS=--new", "tick “somebody else”")

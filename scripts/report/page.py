@@ -1,0 +1,160 @@
+"""The one template of all reports: a file that needs nothing else, readable light and dark."""
+
+from __future__ import annotations
+
+import base64
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from contract.printable import printable
+from scripts.percentiles import percentiles
+
+BINS = 30
+_LIBRARIES = ("boto3", "numpy", "onnxruntime", "opencv-python-headless", "av")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One clip on the time line: when (s), how long (ms), and how it ended."""
+
+    at_s: float
+    latency_ms: float
+    status: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A row of the table of clips. `verdict` is right, wrong or unknown; `jpeg` may be empty."""
+
+    number: int
+    expected: str
+    custom: str
+    online: str
+    status: str
+    verdict: str
+    latency_ms: float
+    is_cold: bool
+    jpeg: bytes = b""
+
+    @property
+    def picture(self) -> str:
+        return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode()}" if self.jpeg else ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a page shows. `figures` are (what, value) for its head, `problems` what went wrong;
+    `stages` are median ms by stage in their order; `cold` are cold starts (clip, init ms)."""
+
+    title: str
+    ok: bool
+    figures: Sequence[tuple[str, str]]
+    problems: Sequence[str] = ()
+    points: Sequence[Point] = ()
+    stages: Sequence[tuple[str, float]] = ()
+    cold: Sequence[tuple[str, float]] = ()
+    clips: Sequence[Clip] = ()
+    tables: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]] = field(default=())
+
+
+def write_page(report: Report, path: Path) -> None:
+    """Write it, for its owner alone: it shows faces and names."""
+    from device.private_files import make_private_folder, write_private
+
+    if not path.parent.is_dir():
+        make_private_folder(path.parent)
+    write_private(path, page(report).encode())
+
+
+def page(report: Report) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(default=True)
+    )
+    environment.filters["shown"] = lambda text: printable(str(text))
+    latencies = [point.latency_ms for point in report.points]
+    order = {"wrong": 0, "unknown": 1}
+    return environment.get_template("page.html").render(
+        report=report,
+        clips=sorted(report.clips, key=lambda one: (order.get(one.verdict, 2), one.number)),
+        latency=percentiles(latencies),
+        bins=_bins(latencies),
+        line=_line(report.points),
+        stages=_stages(report.stages),
+        machine=_machine(),
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def _bins(values: list[float]) -> list[dict[str, Any]]:
+    """A histogram up to the 99th percentile; what is above it is in the last bin."""
+    if not values:
+        return []
+    top = max(1.0, sorted(values)[max(0, -(-99 * len(values) // 100) - 1)])
+    counts = [0] * BINS
+    for value in values:
+        counts[max(0, min(BINS - 1, int(value / top * BINS)))] += 1
+    most = max(counts)
+    return [
+        {"from_ms": round(top / BINS * number), "to_ms": round(top / BINS * (number + 1)),
+         "count": count, "share": round(100 * count / most, 2)}
+        for number, count in enumerate(counts)
+    ]  # fmt: skip
+
+
+def _line(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Places in a picture of 1000 by 200."""
+    if not points:
+        return []
+    first, last = min(one.at_s for one in points), max(one.at_s for one in points)
+    most = max(one.latency_ms for one in points) or 1
+    return [
+        {"x": round(1000 * (one.at_s - first) / max(last - first, 1e-9), 1),
+         "y": round(200 - 190 * one.latency_ms / most, 1), "status": one.status,
+         "label": one.label}
+        for one in points
+    ]  # fmt: skip
+
+
+def _stages(stages: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
+    total = sum(ms for _, ms in stages) or 1
+    rows, at = [], 0.0
+    for name, ms in stages:
+        rows.append({"name": name, "ms": ms, "x": 1000 * at / total, "width": 1000 * ms / total})
+        at += ms
+    return rows
+
+
+def _machine() -> list[tuple[str, str]]:
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text("utf-8", "replace").splitlines()
+        named = (one.partition(":")[2].strip() for one in lines if one.startswith("model name"))
+        model = next(named, model)
+    versions = ", ".join(
+        f"{name} {metadata.version(name)}" for name in _LIBRARIES if _is_installed(name)
+    )
+    return [
+        ("processor", f"{model}, {os.cpu_count()} cores"),
+        ("system", platform.platform()),
+        ("Python", sys.version.split()[0]),
+        ("libraries", versions),
+    ]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

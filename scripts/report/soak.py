@@ -1,0 +1,55 @@
+"""A soak as a page: did all come back, how long did it take, did anything grow?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scripts.e2e.soak_report import DeviceLog
+from scripts.report.page import Point, Report
+
+
+def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any]) -> Report:
+    """`facts` is the content of out/soak.json."""
+    latency = facts["latency_ms"] or {"p50": 0, "p95": 0}
+    recorded = [moment for log in logs for moment in log.recorded.values()]
+    first_s = min(recorded, default=0.0)
+    points = [
+        Point(shown_s - first_s, latency_ms, "", f"{log.device_id}: {latency_ms:.0f} ms")
+        for log in logs
+        for (_, shown_s), latency_ms in zip(log.shown, log.latencies_ms, strict=False)
+    ]
+    return Report(
+        title=f"Soak: {facts['devices']} devices, {facts['recorded']} clips, {facts['backend']}",
+        ok=facts["ok"],
+        problems=facts["faults"],
+        figures=[
+            ("answered", f"{facts['answered']} of {facts['recorded']}"),
+            ("lost", str(facts["lost"])),
+            ("to a wrong device", str(facts["foreign"])),
+            ("shown twice", str(facts["shown_twice"])),
+            ("answered a second", str(facts["answered_per_s"])),
+            ("p50", f"{latency['p50']:.0f} ms"),
+            ("p95", f"{latency['p95']:.0f} ms"),
+        ],
+        points=points,
+        tables=[
+            (
+                "Memory, MB",
+                ("what", "start", "middle", "end"),
+                [
+                    (name, *(str(one.get(when, "")) for when in ("start", "middle", "end")))
+                    for name, one in facts["memory_mb"].items()
+                ],
+            ),
+            (
+                "Devices",
+                ("device", "recorded", "answered", "lost", "p50, ms", "p95, ms"),
+                [
+                    (name, str(row["recorded"]), str(row["answered"]), str(row["lost"]),
+                     *(str((row["latency_ms"] or {}).get(one, "")) for one in ("p50", "p95")))
+                    for name, row in facts["per_device"].items()
+                ],
+            ),
+        ],
+    )  # fmt: skip

@@ -1,0 +1,279 @@
+"""The dashboard as people see it: a real browser, a running lab, the fixture's clips."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from device.sources.fixture import cut_at_key_frames
+from scripts.develop.browser import PACKAGES, NoBrowser, browser
+from scripts.e2e.truth import read_truth
+from scripts.paths import ROOT
+from tests.browser.test_foreign_page import FOREIGN, REBOUND, sink
+from tests.conftest import Lab, free_port, wait_until
+
+FIXTURES = ROOT / "fixtures"
+ATTACK = (Path(__file__).parent / "attack_dashboard.js").read_text()
+FORM = """(action) => {
+  const form = Object.assign(document.createElement("form"), { method: "POST", action });
+  document.body.append(form);
+  form.submit();
+}"""
+PATIENCE_MS = 60_000
+LOOKS = [
+    {"color_scheme": "light"},
+    {"color_scheme": "dark", "viewport": {"width": 390, "height": 800}},  # a phone
+]
+HOPPER = "Grace Hopper"
+# `make test ARGS=tests/browser` with this set renews the README's picture.
+PICTURE = Path(os.environ.get("FACELAB_PICTURE") or ROOT / "out" / "dashboard.png")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    try:
+        with browser("--host-resolver-rules=MAP *.example 127.0.0.1") as opened:
+            yield opened
+    except NoBrowser as missing:
+        pytest.skip(f"{missing}: {missing.hint}")
+
+
+def film(*wanted: str) -> bytes:
+    """Clips of the fixture, by what is to be seen in them."""
+    stream = (FIXTURES / "lab.h264").read_bytes()
+    cuts = [stream[cut.start : cut.end] for cut in cut_at_key_frames(stream, 15)]
+    kinds: dict[str, list[bytes]] = {"nobody": [], "known": [], "stranger": []}
+    for truth in read_truth(FIXTURES / "truth.json"):
+        if not set(truth.tags) - {"stranger"}:
+            is_stranger = bool(truth.strangers) and not truth.visible
+            kind = "stranger" if is_stranger else "known" if truth.is_single_person else "nobody"
+            kinds[kind].append(cuts[truth.index])
+    return b"".join(kinds[one].pop(0) for one in wanted)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Lab]:
+    """A lab of its own: somebody is enrolled in it, and it is stopped meanwhile."""
+    folder = tmp_path_factory.mktemp("dashboard")
+    lab = Lab(folder / "state", free_port(), {"FACELAB_SPOOL": str(folder / "spool")})
+    lab.up()
+    yield lab
+    lab.down()
+
+
+def record(lab: Lab, *wanted: str) -> None:
+    """Camera and messages, as a person would run them, until all is shown."""
+    path = lab.state / f"{'-'.join(wanted)}.h264"
+    path.write_bytes(film(*wanted))
+    count = ("--count", str(len(wanted)))
+    shown = subprocess.Popen(
+        [sys.executable, "-m", "device.messages", *count, "--idle-timeout", "60"],
+        env=lab.env, cwd=ROOT, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    lab.run("device.camera", "--source", str(path), "--speed", "2", *count)
+    assert shown.wait(90) == 0
+
+
+@pytest.fixture(scope="module")
+def home(own: Lab) -> Iterator[str]:
+    """The dashboard's address."""
+    port = free_port()
+    served = subprocess.Popen(
+        [sys.executable, "-m", "scripts.cli.facelab", "dashboard", "--port", str(port)],
+        env=own.env, cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert served.stdout is not None
+    assert f":{port}" in served.stdout.readline()
+    yield f"http://127.0.0.1:{port}"
+    served.terminate()
+    assert served.wait(10) is not None
+
+
+class Watched:
+    """A page whose console and requests are written down."""
+
+    def __init__(self, chromium: Any, home: str, **options: Any) -> None:
+        self.page = chromium.new_page(**options)
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.home = home
+        self.said: list[str] = []
+        self.hosts: set[str | None] = set()
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        self.page.on("request", lambda asked: self.hosts.add(urlsplit(asked.url).netloc))
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.page.close()
+
+    def open(self, path: str) -> Any:
+        self.page.goto(self.home + path)
+        return self.page
+
+
+@pytest.fixture
+def watched(chromium: Any, home: str) -> Iterator[Watched]:
+    with Watched(chromium, home, viewport={"width": 1280, "height": 900}) as one:
+        yield one
+        assert one.said == []
+        assert one.hosts <= {urlsplit(home).netloc, ""}  # "" is the empty icon's data:
+
+
+def faults(page: Any) -> list[tuple[str, str]]:
+    """What axe-core calls serious or critical."""
+    page.evaluate((PACKAGES / "axe_playwright_python" / "axe.min.js").read_text())
+    found = page.evaluate("axe.run()")["violations"]
+    return [
+        (one["id"], str([node["target"] for node in one["nodes"]][:3]))
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def first_paint_ms(page: Any) -> float:
+    """The soonest of five: a machine that does other work says nothing about the page."""
+    found = []
+    for _ in range(5):
+        page.reload()
+        paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+        found.append(wait_until(partial(page.evaluate, paint), 20, "a first paint"))
+    return min(found)
+
+
+def test_a_run_appears_by_itself_with_names_boxes_chart_and_waterfall(own: Lab, watched: Watched):
+    page = watched.open("/")
+    assert page.get_by_text("No clips yet").is_visible()
+    record(own, "nobody", "known", "stranger")
+    page.locator("ol.cards > li").nth(2).wait_for()  # nobody has loaded the page again
+    cards = page.locator("ol.cards > li")
+    assert cards.count() == 3
+    known = page.locator("ol.cards > li.status-recognized")
+    assert known.locator(".name").inner_text() in ("Barack Obama", "Eileen Collins", "Joe Biden")
+    assert known.locator(".models div").count() == 2
+    wait_until(lambda: known.locator("img").evaluate("one => one.naturalWidth") > 0, 20, "a frame")
+    box = known.locator("rect.box").bounding_box()
+    picture = known.locator("img").bounding_box()
+    assert box["width"] > 10
+    assert picture["x"] <= box["x"] <= picture["x"] + picture["width"]
+    page.locator("#chart canvas").wait_for()
+    page.get_by_text("Nothing failed for good").wait_for()
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURE)
+
+    known.locator("a").click()
+    page.locator("table.waterfall").wait_for()
+    labels = page.locator("table.waterfall th[scope=row]").all_inner_texts()
+    for station in ("recording", "upload to S3", "S3's event to the function", "claim", "recognize",
+                    "send", "result queue", "printed"):  # fmt: skip
+        assert station in labels, labels
+    assert page.locator("td.bar rect").count() == len(labels)
+    assert "REPORT RequestId" in page.locator("pre.log").inner_text()
+
+    page.get_by_role("button", name="Send this clip again").click()
+    page.wait_for_url(re.compile("999999"))
+    page.locator("table.waterfall").wait_for()  # under its new id
+
+
+def test_an_unknown_face_is_enrolled_by_a_click_and_recognized_in_the_next_clip(
+    own: Lab, watched: Watched
+):
+    page = watched.open("/people")
+    face = page.locator("ul.unknown > li").first
+    face.get_by_label("This is").fill(HOPPER)
+    face.get_by_role("button", name="Enroll").click()
+    page.get_by_text(f"{HOPPER} is enrolled").wait_for()
+    page.locator("th", has_text=HOPPER).wait_for()
+    # The function looks for a new gallery every two seconds.
+    record(own, "nobody", "nobody", "stranger", "stranger", "stranger", "stranger")
+    page = watched.open("/")
+    page.locator("ol.cards .name", has_text=HOPPER).first.wait_for()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_everybody_can_read_it(chromium: Any, home: str, look: dict[str, Any]):
+    with Watched(chromium, home, **look) as one:
+        page = one.open("/")
+        clip = page.locator("ol.cards a").first.get_attribute("href")
+        for path in ("/", clip, "/people", "/cloud", "/functions"):
+            page = one.open(path)
+            page.locator("html[data-following=yes]").wait_for()
+            page.get_by_text("Looking …").wait_for(state="detached")
+            assert faults(page) == [], path
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{path} is wider than the screen"
+        assert one.said == []
+
+
+def test_the_page_is_there_within_a_second(watched: Watched):
+    assert first_paint_ms(watched.open("/")) <= 1_000
+
+
+def test_it_is_walked_through_by_keyboard_alone(watched: Watched):
+    page = watched.open("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    reached = set()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.getAttribute('href')"))
+    assert {"/", "/people", "/cloud", "/functions"} <= reached
+    assert any(one and one.startswith("/clips/") for one in reached)
+
+
+def clip_ids(home: str) -> list[str]:
+    return [one["clip_id"] for one in httpx2.get(f"{home}/api/clips").json()["clips"]]
+
+
+def test_a_page_of_somebody_else_changes_nothing_and_reads_nothing(chromium: Any, home: str):
+    before = clip_ids(home)
+    act = f"/clips/{before[0]}/replay"
+    with sink() as (port, _):
+        page = chromium.new_page()
+        page.goto(f"http://{FOREIGN}:{port}/page")
+        assert page.evaluate(ATTACK, [home, act]) == []
+        with page.expect_response(lambda one: one.url.endswith("replay")) as answered:
+            page.evaluate(FORM, home + act)
+        assert answered.value.status == 403
+        page.close()
+    assert clip_ids(home) == before
+    # The door lets its own page through: what is refused above is not refused to everybody.
+    page = chromium.new_page()
+    page.goto(f"{home}/clips/{before[0]}")
+    page.get_by_role("button", name="Send this clip again").click()
+    page.wait_for_url(re.compile("999999"))
+    page.close()
+    wait_until(lambda: len(clip_ids(home)) > len(before), 60, "the clip that was sent again")
+
+
+def test_a_name_that_points_here_reads_nothing(chromium: Any, home: str):
+    """DNS rebinding: to the browser the page asks its own server."""
+    page = chromium.new_page()
+    answer = page.goto(home.replace("127.0.0.1", REBOUND))
+    assert answer.status == 403
+    assert "not called that" in answer.text()
+    page.close()
+
+
+def test_a_stopped_emulator_gives_a_banner_and_the_page_recovers(own: Lab, watched: Watched):
+    page = watched.open("/")
+    before = page.locator("ol.cards > li").count()
+    own.down()
+    page.locator("p.banner").wait_for()
+    assert "make up" in page.locator("p.banner").inner_text()
+    assert page.locator("ol.cards > li").count() == before
+    own.up()
+    page.locator("p.banner").wait_for(state="detached")
+    # What failed meanwhile was told on the page; the browser writes down each such answer.
+    watched.said = [one for one in watched.said if "502" not in one]
