@@ -63,6 +63,7 @@ def prepare_emulator() -> None:
     from localstack_image_functions.fidelity import tell_what_has_no_effect
     from localstack_image_functions.gateway.guard import guard_gateway
     from localstack_image_functions.settings import read_settings
+    from localstack_image_functions.stacks.applying import apply_what_templates_say
     from localstack_image_functions.urls.serving import serve_function_urls
 
     upstream.keep_files_in_own_folder()
@@ -74,6 +75,7 @@ def prepare_emulator() -> None:
     upstream.say_how_to_switch_on(settings.services_setting)
     serve_function_urls(settings.key_pair)
     tell_what_has_no_effect()
+    apply_what_templates_say()
     guard_gateway(settings.hosts, settings.key_pair)
     backend = make_backend(settings)
     backend.sweep()

@@ -99,6 +99,16 @@ def test_a_log_can_be_followed(emulator: Any, group: str, wait_until: Wait) -> N
     ]
 
 
+def test_a_group_without_tags_can_be_given_some(emulator: Any) -> None:
+    client = emulator.client("logs")
+    client.create_log_group(logGroupName="tagged-later")
+    (found,) = client.describe_log_groups(logGroupNamePrefix="tagged-later")["logGroups"]
+    arn = found["arn"].removesuffix(":*")
+    client.tag_resource(resourceArn=arn, tags={"a": "1"})
+    client.tag_log_group(logGroupName="tagged-later", tags={"b": "2"})
+    assert client.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "1", "b": "2"}
+
+
 def test_a_metric_filter_counts_its_own_group_alone(emulator: Any) -> None:
     client = emulator.client("logs")
     for name in ("counted", "elsewhere"):

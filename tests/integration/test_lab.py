@@ -47,6 +47,25 @@ def test_status_is_machine_readable(lab):
     assert "@sha256:" in status["image"]
 
 
+def test_what_the_template_says_of_retention_is_so(lab):
+    """LocalStack makes buckets without their lifecycle, and log groups without their retention."""
+    switch = lab.switch
+    rules = switch.client("s3").get_bucket_lifecycle_configuration(Bucket=switch.bucket)["Rules"]
+    assert [(one["Filter"], one["Expiration"]) for one in rules] == [
+        ({"Prefix": "clips/"}, {"Days": 1})
+    ]
+    groups = switch.client("logs").describe_log_groups(
+        logGroupNamePrefix=f"/aws/lambda/{switch.names.prefix}-"
+    )["logGroups"]
+    assert groups
+    assert {one.get("retentionInDays") for one in groups} == {7}
+
+
+def test_nothing_of_the_stacks_is_passed_over(lab):
+    log = (lab.state / "emulator.log").read_text(errors="replace")
+    assert "LocalStack does nothing with" not in log
+
+
 def test_nothing_listens_on_anything_but_loopback(lab):
     listening = {
         connection.laddr

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from localstack.aws.api import CommonServiceException, RequestContext, handler
 from localstack.aws.api.logs import InvalidParameterException, ResourceNotFoundException
 from localstack.services.logs import provider as upstream
-from localstack.services.logs.models import get_moto_logs_backend
+from localstack.services.logs.models import get_moto_logs_backend, logs_stores
 from localstack.services.moto import call_moto, call_moto_with_request
+from localstack.utils.aws import arns
 from localstack.utils.bootstrap import is_api_enabled
 from moto.logs import models
 
@@ -55,6 +56,18 @@ class LogsProvider(upstream.LogsProvider):
         if len(found) > len(page):
             answer["nextToken"] = f"{page[-1][0]}@{page[-1][1]}"
         return answer
+
+    # LocalStack adds tags to those that a group was made with; where there were none it loses them.
+    @handler("TagResource", expand=False)
+    def tag_resource(self, context: RequestContext, request: Any) -> None:
+        _tags_of(context, request["resourceArn"])
+        super().tag_resource(context, request["resourceArn"], request["tags"])
+
+    @handler("TagLogGroup", expand=False)
+    def tag_log_group(self, context: RequestContext, request: Any) -> None:
+        name = request["logGroupName"]
+        _tags_of(context, arns.log_group_arn(name, context.account_id, context.region))
+        super().tag_log_group(context, name, request["tags"])
 
     @handler("PutMetricFilter", expand=False)
     def put_metric_filter(self, context: RequestContext, request: Any) -> Any:
@@ -166,6 +179,11 @@ def _checked(read: Callable[[], Result]) -> Result:
         raise CommonServiceException(
             "MalformedQueryException", str(error), sender_fault=True
         ) from error
+
+
+def _tags_of(context: RequestContext, arn: str) -> dict[str, str]:
+    found: dict[str, str] = logs_stores[context.account_id][context.region].TAGS.setdefault(arn, {})
+    return found
 
 
 def _group(context: RequestContext, request: Any) -> Any:

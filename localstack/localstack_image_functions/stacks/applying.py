@@ -1,0 +1,193 @@
+"""Watches LocalStack's resource providers: no property of a template is passed over in silence."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localstack_image_functions.stacks.resource import NotUpdated, Resource
+
+LOG = logging.getLogger(__name__)
+
+Properties = dict[str, Any]
+UPDATES = {"Modify", "Dynamic"}
+READ = "image-functions:read"
+"""Where a payload, which comes again while a resource is being made, says what was looked at."""
+
+
+class Watched(dict[str, Any]):
+    """Properties that remember which of them somebody has looked at."""
+
+    def __init__(self, properties: Mapping[str, Any], read: set[str]):
+        super().__init__(properties)
+        self._read = read
+
+    def __getitem__(self, name: str) -> Any:
+        self._read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._read.add(name)
+        return super().get(name, default)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        self._read.add(name)
+        return super().pop(name, *default)
+
+    # Whoever takes all may do something with each.
+    def __iter__(self) -> Iterator[str]:
+        self._read.update(super().keys())
+        return super().__iter__()
+
+    def keys(self) -> Any:
+        self._read.update(super().keys())
+        return super().keys()
+
+    def items(self) -> Any:
+        self._read.update(super().keys())
+        return super().items()
+
+    def values(self) -> Any:
+        self._read.update(super().keys())
+        return super().values()
+
+    def copy(self) -> dict[str, Any]:
+        return dict(self.items())
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self.items()),)
+
+
+class _Provider:
+    """One of LocalStack's providers, and whether it had no way to update."""
+
+    def __init__(self, provider: Any):
+        self._provider = provider
+        self.can_not_update = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+    def update(self, request: Any) -> Any:
+        try:
+            return self._provider.update(request)
+        except NotImplementedError:
+            self.can_not_update = True
+            raise
+
+
+def apply_what_templates_say() -> None:
+    """Do so from the moment when CloudFormation is first used; importing it takes a second."""
+    from localstack.services.plugins import ServiceContainer
+
+    original = ServiceContainer.start
+    watched = []
+
+    def start(container: ServiceContainer) -> bool:
+        if container.service.name() == "cloudformation" and not watched:
+            watched.append(True)
+            _watch_resources()
+            _watch_updates()
+        return original(container)
+
+    ServiceContainer.start = start  # type: ignore[method-assign]
+
+
+def _watch_resources() -> None:
+    from localstack.services.cloudformation.resource_provider import (
+        OperationStatus,
+        ProgressEvent,
+        ResourceProviderExecutor,
+        convert_payload,
+    )
+
+    from localstack_image_functions.stacks.resources import RESOURCES
+
+    original = ResourceProviderExecutor.execute_action
+
+    def execute_action(executor: Any, provider: Any, payload: Any) -> Any:
+        data, kind = payload["requestData"], payload["resourceType"]
+        given, before = dict(data["resourceProperties"] or {}), _before(data)
+        resource = RESOURCES.get(kind, Resource())
+        request = convert_payload(executor.stack_name, executor.stack_id, payload)
+        request.desired_state = given
+        try:
+            if instead := resource.instead(payload["action"]):
+                kept = _identity(before, provider.SCHEMA)
+                given |= {name: value for name, value in kept.items() if name not in given}
+                instead(request)
+                return ProgressEvent(OperationStatus.SUCCESS, resource_model=given)
+            noticed, read = _Provider(provider), payload.setdefault(READ, set())
+            data["resourceProperties"] = Watched(given, read)
+            event = original(executor, noticed, payload)
+            passed_over = set(given) - read - resource.completed
+            if isinstance(event.resource_model, Watched):
+                event.resource_model = dict(event.resource_model)
+            if noticed.can_not_update:
+                _refuse_change(kind, given, before)
+            if payload["action"] == "Add" and event.status is OperationStatus.SUCCESS:
+                if resource.complete:
+                    given |= event.resource_model or {}
+                    resource.complete(request)
+                _tell(kind, data["logicalResourceId"], passed_over)
+            return event
+        except (NotUpdated, ClientError, BotoCoreError) as error:
+            return ProgressEvent(OperationStatus.FAILED, resource_model={}, message=str(error))
+
+    ResourceProviderExecutor.execute_action = execute_action  # type: ignore[method-assign]
+
+
+def _watch_updates() -> None:
+    """Let a stack whose update failed say so: UpdateStack does not look at how it went."""
+    from localstack.aws.api.cloudformation import StackStatus
+    from localstack.services.cloudformation.engine.v2.change_set_model_executor import (
+        ChangeSetModelExecutor,
+    )
+    from localstack.services.cloudformation.stores import cloudformation_stores
+
+    original = ChangeSetModelExecutor.execute
+
+    def execute(executor: Any) -> Any:
+        change_set = executor._change_set
+        stack = change_set.stack
+        store = cloudformation_stores[stack.account_id][stack.region_name]
+        # One that a person made is executed by ExecuteChangeSet, which looks.
+        by_update = (
+            stack.status == StackStatus.UPDATE_IN_PROGRESS
+            and change_set.change_set_id not in store.change_sets
+        )
+        result = original(executor)
+        if by_update and result.failure_message:
+            raise NotUpdated(result.failure_message)
+        return result
+
+    ChangeSetModelExecutor.execute = execute  # type: ignore[method-assign]
+
+
+def _before(data: Mapping[str, Any]) -> Properties:
+    return data.get("previousResourceProperties") or {}
+
+
+def _identity(previous: Properties, schema: Mapping[str, Any]) -> Properties:
+    """What of a resource no template need say: names that were made up, ARNs."""
+    paths = [*schema.get("readOnlyProperties", ()), *schema.get("primaryIdentifier", ())]
+    names = {path.removeprefix("/properties/") for path in paths} | {"Id", "Arn"}
+    return {name: value for name, value in previous.items() if name in names}
+
+
+def _refuse_change(kind: str, wanted: Properties, previous: Properties) -> None:
+    changed = sorted(name for name, value in wanted.items() if previous.get(name) != value)
+    if changed:
+        raise NotUpdated(
+            f"LocalStack can't update {kind} ({', '.join(changed)}): give the resource another"
+            " logical id and name, or delete the stack and make it anew"
+        )
+
+
+def _tell(kind: str, logical_id: str, passed_over: set[str]) -> None:
+    if passed_over:
+        names = ", ".join(sorted(passed_over))
+        LOG.warning("%s %s: LocalStack does nothing with %s", kind, logical_id, names)

@@ -1,0 +1,35 @@
+"""What is done for a type of resource beside LocalStack's provider, or in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Apply = Callable[[Any], None]
+"""Given LocalStack's `ResourceRequest`; what it sets in `desired_state` the stack remembers."""
+
+
+class NotUpdated(Exception):
+    """A resource or a stack was not changed as a template asks for; the text says why."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """`complete` comes after the provider has made one, the others in the provider's place."""
+
+    complete: Apply | None = None
+    completed: frozenset[str] = frozenset()
+    """Properties that `complete` applies."""
+    create: Apply | None = None
+    update: Apply | None = None
+    delete: Apply | None = None
+
+    def instead(self, action: str) -> Apply | None:
+        """What is done in the provider's place, where anything is."""
+        return {
+            "Add": self.create,
+            "Modify": self.update,
+            "Dynamic": self.update,
+            "Remove": self.delete,
+        }.get(action)

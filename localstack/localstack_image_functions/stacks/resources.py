@@ -1,0 +1,28 @@
+"""Which types of resources are completed, and by what."""
+
+from __future__ import annotations
+
+from localstack_image_functions.stacks import buckets, others, repositories
+from localstack_image_functions.stacks.resource import Resource
+
+RESOURCES = {
+    "AWS::S3::Bucket": Resource(
+        complete=buckets.complete_bucket,
+        completed=buckets.COMPLETED,
+        update=buckets.update_bucket,
+    ),
+    "AWS::S3::BucketPolicy": Resource(update=others.update_bucket_policy),
+    "AWS::Logs::LogGroup": Resource(
+        complete=others.complete_log_group,
+        completed=frozenset({"RetentionInDays", "Tags"}),
+        update=others.update_log_group,
+    ),
+    "AWS::Lambda::EventInvokeConfig": Resource(update=others.update_event_settings),
+    "AWS::Events::Rule": Resource(update=others.update_rule),
+    "AWS::DynamoDB::Table": Resource(update=others.update_table),
+    "AWS::ECR::Repository": Resource(
+        create=repositories.create_repository,
+        update=repositories.update_repository,
+        delete=repositories.delete_repository,
+    ),
+}
