@@ -151,6 +151,8 @@ def test_what_does_not_run_is_a_throttle_and_no_invocation(emulator: Any, deploy
     client = emulator.client("cloudwatch")
     assert figure(client, "Throttles", "Sum", of_function("throttled")) == 1
     assert figure(client, "Invocations", "Sum", of_function("throttled")) is None
+    # It was counted among those that run, and graders saw more than the limit allows.
+    assert figure(client, "ConcurrentExecutions", "Maximum", of_function("throttled")) is None
 
 
 def test_events_wait_for_a_share_that_was_reserved_after_the_function_was_made(

@@ -28,7 +28,6 @@ from scripts.lab.surroundings import variables
 from scripts.paths import ROOT
 
 CAMERA_STARTS_WITHIN_S = 30.0
-SETTLED_WITHIN_S = 30.0
 STAND_INS = ROOT / "device" / "stand_ins"
 
 
@@ -103,9 +102,10 @@ def _camera(
         return 0, f"there is no {workload.camera_program} in the folder"
     progress(f"{workload.camera_program} records for {workload.camera_s:.0f} s")
     trouble = _record(switch, student, program, workload.camera_s)
-    clips = _clips_in(switch, workload.input)
-    _settle(switch, workload.queue)
-    return clips, trouble
+    recordings = _recordings(switch, workload.input)
+    _settle(switch, workload.queue, len(recordings), workload.patience_s)
+    film = Film(FIXTURES / "lab.h264", FIXTURES / "truth.json")
+    return len(set[int]().union(*map(film.clips_in, recordings))), trouble
 
 
 def _record(switch: Switch, student: Student, program: Path, seconds: float) -> str:
@@ -131,28 +131,23 @@ def _record(switch: Switch, student: Student, program: Path, seconds: float) -> 
     return ""
 
 
-def _clips_in(switch: Switch, bucket: str) -> int:
-    film = Film(FIXTURES / "lab.h264", FIXTURES / "truth.json")
+def _recordings(switch: Switch, bucket: str) -> list[bytes]:
     s3 = switch.client("s3")
-    found: set[int] = set()
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for row in page.get("Contents", ()):
-            body = s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read()
-            found |= film.clips_in(body)
-    return len(found)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    keys = [row["Key"] for page in pages for row in page.get("Contents", ())]
+    return [bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
 
 
-def _settle(switch: Switch, queue: str) -> None:
-    """Take away what the camera's clips were answered with, until nothing more comes."""
+def _settle(switch: Switch, queue: str, many: int, patience_s: float) -> None:
+    """Take away what the camera's clips were answered with: all, or until nothing more comes."""
     sqs = switch.client("sqs")
     try:
         url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     except sqs.exceptions.QueueDoesNotExist:
         return
-    deadline = time.monotonic() + SETTLED_WITHIN_S
-    while time.monotonic() < deadline:
-        got = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=3, MaxNumberOfMessages=10)
-        if not got.get("Messages"):
-            return
-        for message in got["Messages"]:
+    heard, taken = time.monotonic(), 0
+    while taken < many and time.monotonic() - heard < patience_s:
+        got = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1, MaxNumberOfMessages=10)
+        for message in got.get("Messages", ()):
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            heard, taken = time.monotonic(), taken + 1

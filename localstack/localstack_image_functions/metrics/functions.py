@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,21 +91,32 @@ def count_invocations(metrics: FunctionMetrics | None = None) -> None:
     It starts a thread for each, which puts two of the figures through the API.
     """
     from localstack.services.lambda_.invocation import version_manager
+    from localstack.services.lambda_.invocation.counting_service import CountingService
 
-    counted = metrics or FunctionMetrics()
+    counted, current = metrics or FunctionMetrics(), threading.local()
     manager = version_manager.LambdaVersionManager
     original, start_thread = manager.invoke, version_manager.start_thread
+    lease = CountingService.get_invocation_lease
+
+    @contextlib.contextmanager
+    def get_invocation_lease(self: Any, function: Any, function_version: Any) -> Iterator[Any]:
+        """What gets no lease is throttled: it ran at no time."""
+        with lease(self, function, function_version) as kind:
+            invoked = current.invoked
+            counted.began(invoked)
+            try:
+                yield kind
+            finally:
+                counted.ended(invoked)
 
     def invoke(self: Any, *, invocation: Any) -> Any:
         invoked, began = _invoked(self, invocation), time.monotonic()
-        counted.began(invoked)
+        current.invoked = invoked
         try:
             result = original(self, invocation=invocation)
         except TooManyRequestsException:
             counted.throttled(invoked)
             raise
-        finally:
-            counted.ended(invoked)
         waited_ms = (time.monotonic() - began) * 1000
         counted.answered(invoked, reported_ms(result.logs) or waited_ms, result.is_error)
         return result
@@ -114,6 +127,7 @@ def count_invocations(metrics: FunctionMetrics | None = None) -> None:
         return start_thread(*arguments, name=name, **options)
 
     manager.invoke = invoke
+    CountingService.get_invocation_lease = get_invocation_lease
     version_manager.start_thread = start
 
 
