@@ -130,8 +130,16 @@ aws-status: lab-env ## what of the lab exists on AWS (ARGS=--json)
 	@$(FACELAB) aws status $(ARGS)
 
 ##@ Measure
-bench: up bench-lab bench-reload ## what the emulator adds to a warm invocation (ARGS="--count 50"), out/bench-overhead.json
+bench: bench-loop bench-overhead bench-lab bench-reload ## the loop, the emulator's share, the lab's commands, a saved file
+
+bench-loop: up training-env ## the whole loop, ours and the report's by turns, out/loop.json (part of bench)
+	@$(FACELAB) bench-loop $(ARGS)
+
+bench-overhead: up ## what the emulator adds to a warm invocation, out/bench-overhead.json (part of bench)
 	@$(FACELAB) bench $(ARGS)
+
+throughput: up ## the most clips a second for 1, 2, 4 and 8 devices, out/throughput.json and a picture
+	@$(FACELAB) throughput $(ARGS)
 
 bench-lab: setup ## how long up, down, reset, snapshot and restore take, out/lab.json (part of bench)
 	@$(FACELAB) bench-lab

@@ -73,6 +73,8 @@ TASKS = (
     Task("soak", "measure", "several devices at once", "scripts.e2e.soak"),
     Task("plan", "measure", "thousands of devices on AWS", "scripts.cli.plan"),
     Task("bench", "measure", "the emulator's share of an invocation", "scripts.bench.overhead"),
+    Task("bench-loop", "measure", "the report's whole loop and ours", "scripts.bench.loop"),
+    Task("throughput", "measure", "most clips a second, by devices", "scripts.e2e.throughput"),
     Task("bench-lab", "measure", "up, down, reset, snapshot, restore", "scripts.bench.lab"),
     Task("bench-state", "measure", "what keeping state costs a clip", "scripts.bench.state_cost"),
     Task("bench-reload", "measure", "from a saved file to its answer", "scripts.bench.reload"),

@@ -59,6 +59,10 @@ class Player:
         self._process.wait()
         self._reader.join()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def _read(self) -> None:
         assert self._process.stdout  # noqa: S101  for the type checker: we asked for a pipe
         for line in self._process.stdout:

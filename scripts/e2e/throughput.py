@@ -1,0 +1,250 @@
+"""How many clips a second the lab answers within a second: for 1, 2, 4 and 8 devices.
+
+Each device is two processes, as on a Pi, and plays easy clips of the fixture for some seconds. The
+rate rises by a quarter until clips are lost or the slowest twentieth takes more than a second, and
+falls by as much where that is so from the start. Writes out/throughput.json and a picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cloud.switch import Switch, read_switch
+from scripts.bench.loop import chosen_clips, emulator_family, machine
+from scripts.console import Progress, print_json, run_command
+from scripts.e2e.soak import added, play
+from scripts.e2e.soak_report import Plan
+from scripts.e2e.throughput_picture import picture
+from scripts.paths import ROOT
+from scripts.percentiles import percentiles
+
+DEVICES = (1, 2, 4, 8)
+FIRST_RATE = 4.0
+STEP = 1.25
+GOAL_MS = 1000.0
+# Beyond that a machine has no room for anything that comes on top.
+FULL = 0.85
+FILM_CLIPS = 12
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One rate that was tried. `cpu` is the share of all CPUs by kind of process, 0 to 1."""
+
+    devices: int
+    asked_per_s: float
+    clips_per_s: float
+    p50_ms: float | None
+    p95_ms: float | None
+    lost: int
+    cpu: dict[str, float]
+    memory_mb: dict[str, int]
+
+    @property
+    def is_sustained(self) -> bool:
+        return not self.lost and self.p95_ms is not None and self.p95_ms <= GOAL_MS
+
+    def in_words(self) -> str:
+        latency = "no answers"
+        if self.p50_ms is not None and self.p95_ms is not None:
+            latency = f"p50 {self.p50_ms:.0f} ms, p95 {self.p95_ms:.0f} ms"
+        return (
+            f"{self.devices} devices, {self.clips_per_s:.1f} clips/s: {latency}, {self.lost} lost"
+        )
+
+    def to_fields(self) -> dict[str, Any]:
+        return {
+            "clips_per_s": self.clips_per_s,
+            "p50_ms": self.p50_ms,
+            "p95_ms": self.p95_ms,
+            "lost": self.lost,
+            "asked_per_s": self.asked_per_s,
+            "is_sustained": self.is_sustained,
+            "cpu": self.cpu,
+            "memory_mb": self.memory_mb,
+        }
+
+
+class Meter:
+    """What the machine's CPUs did, by kind of process."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        self._family = emulator_family()
+        before, all_before = _spent_s(self._family), psutil.cpu_times()
+        yield
+        after, all_after = _spent_s(emulator_family()), psutil.cpu_times()
+        total = sum(all_after) - sum(all_before)
+        idle = all_after.idle - all_before.idle
+        self.shares = {
+            name: round((after.get(name, 0.0) - spent) / total, 3) for name, spent in before.items()
+        }
+        busy = 1 - idle / total
+        self.shares["devices_and_others"] = round(max(0.0, busy - sum(self.shares.values())), 3)
+        self.shares["all"] = round(busy, 3)
+
+
+def _spent_s(family: dict[str, list[psutil.Process]]) -> dict[str, float]:
+    found = {}
+    for name, processes in family.items():
+        found[name] = 0.0
+        for process in processes:
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            found[name] += times.user + times.system
+    return found
+
+
+def trial(
+    switch: Switch, devices: int, rate: float, seconds: float, film: Path, progress: Progress
+) -> Trial:
+    """Play `rate` clips a second, of all devices together, for some seconds."""
+    plan = Plan(devices, max(2, math.ceil(rate * seconds / devices)), rate / devices)
+    meter = Meter()
+    quiet = Progress(quiet=True)
+    with added(switch, devices, quiet) as device_ids, meter.running():
+        played = play(switch, device_ids, plan, film, quiet)
+    logs = played.soak.devices.values()
+    latencies = percentiles([ms for log in logs for ms in log.latencies_ms])
+    recorded = sorted(moment for log in logs for moment in log.recorded.values())
+    span_s = recorded[-1] - recorded[0] + 1 / rate if recorded else 0.0
+    answered = sum(len(log.answered) for log in logs)
+    memory: dict[str, int] = {}
+    for sample in played.samples:
+        for name, size in sample.memory_mb.items():
+            memory[name] = max(memory.get(name, 0), size)
+    found = Trial(
+        devices,
+        round(rate, 2),
+        round(answered / span_s, 2) if span_s else 0.0,
+        latencies["p50"] if latencies else None,
+        latencies["p95"] if latencies else None,
+        plan.clips - answered,
+        meter.shares,
+        memory,
+    )
+    progress(f"{found.in_words()}, CPUs {found.cpu['all']:.0%} busy")
+    return found
+
+
+def search(
+    switch: Switch, devices: int, first: float, options: argparse.Namespace, progress: Progress
+) -> list[Trial]:
+    """Rates around the highest that is sustained, in the order in which they were tried."""
+    tried: list[Trial] = []
+    rate = first
+    for _ in range(options.trials):
+        tried.append(trial(switch, devices, rate, options.seconds, options.film, progress))
+        rose = [one for one in tried if one.is_sustained]
+        fell = [one for one in tried if not one.is_sustained]
+        if rose and fell:
+            break
+        rate = rate * STEP if tried[-1].is_sustained else rate / STEP
+    return tried
+
+
+def best(tried: list[Trial]) -> Trial:
+    """The highest rate that is sustained; where none is, the one with the least latency."""
+    sustained = [one for one in tried if one.is_sustained]
+    if sustained:
+        return max(sustained, key=lambda one: one.clips_per_s)
+    return min(tried, key=lambda one: (one.lost, one.p95_ms or math.inf))
+
+
+def saturated(tried: list[Trial]) -> dict[str, Any]:
+    """What ran out at the lowest rate that was too much."""
+    over = [one for one in tried if not one.is_sustained]
+    if not over:
+        return {"resource": None, "why": "no rate that was tried was too much"}
+    first = min(over, key=lambda one: one.asked_per_s)
+    kinds = {name: share for name, share in first.cpu.items() if name != "all"}
+    busiest = max(kinds, key=lambda name: kinds[name])
+    is_full = first.cpu["all"] >= FULL
+    return {
+        "resource": "cpu" if is_full else "waiting",
+        "stage": busiest,
+        "at_clips_per_s": first.asked_per_s,
+        "why": f"{first.cpu['all']:.0%} of all CPUs busy, {kinds[busiest]:.0%} by {busiest}",
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parsed(arguments)
+    switch, progress = read_switch(), Progress(quiet=options.json)
+    every: dict[int, list[Trial]] = {}
+    first = options.rate
+    with tempfile.TemporaryDirectory() as folder:
+        options.film = Path(folder) / "film.h264"
+        options.film.write_bytes(b"".join(chosen_clips(FILM_CLIPS)))
+        for devices in options.devices:
+            every[devices] = search(switch, devices, first, options, progress)
+            first = best(every[devices]).asked_per_s
+    chosen = {devices: best(tried) for devices, tried in every.items()}
+    trials = [
+        {"devices": one.devices} | one.to_fields() for tried in every.values() for one in tried
+    ]
+    facts = {
+        "max_clips_per_s": max(
+            (one.clips_per_s for one in chosen.values() if one.is_sustained), default=0.0
+        ),
+        "devices": {
+            str(devices): one.to_fields() | {"saturates": saturated(every[devices])}
+            for devices, one in chosen.items()
+        },
+        "trials": trials,
+        "machine": machine(),
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(facts, indent=2) + "\n")
+    drawn = options.out.with_suffix(".svg")
+    drawn.write_text(picture(trials, GOAL_MS))
+    if options.json:
+        print_json(facts)
+        return 0
+    for devices, one in chosen.items():
+        word = "sustained" if one.is_sustained else "NOT sustained"
+        print(f"{one.in_words()}: {word}; {saturated(every[devices])['why']}")
+    progress(f"wrote {options.out} and {drawn}")
+    return 0
+
+
+def _parsed(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="facelab throughput",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--devices",
+        type=lambda text: tuple(int(one) for one in text.split(",")),
+        default=DEVICES,
+        metavar="N,N,…",
+        help="default 1,2,4,8",
+    )
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each trial (%(default)g)")
+    parser.add_argument("--trials", type=int, default=6, help="at most, for each (%(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=FIRST_RATE, help="clips a second to begin with (%(default)g)"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "throughput.json")
+    parser.add_argument("--json", action="store_true", help="print throughput.json, not the table")
+    options = parser.parse_args(arguments)
+    if min(options.devices) < 1 or options.seconds <= 0 or options.rate <= 0 or options.trials < 1:
+        parser.error("devices, seconds, rate and trials are above 0")
+    return options
+
+
+if __name__ == "__main__":
+    run_command(main)
