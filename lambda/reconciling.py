@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from events import ClipRef
-from ledger import Row, State
+from ledger import LEDGER_DAYS, Row, State
 
 LOG = logging.getLogger(__name__)
 ROWS_AT_ONCE = 100
+# A day less than the ledger's rows live: what it has forgotten looks like what nobody answered.
+REMEMBERED_S = (LEDGER_DAYS - 1) * 86_400
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,15 @@ class Listed:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. `is_complete` is False when its time was over before the bucket's end."""
+    """What a run did. `is_complete` is False when its time was over before the bucket's end.
+
+    `too_old` clips are kept longer than the ledger knows of them; they were left alone.
+    """
 
     clips: int = 0
     sent: int = 0
     failed: int = 0
+    too_old: int = 0
     letters: int = 0
     letters_taken_back: int = 0
     is_complete: bool = True
@@ -141,8 +147,9 @@ class Reconciler:
         for batch in _batches(self._clips.list(), ROWS_AT_ONCE):
             if not self._turn.has_time():
                 return replace(done, is_complete=False)
-            before = self._now_s() - after_s
-            old = [listed.ref for listed in batch if listed.stored_at_s <= before]
+            now_s = self._now_s()
+            known = [one for one in batch if one.stored_at_s > now_s - REMEMBERED_S]
+            old = [one.ref for one in known if one.stored_at_s <= now_s - after_s]
             rows = self._ledger.read(ref.row for ref in old)
             for ref in old:
                 row = rows.get(ref.row, Row())
@@ -153,7 +160,11 @@ class Reconciler:
                     done = replace(
                         done, sent=done.sent + was_sent, failed=done.failed + (not was_sent)
                     )
-            done = replace(done, clips=done.clips + len(batch))
+            done = replace(
+                done,
+                clips=done.clips + len(batch),
+                too_old=done.too_old + len(batch) - len(known),
+            )
         return done
 
     def _is_missing(self, row: Row, has_letter: bool) -> bool:

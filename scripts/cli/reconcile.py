@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(
             f"{done['clips']} clips, {done['sent']} sent again; "
             f"{done['letters']} letters, {done['letters_taken_back']} more taken back"
+            + (f"; {done['too_old']} older than the ledger" if done["too_old"] else "")
             + (f"; {done['failed']} could not be sent" if done["failed"] else "")
             + ("" if done["is_complete"] else "; not all could be looked at, run it again")
         )

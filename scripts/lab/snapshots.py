@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from cloud.switch import Switch
+from ledger import LEDGER_DAYS
 from scripts.console import Progress
 from scripts.errors import LabError
-from scripts.lab.contents import Contents
+from scripts.lab.contents import Contents, Row
 from scripts.lab.snapshot_file import Snapshot, read_snapshot, write_snapshot
 from scripts.paths import ROOT
 from scripts.provision.people import SHIPPED, keep_forgotten, seed
@@ -75,7 +77,7 @@ def restore(switch: Switch, path: Path, progress: Progress) -> Snapshot:
         contents.add_device(device_id)
     contents.put_rows(names.people_table, snapshot.people)
     settled = {row["clip"]["S"]: row for row in snapshot.ledger if _is_settled(row)}
-    contents.put_rows(names.ledger_table, settled.values())
+    contents.put_rows(names.ledger_table, remembered_anew(settled.values(), time.time()))
     for device_id, bodies in snapshot.messages.items():
         contents.send(names.result_queue(device_id), bodies)
     contents.send(names.dead_letters, snapshot.dead_letters)
@@ -92,6 +94,15 @@ def restore(switch: Switch, path: Path, progress: Progress) -> Snapshot:
         contents.put(one, quietly=False)
     seed(switch, SHIPPED, progress)  # takes out again who was forgotten since
     return snapshot
+
+
+def remembered_anew(rows: Iterable[Row], now_s: float) -> list[Row]:
+    """Ledger rows whose time begins now, as that of the clips that are restored with them does.
+
+    An old snapshot's would expire at once, and its clips look like clips that nobody answered.
+    """
+    expires = {"N": str(int(now_s) + LEDGER_DAYS * 86_400)}
+    return [{**row, "expires_at": expires} for row in rows]
 
 
 def reset(switch: Switch, progress: Progress) -> float:

@@ -155,6 +155,15 @@ def clock(monkeypatch) -> Iterator[None]:
     return
 
 
+def test_a_clip_that_is_kept_longer_than_its_ledger_row_is_not_answered_again():
+    """Its row has expired: it looks like a clip that nobody ever answered."""
+    week_s = 7 * 86_400
+    cloud = Cloud(stored={"answered long ago": NOW - week_s, "lost": NOW - 3 * 86_400})
+    done = cloud.run()
+    assert cloud.sent == ["lost"]
+    assert (done.clips, done.sent, done.too_old) == (2, 1, 1)
+
+
 def test_a_clip_without_an_outcome_is_sent_again():
     cloud = Cloud({"a": 0.0})
     summary = cloud.run()
