@@ -73,7 +73,7 @@ def make_service() -> answering.AnsweringService:
         recognizer=watch(recognizer, refresh="refresh", recognize="recognize"),
         people=watch(people, look_up="look-up"),
         ledger=watch(ledger, claim="claim", answered="close"),
-        outbox=watch(outbox, send="send"),
+        outbox=watch(outbox, reach="reach", send="send"),
     )
 
 

@@ -25,8 +25,10 @@ UNWATCHED_S = 2.0
 TROUBLE_S = 1.0
 # Environments write their lines side by side: one may come after a later one.
 OVERLAP_MS = 5_000
+# What is older than this is not asked for again: an idle lab then has nothing to answer.
+SETTLED_MS = 30_000
 HISTORY_S = 86_400
-PAGE = 500
+PAGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ class Feed:
             PaginationConfig={"PageSize": PAGE},
         )
         news = False
+        asked_ms = time.time() * 1000
         for page in pages:
             for event in page["events"]:
                 self._cursor_ms = max(self._cursor_ms, event["timestamp"])
@@ -148,6 +151,7 @@ class Feed:
                 line = read_clip_line(message, event["timestamp"], event["logStreamName"])
                 if line is not None:
                     news = self.history.add(message, line) or news
+        self._cursor_ms = max(self._cursor_ms, int(asked_ms - SETTLED_MS))
         return news
 
     def _name(self) -> bool:
@@ -157,8 +161,8 @@ class Feed:
             return False
         rows = self.people.in_rows(clip.row for clip in unnamed)
         for clip in unnamed:
-            clip.person_ids = tuple(
-                one for one in rows.get(clip.row, ()) if one in self.people.by_id
+            self.history.name(
+                clip, [one for one in rows.get(clip.row, ()) if one in self.people.by_id]
             )
         return True
 

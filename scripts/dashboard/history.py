@@ -68,6 +68,7 @@ class History:
         self._now = now
         self._lock = RLock()
         self._clips: OrderedDict[str, Kept] = OrderedDict()
+        self._unnamed: dict[str, Kept] = {}
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -93,8 +94,12 @@ class History:
                 person_ids=() if line.people == 0 else None,
             )
             self._clips.move_to_end(line.clip_id)
+            self._unnamed.pop(line.clip_id, None)
+            if line.people:
+                self._unnamed[line.clip_id] = self._clips[line.clip_id]
             while len(self._clips) > self._most:
-                self._clips.popitem(last=False)
+                gone, _ = self._clips.popitem(last=False)
+                self._unnamed.pop(gone, None)
             return True
 
     def get(self, clip_id: str) -> Kept | None:
@@ -108,7 +113,14 @@ class History:
 
     def unnamed(self) -> list[Kept]:
         """Clips whose people were not asked for yet, newest first."""
-        return [clip for clip in self.newest(self._most) if clip.person_ids is None]
+        with self._lock:
+            return list(reversed(self._unnamed.values()))
+
+    def name(self, clip: Kept, person_ids: Iterable[str]) -> None:
+        """Say who the people of a clip are."""
+        with self._lock:
+            clip.person_ids = tuple(sorted(person_ids))
+            self._unnamed.pop(clip.clip_id, None)
 
     def shown(self, clip_id: str, at_ms: float) -> None:
         clip = self.get(clip_id)

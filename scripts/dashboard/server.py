@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket
+from contextlib import suppress
 
 import uvicorn
 
@@ -18,6 +20,7 @@ from scripts.traces.device_spans import DeviceSpans
 
 HOST = "127.0.0.1"
 PORT = 8646
+_M_ARENA_MAX = -8  # malloc.h
 
 
 class PortTaken(LabError):
@@ -47,8 +50,15 @@ def listen(port: int | None) -> socket.socket:
     raise PortTaken("no free port on loopback", "close something that listens")
 
 
+def _keep_small() -> None:
+    """Threads share few heaps: each of its own would keep what one large page once needed."""
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
 def serve(switch: Switch, one: socket.socket) -> None:
     """Serve until the process is told to end."""
+    _keep_small()
     frames = Frames(switch)
     spans = DeviceSpans(traces_folder(spool_folder()))
     # Whoever was forgotten is in no picture that we keep.

@@ -27,6 +27,7 @@ _WORDS = {
     "print": "printed",
     "refresh": "gallery and model",
     "look-up": "people look-up",
+    "reach": "queue look-up",
     "close": "ledger closed",
 }
 

@@ -15,6 +15,7 @@ from localstack.utils.bootstrap import is_api_enabled
 from moto.logs import models
 
 from localstack_image_functions.logs.conditions import number_of
+from localstack_image_functions.logs.embedded_metrics import embedded_values
 from localstack_image_functions.logs.errors import InvalidInsightsQuery, InvalidPattern
 from localstack_image_functions.logs.insights import event_row, read_query
 from localstack_image_functions.logs.json_pattern import value_at
@@ -100,9 +101,13 @@ class LogsProvider(upstream.LogsProvider):
         answer = call_moto(context)
         if is_api_enabled("cloudwatch"):
             backend = get_moto_logs_backend(context.account_id, context.region)
+            owner = Owner(context.account_id, context.region)
             for one in backend.filters.metric_filters:
                 if one["logGroupName"] == request["logGroupName"]:
-                    _count(Owner(context.account_id, context.region), one, request["logEvents"])
+                    _count(owner, one, request["logEvents"])
+            for event in request["logEvents"]:
+                for found in embedded_values(event["message"]):
+                    METRICS.add(owner, found.metric, found.value, found.unit, at=found.at)
         return answer
 
     @handler("StartQuery", expand=False)

@@ -288,7 +288,7 @@ def feed() -> feeds.Feed:
     keep(feed.history, a_message("c1", face(Person("evil", EVIL, "", ""), None), reason=EVIL))
     keep(feed.history, a_message(f"{EVIL} c2", status="no_face"), 2)
     for clip in feed.history.unnamed():
-        clip.person_ids = ("evil",)
+        feed.history.name(clip, ["evil"])
     return feed
 
 

@@ -1,0 +1,56 @@
+"""A clip's trace and metrics through the real emulator, by the API that AWS has too."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+from contract.clips import ClipKey, ClipMetadata
+from device.sources.fixture import cut_at_key_frames
+from scripts.paths import ROOT
+from tests.conftest import Lab, wait_until
+
+
+def test_a_clip_has_a_trace_names_nobody_and_is_counted_in_cloudwatch(lab: Lab):
+    film = (ROOT / "fixtures" / "lab.h264").read_bytes()
+    cut = list(cut_at_key_frames(film, 15))[6]  # somebody who is enrolled
+    now_ms = int(time.time() * 1000)
+    key = ClipKey.new("lab", now_ms - 500, 1)
+    lab.switch.client("s3").put_object(
+        Bucket=lab.switch.bucket,
+        Key=str(key),
+        Body=film[cut.start : cut.end],
+        Metadata=ClipMetadata(now_ms - 500, now_ms, 1).to_s3(),
+    )
+
+    def trace() -> dict | None:
+        done = lab.run("scripts.cli.facelab", "trace", key.clip_id, "--json", check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    found = wait_until(trace, 60, "the clip's trace")
+    spans = {span["name"]: span for span in found["spans"]}
+    stations = {"record", "event", "answer", "fetch", "recognize", "detect", "claim", "send"}
+    assert stations <= spans.keys()
+    assert spans["answer"]["duration_ms"] >= spans["recognize"]["duration_ms"] > 0
+    assert found["trace_id"].startswith("1-")  # our own Runtime API gave it, as AWS does
+
+    reading = lab.switch.client("logs").get_paginator("filter_log_events")
+    pages = reading.paginate(logGroupName=lab.switch.names.log_group)
+    said = "".join(event["message"] for page in pages for event in page["events"]).lower()
+    people = lab.switch.client("dynamodb").scan(TableName=lab.switch.names.people_table)["Items"]
+    assert people
+    for row in people:
+        assert row["person_id"]["S"] not in said
+        assert row["name"]["S"].lower() not in said
+
+    answer = lab.switch.client("cloudwatch").get_metric_statistics(
+        Namespace="facelab",
+        MetricName="clips",
+        Dimensions=[{"Name": "status", "Value": found["status"]}],
+        StartTime=datetime.now(UTC) - timedelta(minutes=30),
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Sum"],
+    )
+    assert sum(point["Sum"] for point in answer["Datapoints"]) >= 1
