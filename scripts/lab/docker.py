@@ -119,9 +119,9 @@ class DockerBackend:
         if not engine_answers():
             return
         self._progress("stopping LocalStack")
-        self._compose("stop", "--timeout", "15")
+        self._compose("down", "--remove-orphans", "--timeout", "15")
+        # Only now: a LocalStack that lives would make new ones.
         self._remove_function_containers()
-        self._compose("down", "--remove-orphans", "--timeout", "5")
         self._remove_function_network()
         self._state.forget_process()
 
