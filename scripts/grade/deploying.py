@@ -15,7 +15,7 @@ from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions import deployment
 from scripts.functions.images import Publisher
-from scripts.functions.triggers import make_bucket, make_queue, parse_trigger
+from scripts.functions.triggers import make_bucket, parse_trigger
 from scripts.grade.course import Course, FunctionStep
 from scripts.grade.students import Student
 from scripts.paths import ROOT
@@ -23,7 +23,9 @@ from scripts.provision.people import SHIPPED_GALLERY, read_roster
 
 FIXTURES = ROOT / "fixtures"
 HANDOUT = "people"
-RESPONSE_VISIBILITY_S = 5  # of a queue that no function reads: 30 s, as the API has it
+# Of a queue that graders read: theirs have a thread for each request, and take each other's
+# answers, which stay hidden for as long.
+ANSWERS_HIDDEN_S = 2
 
 
 def the_class() -> list[Person]:
@@ -45,7 +47,11 @@ def deploy_course(
     reading = {(one.trigger or "").removeprefix("sqs:") for one in course.functions}
     for queue in course.queues:
         if queue not in reading:
-            make_queue(switch, queue, RESPONSE_VISIBILITY_S, progress)
+            attributes = {"VisibilityTimeout": str(ANSWERS_HIDDEN_S)}
+            if queue.endswith(".fifo"):
+                attributes |= {"FifoQueue": "true"}
+            switch.client("sqs").create_queue(QueueName=queue, Attributes=attributes)
+            progress(f"made queue {queue}")
     for table in course.tables:
         _make_table(switch, table)
     for step in course.functions:

@@ -49,6 +49,7 @@ OUTPUT_QUIET_S = 0.01
 OUTPUT_LIMIT_S = 0.2
 PEER_LIMIT_S = 10.0
 
+_NOT_PAUSED = "is not paused"
 _NOT_EXECUTABLE = ("executable file not found", "no such file or directory", "permission denied")
 
 
@@ -231,7 +232,12 @@ class ContainerSandbox:
         self._cancel_freeze()
         with self._freezing:
             if self._frozen and not self._ended.is_set():
-                self._container.unpause()
+                try:
+                    self._container.unpause()
+                except APIError as error:
+                    # A busy engine may have failed to pause it, or somebody was quicker.
+                    if _NOT_PAUSED not in str(error.explanation):
+                        raise
                 self._frozen = False
 
     def freeze(self) -> None:

@@ -176,6 +176,21 @@ def test_deleting_a_function_removes_its_containers(emulator, uri):
     wait_until(lambda: not function.containers(), 20, "the function's containers to go")
 
 
+def test_container_that_is_not_paused_when_it_should_be_answers_all_the_same(emulator, uri):
+    """A busy engine had failed to pause it, and the next invocation was lost."""
+    with deployed(emulator, "woken", uri) as function:
+        function.invoke()
+        (container,) = function.containers()
+
+        def is_paused() -> bool:
+            container.reload()
+            return container.status == "paused"
+
+        wait_until(is_paused, 30, "the idle container's pause")
+        container.unpause()
+        assert function.invoke().error is None
+
+
 def test_new_code_and_configuration_are_live(emulator, uri, other_probe_image):
     with deployed(emulator, "changing", uri) as function:
         assert function.invoke().payload["answer"] == "first"
