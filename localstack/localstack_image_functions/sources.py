@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from botocore.exceptions import ClientError
 from localstack.services.lambda_.event_source_mapping import esm_worker_factory
 from localstack.services.lambda_.event_source_mapping.pollers import sqs_poller
 
@@ -24,6 +26,8 @@ WAIT_S = 1
 BATCHES = 5
 """How many batches of a standard queue run at a time: what AWS begins with."""
 MOST_RECORDS = 2500
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+"""Between two tries of a batch that was throttled."""
 
 
 class QueuePoller(sqs_poller.SqsPoller):
@@ -36,6 +40,7 @@ class QueuePoller(sqs_poller.SqsPoller):
         workers = 1 if fifo else max(1, maximum_concurrency or limit)
         self._free = threading.Semaphore(workers)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="queue-batches")
+        self._closed = threading.Event()
 
     def poll_events(self) -> None:
         if not serving.wait(WAIT_S) or not self._free.acquire(timeout=WAIT_S):
@@ -51,6 +56,7 @@ class QueuePoller(sqs_poller.SqsPoller):
             raise
 
     def close(self) -> None:
+        self._closed.set()
         self._pool.shutdown(wait=False)
 
     def _receive(self) -> list[dict[str, Any]]:
@@ -74,11 +80,31 @@ class QueuePoller(sqs_poller.SqsPoller):
             self._free.release()
 
     def _handle(self, batch: list[dict[str, Any]]) -> None:
-        """What fails stays hidden for the queue's visibility timeout, then comes again."""
-        try:
-            self.handle_messages(batch)
-        except Exception as error:
-            LOG.warning("a batch of %s failed: %s", self.source_arn, error)
+        """What fails stays hidden for the queue's visibility timeout, then comes again.
+
+        What was only throttled is tried again meanwhile, as AWS does: where a laptop's limit is a
+        few, one cold start would hide a message for minutes.
+        """
+        pause, until = FIRST_PAUSE_S, None
+        while True:
+            try:
+                self.handle_messages(batch)
+                return
+            except Exception as error:
+                until = until or time.monotonic() + self._hidden_s() / 2
+                if not _is_throttled(error) or time.monotonic() + pause > until:
+                    LOG.warning("a batch of %s failed: %s", self.source_arn, error)
+                    return
+            if self._closed.wait(pause):
+                return
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _hidden_s(self) -> float:
+        """For how long the queue hides what was received."""
+        asked = self.source_client.get_queue_attributes(
+            QueueUrl=self.queue_url, AttributeNames=["VisibilityTimeout"]
+        )
+        return float(asked["Attributes"]["VisibilityTimeout"])
 
     def _batches(self, messages: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         """A FIFO queue's groups one by one, so that one's failure holds up no other."""
@@ -90,6 +116,12 @@ class QueuePoller(sqs_poller.SqsPoller):
             for group in groups
             for start in range(0, len(group), MOST_RECORDS)
         ]
+
+
+def _is_throttled(error: Exception) -> bool:
+    if not isinstance(error, ClientError):
+        return False
+    return error.response["Error"]["Code"] == "TooManyRequestsException"
 
 
 def wait_for_messages() -> None:

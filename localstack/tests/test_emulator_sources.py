@@ -121,6 +121,19 @@ def test_what_a_function_fails_on_ends_among_the_dead_letters(emulator: Any, pip
     assert receive(queues, answers, 1) == [{"number": 1}]
 
 
+def test_what_is_throttled_is_tried_again_and_not_left_hidden(
+    emulator: Any, pipe: Any, request: pytest.FixtureRequest
+) -> None:
+    queues, functions = emulator.client("sqs"), emulator.client("lambda")
+    asked, answers, _ = pipe(VisibilityTimeout="120")
+    name = request.node.name.replace("_", "-")[:40]
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    send(queues, asked, number=1)
+    assert receive(queues, answers, 1, limit_s=1) == []
+    functions.delete_function_concurrency(FunctionName=name)
+    assert receive(queues, answers, 1) == [{"number": 1}]
+
+
 def test_a_fifo_queue_keeps_the_order_of_each_group(emulator: Any, pipe: Any) -> None:
     queues = emulator.client("sqs")
     asked, answers, letters = pipe(".fifo")
