@@ -4,39 +4,52 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Thread
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cloud.switch import Switch
 from scripts.console import Progress
+from scripts.lab.limits import concurrency
 
 PATIENCE_S = 60.0
+# A second clip may come before the first is answered: it should not meet a cold start either.
+ENVIRONMENTS = 2
 
 
 @contextmanager
 def warming_up(switch: Switch, progress: Progress) -> Iterator[None]:
     """Warm the function up while something else is done. Not on AWS, which forgets it soon."""
-    warming = Thread(target=warm_up, args=(switch, progress), daemon=True)
-    if not switch.is_aws:
-        warming.start()
-    yield
-    if not switch.is_aws:
-        warming.join()
+    if switch.is_aws:
+        yield
+        return
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(warm_up, switch, progress)
+        yield
 
 
 def warm_up(switch: Switch, progress: Progress) -> None:
-    """Invoke the function with an event without clips. Where that fails, the first clip will say
-    so, and its retry; the lab is up all the same."""
+    """Invoke the function with events without clips, as many at once as there are environments
+    to start. Where that fails, the first clip will say so, and its retry; the lab is up all the
+    same."""
     client = switch.client("lambda", read_timeout=PATIENCE_S, retries={"total_max_attempts": 1})
-    try:
-        answer = client.invoke(
-            FunctionName=switch.names.function, Payload=json.dumps({"Records": []})
-        )
-    except (BotoCoreError, ClientError) as error:
-        progress(f"warning: the function is not warm: {error}")
-        return
-    if "FunctionError" in answer:
+    count = min(ENVIRONMENTS, concurrency())
+
+    def invoke(_: int) -> str:
+        try:
+            answer = client.invoke(
+                FunctionName=switch.names.function, Payload=json.dumps({"Records": []})
+            )
+        except client.exceptions.TooManyRequestsException:
+            return ""  # all that may run do: they are warm
+        except (BotoCoreError, ClientError) as error:
+            return f"the function is not warm: {error}"
+        if "FunctionError" not in answer:
+            return ""
         said = json.loads(answer["Payload"].read())
-        progress(f"warning: the function fails: {said.get('errorMessage', said)}; see `make logs`")
+        return f"the function fails: {said.get('errorMessage', said)}; see `make logs`"
+
+    with ThreadPoolExecutor(count) as pool:
+        for warning in dict.fromkeys(filter(None, pool.map(invoke, range(count)))):
+            progress(f"warning: {warning}")

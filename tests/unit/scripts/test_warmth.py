@@ -15,6 +15,14 @@ from scripts.console import Progress
 from scripts.provision.warmth import warm_up, warming_up
 
 
+class Busy(Exception):
+    """boto3 makes such a class for each client."""
+
+
+class Refusals:
+    TooManyRequestsException = Busy
+
+
 class Cloud:
     """A switch whose function gives `answer`."""
 
@@ -26,14 +34,15 @@ class Cloud:
         self.begun = threading.Event()
 
     def client(self, service: str, **config):
-        return SimpleNamespace(invoke=self._invoke)
+        return SimpleNamespace(invoke=self._invoke, exceptions=Refusals)
 
     def _invoke(self, **request):
         self.begun.set()
         self.invoked.append(request)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        payload = self.answer.get("Payload", b"{}")
+        return {**self.answer, "Payload": io.BytesIO(payload)}
 
 
 @pytest.fixture
@@ -43,18 +52,18 @@ def told(monkeypatch):
     return said
 
 
-def test_the_function_is_invoked_with_an_event_without_clips(told):
-    cloud = Cloud({"Payload": io.BytesIO(b"{}")})
+def test_two_environments_start_by_events_without_clips(told):
+    cloud = Cloud({})
     warm_up(cloud, Progress())
-    assert [one["FunctionName"] for one in cloud.invoked] == ["facelab-recognize"]
-    assert json.loads(cloud.invoked[0]["Payload"]) == {"Records": []}
+    assert [one["FunctionName"] for one in cloud.invoked] == ["facelab-recognize"] * 2
+    assert all(json.loads(one["Payload"]) == {"Records": []} for one in cloud.invoked)
     assert told == []
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ({"FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"errorMessage": "no models"}')},
+        ({"FunctionError": "Unhandled", "Payload": b'{"errorMessage": "no models"}'},
          "no models"),
         (ReadTimeoutError(endpoint_url="http://127.0.0.1"), "not warm"),
     ],
@@ -66,10 +75,15 @@ def test_a_function_that_fails_is_told_and_the_lab_is_up_all_the_same(told, answ
 
 
 def test_it_warms_up_while_people_are_seeded_and_is_warm_afterwards():
-    cloud = Cloud({"Payload": io.BytesIO(b"{}")})
+    cloud = Cloud({})
     with warming_up(cloud, Progress(quiet=True)):
         assert cloud.begun.wait(10)
-    assert len(cloud.invoked) == 1
+    assert len(cloud.invoked) == 2
+
+
+def test_a_function_that_is_busy_is_warm(told):
+    warm_up(Cloud(Busy()), Progress())
+    assert told == []
 
 
 def test_nothing_is_invoked_on_aws():
