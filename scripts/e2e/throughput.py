@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,22 +77,27 @@ class Trial:
 
 
 class Meter:
-    """What the machine's CPUs did, by kind of process."""
+    """What the machine's CPUs did, by kind of process: `devices` are the programs of this run, which
+    end within it, `others` whatever else this machine does."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        self._family = emulator_family()
-        before, all_before = _spent_s(self._family), psutil.cpu_times()
+        before, all_before = _spent_s(emulator_family()), psutil.cpu_times()
+        ours_before = _ended_s()
         yield
         after, all_after = _spent_s(emulator_family()), psutil.cpu_times()
         total = sum(all_after) - sum(all_before)
-        idle = all_after.idle - all_before.idle
-        self.shares = {
-            name: round((after.get(name, 0.0) - spent) / total, 3) for name, spent in before.items()
-        }
-        busy = 1 - idle / total
-        self.shares["devices_and_others"] = round(max(0.0, busy - sum(self.shares.values())), 3)
-        self.shares["all"] = round(busy, 3)
+        shares = {name: (after.get(name, 0.0) - spent) / total for name, spent in before.items()}
+        shares["devices"] = (_ended_s() - ours_before) / total
+        busy = 1 - (all_after.idle - all_before.idle) / total
+        shares["others"] = max(0.0, busy - sum(shares.values()))
+        self.shares = {name: round(share, 3) for name, share in {**shares, "all": busy}.items()}
+
+
+def _ended_s() -> float:
+    """CPU time of this process and of those it has started, once they have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _spent_s(family: dict[str, list[psutil.Process]]) -> dict[str, float]:

@@ -75,7 +75,12 @@ def test_the_table_names_both_designs():
 
 
 def tried(rate: float, p95_ms: float | None, lost: int = 0, busy: float = 0.5) -> Trial:
-    cpu = {"emulator": busy * 0.2, "function": busy * 0.6, "devices_and_others": busy * 0.2}
+    cpu = {
+        "emulator": busy * 0.2,
+        "function": busy * 0.6,
+        "devices": busy * 0.1,
+        "others": busy * 0.1,
+    }
     return Trial(2, rate, rate, p95_ms, p95_ms, lost, {**cpu, "all": busy}, {})
 
 
