@@ -29,6 +29,9 @@ _STEP_PX = 4
 _FIRST_CENTER_PX = -1
 _BORDER_PX = 12
 _LIGHT_BLOCK_PX = 4
+# Of a full picture, all levels together: some milliseconds. For less, a helper that a busy machine
+# lets wait costs more than it brings.
+_WORTH_SHARING_PX = 250_000
 
 
 class Proposer:
@@ -55,7 +58,9 @@ class Proposer:
             region, halves, scale = level
             return self._level(halves.at(scale / _SHRINK), region, halves.shape, least)
 
-        return best_of_each(itertools.chain(*share(places, levels)))
+        pixels = sum(math.prod(halves.shape[:2]) * scale**2 for _, halves, scale in levels)
+        found = share(places, levels) if pixels >= _WORTH_SHARING_PX else map(places, levels)
+        return best_of_each(itertools.chain(*found))
 
     def _level(
         self, small: np.ndarray, region: Region, shape: tuple[int, ...], least: float

@@ -77,8 +77,8 @@ class Trial:
 
 
 class Meter:
-    """What the machine's CPUs did, by kind of process: `devices` are the programs of this run, which
-    end within it, `others` whatever else this machine does."""
+    """What the machine's CPUs did, by kind of process: `devices` are the programs of this run,
+    which end within it, `others` whatever else this machine does."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
