@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
+
+from rich.console import Console
 
 from cloud.switch import Switch, read_switch
 from scripts.aws.status import status as aws_status
@@ -13,6 +16,7 @@ from scripts.lab.deployment import deploy, up
 from scripts.lab.snapshots import reset, restore, snapshot_path, take
 from scripts.lab.state import LabState
 from scripts.lab.status import function_log, status
+from scripts.lab.status_screen import show
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,8 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.json:
             print_json(facts)
         else:
-            for name, value in facts.items():
-                print(f"{name:>16}  {_shown(value)}")
+            show(facts, Console(file=sys.stdout))
         return 0 if facts["emulator"] == "up" else 3
     else:
         print(backend.emulator_log(options.lines))
@@ -84,14 +87,6 @@ def _change_contents(
         f"devices {', '.join(done.devices)}"
     )
     return 0
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {one}" for name, one in value.items())
-    if isinstance(value, list):
-        return "; ".join(map(str, value)) or "none"
-    return "not kept (FACELAB_STATE=memory)" if value is None else str(value)
 
 
 if __name__ == "__main__":

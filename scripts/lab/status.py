@@ -11,6 +11,10 @@ from scripts.lab.backends import Backend
 from scripts.lab.kept import KeptState
 from scripts.lab.memory import memory_mb
 
+ERRORS_OF_S = 86_400
+# Terms, on AWS and here: what Python's logging and Lambda write of an error.
+ERRORS_PATTERN = '?"[ERROR]" ?"Task timed out" ?"Runtime.ExitError"'
+
 
 def status(switch: Switch, backend: Backend) -> dict[str, Any]:
     facts: dict[str, Any] = {"backend": backend.name, **backend.describe()}
@@ -36,12 +40,42 @@ def status(switch: Switch, backend: Backend) -> dict[str, Any]:
         "clips": bucket["KeyCount"],
         "people": people["Count"],
         "device": switch.device_id,
+        "devices": {one: depth(names.result_queue(one)) for one in _devices(switch)},
+        "functions": _functions(switch),
+        "last_error": _last_error(switch),
         "results_waiting": depth(names.result_queue(switch.device_id)),
         "dead_letters": depth(names.dead_letters),
         "memory_mb": memory_mb(backend.processes()),
         "state_mb": kept.size_mb if kept.kept else None,
         "warnings": kept.warnings,
     }
+
+
+def _devices(switch: Switch) -> list[str]:
+    """Devices that have a queue."""
+    prefix = switch.names.result_queues
+    urls = switch.client("sqs").list_queues(QueueNamePrefix=prefix).get("QueueUrls", ())
+    return sorted(url.rsplit("/", 1)[-1].removeprefix(prefix) for url in urls)
+
+
+def _functions(switch: Switch) -> list[str]:
+    pages = switch.client("lambda").get_paginator("list_functions").paginate()
+    return sorted(one["FunctionName"] for page in pages for one in page["Functions"])
+
+
+def _last_error(switch: Switch) -> str | None:
+    """The newest line of an error in the function's log of a day, without what follows it."""
+    pages = (
+        switch.client("logs")
+        .get_paginator("filter_log_events")
+        .paginate(
+            logGroupName=switch.names.log_group,
+            startTime=int((time.time() - ERRORS_OF_S) * 1000),
+            filterPattern=ERRORS_PATTERN,
+        )
+    )
+    found = [event["message"] for page in pages for event in page["events"]]
+    return found[-1].strip().splitlines()[0][:300] if found else None
 
 
 def function_log(switch: Switch, follow: bool, since_s: float) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +16,7 @@ from contract.clips import ClipKey
 from contract.spans import Span
 from device.spans import SpanFile, span_file
 from events import ClipRef
-from scripts.traces import function_log
+from scripts.traces import function_log, otlp
 from scripts.traces.clip_line import read_clip_line
 from scripts.traces.device_spans import DeviceSpans
 from scripts.traces.function_log import FunctionLog, NoSuchClip
@@ -194,3 +196,60 @@ def test_the_picture_has_no_colors_where_nobody_sees_them_and_obeys_no_escape():
     assert "\x1b" not in out.getvalue()
     assert "upload to S3" in out.getvalue()
     assert "not measured" in out.getvalue()
+
+
+# For other people's tools
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes what a collector takes."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.taken.append((self.path, headers, json.loads(body)))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_collector_gets_the_spans_as_one_trace_with_parents_that_are_there():
+    found = waterfall(
+        a_line(spans=FUNCTION_SPANS, trace_id=f"1-{'5' * 8}-{'a' * 24}"), DEVICE_SPANS
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        server.taken = []
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_port}/",
+            "OTEL_EXPORTER_OTLP_HEADERS": "x-key=1, other=2",
+        }
+        otlp.export(found, otlp.collector(settings), settings)
+        server.shutdown()
+    ((path, headers, body),) = server.taken
+    assert (path, headers["x-key"]) == ("/v1/traces", "1")
+    spans = [
+        span
+        for group in body["resourceSpans"]
+        for scope in group["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    assert {span["traceId"] for span in spans} == {"5" * 8 + "a" * 24}
+    ids = {span["spanId"] for span in spans}
+    assert len(ids) == len(spans)
+    assert [span["name"] for span in spans if "parentSpanId" not in span] == ["clip"]
+    assert {span["parentSpanId"] for span in spans if "parentSpanId" in span} <= ids
+    for span in spans:
+        assert int(span["endTimeUnixNano"]) >= int(span["startTimeUnixNano"])
+    by_name = {span["name"]: span for span in spans}
+    assert by_name["detect"]["parentSpanId"] == by_name["recognize"]["spanId"]
+
+
+def test_a_collector_that_is_not_there_is_said():
+    found = waterfall(a_line(spans=FUNCTION_SPANS))
+    assert otlp.collector({}) is None
+    for url in ("http://127.0.0.1:9/v1/traces", "file:///etc/passwd"):
+        with pytest.raises(otlp.NotExported):
+            otlp.export(found, url, {})
