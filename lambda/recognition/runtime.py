@@ -1,4 +1,4 @@
-"""How ONNX models are run here: one thread, the same answer every time."""
+"""How ONNX models are run here: one thread each, the same answer every time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from recognition.errors import ModelsMissing
 
 
 def open_session(model: Path | bytes) -> onnxruntime.InferenceSession:
-    """A session with one thread: a function has a share of a core, and more threads only
-    contend for it.
+    """A session with one thread: more of them would wait for each other at every layer. Several
+    runs side by side (see `side_by_side`) do not.
 
     Raises
     ------

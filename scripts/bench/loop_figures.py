@@ -15,7 +15,7 @@ _MOMENTS = (
     ("upload_and_event", "answer", "start"),
     ("fetch", "recognize", "start"),
     ("recognize", "recognize", "end"),
-    ("look_up", "send", "start"),
+    ("claim_and_look_up", "send", "start"),
     ("send", "send", "end"),
     ("receive", "print", "start"),
     ("print", "print", "end"),
