@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,9 @@ from typing import Protocol
 import psutil
 
 MEMORY_SAMPLE_S = 0.05
+_HAS_PROC = Path("/proc/self/task").is_dir()
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_MOST_BYTES = 1 << 16
 
 
 class Measured(Protocol):
@@ -65,36 +69,45 @@ def used_bytes(pid: int, limit_bytes: int) -> int:
     psutil.Error, OSError
         When it, or a child of it, has just ended.
     """
-    process = psutil.Process(pid)
-    family = (process, *_descendants(process))
-    used = sum(_resident_bytes(member) for member in family)
+    family = (pid, *_descendants(pid))
+    used = _resident_bytes(pid)
+    for member in family[1:]:
+        with contextlib.suppress(psutil.Error, OSError):
+            used += _resident_bytes(member)
     if used > limit_bytes and len(family) > 1:
-        used = sum(_proportional_bytes(member.pid) for member in family)
+        used = sum(_proportional_bytes(member) for member in family)
     return max(used, _resident_peak_bytes(pid))
 
 
-def _descendants(process: psutil.Process) -> list[psutil.Process]:
+def _descendants(pid: int) -> list[int]:
     """All descendants. psutil would read every process of the machine for it."""
-    tasks = Path(f"/proc/{process.pid}/task")
-    if not tasks.is_dir():
-        return process.children(recursive=True)
+    tasks = f"/proc/{pid}/task"
+    if not _HAS_PROC:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     found = []
-    for task in tasks.iterdir():
-        try:
-            children = (task / "children").read_text().split()
-        except OSError:
-            continue
-        for pid in children:
-            with contextlib.suppress(psutil.Error):
-                child = psutil.Process(int(pid))
-                found += [child, *_descendants(child)]
+    for task in os.listdir(tasks):  # noqa: PTH208  see `_read`
+        with contextlib.suppress(OSError):
+            for child in map(int, _read(f"{tasks}/{task}/children").split()):
+                found.append(child)
+                with contextlib.suppress(OSError):  # it has ended meanwhile
+                    found += _descendants(child)
     return found
 
 
-def _resident_bytes(process: psutil.Process) -> int:
-    with contextlib.suppress(psutil.Error):
-        return process.memory_info().rss
-    return 0
+def _resident_bytes(pid: int) -> int:
+    if not _HAS_PROC:
+        return psutil.Process(pid).memory_info().rss
+    return int(_read(f"/proc/{pid}/statm").split()[1]) * _PAGE_BYTES
+
+
+def _read(path: str) -> bytes:
+    """A small file of /proc, at a tenth of what pathlib takes: twenty times a second, for each
+    thread of each function."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, _MOST_BYTES)
+    finally:
+        os.close(file)
 
 
 def _proportional_bytes(pid: int) -> int:
@@ -108,10 +121,7 @@ def _proportional_bytes(pid: int) -> int:
 
 def _resident_peak_bytes(pid: int) -> int:
     """The kernel's own high-water mark, which no sampling misses; 0 where there is none."""
-    try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
+    with contextlib.suppress(OSError):
+        _, name, rest = _read(f"/proc/{pid}/status").partition(b"VmHWM:")
+        return int(rest.split(maxsplit=1)[0]) * 1024 if name else 0
     return 0
