@@ -25,8 +25,11 @@ UNWATCHED_S = 2.0
 TROUBLE_S = 1.0
 # Environments write their lines side by side: one may come after a later one.
 OVERLAP_MS = 5_000
-# What is older than this is not asked for again: an idle lab then has nothing to answer.
+# What is older than this is asked for only now and then: an idle lab has nothing to answer.
 SETTLED_MS = 30_000
+# A log may take lines late: every so often everything of the last minutes is looked at again.
+LATE_MS = 180_000
+LATE_EVERY_S = 10.0
 HISTORY_S = 86_400
 PAGE = 1_000
 
@@ -59,6 +62,7 @@ class Feed:
         self.version = 0
         self.watchers = 0
         self._cursor_ms = int((time.time() - HISTORY_S) * 1000)
+        self._late_s = 0.0
         self._logs: Any = None
         self._stop = threading.Event()
         self._hurry = threading.Event()
@@ -138,7 +142,7 @@ class Feed:
             )
         pages = self._logs.get_paginator("filter_log_events").paginate(
             logGroupName=self._switch.names.log_group,
-            startTime=max(0, self._cursor_ms - OVERLAP_MS),
+            startTime=max(0, self._since_ms()),
             filterPattern=CLIPS_PATTERN,
             PaginationConfig={"PageSize": PAGE},
         )
@@ -153,6 +157,13 @@ class Feed:
                     news = self.history.add(message, line) or news
         self._cursor_ms = max(self._cursor_ms, int(asked_ms - SETTLED_MS))
         return news
+
+    def _since_ms(self) -> int:
+        """From when on the log is looked at this time."""
+        if time.monotonic() >= self._late_s:
+            self._late_s = time.monotonic() + LATE_EVERY_S
+            return min(self._cursor_ms, int(time.time() * 1000) - LATE_MS)
+        return self._cursor_ms - OVERLAP_MS
 
     def _name(self) -> bool:
         assert self.people is not None  # noqa: S101  `look` made it

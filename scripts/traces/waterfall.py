@@ -138,14 +138,16 @@ def _transits(line: ClipLine, measured: list[Span]) -> list[Span]:
     if started is not None:
         # S3 notes when it began to store the object; the device, when that was confirmed.
         # S3 sends the event before the device has its answer; its clock may know only seconds.
-        known = (line.event_ms, upload.end_ms if upload else None)
-        before = [moment for moment in known if moment and moment <= started.start_ms]
-        if before:
-            from_ms = max(before)
+        known = [one for one in (line.event_ms, upload.end_ms if upload else None) if one]
+        if known:
+            before = [moment for moment in known if moment <= started.start_ms]
+            from_ms = max(before, default=started.start_ms)
             found.append(Span(TRANSIT, "event", from_ms, started.start_ms - from_ms))
     send, receive = _find(measured, "send"), _find(measured, "receive")
-    if send is not None and receive is not None and receive.start_ms > send.end_ms:
-        found.append(Span(TRANSIT, "queue", send.end_ms, receive.start_ms - send.end_ms))
+    if send is not None and receive is not None and receive.start_ms >= send.start_ms:
+        # A waiting device may have the message before the function has SQS's answer.
+        from_ms = min(send.end_ms, receive.start_ms)
+        found.append(Span(TRANSIT, "queue", from_ms, receive.start_ms - from_ms))
     return found
 
 

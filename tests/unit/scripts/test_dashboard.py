@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import sys
 import time
 from types import SimpleNamespace
@@ -246,6 +248,43 @@ def test_evidence_that_names_somebody_goes_when_they_are_forgotten(tmp_path):
     assert len(copies.evidence_of("alan-turing")) == 1
 
 
+class Log:
+    """A log that takes a line late."""
+
+    names = SimpleNamespace(log_group="group")
+
+    def __init__(self) -> None:
+        self.events: list[dict] = []
+
+    def client(self, *_: object, **__: object) -> Log:
+        return self
+
+    def get_paginator(self, _: str) -> Log:
+        return self
+
+    def paginate(self, startTime: int, **_: object) -> list[dict]:  # noqa: N803  boto3's name
+        return [{"events": [one for one in self.events if one["timestamp"] >= startTime]}]
+
+    def take(self, clip_id: str, at_s: float) -> None:
+        message = a_message(clip_id, status="no_face")
+        event = {"timestamp": int(at_s * 1000), "message": message, "logStreamName": "s"}
+        self.events.append(event)
+
+
+def test_a_line_that_the_log_takes_late_is_seen_all_the_same(monkeypatch):
+    log, now = Log(), time.time()
+    feed = feeds.Feed(log, DeviceSpans(None))
+    feed.people = SimpleNamespace(refresh=lambda: False, in_rows=lambda rows: {}, by_id={})
+    log.take("in-time", now)
+    assert feed.look()
+    log.take("a-minute-late", now - 60)
+    feed.look()
+    assert len(feed.history) == 1  # not with every look: an idle lab is left alone
+    monkeypatch.setattr(feeds.time, "monotonic", lambda real=time.monotonic: real() + 11)
+    assert feed.look()
+    assert len(feed.history) == 2
+
+
 # What is shown
 
 
@@ -307,6 +346,17 @@ def test_what_strangers_wrote_is_text_on_the_page(client, path):
     assert "<script>alert" not in page.text
     assert "'unsafe-inline'" not in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("clip_id", ["a b+c", "ünï 王", "a?b#c&d=e", "100%", "'\"><b>", "x" * 900])
+def test_a_clip_that_somebody_dropped_by_hand_has_its_page(client, feed, clip_id):
+    """Its name is whatever a file's name can be."""
+    keep(feed.history, a_message(clip_id, status="no_face"), 9)
+    link = html.unescape(re.findall(r'href="(/clips/[^"]+)"', client.get("/").text)[0])
+    assert html.escape(clip_id) in client.get(link).text.replace("&#34;", "&quot;").replace(
+        "&#39;", "&#x27;"
+    )
+    assert client.get(link.replace("/clips/", "/api/clips/")).json()["clip_id"] == clip_id
 
 
 def test_no_page_asks_anything_of_another_machine(client):

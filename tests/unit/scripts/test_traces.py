@@ -104,6 +104,16 @@ def test_the_way_between_stations_has_a_name_and_so_has_a_gap():
     assert found.notes == ()
 
 
+def test_a_message_that_overtakes_the_answer_to_its_sending_waited_no_time():
+    """The emulator hands it to a waiting device before the function knows that it was sent."""
+    early = [*DEVICE_SPANS[:2], Span("messages", "receive", 1_194, 1), DEVICE_SPANS[3]]
+    found = waterfall(a_line(spans=FUNCTION_SPANS, event_ms=1_105), early)
+    rows = {row.name: row for row in found.rows}
+    assert rows["queue"].duration_ms == 0
+    assert rows["event"].duration_ms == 30  # S3's clock is ahead: the upload's end counts
+    assert not any("behind" in note for note in found.notes)
+
+
 def test_every_moment_is_in_a_span_or_in_a_named_gap():
     found = waterfall(a_line(spans=FUNCTION_SPANS, event_ms=None), DEVICE_SPANS)
     covered = 0.0
