@@ -57,7 +57,7 @@ class FailedEvents:
             The first error, after all clips were tried; the same event may come again.
         """
         done, errors = Settled(), []
-        refs, rest = _sorted_out(failed.get("requestPayload"))
+        refs, rest = sorted_out(failed.get("requestPayload"))
         for ref in refs:
             try:
                 self._settle(ref, failed, is_alone=len(refs) == 1 and not rest, done=done)
@@ -97,7 +97,7 @@ class FailedEvents:
         return self._ledger.free(ref, dead)
 
 
-def _sorted_out(event: Any) -> tuple[list[ClipRef], list[Any]]:
+def sorted_out(event: Any) -> tuple[list[ClipRef], list[Any]]:
     """The event's clips, each once, and the records that name none."""
     records = event.get("Records") if isinstance(event, Mapping) else None
     refs: dict[str, ClipRef] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -19,9 +19,18 @@ def faults_report() -> Iterator[Report]:
 
 
 @pytest.fixture
-def row(faults_report: Report, request: pytest.FixtureRequest) -> Row:
-    """This test's row, named after it; a test that fails leaves its row too."""
-    name = request.node.name.removeprefix("test_").replace("_", " ")
-    made = Row(name)
-    faults_report.rows.append(made)
-    return made
+def new_row(faults_report: Report) -> Callable[[str], Row]:
+    """Another row, by the name of its fault; a test that fails leaves its rows too."""
+
+    def make(name: str) -> Row:
+        made = Row(name)
+        faults_report.rows.append(made)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def row(new_row: Callable[[str], Row], request: pytest.FixtureRequest) -> Row:
+    """This test's row, named after it."""
+    return new_row(request.node.name.removeprefix("test_").replace("_", " "))

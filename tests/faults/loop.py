@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from contract.clips import ClipKey
 from device.sources.fixture import cut_at_key_frames
+from events import ClipRef
+from scripts.console import Progress
 from scripts.e2e.truth import read_truth
+from scripts.lab.contents import Contents
 from scripts.paths import ROOT
 from tests.conftest import Lab, wait_until
 from tests.fakes.programs import Program
@@ -29,22 +32,19 @@ def who_is_in() -> list[set[str]]:
 
 @dataclass
 class Loop:
-    """Camera and messages of device `lab`, restarted at will; what all of them said."""
+    """Camera and messages of one device, restarted at will; what all of them said."""
 
     lab: Lab
     folder: Path
     proxy: FaultProxy
+    device: str = "lab"
     cameras: list[Program] = field(default_factory=list)
     viewers: list[Program] = field(default_factory=list)
 
     def _program(self, module: str, *arguments: object) -> Program:
-        environment = {
-            "FACELAB_BACKEND": "embedded",
-            "FACELAB_PORT": str(self.lab.port),
-            "FACELAB_STATE": str(self.lab.state),
-            "AWS_ENDPOINT_URL": self.proxy.url,
-        }
-        spool = ("--device", "lab", "--spool", self.folder / "spool")
+        own = {name: text for name, text in self.lab.env.items() if name.startswith("FACELAB_")}
+        environment = {**own, "AWS_ENDPOINT_URL": self.proxy.url}
+        spool = ("--device", self.device, "--spool", self.folder / "spool")
         return Program(module, *spool, *arguments, environment=environment)
 
     def camera(self, count: int, *arguments: object) -> Program:
@@ -72,20 +72,22 @@ class Loop:
 
         wait_until(there, ANSWER_S, f"results of {len(wanted)} clips")
 
-    _letters: set[str] = field(default_factory=set)
+    def wait_until_all_are_answered(self) -> None:
+        wanted = set(self.recorded())
+
+        def there() -> bool:
+            return wanted <= {line["clip_id"] for line in self.shown()}
+
+        wait_until(there, ANSWER_S, f"results of {len(wanted)} clips")
 
     def letters(self) -> list[str]:
-        """Ids of the clips of ours that ended as dead letters."""
-        sqs = self.lab.switch.client("sqs")
-        name = self.lab.switch.names.dead_letters
-        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
-        while messages := sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1
-        ).get("Messages", ()):
-            for message in messages:
-                self._letters.update(_clips_in(message["Body"]))
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return sorted(self._letters)
+        """Ids of the clips that have a dead letter now, without receiving it."""
+        bodies = self._contents.messages(self.lab.switch.names.dead_letters)
+        return sorted({one for body in bodies for one in _clips_in(body)})
+
+    @cached_property
+    def _contents(self) -> Contents:
+        return Contents(self.lab.switch, Progress(quiet=True))
 
     def fill(self, row: Row, may_repeat: int = 0) -> None:
         recorded = self.recorded()
@@ -103,7 +105,7 @@ class Loop:
         truth = who_is_in()
         named = {face["person_id"] for face in result["faces"]} - {None}
         index = clip["sequence"] % len(truth)
-        return result["device_id"] != "lab" or not named <= truth[index]
+        return result["device_id"] != self.device or not named <= truth[index]
 
 
 def _clips_in(letter: str) -> list[str]:
@@ -115,11 +117,17 @@ def _clips_in(letter: str) -> list[str]:
 
 
 @contextmanager
-def loop(lab: Lab, folder: Path) -> Iterator[Loop]:
-    """A loop whose programs all end with the test."""
+def loop(lab: Lab, folder: Path, device: str = "lab") -> Iterator[Loop]:
+    """A loop behind a proxy of its own."""
     with FaultProxy(lab.port) as proxy:
-        made = Loop(lab, folder, proxy)
-        yield made
+        yield Loop(lab, folder, proxy, device)
+
+
+def stored_ref(lab: Lab, key: str) -> ClipRef:
+    """A clip of the bucket as its event names it."""
+    bucket = lab.switch.bucket
+    etag = lab.switch.client("s3").head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
+    return ClipRef(bucket, key, ClipKey.parse(key), etag=etag)
 
 
 def film_of(clips: int, folder: Path) -> Path:

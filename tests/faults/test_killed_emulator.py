@@ -1,22 +1,24 @@
-"""A camera records at its pace while the emulator is killed again and again, on both backends."""
+"""A camera records at its pace while the emulator is killed again and again.
+
+The same in a container: test_docker_faults.py.
+"""
 
 from __future__ import annotations
 
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from scripts.docker.engine import engine_answers
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from tests.conftest import Lab, free_port, wait_until
 from tests.fakes.programs import Program
+from tests.faults.report import Row
 
 KILLS = int(os.environ.get("FACELAB_TEST_KILLS", "10"))
 DRAIN_S = 1200  # a busy machine uploads slowly what waited for the emulator
@@ -31,11 +33,6 @@ def kill_process(lab: Lab) -> None:
     os.kill(process.pid, signal.SIGKILL)
 
 
-def kill_container(lab: Lab) -> None:
-    project = lab.environment["FACELAB_PREFIX"]
-    subprocess.run(["docker", "kill", f"{project}-localstack-1"], check=True, capture_output=True)
-
-
 @pytest.fixture
 def process_lab(tmp_path: Path) -> Iterator[Lab]:
     lab = Lab(tmp_path / "state", free_port())
@@ -44,24 +41,7 @@ def process_lab(tmp_path: Path) -> Iterator[Lab]:
     lab.down()
 
 
-@pytest.fixture
-def container_lab(tmp_path: Path) -> Iterator[Lab]:
-    if os.environ.get("FACELAB_SKIP_DOCKER_TESTS"):
-        pytest.skip("FACELAB_SKIP_DOCKER_TESTS is set")
-    if not engine_answers():
-        pytest.skip("no Docker engine with Compose answers (scripts/docker/install_engine.py)")
-    settings = {
-        "FACELAB_BACKEND": "docker",
-        "FACELAB_PREFIX": "killed-lab",
-        "FACELAB_REGISTRY_PORT": str(free_port()),
-    }
-    lab = Lab(tmp_path / "state", free_port(), settings)
-    lab.up(timeout=1800)  # the first time there are images to build
-    yield lab
-    lab.run("scripts.cli.lab", "down", "--forget")
-
-
-def play_and_kill(lab: Lab, spool: Path, kill: Kill) -> None:
+def play_and_kill(lab: Lab, spool: Path, kill: Kill, row: Row) -> None:
     """Every clip is answered once; people and devices are there after it all."""
     chance = random.Random(20261125)  # noqa: S311  no secret
     switch = lab.switch
@@ -93,8 +73,9 @@ def play_and_kill(lab: Lab, spool: Path, kill: Kill) -> None:
 
         wait_until(lambda: recorded <= answered(), DRAIN_S, "an answer to every clip")
         shown = [result["clip_id"] for result in messages.of("result")]
-    assert len(shown) == len(set(shown))
-    assert set(shown) == recorded
+    row.count(sorted(recorded), shown)
+    assert row.answered == row.sent
+    row.assert_kept()
     people = switch.client("dynamodb").scan(TableName=switch.names.people_table)["Items"]
     assert "ada" in {row["person_id"]["S"] for row in people}
     assert "pi-02" in lab.run("scripts.cli.devices", "list").stdout
@@ -102,13 +83,6 @@ def play_and_kill(lab: Lab, spool: Path, kill: Kill) -> None:
 
 @pytest.mark.timeout(3600)
 def test_every_clip_is_answered_once_whenever_the_emulator_is_killed(
-    process_lab: Lab, tmp_path: Path
+    process_lab: Lab, tmp_path: Path, row: Row
 ) -> None:
-    play_and_kill(process_lab, tmp_path / "spool", kill_process)
-
-
-@pytest.mark.timeout(3600)
-def test_every_clip_is_answered_once_whenever_the_container_is_killed(
-    container_lab: Lab, tmp_path: Path
-) -> None:
-    play_and_kill(container_lab, tmp_path / "spool", kill_container)
+    play_and_kill(process_lab, tmp_path / "spool", kill_process, row)

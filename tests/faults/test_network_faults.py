@@ -5,10 +5,15 @@ The programs and the emulator are the real ones; the proxy between them spoils t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
+from scripts.console import Progress
+from scripts.provision.devices import add_device
 from tests.conftest import Lab
 from tests.faults.loop import ANSWER_S, loop
 from tests.faults.proxy import (
@@ -41,17 +46,55 @@ IN_PLACE = [
     for number, status in enumerate(STATUSES)
     for body in ("html", [*BODIES][number % len(BODIES)])
 ]
-CASES = [
-    pytest.param(call, fault, id=f"{call} {fault.name}{' after all' * fault.reaches}")
-    for at, call in enumerate(CALLS)
-    for number, fault in enumerate(dict.fromkeys([*BROKEN, *AFTER_ALL, *IN_PLACE]))
-    if fault not in IN_PLACE or call == "s3.PutObject" or number % 5 == at
-]
+FAULTS = list(dict.fromkeys([*BROKEN, *AFTER_ALL, *IN_PLACE]))
+AT_ONCE = 4  # devices, each behind a proxy of its own: most of a case is waiting
 
 
-@pytest.mark.parametrize(("call", "fault"), CASES)
-def test_spoiled(lab: Lab, tmp_path: Path, row: Row, call: str, fault: Fault):
-    with loop(lab, tmp_path) as made:
+def faults_of(call: str) -> list[Fault]:
+    at = CALLS.index(call)
+    return [
+        fault
+        for number, fault in enumerate(FAULTS)
+        if fault not in IN_PLACE or call == "s3.PutObject" or number % 5 == at
+    ]
+
+
+@pytest.fixture(scope="module")
+def devices(lab: Lab) -> list[str]:
+    names = [f"spoiled-{number}" for number in range(AT_ONCE)]
+    for name in names:
+        add_device(lab.switch, name, Progress(quiet=True))
+    return names
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_spoiled(
+    lab: Lab, devices: list[str], tmp_path: Path, new_row: Callable[[str], Row], call: str
+):
+    free: SimpleQueue[str] = SimpleQueue()
+    for device in devices:
+        free.put(device)
+
+    def play(number: int, fault: Fault) -> None:
+        name = f"{call} {fault.name}{' after all' * fault.reaches}"
+        row, device = new_row(f"spoiled: {name}"), free.get()
+        try:
+            spoil(lab, tmp_path / str(number), device, row, call, fault)
+        except Exception as error:
+            error.add_note(f"the fault: {name}")
+            raise
+        finally:
+            free.put(device)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        cases = [pool.submit(play, *case) for case in enumerate(faults_of(call))]
+        errors = [error for error in (case.exception() for case in cases) if error is not None]
+    if errors:
+        raise BaseExceptionGroup(f"{len(errors)} of {len(cases)} kinds of fault", errors)
+
+
+def spoil(lab: Lab, folder: Path, device: str, row: Row, call: str, fault: Fault) -> None:
+    with loop(lab, folder, device) as made:
         made.proxy.spoil(fault, call, times=3)
         with made.viewer(), made.camera(CLIPS, "--speed", 4) as camera:
             assert camera.end(ANSWER_S) == 0, camera.errors

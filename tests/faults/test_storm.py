@@ -31,6 +31,7 @@ from tests.faults.proxy import (
     wrong,
 )
 from tests.faults.report import Row
+from tests.faults.test_function_faults import functions_of
 
 CLIPS = int(os.environ.get("FACELAB_STORM_CLIPS", "60"))
 SEED = int(os.environ.get("FACELAB_STORM_SEED", "9"))
@@ -82,17 +83,10 @@ class Storm:
 
     def _function(self) -> None:
         """kill -9 of one of the function's processes."""
-        for process in psutil.process_iter():
+        for process in functions_of(self.made.lab):
             with contextlib.suppress(psutil.Error):
-                if "AWS_LAMBDA_RUNTIME_API" in process.environ() and _is_of(process, self.made.lab):
-                    process.kill()
-                    return
-
-
-def _is_of(process: psutil.Process, lab: Lab) -> bool:
-    """Whether a function's process belongs to this lab and to no other on the machine."""
-    endpoint = process.environ().get("AWS_ENDPOINT_URL", "")
-    return endpoint.endswith(f":{lab.port}")
+                process.kill()
+                return
 
 
 @pytest.mark.timeout(CLIPS / CLIPS_A_SECOND + 3 * PATIENCE_S)

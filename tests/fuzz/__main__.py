@@ -29,7 +29,6 @@ PACKAGES = BUILD / "env" / "fuzz"
 OUT = ROOT / "out" / "fuzz"
 # A single input that takes longer is a find; generous, for machines that do other things too.
 SLOW_INPUT_S = 20
-MOST_BYTES = 16_384
 MEMORY_MB = 4096
 
 
@@ -64,8 +63,10 @@ def _fuzz(name: str, seconds: int) -> dict:
     corpus, finds = folder / "corpus", folder / "finds"
     for one in (corpus, finds):
         one.mkdir(parents=True)
+    most_bytes = TARGETS[name].most_bytes
     for label, data in inputs(name).items():
-        (corpus / label).write_bytes(data)
+        if len(data) <= most_bytes:
+            (corpus / label).write_bytes(data)
     began = time.monotonic()
     done = subprocess.run(
         [
@@ -75,7 +76,7 @@ def _fuzz(name: str, seconds: int) -> dict:
                 f"-artifact_prefix={finds}/",
                 f"-timeout={SLOW_INPUT_S}",
             ),
-            *(f"-max_len={MOST_BYTES}", f"-rss_limit_mb={MEMORY_MB}", "-print_final_stats=1"),
+            *(f"-max_len={most_bytes}", f"-rss_limit_mb={MEMORY_MB}", "-print_final_stats=1"),
             str(corpus),
         ],
         cwd=ROOT,

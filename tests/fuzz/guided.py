@@ -12,7 +12,16 @@ import atheris
 if __name__ == "__main__":
     name = sys.argv[1]
     with atheris.instrument_imports(
-        include=["contract", "device", "recognition", "events", "localstack_image_functions"],
+        include=[
+            "contract",
+            "device",
+            "recognition",
+            "events",
+            "failed_events",
+            "sent_again",
+            "localstack_image_functions",
+            "scripts.functions.dockerfile",
+        ],
         enable_loader_override=False,
     ):
         from tests.fuzz.targets import TARGETS

@@ -15,11 +15,39 @@ from tests.fuzz.targets import TARGETS
 KEY = ClipKey("lab", "2026-11-22", "20261122T101112131Z-000001-abcdef")
 
 
+SMALL = """\
+FROM public.ecr.aws/lambda/python:3.11
+COPY requirements.txt .
+RUN pip install -r requirements.txt
+COPY handler.py ${LAMBDA_TASK_ROOT}/
+CMD ["handler.handler"]
+"""
+STAGES = """\
+# syntax=docker/dockerfile:1
+ARG VERSION=3.11
+FROM python:${VERSION}-slim AS build
+ENV HOME=/home/app PATH="/opt/bin:$PATH"
+WORKDIR $HOME
+COPY --chmod=755 src/*.py ./
+RUN <<EOF
+mkdir -p /opt/bin && pip install --target "$HOME" awslambdaric 'numpy<3'
+EOF
+COPY <<run.sh /opt/bin/
+exec python -m awslambdaric "$@"
+run.sh
+FROM python:${VERSION}-slim
+COPY --from=build /home/app /home/app
+ENTRYPOINT ["python", "-m", "awslambdaric"]
+CMD ["handler.handler"]
+"""
+
+
 def good() -> dict[str, dict[str, bytes]]:
     """For each target, named inputs that its reader takes."""
     from recognition import Gallery
 
     film = (ROOT / "fixtures" / "lab.h264").read_bytes()[:12_000]
+    tiny = (TARGETS["decoder"].corpus / "tiny").read_bytes()  # four pictures of 64x48 px
     record = {
         "eventName": "ObjectCreated:Put",
         "s3": {"bucket": {"name": "b"}, "object": {"key": str(KEY), "size": 9, "eTag": "e"}},
@@ -34,9 +62,15 @@ def good() -> dict[str, dict[str, bytes]]:
     post = b"POST /2018-06-01/runtime/invocation/x/response HTTP/1.1\r\nHost: x\r\n"
     return {
         "annexb": {"made": stream(4), "film": film[:2000]},
-        "decoder": {"film": film, "made": stream(4)},
+        "decoder": {"film": film, "made": stream(4), "tiny": tiny},
         "picture-size": {"film": film[4:40]},
         "event": {"s3": json.dumps(events).encode(), "sqs": json.dumps(queued).encode()},
+        "letter": {
+            "one": json.dumps({"requestPayload": events, "requestContext": {}}).encode(),
+            "two": json.dumps({"requestPayload": {"Records": [record, record]}}).encode(),
+            "queued": json.dumps({"requestPayload": queued}).encode(),
+        },
+        "dockerfile": {"small": SMALL.encode(), "stages": STAGES.encode()},
         "result": results,
         "message": results,
         "key": {"whole": str(KEY).encode(), "by-hand": "clips/lab/größe +.h264".encode()},

@@ -33,11 +33,15 @@ SOCKET_S = 5.0
 
 @dataclass(frozen=True)
 class Target:
-    """`run(data)` raises when a promise is broken. `reads` are the modules that are measured."""
+    """`run(data)` raises when a promise is broken. `reads` are the modules that are measured.
+
+    Inputs of `make fuzz` have at most `most_bytes`: many small ones find more than few large.
+    """
 
     name: str
     run: Callable[[bytes], None]
     reads: tuple[str, ...]
+    most_bytes: int = 16_384
 
     @property
     def corpus(self) -> Path:
@@ -107,6 +111,26 @@ def event(data: bytes) -> None:
         assert isinstance(found, (ClipRef, InvalidEvent))
         if isinstance(found, ClipRef):
             assert len(found.row.encode()) <= 2048  # DynamoDB's longest key
+
+
+def letter(data: bytes) -> None:
+    """A message among the dead letters, and the same as Lambda hands it to the reconciler."""
+    from failed_events import sorted_out
+    from reconcile_stores import clips_of_letter
+    from sent_again import event_for
+
+    text = _text(data)
+    clips = clips_of_letter(text)
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        assert clips == ()
+        return
+    refs, _ = sorted_out(parsed.get("requestPayload") if isinstance(parsed, dict) else None)
+    assert {one.row for one in refs} == {one.row for one in clips}
+    for ref in refs:
+        (again,) = clips_of_letter(json.dumps({"requestPayload": event_for(ref)}))
+        assert again.row == ref.row
 
 
 def result(data: bytes) -> None:
@@ -196,6 +220,43 @@ def custom_model(data: bytes) -> None:
         assert str(error)
 
 
+# --- Dockerfiles -----------------------------------------------------------------------------
+
+
+def dockerfile(data: bytes) -> None:
+    """Read as `docker build` would take it; what it names outside its folder is not seen."""
+    from scripts.functions.dockerfile.errors import DockerfileRefused
+    from scripts.functions.dockerfile.reading import read_dockerfile
+
+    folder = _student_folder()
+    path = folder / "Dockerfile"
+    path.write_bytes(data)
+    with tempfile.TemporaryDirectory(prefix="facelab-fuzz-") as scratch:
+        try:
+            recipe = read_dockerfile(folder, path, Path(scratch), host_has=lambda name: True)
+        except DockerfileRefused as refused:
+            assert str(refused)
+            return
+        for file in recipe.files.values():
+            real = file.resolve()
+            assert real.is_relative_to(folder) or real.is_relative_to(Path(scratch).resolve())
+
+
+@cache
+def _student_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="facelab-fuzz-")).resolve() / "student"
+    (folder / "src").mkdir(parents=True)
+    for name, text in {
+        "handler.py": "def handler(event, context): ...\n",
+        "requirements.txt": "numpy==2.0\n",
+        "src/util.py": "",
+        ".dockerignore": "*.md\n",
+        "../outside.txt": "not for anybody's image",
+    }.items():
+        (folder / name).write_text(text)
+    return folder
+
+
 # --- the emulator ----------------------------------------------------------------------------
 
 
@@ -228,19 +289,31 @@ def _exchange(address: str, data: bytes, wait: bool = True) -> bytes:
             return b"" if not wait else repr(error).encode()
 
 
+DOCKERFILE = tuple(
+    f"scripts.functions.dockerfile.{name}"
+    for name in ("copying", "ignore", "installs", "lines", "parsing", "reading", "running",
+                 "shell", "variables")
+)  # fmt: skip
 TARGETS = {
     one.name: one
     for one in (
         Target("annexb", annexb, ("contract.annexb",)),
-        Target("decoder", decoder, ("contract.annexb", "recognition.decode", "recognition.sps")),
+        Target(
+            "decoder",
+            decoder,
+            ("contract.annexb", "recognition.decode", "recognition.parts", "recognition.sps"),
+            most_bytes=2048,
+        ),
         Target("picture-size", picture_size, ("recognition.sps",)),
         Target("event", event, ("events", "contract.clips")),
+        Target("letter", letter, ("events", "failed_events", "sent_again", "contract.clips")),
         Target("result", result, ("contract.results", "contract.decoding")),
         Target("message", message, ("contract.results", "device.viewer", "device.report")),
         Target("key", key, ("contract.clips",)),
         Target("metadata", metadata, ("contract.clips",)),
         Target("gallery", gallery, ("recognition.gallery", "zipfile")),
         Target("custom-model", custom_model, ("recognition.custom_model",)),
+        Target("dockerfile", dockerfile, DOCKERFILE, most_bytes=4096),
         Target("runtime-api", runtime_api, ("localstack_image_functions.runtime.server",)),
     )
 }

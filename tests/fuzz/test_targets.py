@@ -13,14 +13,15 @@ from tests.fuzz.targets import TARGETS
 
 # Of hypothesis, for each target; `make fuzz` runs for as long as it is told.
 EXAMPLES = int(os.environ.get("FACELAB_FUZZ_EXAMPLES", "100"))
-DEAR = {"decoder": 5, "custom-model": 5, "runtime-api": 4, "message": 2}
+DEAR = {"decoder": 5, "custom-model": 5, "runtime-api": 4, "message": 2, "dockerfile": 2}
 NAMES = sorted(TARGETS)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(("Records", "s3", "object", "key", "body", "faces")), inner
+            st.sampled_from(("Records", "requestPayload", "s3", "object", "key", "body", "faces")),
+            inner,
         )
     ),
     max_leaves=12,
@@ -83,7 +84,7 @@ def test_damaged_input(name: str):
     check()
 
 
-@pytest.mark.parametrize("name", ["event", "result", "message"])
+@pytest.mark.parametrize("name", ["event", "letter", "result", "message"])
 def test_any_json(name: str):
     import json
 

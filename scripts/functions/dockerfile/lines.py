@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scripts.functions.dockerfile.errors import DockerfileRefused
 
 DIRECTIVE = re.compile(r"#\s*(?P<name>[a-zA-Z][a-zA-Z0-9]*)\s*=\s*(?P<value>.+?)\s*$")
-HEREDOC = re.compile(r"<<(?P<chomp>-?)(?P<quote>['\"]?)(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)(?P=quote)")
+HEREDOC = re.compile(r"<<(?P<chomp>-?)(?P<quote>['\"]?)(?P<name>[a-zA-Z_][\w.-]*)(?P=quote)")
 WITH_HEREDOCS = ("RUN", "COPY", "ADD")
 
 

@@ -71,7 +71,7 @@ def commands_of(
     line = instruction.line
     text = instruction.text
     if instruction.heredocs:
-        if len(instruction.heredocs) > 1 or not re.fullmatch(r"<<-?['\"]?\w+['\"]?", text):
+        if len(instruction.heredocs) > 1 or not re.fullmatch(r"<<-?['\"]?[\w.-]+['\"]?", text):
             raise DockerfileRefused(line, f"RUN {text}: not understood", HINT)
         text = re.sub(r"\\\n", " ", instruction.heredocs[0].text)
     for part in _parts(text, line):

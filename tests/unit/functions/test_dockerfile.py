@@ -292,3 +292,10 @@ def test_labs_own_image_brings_recognition_its_models_and_its_packages(folder):
     assert recipe.entrypoint == (None, "-m", "awslambdaric")
     assert recipe.command == ("app.handler",)
     assert recipe.installs == (labs_packages(),)
+
+
+def test_a_heredoc_may_be_called_like_the_file_it_becomes(folder):
+    text = "COPY <<robots.txt <<run-it.sh /srv/\nnone\nrobots.txt\nexec python\nrun-it.sh\n"
+    recipe = read(folder, LAMBDA + text + CMD)
+    assert recipe.files["/srv/robots.txt"].read_text() == "none\n"
+    assert recipe.files["/srv/run-it.sh"].read_text() == "exec python\n"
