@@ -67,6 +67,7 @@ def devices(lab: Lab) -> list[str]:
     return names
 
 
+@pytest.mark.timeout(900)  # many kinds in one test
 @pytest.mark.parametrize("call", CALLS)
 def test_spoiled(
     lab: Lab, devices: list[str], tmp_path: Path, new_row: Callable[[str], Row], call: str
