@@ -88,6 +88,7 @@ def _scored(
         limit=observing.limit(switch),
         camera_clips=clips,
         camera_trouble=camera_trouble,
+        account=student.account,
     )
     return score(course, seen), seen
 

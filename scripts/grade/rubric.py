@@ -8,7 +8,7 @@ from statistics import mean
 
 from scripts.functions.triggers import S3
 from scripts.grade.course import Course, Criterion
-from scripts.grade.seen import Outcome, Seen, percentile
+from scripts.grade.seen import FunctionSeen, Outcome, Seen, percentile
 
 Share = tuple[float, str]
 """Which part of its points a line earns, 0 to 1, and what was seen."""
@@ -86,6 +86,8 @@ def _answered(criterion: Criterion, course: Course, seen: Seen) -> Share:
     """Answers count where the solution tells people apart at all."""
     done = [one for one in seen.outcomes if one.latency_s is not None]
     evidence = f"{len(done)} of {len(seen.outcomes)} were answered{_troubles(seen.outcomes)}"
+    if len(done) < len(seen.outcomes):
+        evidence += "".join(_failing(one, seen.account) for one in seen.functions.values())
     return _if_it_works(len(done), seen, evidence)
 
 
@@ -168,6 +170,18 @@ def _if_it_works(many: int, seen: Seen, evidence: str) -> Share:
 def _troubles(outcomes: Sequence[Outcome]) -> str:
     bad = [one for one in outcomes if one.latency_s is None]
     return _some(bad, lambda one: one.trouble or "nothing came")
+
+
+def _failing(function: FunctionSeen, account: str) -> str:
+    """Whose log says why there was no answer."""
+    if not function.invocations:
+        return f"; {function.name} was never invoked"
+    if not function.errors:
+        return ""
+    return (
+        f"; {function.name} failed {function.errors} of {function.invocations} times: "
+        f'make logs FUNCTION={function.name} ARGS="--account {account}"'
+    )
 
 
 def _mistakes(outcomes: Sequence[Outcome]) -> str:

@@ -59,6 +59,7 @@ class Seen:
     limit: int = 0
     camera_clips: int = 0
     camera_trouble: str = ""
+    account: str = ""
 
     @property
     def credited(self) -> float:

@@ -69,6 +69,7 @@ def test_function_that_fails_and_one_that_says_nothing_earn_nothing_and_are_told
     assert made["score"] == 0
     found = lines(made)
     assert "the URL answered 502" in found["completeness"]["evidence"]
+    assert "make logs FUNCTION=face-detection" in found["completeness"]["evidence"]
     assert found["both functions are there"]["points"] == 0  # they are there, and do nothing
 
 

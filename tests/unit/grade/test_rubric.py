@@ -135,6 +135,19 @@ def test_missing_function_costs_and_says_why_it_was_not_deployed():
     assert "Dockerfile:5: RUN make" in lost.evidence
 
 
+def test_no_answer_names_the_function_that_fails_and_how_to_read_its_log():
+    course = read_course("2025-p1", "ada")
+    seen = with_outcomes(course, said=None, right=False, latency_s=None)
+    failing = FunctionSeen("face-detection", "Active", invocations=10, errors=9)
+    idle = FunctionSeen("face-recognition", "Active")
+    functions = {one.name: one for one in (failing, idle)}
+    sheet = score(course, replace(seen, functions=functions, account="912345678901"))
+    evidence = line(sheet, "completeness").evidence
+    assert "face-detection failed 9 of 10 times" in evidence
+    assert 'make logs FUNCTION=face-detection ARGS="--account 912345678901"' in evidence
+    assert "face-recognition was never invoked" in evidence
+
+
 def test_pictures_of_another_video_are_none():
     course = read_course("2024-p1", "ada")
     sheet = score(course, with_outcomes(course, pictures_right=3, right=False))
