@@ -13,8 +13,11 @@ from typing import Any
 _UNSAFE = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # control characters: escape sequences, line feeds, C1's own
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what reorders the text around it
-    "\u200b\u2028\u2029\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # unseen, or line ends
+    # What is not seen, reorders the text around it or ends a line: all format characters but the
+    # two joiners (U+200C, U+200D), which scripts and emoji need.
+    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\ud800-\udfff"  # lone surrogates can't be written at all
     "\U000e0000-\U000e007f"  # tags: a second, invisible alphabet
     "]"

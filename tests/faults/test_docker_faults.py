@@ -44,8 +44,9 @@ def container_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab.run("scripts.cli.lab", "down", "--forget")
 
 
-def docker(*command: str) -> str:
-    return subprocess.run(["docker", *command], check=True, capture_output=True, text=True).stdout
+def docker(*command: str, check: bool = True) -> str:
+    done = subprocess.run(["docker", *command], check=check, capture_output=True, text=True)
+    return done.stdout
 
 
 @pytest.mark.timeout(2400)
@@ -64,7 +65,8 @@ def test_docker_calls_lost_late_cut_and_answered_by_others(
             assert camera.end(ANSWER_S) == 0, camera.errors
             made.wait_until_all_are_answered()
             made.fill(row)
-    assert len(made.proxy.spoiled) == 5, "each call of the device"
+    spoiled = {"s3.PutObject", "sqs.ReceiveMessage", "sqs.DeleteMessageBatch"}
+    assert spoiled <= made.proxy.spoiled.keys()
     row.assert_kept()
 
 

@@ -72,7 +72,8 @@ def play_and_kill(lab: Lab, spool: Path, kill: Kill, row: Row) -> None:
             return {result["clip_id"] for result in messages.of("result")}
 
         wait_until(lambda: recorded <= answered(), DRAIN_S, "an answer to every clip")
-        shown = [result["clip_id"] for result in messages.of("result")]
+        # What an earlier test left in the queue is not ours to judge.
+        shown = [one["clip_id"] for one in messages.of("result") if one["clip_id"] in recorded]
     row.count(sorted(recorded), shown)
     assert row.answered == row.sent
     row.assert_kept()

@@ -1,6 +1,7 @@
 """What strangers write stays one line and moves no cursor."""
 
 import json
+import sys
 import unicodedata
 
 import pytest
@@ -27,6 +28,12 @@ ANYTHING = st.text(st.characters(), max_size=40)  # lone surrogates included
 )
 def test_escape_sequences_and_line_feeds_are_shown_not_obeyed(text, shown):
     assert printable(text) == shown
+
+
+def test_no_character_that_is_not_seen_is_printed_but_the_two_joiners():
+    seen = {chr(code) for code in range(sys.maxunicode + 1) if printable(chr(code)) == chr(code)}
+    bad = {one for one in seen if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
+    assert bad == {"\u200c", "\u200d"}
 
 
 @given(ANYTHING)
