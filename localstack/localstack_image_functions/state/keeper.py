@@ -28,6 +28,8 @@ COPY_EVERY_S = 600.0
 WRITTEN_THROUGH = {"s3", "sqs", "dynamodb"}
 SETTLING = {"cloudformation", "lambda"}
 """Services that go on changing after a request was answered."""
+SETTLING_SHARE = 0.1
+"""Of the time that looking through everything may take meanwhile: clips come, too."""
 READING = (
     "Get", "List", "Describe", "BatchGet", "Query", "Scan", "Head", "Filter", "Lookup", "Test",
     "Validate", "Select", "Estimate", "Simulate", "Assume", "Receive", "Detect", "Initiate",
@@ -67,6 +69,8 @@ class Keeper:
         self.saved_at = time.monotonic()
         self._dirty: set[str] = set()
         self._settling_until = 0.0
+        self._is_settled = True
+        self._everything_after = 0.0
         self._copied_at = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="state-keeper", daemon=True)
@@ -145,6 +149,7 @@ class Keeper:
             self._forget_queue(context)
         if service in SETTLING:
             self._settling_until = time.monotonic() + SETTLING_S
+            self._is_settled = False
         if service in WRITTEN_THROUGH:
             self.services.keep(service)
         else:
@@ -152,10 +157,15 @@ class Keeper:
 
     def save(self) -> None:
         """Write everything that has changed."""
-        settling = time.monotonic() < self._settling_until
+        began = time.monotonic()
+        is_everything_due = not self._is_settled and began >= self._everything_after
         dirty, self._dirty = self._dirty, set()
-        for name in self.services.names() if settling else dirty:
+        for name in self.services.names() if is_everything_due else dirty:
             self.services.keep(name)
+        if is_everything_due:
+            took_s = time.monotonic() - began
+            self._everything_after = began + took_s / SETTLING_SHARE
+            self._is_settled = began > self._settling_until
         self.metrics.keep()
         self.database.flush()
         self.saved_at = time.monotonic()
@@ -165,7 +175,7 @@ class Keeper:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
-        self._settling_until = time.monotonic() + 1
+        self._is_settled, self._everything_after = False, 0.0
         self.save()
         self.database.freeze()
 
