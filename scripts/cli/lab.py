@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.action in ("snapshot", "restore", "reset"):
         return _change_contents(options, switch, backend, progress)
     if options.action == "up":
-        up(switch, state, backend, progress)
+        up(switch, state, backend, progress, wait_until_warm=False)
     elif options.action == "deploy":
         deploy(switch, state, backend, progress)
     elif options.action == "down":

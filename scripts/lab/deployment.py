@@ -19,7 +19,7 @@ from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.provision.function_image import function_files
 from scripts.provision.people import SHIPPED, seed
-from scripts.provision.warmth import warm_up
+from scripts.provision.warmth import begin_to_warm_up, warm_up
 
 
 def fingerprint(switch: Switch, backend: str) -> str:
@@ -39,8 +39,17 @@ def fingerprint(switch: Switch, backend: str) -> str:
     return digest.hexdigest()
 
 
-def up(switch: Switch, state: LabState, backend: Backend, progress: Progress) -> None:
-    """Bring the lab up, or what changed up to date; a quick no-op when nothing did."""
+def up(
+    switch: Switch,
+    state: LabState,
+    backend: Backend,
+    progress: Progress,
+    wait_until_warm: bool = True,
+) -> None:
+    """Bring the lab up, or what changed up to date; a quick no-op when nothing did.
+
+    Whoever measures what comes next waits for the function to be warm; a person need not.
+    """
     state.folder.mkdir(parents=True, exist_ok=True)
     current = fingerprint(switch, backend.name)
     was_up = backend.is_up()
@@ -60,7 +69,10 @@ def up(switch: Switch, state: LabState, backend: Backend, progress: Progress) ->
         # Where LocalStack's container seeds, nothing can take somebody out of a gallery.
         seed(switch, SHIPPED, progress)
     state.deployed.write_text(current)
-    warm_up(switch, progress)
+    if wait_until_warm:
+        warm_up(switch, progress)
+    else:
+        begin_to_warm_up(switch)
     progress(f"the lab is up ({backend.name}, {switch.endpoint_url})")
 
 

@@ -14,6 +14,7 @@ from scripts.console import Progress
 from scripts.lab.limits import concurrency
 
 PATIENCE_S = 60.0
+UNDER_WAY_S = 0.5
 # A second clip may come before the first is answered: it should not meet a cold start either.
 ENVIRONMENTS = 2
 
@@ -30,10 +31,21 @@ def warming_up(switch: Switch, progress: Progress) -> Iterator[None]:
 
 
 def warm_up(switch: Switch, progress: Progress) -> None:
+    """Have the function's environments started, and wait until they are warm. Where that fails,
+    the first clip will say so, and its retry; the lab is up all the same."""
+    for warning in dict.fromkeys(filter(None, _invoke_all(switch, PATIENCE_S))):
+        progress(f"warning: {warning}")
+
+
+def begin_to_warm_up(switch: Switch) -> None:
+    """The same without the waiting: what an invocation has started goes on without its caller."""
+    _invoke_all(switch, UNDER_WAY_S)
+
+
+def _invoke_all(switch: Switch, patience_s: float) -> list[str]:
     """Invoke the function with events without clips, as many at once as there are environments
-    to start. Where that fails, the first clip will say so, and its retry; the lab is up all the
-    same."""
-    client = switch.client("lambda", read_timeout=PATIENCE_S, retries={"total_max_attempts": 1})
+    to start; what is wrong with each, if anything."""
+    client = switch.client("lambda", read_timeout=patience_s, retries={"total_max_attempts": 1})
     count = min(ENVIRONMENTS, concurrency())
 
     def invoke(_: int) -> str:
@@ -51,5 +63,4 @@ def warm_up(switch: Switch, progress: Progress) -> None:
         return f"the function fails: {said.get('errorMessage', said)}; see `make logs`"
 
     with ThreadPoolExecutor(count) as pool:
-        for warning in dict.fromkeys(filter(None, pool.map(invoke, range(count)))):
-            progress(f"warning: {warning}")
+        return list(pool.map(invoke, range(count)))

@@ -12,7 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from contract.names import Names
 from scripts.console import Progress
-from scripts.provision.warmth import warm_up, warming_up
+from scripts.provision.warmth import begin_to_warm_up, warm_up, warming_up
 
 
 class Busy(Exception):
@@ -31,9 +31,11 @@ class Cloud:
     def __init__(self, answer: dict | Exception, is_aws: bool = False):
         self.answer, self.is_aws = answer, is_aws
         self.invoked: list[dict] = []
+        self.clients: list[dict] = []
         self.begun = threading.Event()
 
     def client(self, service: str, **config):
+        self.clients.append(config)
         return SimpleNamespace(invoke=self._invoke, exceptions=Refusals)
 
     def _invoke(self, **request):
@@ -79,6 +81,14 @@ def test_it_warms_up_while_people_are_seeded_and_is_warm_afterwards():
     with warming_up(cloud, Progress(quiet=True)):
         assert cloud.begun.wait(10)
     assert len(cloud.invoked) == 2
+
+
+def test_make_up_does_not_wait_for_models_nor_complain_that_they_take_their_time(told):
+    cloud = Cloud(ReadTimeoutError(endpoint_url="http://127.0.0.1"))
+    begin_to_warm_up(cloud)
+    assert len(cloud.invoked) == 2
+    assert all(one["read_timeout"] < 1 for one in cloud.clients)
+    assert told == []
 
 
 def test_a_function_that_is_busy_is_warm(told):
