@@ -142,8 +142,9 @@ class Sender:
         with self._underway.changed:
             entry.tries += 1
             entry.refusals += 1
-            entry.being_sent = False
             again = entry.refusals < REFUSALS_BEFORE_SETTING_ASIDE
+            # One that is set aside stays with this thread, or another would send it meanwhile.
+            entry.being_sent = not again
             self._link.stop_trying()
             self._underway.changed.notify_all()
         if not again:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from device.backoff import Backoff
 from device.clip_record import ClipRecord
 from device.outbox import KeepUntilAnswered, Outbox
 from device.problems import Kind, Problem
+from device.sender import REFUSALS_BEFORE_SETTING_ASIDE
 from device.spool import RETRY_NAME, Spool, SpoolFull, SpoolUnusable
 from tests.conftest import wait_until
 
@@ -364,6 +366,20 @@ def test_a_clip_damaged_on_disk_is_set_aside_not_sent(bench: Bench):
 
 def refuse(record: ClipRecord) -> None:
     raise Problem(Kind.REFUSED, "EntityTooLarge")
+
+
+def test_a_clip_that_is_being_set_aside_is_sent_by_nobody_else(bench: Bench):
+    tries: Counter[str] = Counter()
+
+    def refuse_and_count(record: ClipRecord) -> None:
+        tries[record.clip_id] += 1
+        refuse(record)
+
+    bench.store.answer = refuse_and_count
+    outbox = bench.outbox(workers=8)
+    ids = bench.accept(outbox, 200)
+    assert outbox.wait_until_empty(DEADLINE_S)
+    assert tries == dict.fromkeys(ids, REFUSALS_BEFORE_SETTING_ASIDE)
 
 
 def test_what_was_refused_is_tried_again_at_the_next_start(bench: Bench):
