@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 PREFIX = "clips/"
 SUFFIX = ".h264"
 DEVICE_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+MAX_CLIP_BYTES = 32 * 2**20  # larger ones are refused wherever they are read
 MAX_KEY_BYTES = 1024  # S3's own limit: no clip's id can be longer
 MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999
 MAX_SEQUENCE = 2**53

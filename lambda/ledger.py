@@ -23,11 +23,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from events import ClipRef
-from stores import MOST_KEYS, StoreError
+from stores import rows_by_key
 
 LEDGER_DAYS = 7
 LETTER_DAYS = 14  # as long as the letter itself is kept
-LOOK_UPS = 6
 
 
 class State(Enum):
@@ -77,7 +76,6 @@ class Row:
 
 
 _STATES = {state.value for state in State}
-_MINE = "request_id = :request"
 
 
 class Ledger:
@@ -104,12 +102,7 @@ class Ledger:
 
     def let_go(self, ref: ClipRef, request_id: str) -> None:
         """End a claim that was `OURS`, of an attempt that is certain not to have sent."""
-        self._change(
-            ref,
-            "REMOVE #status, lease_until, request_id",
-            f"#status = :state AND {_MINE}",
-            {":state": {"S": State.STARTED.value}, ":request": {"S": request_id}},
-        )
+        self._change_own(ref, request_id, State.STARTED, "REMOVE #status, lease_until, request_id")
 
     def answered(self, ref: ClipRef, person_ids: Iterable[str]) -> None:
         """Close the row. It keeps who was named, so that `forget` finds a person's clips."""
@@ -135,20 +128,9 @@ class Ledger:
         StoreError
             When the table keeps handing keys back unread.
         """
-        wanted = sorted(set(rows))
-        found: dict[str, Row] = {}
-        for start in range(0, len(wanted), MOST_KEYS):
-            keys = [{"clip": {"S": row}} for row in wanted[start : start + MOST_KEYS]]
-            for _ in range(LOOK_UPS):
-                answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys}})
-                for item in answer["Responses"].get(self._table, ()):
-                    found[item["clip"]["S"]] = Row.of(item)
-                keys = (answer.get("UnprocessedKeys") or {}).get(self._table, {}).get("Keys", [])
-                if not keys:
-                    break
-            else:
-                raise StoreError(f"{self._table} handed {len(keys)} keys back {LOOK_UPS} times")
-        return found
+        keys = [{"clip": {"S": row}} for row in sorted(set(rows))]
+        items = rows_by_key(self._dynamodb, self._table, keys)
+        return {item["clip"]["S"]: Row.of(item) for item in items}
 
     def give_up(self, ref: ClipRef, request_id: str, lease_s: float) -> Row | None:
         """Have `lease_s` seconds to write the clip's letter; the row where that may not be."""
@@ -156,15 +138,12 @@ class Ledger:
 
     def note_letter(self, ref: ClipRef, request_id: str) -> None:
         """The letter stands."""
-        self._change(
+        self._change_own(
             ref,
+            request_id,
+            State.FAILED,
             "SET #status = :letter REMOVE lease_until, request_id",
-            f"#status = :state AND {_MINE}",
-            {
-                ":letter": {"S": State.LETTER.value},
-                ":state": {"S": State.FAILED.value},
-                ":request": {"S": request_id},
-            },
+            {":letter": {"S": State.LETTER.value}},
         )
 
     def take_back(self, ref: ClipRef, request_id: str, lease_s: float) -> bool:
@@ -173,28 +152,22 @@ class Ledger:
 
     def reset(self, ref: ClipRef, request_id: str) -> bool:
         """The letter is gone: the clip may be answered again; False where it is not ours."""
-        return self._change(
+        return self._change_own(
             ref,
+            request_id,
+            State.FAILED,
             "REMOVE #status, lease_until, request_id SET sent_again = :yes",
-            f"#status = :state AND {_MINE}",
-            {
-                ":state": {"S": State.FAILED.value},
-                ":request": {"S": request_id},
-                ":yes": {"BOOL": True},
-            },
+            {":yes": {"BOOL": True}},
         )
 
     def free(self, ref: ClipRef, dead_request_id: str) -> bool:
         """End the lease of a request whose attempts are all over; False where it has none."""
-        return self._change(
+        return self._change_own(
             ref,
+            dead_request_id,
+            State.STARTED,
             "SET lease_until = :never",
-            f"#status = :state AND {_MINE}",
-            {
-                ":state": {"S": State.STARTED.value},
-                ":request": {"S": dead_request_id},
-                ":never": {"N": "0"},
-            },
+            {":never": {"N": "0"}},
         )
 
     # --- both ------------------------------------------------------------------------------
@@ -205,7 +178,6 @@ class Ledger:
         """Bring a row into `state` for a while, from nothing, from a lease that ran out, from our
         own (a repeated call), or from `also_from`: the answer; the row where it was refused."""
         now_s = time.time()
-        days = LETTER_DAYS if state is State.FAILED else LEDGER_DAYS
         others = {f":from{n}": {"S": one.value} for n, one in enumerate(also_from)}
         try:
             answer = self._dynamodb.update_item(
@@ -227,7 +199,7 @@ class Ledger:
                     ":now": {"N": f"{now_s:.3f}"},
                     ":request": {"S": request_id},
                     ":object": {"S": ref.object_key},
-                    ":expires": {"N": str(int(now_s) + days * 86400)},
+                    ":expires": {"N": expiry(state, now_s)},
                     **others,
                 },
                 ReturnValues="ALL_OLD",
@@ -238,6 +210,19 @@ class Ledger:
                 raise
             return {}, Row.of(error.response.get("Item", {}))
         return answer, None
+
+    def _change_own(
+        self,
+        ref: ClipRef,
+        request_id: str,
+        state: State,
+        update: str,
+        values: dict[str, Any] | None = None,
+    ) -> bool:
+        """Change a row that is in `state` and the business of `request_id`; whether it was."""
+        own = {":state": {"S": state.value}, ":request": {"S": request_id}}
+        condition = "#status = :state AND request_id = :request"
+        return self._change(ref, update, condition, {**own, **(values or {})})
 
     def _change(self, ref: ClipRef, update: str, condition: str, values: dict[str, Any]) -> bool:
         """Whether the condition held."""
@@ -255,6 +240,12 @@ class Ledger:
                 raise
             return False
         return True
+
+
+def expiry(state: State, now_s: float) -> str:
+    """When DynamoDB may delete a row that is in `state` from now on, as it wants to be told."""
+    days = LETTER_DAYS if state in (State.FAILED, State.LETTER) else LEDGER_DAYS
+    return str(int(now_s) + days * 86_400)
 
 
 def _key(ref: ClipRef) -> dict[str, Any]:

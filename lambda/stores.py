@@ -123,24 +123,37 @@ class People:
         StoreError
             When the table keeps handing keys back unread.
         """
-        wanted = [{"person_id": {"S": one}} for one in sorted(set(person_ids))]
-        found: dict[str, Person] = {}
-        for start in range(0, len(wanted), MOST_KEYS):
-            for row in self._rows(wanted[start : start + MOST_KEYS]):
-                person = _person(row)
-                found[person.person_id] = person
-        return found
+        keys = [{"person_id": {"S": one}} for one in sorted(set(person_ids))]
+        rows = rows_by_key(self._dynamodb, self._table, keys, self._sleep)
+        people = map(_person, rows)
+        return {person.person_id: person for person in people}
 
-    def _rows(self, keys: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+
+def rows_by_key(
+    dynamodb: Any,
+    table: str,
+    keys: list[dict[str, Any]],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[dict[str, Any]]:
+    """The rows that exist, however many keys there are.
+
+    Raises
+    ------
+    StoreError
+        When the table keeps handing keys back unread.
+    """
+    for start in range(0, len(keys), MOST_KEYS):
+        asked = keys[start : start + MOST_KEYS]
         for attempt in range(LOOK_UPS):
             if attempt:
-                self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  spreads load
-            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys}})
-            yield from answer["Responses"].get(self._table, ())
-            keys = (answer.get("UnprocessedKeys") or {}).get(self._table, {}).get("Keys", [])
-            if not keys:
-                return
-        raise StoreError(f"{self._table} handed {len(keys)} keys back {LOOK_UPS} times")
+                sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  spreads load
+            answer = dynamodb.batch_get_item(RequestItems={table: {"Keys": asked}})
+            yield from answer["Responses"].get(table, ())
+            asked = (answer.get("UnprocessedKeys") or {}).get(table, {}).get("Keys", [])
+            if not asked:
+                break
+        else:
+            raise StoreError(f"{table} handed {len(asked)} keys back {LOOK_UPS} times")
 
 
 def _person(row: dict[str, Any]) -> Person:

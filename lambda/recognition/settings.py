@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from contract.clips import MAX_CLIP_BYTES
 from recognition.errors import RecognitionError
 
 # Pictures of one person in one light lie about this far from each other.
@@ -30,7 +31,7 @@ class Settings:
     """
 
     # What a clip may be.
-    max_clip_bytes: int = _number(32 * 2**20, 1024, 2**30, "Largest clip, bytes.")
+    max_clip_bytes: int = _number(MAX_CLIP_BYTES, 1024, 2**30, "Largest clip, bytes.")
     max_decode_s: float = _number(
         5.0, 0.1, 600.0, "Time for decoding one clip, s; what is not decoded by then is skipped."
     )

@@ -24,16 +24,17 @@ import psutil
 
 from cloud.switch import Switch, read_switch
 from device.settings import spool_folder
-from device.sources.fixture import cut_at_key_frames
 from device.spans import traces_folder
 from scripts.bench.cold import cold_start_ms
 from scripts.bench.loop_figures import parts_of, side, table
 from scripts.bench.loop_report import CLIP_S, DEAD_S, Printed, ReportLoop
 from scripts.console import Progress, print_json, run_command
+from scripts.e2e.film import film_clips
 from scripts.e2e.players import Player
 from scripts.e2e.truth import read_truth
 from scripts.errors import LabError
 from scripts.lab.state import LabState
+from scripts.machine import cpu_model
 from scripts.paths import ROOT
 from scripts.traces.device_spans import DeviceSpans
 from scripts.traces.function_log import FunctionLog
@@ -90,17 +91,25 @@ class Costs:
 
 
 def _cpu_ms(processes: dict[str, list[psutil.Process]]) -> dict[str, float]:
+    # With what has ended: ffmpeg, which the report starts for each clip.
+    return {name: s * 1000 for name, s in spent_s(processes, with_ended=True).items()}
+
+
+def spent_s(
+    processes: dict[str, list[psutil.Process]], *, with_ended: bool = False
+) -> dict[str, float]:
+    """CPU time of processes by name; `with_ended`, of those that they had started too."""
     found = {}
     for name, ones in processes.items():
-        total = 0.0
+        found[name] = 0.0
         for one in ones:
             try:
                 times = one.cpu_times()
             except psutil.NoSuchProcess:
                 continue
-            # ffmpeg, which the report starts for each clip, has ended by now.
-            total += times.user + times.system + times.children_user + times.children_system
-        found[name] = total * 1000
+            found[name] += times.user + times.system
+            if with_ended:
+                found[name] += times.children_user + times.children_system
     return found
 
 
@@ -115,8 +124,6 @@ def emulator_family() -> dict[str, list[psutil.Process]]:
 
 def chosen_clips(count: int) -> list[bytes]:
     """Clips with one person and nothing hard about them, of all people in turn."""
-    stream = (FIXTURES / "lab.h264").read_bytes()
-    cuts = cut_at_key_frames(stream, 15)
     easy = [
         one for one in read_truth(FIXTURES / "truth.json") if one.is_single_person and not one.tags
     ]
@@ -124,7 +131,8 @@ def chosen_clips(count: int) -> list[bytes]:
     for one in easy:
         by_person.setdefault(one.visible[0], []).append(one.index)
     order = [index for turn in zip(*by_person.values(), strict=False) for index in turn]
-    return [stream[cuts[index].start : cuts[index].end] for index in order[:count]]
+    clips = film_clips(FIXTURES / "lab.h264")
+    return [clips[index] for index in order[:count]]
 
 
 class Bench:
@@ -252,16 +260,7 @@ def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     return {
         "cpus": os.cpu_count(),
-        "cpu": next(
-            (
-                line.split(":", 1)[1].strip()
-                for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")
-            ),
-            platform.processor(),
-        )
-        if Path("/proc/cpuinfo").exists()
-        else platform.processor(),
+        "cpu": cpu_model(),
         "memory_mb": round(psutil.virtual_memory().total / 1e6),
         "load_1min": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),

@@ -14,8 +14,8 @@ from pathlib import Path
 from cloud.switch import Switch, read_switch
 from contract.clips import ClipKey
 from contract.results import Result
-from device.sources.fixture import cut_at_key_frames
 from scripts.console import Progress, print_json, run_command
+from scripts.e2e.film import film_clips
 from scripts.e2e.truth import read_truth
 from scripts.errors import LabError
 from scripts.paths import ROOT
@@ -28,14 +28,12 @@ PATIENCE_S = 60.0
 
 def easy_clip() -> bytes:
     """The first clip of the fixture with one person and nothing hard about it."""
-    stream = (FIXTURES / "lab.h264").read_bytes()
     index = next(
         clip.index
         for clip in read_truth(FIXTURES / "truth.json")
         if clip.is_single_person and not clip.tags
     )
-    cut = cut_at_key_frames(stream, 15)[index]
-    return stream[cut.start : cut.end]
+    return film_clips(FIXTURES / "lab.h264")[index]
 
 
 class RoundTrips:

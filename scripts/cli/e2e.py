@@ -14,9 +14,9 @@ from typing import Any
 from cloud.switch import read_switch
 from contract.printable import printable
 from contract.results import Result
-from device.sources.fixture import cut_at_key_frames
 from scripts.aws.account import check_account
 from scripts.console import Progress, print_json, print_lines, run_command
+from scripts.e2e.film import film_clips
 from scripts.e2e.players import Player
 from scripts.e2e.report import e2e_json, summary, table
 from scripts.e2e.truth import Answer, Comparison, read_truth
@@ -29,7 +29,6 @@ from scripts.report.page import write_page
 
 FIXTURES = ROOT / "fixtures"
 PATIENCE_S = 60.0
-FRAMES_OF_A_CLIP = 15
 
 
 class Run:
@@ -104,12 +103,6 @@ def play(progress: Progress, device: str, clips: int, speed: float) -> Run:
     return run
 
 
-def _clips(film: Path) -> list[bytes]:
-    """The film's clips, cut as the camera cuts them."""
-    stream = film.read_bytes()
-    return [stream[cut.start : cut.end] for cut in cut_at_key_frames(stream, FRAMES_OF_A_CLIP)]
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="facelab e2e", description=__doc__)
     parser.add_argument("--speed", type=float, default=1.0, help="1 plays at the camera's pace")
@@ -132,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
     page = options.out.with_name("report.html")
-    write_page(e2e_report(comparison, facts, _clips(FIXTURES / "lab.h264")), page)
+    write_page(e2e_report(comparison, facts, film_clips(FIXTURES / "lab.h264")), page)
 
     if options.json:
         print_json(facts)

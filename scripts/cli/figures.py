@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scripts.console import Progress, run_command
 from scripts.develop.figures import MEASURED, rendered, take
+from scripts.machine import cpu_model
 from scripts.paths import ROOT
 
 FIGURES = ROOT / "docs" / "figures.json"
@@ -23,10 +24,7 @@ DOCUMENTS = (ROOT / "README.md", ROOT / "lambda" / "README.md")
 
 def machine() -> str:
     """This machine's processor and number of cores."""
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text().splitlines() if facts.exists() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} cores of {named[0] if named else 'an unnamed processor'}"
+    return f"{os.cpu_count()} cores of {cpu_model() or 'an unnamed processor'}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,6 +19,7 @@ from device.settings import spool_folder
 from scripts.dashboard.feed import Feed
 from scripts.dashboard.letters import DeadLetters
 from scripts.functions.using import listed
+from scripts.lab.queues import device_queues, waiting
 
 T = TypeVar("T")
 FRESH_S = 3.0
@@ -74,19 +75,16 @@ class Around:
 
     def _devices(self) -> list[dict[str, Any]]:
         """Devices with a queue: results that wait there, what waits in their spools here."""
-        prefix = self._switch.names.result_queues
-        found = []
-        for url in self._queues(prefix):
-            device_id = url.rsplit("/", 1)[-1].removeprefix(prefix)
-            found.append(
-                {
-                    "device_id": device_id,
-                    "results_waiting": self._waiting(url),
-                    "spooled": _spooled(spool_folder() / device_id),
-                    "last_seen_ms": self._last_seen_ms(device_id),
-                }
-            )
-        return sorted(found, key=lambda one: str(one["device_id"]))
+        sqs = self._client("sqs")
+        return [
+            {
+                "device_id": device_id,
+                "results_waiting": waiting(sqs, url),
+                "spooled": _spooled(spool_folder() / device_id),
+                "last_seen_ms": self._last_seen_ms(device_id),
+            }
+            for device_id, url in device_queues(sqs, self._switch.names).items()
+        ]
 
     def _last_seen_ms(self, device_id: str) -> float | None:
         of_clips = (
@@ -140,11 +138,11 @@ class Around:
         rows = [
             (
                 url.rsplit("/", 1)[-1],
-                f"{self._waiting(url)} messages",
+                f"{waiting(self._client('sqs'), url)} messages",
                 "",
                 f"{tool} sqs get-queue-attributes --attribute-names All --queue-url {url}",
             )
-            for url in self._queues("")
+            for url in sorted(self._client("sqs").list_queues().get("QueueUrls", ()))
         ]
         return {"title": "Queues", "command": f"{tool} sqs list-queues", "rows": rows}
 
@@ -251,15 +249,6 @@ class Around:
             limit=LAST_LINES,
         )["events"]
         return [event["message"].rstrip("\n")[:500] for event in events]
-
-    def _queues(self, prefix: str) -> list[str]:
-        more = {"QueueNamePrefix": prefix} if prefix else {}
-        return sorted(self._client("sqs").list_queues(**more).get("QueueUrls", ()))
-
-    def _waiting(self, url: str) -> int:
-        wanted = "ApproximateNumberOfMessages"
-        answer = self._client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[wanted])
-        return int(answer["Attributes"][wanted])
 
 
 def _spooled(folder: Path) -> int | None:

@@ -13,13 +13,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cloud.switch import Switch
+from contract.clips import MAX_CLIP_BYTES
 from scripts.paths import ROOT, import_roots
 
 LENGTH = struct.Struct(">I")  # as frame_worker has it, whose imports are too large for here
 MOST_BYTES = 64 * 2**20
 MOST_FRAMES = 120
 IDLE_S = 20.0
-MAX_CLIP_BYTES = 32 * 2**20
 
 
 class Frames:

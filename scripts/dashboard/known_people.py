@@ -12,8 +12,8 @@ from typing import Any
 from cloud.switch import Switch
 from contract.results import Person
 from scripts.gallery.people_table import PeopleTable
+from stores import MOST_KEYS
 
-MOST_KEYS = 100  # that one BatchGetItem takes
 REFRESH_S = 2.0
 
 

@@ -11,6 +11,7 @@ from cloud.switch import Switch
 from events import ClipRef, clips_in
 from ledger import Ledger
 from scripts.errors import LabError
+from scripts.lab.queues import waiting
 
 MOST_LETTERS = 20
 MAX_REASON = 300
@@ -42,9 +43,7 @@ class DeadLetters:
         self._ledger = Ledger(switch.client("dynamodb"), switch.names.ledger_table)
 
     def count(self) -> int:
-        wanted = "ApproximateNumberOfMessages"
-        answer = self._sqs.get_queue_attributes(QueueUrl=self._url(), AttributeNames=[wanted])
-        return int(answer["Attributes"][wanted])
+        return waiting(self._sqs, self._url())
 
     def peek(self) -> list[DeadLetter]:
         """Some of the letters, each once."""

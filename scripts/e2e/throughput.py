@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from cloud.switch import Switch, read_switch
-from scripts.bench.loop import chosen_clips, emulator_family, machine
+from scripts.bench.loop import chosen_clips, emulator_family, machine, spent_s
 from scripts.console import Progress, print_json, run_command
 from scripts.e2e.soak import added, play
 from scripts.e2e.soak_report import Plan
@@ -82,10 +82,10 @@ class Meter:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        before, all_before = _spent_s(emulator_family()), psutil.cpu_times()
+        before, all_before = spent_s(emulator_family()), psutil.cpu_times()
         ours_before = _ended_s()
         yield
-        after, all_after = _spent_s(emulator_family()), psutil.cpu_times()
+        after, all_after = spent_s(emulator_family()), psutil.cpu_times()
         total = sum(all_after) - sum(all_before)
         shares = {name: (after.get(name, 0.0) - spent) / total for name, spent in before.items()}
         shares["devices"] = (_ended_s() - ours_before) / total
@@ -98,19 +98,6 @@ def _ended_s() -> float:
     """CPU time of this process and of those it has started, once they have ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _spent_s(family: dict[str, list[psutil.Process]]) -> dict[str, float]:
-    found = {}
-    for name, processes in family.items():
-        found[name] = 0.0
-        for process in processes:
-            try:
-                times = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            found[name] += times.user + times.system
-    return found
 
 
 def trial(

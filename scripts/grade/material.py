@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 
 from device.sources.fixture import cut_at_key_frames
+from scripts.e2e.film import CLIP_FRAMES
 from scripts.e2e.truth import ClipTruth, read_truth
 from scripts.grade.course import Workload
 from scripts.paths import ROOT
 
 FIXTURES = ROOT / "fixtures"
-CLIP_FRAMES, FPS = 15, 30
+FPS = 30
 CLIPS_OF_LONG_VIDEO = 7  # 105 pictures: each tenth makes ten and one more
 HARD = frozenset({"small", "dark", "tilted", "blurred"})
 _THUMB = (64, 48)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cloud.switch import Switch
-from ledger import LEDGER_DAYS
+from ledger import State, expiry
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.lab.contents import Contents, Row
@@ -19,7 +19,7 @@ from scripts.provision.people import SHIPPED, keep_forgotten, seed
 FOLDER = ROOT / "out" / "snapshots"
 SUFFIX = ".facelab.zip"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-SETTLED = ("answered", "letter")  # the ledger's words for a clip that has its outcome
+SETTLED = {State.ANSWERED.value, State.LETTER.value}  # the clip has its outcome
 
 
 class BadName(LabError):
@@ -101,8 +101,7 @@ def remembered_anew(rows: Iterable[Row], now_s: float) -> list[Row]:
 
     An old snapshot's would expire at once, and its clips look like clips that nobody answered.
     """
-    expires = {"N": str(int(now_s) + LEDGER_DAYS * 86_400)}
-    return [{**row, "expires_at": expires} for row in rows]
+    return [{**row, "expires_at": {"N": expiry(State(row["status"]["S"]), now_s)}} for row in rows]
 
 
 def reset(switch: Switch, progress: Progress) -> float:

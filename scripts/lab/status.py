@@ -10,6 +10,7 @@ from scripts.console import print_lines
 from scripts.lab.backends import Backend
 from scripts.lab.kept import KeptState
 from scripts.lab.memory import memory_mb
+from scripts.lab.queues import device_queues, waiting
 
 ERRORS_OF_S = 86_400
 # Terms, on AWS and here: what Python's logging and Lambda write of an error.
@@ -25,10 +26,7 @@ def status(switch: Switch, backend: Backend) -> dict[str, Any]:
     sqs = switch.client("sqs")
 
     def depth(queue: str) -> int:
-        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-        waiting = "ApproximateNumberOfMessages"
-        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[waiting])
-        return int(answer["Attributes"][waiting])
+        return waiting(sqs, sqs.get_queue_url(QueueName=queue)["QueueUrl"])
 
     bucket = switch.client("s3").list_objects_v2(Bucket=switch.bucket, Prefix="clips/")
     people = switch.client("dynamodb").scan(TableName=names.people_table, Select="COUNT")
@@ -40,7 +38,7 @@ def status(switch: Switch, backend: Backend) -> dict[str, Any]:
         "clips": bucket["KeyCount"],
         "people": people["Count"],
         "device": switch.device_id,
-        "devices": {one: depth(names.result_queue(one)) for one in _devices(switch)},
+        "devices": {one: waiting(sqs, url) for one, url in device_queues(sqs, names).items()},
         "functions": _functions(switch),
         "last_error": _last_error(switch),
         "results_waiting": depth(names.result_queue(switch.device_id)),
@@ -49,13 +47,6 @@ def status(switch: Switch, backend: Backend) -> dict[str, Any]:
         "state_mb": kept.size_mb if kept.kept else None,
         "warnings": kept.warnings,
     }
-
-
-def _devices(switch: Switch) -> list[str]:
-    """Devices that have a queue."""
-    prefix = switch.names.result_queues
-    urls = switch.client("sqs").list_queues(QueueNamePrefix=prefix).get("QueueUrls", ())
-    return sorted(url.rsplit("/", 1)[-1].removeprefix(prefix) for url in urls)
 
 
 def _functions(switch: Switch) -> list[str]:

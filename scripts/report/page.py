@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from contract.printable import printable
+from scripts.machine import cpu_model
 from scripts.percentiles import percentiles
 
 BINS = 30
@@ -135,17 +136,11 @@ def _stages(stages: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
 
 
 def _machine() -> list[tuple[str, str]]:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text("utf-8", "replace").splitlines()
-        named = (one.partition(":")[2].strip() for one in lines if one.startswith("model name"))
-        model = next(named, model)
     versions = ", ".join(
         f"{name} {metadata.version(name)}" for name in _LIBRARIES if _is_installed(name)
     )
     return [
-        ("processor", f"{model}, {os.cpu_count()} cores"),
+        ("processor", f"{cpu_model()}, {os.cpu_count()} cores"),
         ("system", platform.platform()),
         ("Python", sys.version.split()[0]),
         ("libraries", versions),

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from localstack_image_functions.stacks.resource import truth
+
 Rule = Mapping[str, Any]
 
 
@@ -45,7 +47,7 @@ def lifecycle_rule(rule: Rule) -> dict[str, Any]:
     expiration = _some(
         Days=_number(rule.get("ExpirationInDays")),
         Date=rule.get("ExpirationDate"),
-        ExpiredObjectDeleteMarker=_truth(rule.get("ExpiredObjectDeleteMarker")),
+        ExpiredObjectDeleteMarker=truth(rule.get("ExpiredObjectDeleteMarker")),
     )
     noncurrent = rule.get("NoncurrentVersionExpiration") or {}
     transitions = [*rule.get("Transitions", ()), *_one(rule.get("Transition"))]
@@ -115,10 +117,6 @@ def _number(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def _truth(value: Any) -> bool | None:
-    return None if value is None else str(value).lower() == "true"
-
-
 def _provider() -> Any:
     from localstack.services.s3.resource_providers.aws_s3_bucket import S3BucketProvider
 
@@ -134,7 +132,7 @@ def _put_encryption(s3: Any, bucket: str, value: Any) -> None:
     rules = [
         _some(
             ApplyServerSideEncryptionByDefault=rule.get("ServerSideEncryptionByDefault"),
-            BucketKeyEnabled=_truth(rule.get("BucketKeyEnabled")),
+            BucketKeyEnabled=truth(rule.get("BucketKeyEnabled")),
         )
         for rule in value["ServerSideEncryptionConfiguration"]
     ]
@@ -142,15 +140,15 @@ def _put_encryption(s3: Any, bucket: str, value: Any) -> None:
 
 
 def _put_public_access(s3: Any, bucket: str, value: Any) -> None:
-    wanted = {name: bool(_truth(one)) for name, one in value.items()}
+    wanted = {name: bool(truth(one)) for name, one in value.items()}
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=wanted)
 
 
 def _put_logging(s3: Any, bucket: str, value: Any) -> None:
-    enabled = _some(
-        TargetBucket=value.get("DestinationBucketName", bucket),
-        TargetGrants=None,
-    ) | {"TargetPrefix": value.get("LogFilePrefix", "")}
+    enabled = {
+        "TargetBucket": value.get("DestinationBucketName", bucket),
+        "TargetPrefix": value.get("LogFilePrefix", ""),
+    }
     s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={"LoggingEnabled": enabled})
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from localstack_image_functions.stacks.resource import truth
+
 SETTINGS = (
     "ImageTagMutability",
     "ImageScanningConfiguration",
@@ -55,7 +57,7 @@ def update_repository(request: Any) -> None:
 def delete_repository(request: Any) -> None:
     """Delete it, as AWS does: one with images only where the template says EmptyOnDelete."""
     ecr, before = request.aws_client_factory.ecr, request.previous_state or request.desired_state
-    everything = str(before.get("EmptyOnDelete", "")).lower() == "true"
+    everything = bool(truth(before.get("EmptyOnDelete")))
     try:
         ecr.delete_repository(repositoryName=before["RepositoryName"], force=everything)
     except ecr.exceptions.RepositoryNotFoundException:
@@ -67,7 +69,7 @@ def _put(ecr: Any, wanted: dict[str, Any], setting: str) -> None:
     if setting == "ImageTagMutability":
         ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability=value)
     elif setting == "ImageScanningConfiguration":
-        on = str(value.get("ScanOnPush", "")).lower() == "true"
+        on = bool(truth(value.get("ScanOnPush")))
         ecr.put_image_scanning_configuration(
             repositoryName=name, imageScanningConfiguration={"scanOnPush": on}
         )

@@ -33,3 +33,8 @@ class Resource:
             "Dynamic": self.update,
             "Remove": self.delete,
         }.get(action)
+
+
+def truth(value: Any) -> bool | None:
+    """A template's yes or no, which may be a word."""
+    return None if value is None else str(value).lower() == "true"
