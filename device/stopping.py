@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from threading import Event, Thread
 
+from device.signals import tell_of_signals
+
 _hanging: list[Thread] = []
 
 
@@ -15,13 +17,12 @@ def stop_on_signals() -> Event:
     """An event that the first SIGINT or SIGTERM sets; the second one ends the process at once."""
     stop = Event()
 
-    def on_signal(number: int, _frame: object) -> None:
+    def on_signal(number: int) -> None:
         if stop.is_set():
             os._exit(128 + number)
         stop.set()
 
-    signal.signal(signal.SIGINT, on_signal)
-    signal.signal(signal.SIGTERM, on_signal)
+    tell_of_signals((signal.SIGINT, signal.SIGTERM), on_signal)
     return stop
 
 

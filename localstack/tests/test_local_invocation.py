@@ -205,3 +205,24 @@ def test_what_aws_refuses_is_refused(client, settings, error):
 
 def test_version_in_the_query_is_no_other_path(served):
     assert served.post(b"{}", PATH + "?Qualifier=%24LATEST")[1] is None
+
+
+INTERRUPTED = """
+import os, signal, threading
+from localstack_image_functions.runtime.local_invocation import _when_told_to_end
+_when_told_to_end(lambda: os._exit(7))
+with threading._active_limbo_lock:  # as when a request's thread is being started
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(1000):
+        pass  # where Python runs handlers
+threading.Event().wait(5)
+"""
+
+
+def test_it_ends_when_told_to_as_a_request_comes():
+    """A handler that started a thread once waited for a lock that it had interrupted."""
+    package = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], env={"PYTHONPATH": str(package)}, timeout=20
+    )
+    assert done.returncode == 7

@@ -435,7 +435,7 @@ class History:
             process = any_device().programs[chance.choice(("camera", "messages"))]
             handler = process.handlers.get(15)
             if callable(handler) and not process.dead:
-                process.spawn(lambda: handler(15, None), "signal")
+                process.spawn(lambda: handler(15), "signal")
 
         def bad_network() -> None:
             self.network_bad = True

@@ -11,6 +11,7 @@ import functools
 import gc
 import logging as real_logging
 import sys as real_sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -99,8 +100,8 @@ def _print(*values: Any, sep: str = " ", end: str = "\n", file: Any = None, flus
     (file or _sys.stdout).write(sep.join(map(str, values)) + end)
 
 
-def _on_signal(number: int, handler: Any) -> None:
-    current().process.handlers[number] = handler
+def _tell_of_signals(numbers: Iterable[int], told: Callable[[int], None]) -> None:
+    current().process.handlers.update(dict.fromkeys(numbers, told))
 
 
 _sys = _module(
@@ -120,7 +121,7 @@ _sys = _module(
 )
 _chance = _Chance()
 _logger = _Logger()
-_signal = _module("signal", signal=_on_signal, SIGINT=2, SIGTERM=15, SIGHUP=1, SIG_DFL=0, SIG_IGN=1)
+_signal = _module("signal", SIGINT=2, SIGTERM=15)
 _logging = _module(
     "logging",
     getLogger=lambda *_: _logger,
@@ -156,6 +157,7 @@ def _substitutes() -> dict[str, ModuleType]:
         "dotenv": _module("dotenv", dotenv_values=lambda *_: {}),
         "recognition": recognizer.module,
         "device.sources": recognizer.sources,
+        "device.signals": _module("device.signals", tell_of_signals=_tell_of_signals),
     }
 
 

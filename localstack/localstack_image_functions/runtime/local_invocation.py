@@ -326,13 +326,29 @@ def main(arguments: list[str] | None = None) -> int:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     function = LocalFunction(options.command, environment)
     server = _Server((options.host, options.port), function)
-    # shutdown() waits for serve_forever to return, so it can't be called from its thread.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    _when_told_to_end(server.shutdown)
     print(f"serving {PREFIX}function{SUFFIX} on port {server.server_address[1]}", flush=True)
     server.serve_forever(poll_interval=0.2)
     function.stop()
     return 0
+
+
+def _when_told_to_end(end: Callable[[], None]) -> None:
+    """Call `end` in a thread when SIGTERM or Ctrl-C comes.
+
+    A handler that started a thread would wait for a lock that the thread it interrupts may hold.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writing)
+
+    def wait() -> None:
+        os.read(reading, 1)
+        end()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
 if __name__ == "__main__":
