@@ -124,7 +124,7 @@ def _open_set(run: Evaluation, single: _Asked, voting: _Asked) -> dict[str, obje
     final = single.answers[FINAL]
 
     def parts(groups: Mapping[str, GroupsOf]) -> dict[str, object]:
-        return {n: by_part(final, g, gallery, run.settings) for n, g in groups.items()}
+        return {n: by_part(final, g, gallery, run.settings, seed) for n, g in groups.items()}
 
     labels = read_labels(run.options.groups) if run.options.groups else {}
     return {

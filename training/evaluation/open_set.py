@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ FALSE_NAME_RATES = (0.001, 0.005, 0.01)
 REPORT_STYLE = "report_style"
 _REPORT_TOLERANCE = 0.6
 _RESAMPLES = 1000
+_CURVE_POINTS = 400
 # Faces to the name of the group that each is in.
 GroupsOf = Callable[[Sequence[FaceSample]], Sequence[str]]
 
@@ -120,38 +121,60 @@ def detection_error(asked: Sequence[Trial]) -> list[tuple[float, float]]:
     if not len(strangers) or not known:
         return []
     right = np.array([one.score if one.nearest == one.identity else -np.inf for one in known])
-    steps = range(min(len(strangers), 400))
-    return [(step / len(strangers), float((right <= strangers[step]).mean())) for step in steps]
+    # Few points where they lie close on a logarithmic axis, but all the way to the last stranger.
+    steps = np.unique(np.geomspace(1, len(strangers), _CURVE_POINTS).astype(int)) - 1
+    return [
+        (float(step / len(strangers)), float((right <= strangers[step]).mean())) for step in steps
+    ]
 
 
 def _share(asked: Sequence[Trial], is_so: Callable[[Trial], bool], seed: int) -> dict[str, object]:
-    hits: dict[str, list[bool]] = defaultdict(list)
-    for one in asked:
-        hits[one.identity].append(is_so(one))
-    if not hits:
+    return share_by_identity(((one.identity, is_so(one), 1) for one in asked), seed)
+
+
+def share_by_identity(
+    outcomes: Iterable[tuple[str, int, int]],
+    seed: int,
+    *,
+    digits: int = 4,
+    independent: int | None = None,
+) -> dict[str, object]:
+    """`value`, `count`, `n` and a 95 % interval of (identity, how many were so, of how many).
+
+    `independent` counts what could have come out otherwise by itself, where that is not an
+    identity: it bounds a share of which nothing was seen.
+    """
+    tally: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for identity, count, of in outcomes:
+        tally[identity][0] += int(count)
+        tally[identity][1] += of
+    counts = np.array([own for own in tally.values() if own[1]]).reshape(-1, 2)
+    if not len(counts):
         return {"value": None, "count": 0, "n": 0, "interval_95": None}
-    sums = np.array([sum(own) for own in hits.values()])
-    sizes = np.array([len(own) for own in hits.values()])
+    sums, sizes = counts.T
+    low, high = _bootstrap(sums, sizes, seed, independent or len(counts))
     return {
-        "value": round(float(sums.sum() / sizes.sum()), 4),
+        "value": round(float(sums.sum() / sizes.sum()), digits),
         "count": int(sums.sum()),
         "n": int(sizes.sum()),
-        "interval_95": _bootstrap(sums, sizes, seed),
+        "interval_95": (round(low, digits), round(high, digits)),
     }
 
 
-def _bootstrap(sums: np.ndarray, sizes: np.ndarray, seed: int) -> tuple[float, float]:
+def _bootstrap(
+    sums: np.ndarray, sizes: np.ndarray, seed: int, independent: int
+) -> tuple[float, float]:
     """95 % interval of a share when identities are drawn anew. Where every identity answers
-    alike, drawing them tells nothing: then by the rule of three over identities."""
-    people = len(sums)
+    alike, drawing them tells nothing: then by the rule of three over what is independent."""
     if (sums == 0).all():
-        return 0.0, round(min(1.0, 3 / people), 4)
+        return 0.0, min(1.0, 3 / independent)
     if (sums == sizes).all():
-        return round(max(0.0, 1 - 3 / people), 4), 1.0
+        return max(0.0, 1 - 3 / independent), 1.0
+    people = len(sums)
     drawn = np.random.default_rng(seed).integers(people, size=(_RESAMPLES, people))
     shares = sums[drawn].sum(1) / sizes[drawn].sum(1)
     low, high = np.quantile(shares, (0.025, 0.975))
-    return round(float(low), 4), round(float(high), 4)
+    return float(low), float(high)
 
 
 # What a face is like, measured on the aligned face and where it was found.
@@ -236,6 +259,7 @@ def by_part(
     groups: GroupsOf,
     gallery: Gallery,
     settings: Settings,
+    seed: int = 0,
 ) -> dict[str, dict[str, object]]:
     """What the final decision and the distances say, apart for each group of probes.
 
@@ -249,21 +273,23 @@ def by_part(
         parts[name].append(answer)
     report = {}
     for name, own in sorted(parts.items()):
-        asked = trials(own, Counter())
-        far = [_strange_distances(answer, gallery) for answer in own]
-        matches = int(sum((one <= accept).sum() for one in far))
-        compared = int(sum(len(one) for one in far))
-        figures = open_set(asked)
+        figures = open_set(trials(own, Counter()), seed)
         figures.pop("identified_at")
-        report[name] = {
-            **figures,
-            "false_matches": {
-                "value": round(matches / compared, 6) if compared else None,
-                "count": matches,
-                "n": compared,
-            },
-        }
+        report[name] = {**figures, "false_matches": _false_matches(own, gallery, accept, seed)}
     return report
+
+
+def _false_matches(
+    answers: Sequence[Answer], gallery: Gallery, accept: float, seed: int
+) -> dict[str, object]:
+    compared = []
+    for answer in answers:
+        far = _strange_distances(answer, gallery)
+        person = answer.samples[0].picture.person_id
+        compared.append((person, int((far <= accept).sum()), len(far)))
+    # Two people are alike or not, however many pictures there are of them.
+    pairs = sum({person: others for person, _, others in compared}.values())
+    return share_by_identity(compared, seed, digits=6, independent=pairs)
 
 
 def _strange_distances(answer: Answer, gallery: Gallery) -> np.ndarray:

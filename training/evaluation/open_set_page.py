@@ -12,6 +12,7 @@ _COLUMNS = (
     ("missed", "missed"),
     ("strangers_named", "strangers named"),
 )
+_FOR_PARTS = (*_COLUMNS, ("false_matches", "alike to others"), ("face_found", "face found"))
 _COLORS = {"online": "var(--online)", "custom": "var(--custom)", "report_style": "#6b7280"}
 _LOWEST = -3.0
 
@@ -69,18 +70,20 @@ def _parts(title: str, parts: dict[str, dict[str, dict[str, Any]]]) -> str:
     rows = []
     for kind, groups in parts.items():
         for name, figures in groups.items():
-            cells = "".join(_share(figures[key]) for key, _ in _COLUMNS)
+            cells = "".join(_share(figures.get(key)) for key, _ in _FOR_PARTS)
             rows.append(f"<tr><td>{_text(kind)}</td><td>{_text(name)}</td>{cells}</tr>")
-    heads = "".join(f"<th>{title}</th>" for _, title in _COLUMNS)
+    heads = "".join(f"<th>{name}</th>" for _, name in _FOR_PARTS)
     return f"<h2>{title}</h2><table><tr><th></th><th></th>{heads}</tr>{''.join(rows)}</table>"
 
 
-def _share(share: dict[str, Any]) -> str:
-    if share["value"] is None:
+def _share(share: dict[str, Any] | None) -> str:
+    if share is None or share["value"] is None:
         return "<td>–</td>"
     low, high = share["interval_95"]
+    digits = 1 if share["count"] == 0 or share["value"] >= 0.01 else 2
     return (
-        f"<td>{share['value']:.1%} <span class=soft>{low:.1%}–{high:.1%}, "
+        f"<td>{share['value']:.{digits}%} "
+        f"<span class=soft>{low:.{digits}%}–{high:.{digits}%}, "
         f"{share['count']} of {share['n']}</span></td>"
     )
 

@@ -23,8 +23,8 @@ from training.evaluation.filmed import (
     ClipAnswer,
     recognize_clips,
 )
-from training.evaluation.metrics import figures, share
-from training.evaluation.open_set import open_set, trials
+from training.evaluation.metrics import figures
+from training.evaluation.open_set import open_set, share_by_identity, trials
 from training.evaluation.pairs import made_pairs, read_pairs, verify
 from training.evaluation.plan import Plan, make_plan
 from training.face_cache import FaceCache
@@ -180,24 +180,21 @@ class Evaluation:
             return {}
         report = {}
         for condition in MADE:
-            answers, missed = [], Counter()
+            answers, missed, found = [], Counter(), []
             for pictures, is_stranger in ((self.plan.probes, False), (self.plan.strangers, True)):
                 what = f"{condition}{', strangers' if is_stranger else ''}"
                 samples = self._samples(pictures)
                 for sample, seen in zip(samples, self._made(samples, condition, what), strict=True):
                     truth = None if is_stranger else sample.picture.person_id
+                    found.append((sample.picture.person_id, seen is not None, 1))
                     if seen is None:
                         missed[truth] += 1
                     else:
                         answers.append(self.examiner.ask(truth, (seen,))[FINAL])
             figures = open_set(trials(answers, missed), self.options.seed)
             figures.pop("identified_at")
-            lost = sum(missed.values())
-            found = share(len(answers), len(answers) + lost)
-            report[condition] = {
-                **figures,
-                "face_found": {"value": found, "n": lost + len(answers)},
-            }
+            face_found = share_by_identity(found, self.options.seed)
+            report[condition] = {**figures, "face_found": face_found}
         return {"made": report}
 
     def _made(

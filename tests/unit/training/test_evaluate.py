@@ -61,6 +61,12 @@ def test_pictures_strangers_and_pairs_with_files_of_every_kind(run, dataset, tmp
     # The enrolled "solo" is the stranger's own picture: the online model names them.
     assert report["online"]["rank1_of_found"] == 1.0
     assert report["online"]["stranger_rejection"] == 0.0
+    for parts in (*report["by_group"].values(), *report["by_condition"].values()):
+        for figures in parts.values():
+            for key in ("named_right", "named_wrong", "missed", "false_matches"):
+                low, high = figures[key]["interval_95"] or (0, 1)
+                assert low <= (figures[key]["value"] or 0) <= high
+    assert set(report["open_set"]["det"]) == {"online", "custom", "report_style"}
     assert report["data"]["people_enrolled"] == 3
     assert report["data"]["unreadable"] == 1
     assert report["pairs"]["n"] == 12

@@ -12,6 +12,7 @@ from training.evaluation.open_set import (
     detection_error,
     open_set,
     read_labels,
+    share_by_identity,
     trials,
 )
 
@@ -82,6 +83,27 @@ def test_the_det_curve_falls():
     curve = detection_error(asked)
     assert curve[0][0] == 0
     assert all(a[1] >= b[1] for a, b in itertools.pairwise(curve))
+
+
+def test_the_det_curve_of_many_strangers_goes_to_its_end():
+    asked = [known("ada", None, -0.95)] + [stranger(f"s{i}", -i / 2000) for i in range(2000)]
+    curve = detection_error(asked)
+    assert curve[-1] == (pytest.approx(1999 / 2000), 0.0)
+    assert len(curve) <= 400
+
+
+def test_a_rate_of_comparisons_is_as_sure_as_its_people_are_many():
+    """Twenty matches of one person's pictures are one resemblance, not twenty."""
+    clustered = [("ada", 20, 100), *[(f"p{i}", 0, 100) for i in range(19)]]
+    spread = [(f"p{i}", 1, 100) for i in range(20)]
+    one, many = share_by_identity(clustered, 0), share_by_identity(spread, 0)
+    assert one["value"] == many["value"] == 0.01
+    assert one["interval_95"][1] >= 2 * many["interval_95"][1]
+
+
+def test_no_match_in_many_comparisons_is_bounded_by_the_pairs_of_people():
+    made = share_by_identity([("ada", 0, 300), ("bob", 0, 300)], 0, digits=6, independent=60)
+    assert made == {"value": 0.0, "count": 0, "n": 600, "interval_95": (0.0, 0.05)}
 
 
 def test_labels_are_read_by_person_id(tmp_path):
