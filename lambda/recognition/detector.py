@@ -56,6 +56,12 @@ def _has_glare(rgb: np.ndarray) -> bool:
     return float((rgb[::8, ::8].max(axis=2) >= _WASHED_OUT).mean()) > _GLARE
 
 
+def _is_of(box: Box, face: Box) -> bool:
+    """Whether what is proposed at `box` can only be `face`, or a part of its head."""
+    x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+    return is_same_face(box, face) or (face.left <= x < face.right and face.top <= y < face.bottom)
+
+
 class Detector:
     """Stateless after loading: the same picture gives the same faces. `model` lies beside the
     proposal network."""
@@ -72,17 +78,20 @@ class Detector:
     def find(self, rgb: np.ndarray) -> list[Detection]:
         """The faces of a clip's picture.
 
-        First those that a picture of `cheap_side_px` still shows well; with none, all levels down
-        to `smallest_face_px`, where there is detail. Still nobody, in a picture with glare: the
-        original network itself looks for large faces, which too much light hides from a proposal.
+        First those that a picture of `cheap_side_px` still shows well. Then, where there is
+        detail, finer levels: beside somebody down to `companion_size` of the largest face, people
+        of one scene; with nobody down to `smallest_face_px`. Still nobody, in a picture with
+        glare: the original network itself looks for large faces, which too much light hides from
+        a proposal.
         """
         scales = self._coarse_scales(rgb)
         found = self._confirmed(rgb, self._proposed(rgb, scales, [whole(rgb)]), [])
-        if found:
+        finest = self._finest_beside(rgb, found) if found else self._finest_scale(rgb)
+        finer = levels_between(scales[0], finest, self._settings.proposal_step)
+        if found and not finer:
             return found
         regions = regions_with_detail(rgb, self._settings.detail_contrast)
-        finer = levels_between(scales[0], self._finest_scale(rgb), self._settings.proposal_step)
-        found = self._confirmed(rgb, self._proposed(rgb, finer, regions), [])
+        found = self._confirmed(rgb, self._proposed(rgb, finer, regions), found)
         if regions and not found and _has_glare(rgb):
             large = min(_LARGE_FACES_SCALE, self._finest_scale(rgb))
             found = self._search(rgb, scales_down(rgb, large, _THOROUGH_STEP), whole(rgb))
@@ -141,7 +150,7 @@ class Detector:
         for place, proposal in enumerate(proposed):
             if found and proposal.score < self._settings.companion_proposal_score:
                 break
-            if any(is_same_face(proposal.box, face.box) for face in found):
+            if any(_is_of(proposal.box, face.box) for face in found):
                 continue
             if looked == self._settings.proposals_at_most:
                 break
@@ -151,12 +160,16 @@ class Detector:
                 looks = share(lambda one: self._seen(rgb, one.box, _FIRST_LOOK), pair)
                 glances.update(zip(pair, looks, strict=True))
             seen = glances[proposal]
-            if not found and proposal.score >= self._settings.strong_proposal_score:
+            if proposal.score >= self._strong_score(found):
                 closer = (self._seen(rgb, proposal.box, look) for look in _CLOSER_LOOKS)
                 seen = seen or next(filter(None, closer), [])
             if seen:
                 found = best_of_each([*found, *seen])
         return found
+
+    def _strong_score(self, found: list[Detection]) -> float:
+        settings = self._settings
+        return settings.strong_companion_score if found else settings.strong_proposal_score
 
     def _next_glance(
         self, proposed: list[Detection], found: list[Detection], looked: int
@@ -165,7 +178,7 @@ class Detector:
         if len(proposed) < 2 or looked == self._settings.proposals_at_most:
             return []
         first, second = proposed[:2]
-        if any(is_same_face(second.box, one.box) for one in (first, *found)):
+        if any(_is_of(second.box, one.box) for one in (first, *found)):
             return []
         # Weak places are looked at only while nobody is found, which they seldom end.
         strong = self._settings.companion_proposal_score
@@ -186,6 +199,12 @@ class Detector:
     def _coarse_scales(self, rgb: np.ndarray) -> list[float]:
         finest = min(self._finest_scale(rgb), self._settings.cheap_side_px / max(rgb.shape[:2]))
         return scales_down(rgb, finest, self._settings.proposal_step)
+
+    def _finest_beside(self, rgb: np.ndarray, found: list[Detection]) -> float:
+        """The scale at which the smallest face that is searched for beside these is seen."""
+        largest = max(face.box.bottom - face.box.top for face in found)
+        smallest = self._settings.companion_size * largest
+        return min(self._finest_scale(rgb), _SMALLEST_SEEN_PX / smallest)
 
     def _finest_scale(self, rgb: np.ndarray) -> float:
         affordable = math.sqrt(self._settings.max_level_px / (rgb.shape[0] * rgb.shape[1]))

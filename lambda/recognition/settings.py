@@ -62,8 +62,14 @@ class Settings:
     companion_proposal_score: float = _number(
         0.0, -12.0, 12.0, "The same beside a face that was found already."
     )
+    companion_size: float = _number(
+        0.45, 0.1, 1.0, "Beside a face, others are searched for down to this share of its height."
+    )
     strong_proposal_score: float = _number(
         0.0, -12.0, 12.0, "From this score on, it looks at a place at three sizes if need be."
+    )
+    strong_companion_score: float = _number(
+        2.0, -12.0, 12.0, "The same beside a face that was found already."
     )
     proposals_at_most: int = _number(
         6, 1, 100, "Places without a face that it looks at, on the coarse and on the fine levels."

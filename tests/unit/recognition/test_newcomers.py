@@ -81,6 +81,17 @@ def test_a_second_person_much_farther_away_is_found_beside_the_first(
     assert [seen.box.left > 400 for seen in found] == [False, True]
 
 
+@pytest.mark.parametrize("name", ["collins", "hopper", "obama-2009"])
+@pytest.mark.parametrize(("first_px", "face_px"), [(90, 50), (110, 60)])
+def test_whoever_sits_behind_in_a_group_far_away_is_found(
+    recognizer, show, name, first_px, face_px
+):
+    """Somebody found at once once ended the search, however small the others were."""
+    group = show(show(room(), "obama-2010", first_px, (120, 200)), name, face_px, (320, 180))
+    found = recognizer.look(show(group, "biden-2010", face_px, (520, 200)))
+    assert sorted(seen.box.left // 213 for seen in found) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("face_px", [50, 77, 87, 97])
 def test_a_small_face_that_comes_in_late_is_found(recognizer, gallery, encode, show, face_px):
     later = show(room(), "collins", face_px, (300, 200))
