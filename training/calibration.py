@@ -43,9 +43,15 @@ def calibrate(
     owners: np.ndarray,
     strangers: np.ndarray,
     strangers_named_at_most: float = STRANGERS_NAMED_AT_MOST,
+    *,
+    pictures: int | None = None,
+    real_strangers: int | None = None,
 ) -> Calibration:
     """Thresholds for probabilities `known` [n, people] of faces of person `owners` [n],
     and `strangers` [m, people].
+
+    The known faces come from so many `pictures` that the fit has not seen, and so many of the
+    strangers are real ones; None where every face is a picture of its own, and real.
 
     `accept` is the smallest at which no more than the given share of single stranger faces
     is named; lower, down to `STRANGERS_NAMED_IF_NEEDED`, when it would otherwise not name
@@ -71,7 +77,13 @@ def calibrate(
         margin=_MARGIN,
         strangers_named=passed,
         known_named=named,
-        warnings=_warnings(len(known), len(top), named, passed, strangers_named_at_most),
+        warnings=_warnings(
+            len(known) if pictures is None else pictures,
+            len(top) if real_strangers is None else real_strangers,
+            named,
+            passed,
+            strangers_named_at_most,
+        ),
     )
 
 
@@ -89,7 +101,8 @@ def _warnings(
     said = []
     if known < _FEW_KNOWN:
         said.append(
-            f"calibrated on {known} faces of known people: add pictures, best of several days"
+            f"calibrated on {known} pictures of known people that were not trained on: add "
+            "pictures, best of several days"
         )
     if strangers < _FEW_STRANGERS:
         said.append(f"calibrated on {strangers} faces of strangers: name --background")

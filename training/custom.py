@@ -128,7 +128,15 @@ def train(
         random,
     )
     probabilities, owners = known
-    calibration = calibrate(probabilities, owners, nobody_at_all)
+    calibration = calibrate(
+        probabilities,
+        owners,
+        nobody_at_all,
+        # Variations of a picture say little that the picture does not.
+        pictures=len(held_out),
+        # Strangers made of the people's own faces are not like real ones; made-up embeddings are.
+        real_strangers=(len(strange) - half) // 4 if arch == "scratch" else None,
+    )
     return Trained(
         model=model,
         labels=labels,

@@ -39,8 +39,16 @@ def test_however_bad_the_pictures_not_every_stranger_is_named():
 
 def test_few_faces_are_a_warning():
     made = calibrate(two_people(0.9), np.array([0]), two_people(*[0.1] * 10))
-    assert any("1 faces of known" in line for line in made.warnings)
+    assert any("1 pictures of known" in line for line in made.warnings)
     assert any("--background" in line for line in made.warnings)
+
+
+def test_many_variations_of_few_pictures_are_few_pictures():
+    known, strangers = two_people(*[0.95] * 200), two_people(*np.linspace(0, 0.5, 1000))
+    made = calibrate(known, np.zeros(200, int), strangers, pictures=4, real_strangers=0)
+    assert any("4 pictures of known" in line for line in made.warnings)
+    assert any("0 faces of strangers" in line for line in made.warnings)
+    assert calibrate(known, np.zeros(200, int), strangers).warnings == ()
 
 
 def test_accept_has_bounds():
