@@ -24,8 +24,9 @@ class ImageExecutorPlugin(RuntimeExecutorPlugin):
     name = EXECUTOR
 
     def load(self, *_: Any, **__: Any) -> type:
-        from localstack_image_functions import executor, sources, upstream
+        from localstack_image_functions import direct_calls, executor, sources, upstream
 
+        direct_calls.call_directly()
         sources.wait_for_messages()
         upstream.resolve_images_through_ecr()
         upstream.iterate_over_environments_safely()

@@ -21,6 +21,7 @@ from localstack_image_functions.logs.insights import event_row, read_query
 from localstack_image_functions.logs.json_pattern import value_at
 from localstack_image_functions.logs.notation import Values
 from localstack_image_functions.logs.patterns import compile_pattern
+from localstack_image_functions.logs.written import WRITTEN
 from localstack_image_functions.metrics.store import METRICS, Metric, Owner
 
 MOST_EVENTS = 10_000
@@ -99,15 +100,8 @@ class LogsProvider(upstream.LogsProvider):
     @handler("PutLogEvents", expand=False)
     def put_log_events(self, context: RequestContext, request: Any) -> Any:
         answer = call_moto(context)
-        if is_api_enabled("cloudwatch"):
-            backend = get_moto_logs_backend(context.account_id, context.region)
-            owner = Owner(context.account_id, context.region)
-            for one in backend.filters.metric_filters:
-                if one["logGroupName"] == request["logGroupName"]:
-                    _count(owner, one, request["logEvents"])
-            for event in request["logEvents"]:
-                for found in embedded_values(event["message"]):
-                    METRICS.add(owner, found.metric, found.value, found.unit, at=found.at)
+        owner = Owner(context.account_id, context.region)
+        _count_events(owner, request["logGroupName"], request["logEvents"])
         return answer
 
     @handler("StartQuery", expand=False)
@@ -127,6 +121,32 @@ class LogsProvider(upstream.LogsProvider):
             raise ResourceNotFoundException(f"Query {request['queryId']} does not exist.")
         answer = query.to_result_json()
         return {**answer, "statistics": {"recordsMatched": float(len(answer["results"]))}}
+
+
+def write_events(owner: Owner, group: str, stream: str, events: list[dict[str, Any]]) -> None:
+    """PutLogEvents of the emulator's own, without a request.
+
+    Raises
+    ------
+    moto.logs.exceptions.ResourceNotFoundException
+        When there is no such group or stream.
+    """
+    get_moto_logs_backend(owner.account, owner.region).put_log_events(group, stream, events)
+    _count_events(owner, group, events)
+    for told in WRITTEN:
+        told(owner, group, stream, len(events))
+
+
+def _count_events(owner: Owner, group: str, events: list[Any]) -> None:
+    """What metric filters count, and what events say of metrics themselves."""
+    if not is_api_enabled("cloudwatch"):
+        return
+    for one in get_moto_logs_backend(owner.account, owner.region).filters.metric_filters:
+        if one["logGroupName"] == group:
+            _count(owner, one, events)
+    for event in events:
+        for found in embedded_values(event["message"]):
+            METRICS.add(owner, found.metric, found.value, found.unit, at=found.at)
 
 
 def answer_queries() -> None:

@@ -80,6 +80,7 @@ class Keeper:
         self.services.install()
         self.messages.install()
         self.events.install()
+        self.logs.install()
         original = Skeleton.dispatch_request
         keeper = self
 

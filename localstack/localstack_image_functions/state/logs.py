@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from localstack.aws.api import RequestContext
 from moto.logs.models import LogEvent, LogGroup, LogStream, logs_backends
 
+from localstack_image_functions.logs.written import WRITTEN
+from localstack_image_functions.metrics.store import Owner
 from localstack_image_functions.state.codec import Codec, Omissions
 from localstack_image_functions.state.database import Database, RowKey, Rows
 
@@ -28,15 +30,17 @@ class LogRows:
         self._codec = codec
         self._numbers = itertools.count(time.time_ns())
 
+    def install(self) -> None:
+        """Hear of what functions say, which comes without a request."""
+        WRITTEN.append(self._written)
+
     def after(self, context: RequestContext) -> None:
         """Keep the events that a request has written, within a second."""
         request, name = context.service_request or {}, context.operation.name
         if name == "PutLogEvents":
-            backend = logs_backends[context.account_id][context.region]
-            group = backend.groups.get(request["logGroupName"])
-            stream = group and group.streams.get(request["logStreamName"])
-            if stream:
-                self._keep(group, stream, stream.events[-len(request["logEvents"]) :])
+            owner = Owner(context.account_id, context.region)
+            group, stream = request["logGroupName"], request["logStreamName"]
+            self._written(owner, group, stream, len(request["logEvents"]))
         elif name == "DeleteLogGroup":
             region, account = context.region, context.account_id
             arn = f"arn:aws:logs:{region}:{account}:log-group:{request['logGroupName']}"
@@ -74,6 +78,12 @@ class LogRows:
                 gone += before - after
                 self._forget_before(group, horizon)
         return gone
+
+    def _written(self, owner: Owner, group_name: str, stream_name: str, count: int) -> None:
+        group = logs_backends[owner.account][owner.region].groups.get(group_name)
+        stream = group and group.streams.get(stream_name)
+        if group and stream and count:
+            self._keep(group, stream, stream.events[-count:])
 
     def _keep(self, group: LogGroup, stream: LogStream, events: list[LogEvent]) -> None:
         key = json.dumps([stream.log_stream_name, next(self._numbers), _newest(events)])
