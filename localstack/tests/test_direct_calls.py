@@ -31,9 +31,7 @@ def test_a_bucket_tells_an_alias_and_its_lines_survive_a_kill(
     deployer.create("telling", TELLING)
     functions, s3 = emulator.client("lambda"), emulator.client("s3")
     version = functions.publish_version(FunctionName="telling")["Version"]
-    functions.get_waiter("published_version_active").wait(
-        FunctionName="telling", Qualifier=version
-    )
+    functions.get_waiter("published_version_active").wait(FunctionName="telling", Qualifier=version)
     alias = functions.create_alias(FunctionName="telling", Name="live", FunctionVersion=version)
     functions.add_permission(
         FunctionName="telling", StatementId="s3", Action="lambda:InvokeFunction",
