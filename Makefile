@@ -57,6 +57,9 @@ dashboard: lab-env ## a page that follows the lab, http://127.0.0.1:8646 (ARGS="
 trace: lab-env ## CLIP=… (the newest without): its life from shutter to screen (ARGS=--json)
 	@$(FACELAB) trace $(if $(CLIP),"$$CLIP") $(ARGS)
 
+check: lab-env ## EXERCISE=1…6: is that exercise of docs/class-guide.md solved, and what is missing (ARGS=--json)
+	@$(FACELAB) check $(if $(EXERCISE),"$$EXERCISE") $(ARGS)
+
 doctor: lab-env ## what this machine can do, and what to do about what it can't (ARGS=--json)
 	@$(FACELAB) doctor $(ARGS)
 

@@ -47,6 +47,7 @@ TASKS = (
     Task("e2e", "run", "the fixture through the whole loop", "scripts.cli.e2e"),
     Task("dashboard", "run", "a page that follows the lab", "scripts.cli.dashboard"),
     Task("trace", "run", "one clip from shutter to screen", "scripts.cli.trace"),
+    Task("check", "run", "is an exercise of the class guide solved", "scripts.cli.check"),
     Task("doctor", "run", "what this machine can do", "scripts.doctor"),
     Task("functions", "functions", "deploy, watch, invoke what you bring", "scripts.cli.functions"),
     Task("grade", "functions", "a course's rubric and workload", "scripts.cli.grade"),

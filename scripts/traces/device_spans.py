@@ -43,6 +43,14 @@ class DeviceSpans:
     def of(self, device_id: str, clip_id: str) -> list[Span]:
         return list(self._spans.get((device_id, clip_id), ()))
 
+    def of_device(self, device_id: str) -> dict[str, list[Span]]:
+        """All of a device's, by clip."""
+        return {
+            clip_id: list(spans)
+            for (device, clip_id), spans in self._spans.items()
+            if device == device_id
+        }
+
     def last_seen_ms(self, device_id: str) -> float | None:
         """When the device last did something with a clip."""
         for (device, _), spans in reversed(self._spans.items()):

@@ -25,6 +25,10 @@ class NoSuchClip(LabError):
     """The log has no line on a clip."""
 
 
+def day_ago_ms() -> int:
+    return int((time.time() - DAY_S) * 1000)
+
+
 class FunctionLog:
     """What the function told of its clips. Safe to use from one thread at a time."""
 

@@ -10,6 +10,7 @@ import yaml
 
 from scripts.cli.facelab import TASKS
 from scripts.paths import ROOT
+from tests.documents import Block, blocks, fault_of
 
 DOCUMENTS = sorted(
     ROOT / name
@@ -68,19 +69,12 @@ def missing_names(text: str, document: Path) -> list[str]:
     return [name for name in named if not is_there(name, document)]
 
 
-def blocks(text: str) -> list[str]:
-    """The command lines of a document's shell blocks, continued lines joined."""
-    lines = []
-    for block in re.findall(r"```sh\n(.*?)```", text, flags=re.S):
-        lines += block.replace("\\\n", " ").splitlines()
-    return [line.strip() for line in lines if line.strip()]
-
-
 def unknown_commands(text: str) -> list[str]:
     """make targets, modules and tasks in a document's commands that do not exist."""
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     tasks = {task.name for task in TASKS}
-    spoken = [*blocks(text), *re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.S))]
+    commands = [line for block in blocks(text) for line in block.commands]
+    spoken = [*commands, *re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.S))]
     unknown = []
     for line in spoken:
         for target in re.findall(r"(?:^|[;&|=\w]\s)make ([a-z][a-z0-9-]*)", line):
@@ -116,6 +110,41 @@ def test_every_file_that_a_document_names_is_there(document):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
 def test_every_command_that_a_document_names_is_there(document):
     assert unknown_commands(document.read_text()) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_every_block_of_commands_is_tried_by_somebody_or_says_what_it_needs(document):
+    told = {block.commands[0]: fault_of(block) for block in blocks(document.read_text())}
+    assert {first: fault for first, fault in told.items() if fault} == {}
+
+
+@pytest.mark.parametrize(
+    ("mark", "fault"),
+    [
+        ("run", ""),
+        ("", "no mark"),
+        ("needs: an AWS account", ""),
+        ("needs: some time", "takes one of"),
+        ("tested: tests/unit/house/no_such_test.py", "is not there"),
+        ("tested: tests/unit/house/test_imports.py", "['make plan'] is not in"),
+        ("tested: tests/unit/scripts/test_plan.py", ""),
+        ("tested: tests/unit/house/test_imports.py, tests/unit/scripts/test_plan.py", ""),
+    ],
+)
+def test_a_block_that_nobody_tries_fails(mark, fault):
+    found = fault_of(Block(mark, "make plan DEVICES=3\n"))
+    assert found.startswith(fault) or fault in found
+    assert bool(found) == bool(fault)
+
+
+def test_blocks_are_found_with_their_marks_also_in_a_list():
+    text = (
+        "<!-- run -->\n```sh\na \\\n  b\n```\n"
+        "1. x\n\n   <!-- needs: Docker -->\n   ```sh\n   c\n   ```\n"
+    )
+    first, second = blocks(text)
+    assert (first.mark, first.commands) == ("run", ["a    b"])
+    assert (second.mark, second.text) == ("needs: Docker", "c\n")
 
 
 def test_a_readme_line_that_names_a_missing_file_fails():

@@ -1,0 +1,46 @@
+"""Exercise 2: a threshold was too strict, then too loose, and is sound again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from contract.results import Status
+from recognition import Settings
+from scripts.exercises.exercise import Seen
+from scripts.exercises.lab_view import LabView
+
+RIGHT, TOO_STRICT, TOO_LOOSE = "right", "too strict", "too loose"
+
+
+def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[Seen]:
+    judged = [
+        (line.clip_id, word)
+        for line in lab.clips()
+        for face in line.faces
+        if (word := _judge(face.online.status, face.online.distance, given))
+    ]
+    for name, word in (("too_strict", TOO_STRICT), ("too_loose", TOO_LOOSE)):
+        clips = [clip_id for clip_id, one in judged if one == word]
+        yield Seen(
+            name, bool(clips), f"{len(clips)} clips" + (f", {clips[-1]} say" if clips else "")
+        )
+    newest = [word for _, word in judged[-given["clips"] :]]
+    right = newest.count(RIGHT)
+    is_mended = len(newest) == given["clips"] and right == len(newest)
+    yield Seen("mended", is_mended, f"{right} of the newest {len(newest)} clear faces are right")
+    here = Settings().accept_distance
+    is_sound = here == given["accept_distance"]
+    yield Seen("checkout", is_sound, f"{here}; sound is {given['accept_distance']}")
+
+
+def _judge(status: str, distance: float | None, given: Mapping[str, Any]) -> str:
+    """What the answer on a face says of the threshold; nothing where the face is no clear case."""
+    is_named = status == Status.RECOGNIZED
+    if distance is None or status not in (Status.RECOGNIZED, Status.UNKNOWN):
+        return ""
+    if distance <= given["same"]:
+        return RIGHT if is_named else TOO_STRICT
+    if distance >= given["other"]:
+        return TOO_LOOSE if is_named else RIGHT
+    return ""

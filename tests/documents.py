@@ -1,0 +1,114 @@
+"""Command blocks of the documents, and who executes them.
+
+Above each block of commands stands who tries it, unseen by a reader:
+
+    <!-- run -->                                tests/integration/test_documents.py, as it stands
+    <!-- tested: tests/integration/test_x.py --> that test (or `.ci/run`) runs the same commands
+    <!-- needs: an AWS account -->              nobody can here
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.cli.facelab import TASKS
+from scripts.paths import ROOT
+
+RUN = "run"
+NEEDS = {
+    "an AWS account",
+    "Docker",  # tests/integration/docker does the same through the engine's API
+    "a Raspberry Pi",
+    "a camera",
+    "a quiet machine for minutes",
+    "the internet",
+}
+NOT_OURS = ("pip", "pytest", "venv")
+_BLOCK = re.compile(
+    r"(?:^ *<!-- (?P<mark>[^\n]*) -->\n)?^(?P<indent> *)```sh\n(?P<text>.*?)^ *```", re.M | re.S
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands as they stand in a document, and the mark above them."""
+
+    mark: str
+    text: str
+
+    @property
+    def commands(self) -> list[str]:
+        """Its lines, continued ones joined."""
+        lines = self.text.replace("\\\n", " ").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+
+def blocks(text: str) -> list[Block]:
+    """Every block of commands of a document."""
+    return [
+        Block(found["mark"] or "", re.sub(rf"^{found['indent']}", "", found["text"], flags=re.M))
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+def fault_of(block: Block) -> str:
+    """What is wrong with a block's mark; nothing when somebody tries its commands."""
+    kind, _, named = block.mark.partition(": ")
+    if block.mark == RUN:
+        return ""
+    if kind == "needs":
+        return "" if named in NEEDS else f"needs: takes one of {sorted(NEEDS)}"
+    if kind != "tested":
+        return "no mark above it says who tries it"
+    paths = [ROOT / one.strip() for one in named.split(",")]
+    missing = [str(path.relative_to(ROOT)) for path in paths if not path.is_file()]
+    if missing:
+        return f"{missing} is not there"
+    tests = "\n".join(path.read_text("utf-8") for path in paths)
+    untried = [names[0] for names in _names(block) if not any(_in(one, tests) for one in names)]
+    return f"{untried} is not in {named}" if untried else ""
+
+
+def _in(name: str, tests: str) -> bool:
+    """Whether tests name a command; of a module also by `from room import module`."""
+    room, _, module = name.rpartition(".")
+    imported = rf"|from {re.escape(room)} import {module}\b" if room else ""
+    return bool(re.search(rf"(?<![\w.]){re.escape(name)}(?!\w){imported}", tests))
+
+
+def _names(block: Block) -> list[list[str]]:
+    """For each command of ours in the block, how a test may write it."""
+    found = []
+    for command in block.commands:
+        line = command.partition(" #")[0]
+        for target in re.findall(r"\bmake ([a-z][a-z0-9-]*)", line):
+            found.append([f"make {target}", *_of_target(target)])
+        for module in re.findall(r"-m ([a-z][\w.]+)", line):
+            if module not in NOT_OURS:
+                found.append([module])
+        for task in re.findall(r"\bfacelab ([a-z][\w-]*)", line):
+            found.append([f"facelab {task}", *_task(task)])
+    return found
+
+
+def _of_target(target: str) -> list[str]:
+    """What a target's recipe runs: subcommands, and modules of our own."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    recipe = re.search(rf"^{target}:[^\n]*\n((?:\t[^\n]*\n)*)", makefile, re.M)
+    if recipe is None:
+        return []
+    tasks = re.findall(r"\$\(FACELAB\) (?:\$\(if [^,]*,)?([a-z0-9-]+)", recipe[1])
+    modules = re.findall(r"-m ((?:tests|scripts)\.\w+)", recipe[1])
+    return [name for task in tasks for name in _task(task)] + modules
+
+
+def _task(name: str) -> list[str]:
+    task = next((one for one in TASKS if one.name == name), None)
+    return [f'"{name}"', *([task.module] if task and not task.given else [])]
+
+
+def run_of(document: Path) -> str:
+    """The commands that a test runs as they stand, one script for the document."""
+    return "\n".join(one.text for one in blocks(document.read_text("utf-8")) if one.mark == RUN)
