@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from contract.printable import json_text, printable, printable_lines
+from scripts import progress_bar
 from scripts.errors import LabError
+
+Item = TypeVar("Item")
 
 
 class Progress:
@@ -22,6 +26,30 @@ class Progress:
         if not self._quiet:
             elapsed = time.monotonic() - self._start
             print(f"facelab: [{elapsed:5.1f} s] {printable(text)}", file=sys.stderr, flush=True)
+
+    @contextmanager
+    def bar(self, what: str, total: float) -> Iterator[progress_bar.Step]:
+        """A bar of `total` pieces where a person looks on; call what it gives with how many more
+        are done. What is said meanwhile stands above it."""
+        if self._quiet or not progress_bar.is_watched():
+            yield lambda done: None
+            return
+        with progress_bar.counted(printable(what), total) as step:
+            yield step
+
+    def each(self, items: Iterable[Item], what: str, total: float) -> Iterator[Item]:
+        """`items`, with such a bar."""
+        with self.bar(what, total) as step:
+            for item in items:
+                yield item
+                step(1)
+
+    @contextmanager
+    def usual(self, what: str, name: str) -> Iterator[None]:
+        """A bar for what can't be counted: as long as `name` took the last time."""
+        is_shown = not self._quiet and progress_bar.is_watched()
+        with progress_bar.usual(printable(what), name, is_shown=is_shown):
+            yield
 
 
 class NotConfirmed(LabError):

@@ -24,6 +24,7 @@ from scripts.lab.backends import choose_backend
 from scripts.lab.deployment import up
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
+from scripts.progress_bar import Step
 from scripts.report.e2e import e2e_report
 from scripts.report.page import write_page
 
@@ -44,6 +45,7 @@ class Run:
         self.listening = threading.Event()
         self.complete = threading.Event()
         self.last_event = time.monotonic()
+        self.step: Step = lambda done: None
 
     def camera_said(self, event: dict[str, Any]) -> None:
         if event["event"] == "clip":
@@ -62,6 +64,7 @@ class Run:
         with self._lock:
             self.duplicates += result.clip_id in self.results
             self.results[result.clip_id] = answer
+            self.step(1)
             self.last_event = time.monotonic()
             if len(self.results) % 20 == 0:
                 self._progress(f"{len(self.results)} of {self._clips} clips answered")
@@ -89,12 +92,15 @@ def play(progress: Progress, device: str, clips: int, speed: float) -> Run:
     ):
         run.listening.wait(PATIENCE_S)
         progress(f"playing {clips} clips of fixtures/lab.h264 at {speed:g}× their pace")
-        with Player(
-            "device.camera",
-            *("--source", str(FIXTURES / "lab.h264"), "--device", device),
-            *("--speed", str(speed), "--spool", spool),
-            on_event=run.camera_said,
-        ) as camera:
+        with (
+            progress.bar("clips answered", clips) as run.step,
+            Player(
+                "device.camera",
+                *("--source", str(FIXTURES / "lab.h264"), "--device", device),
+                *("--speed", str(speed), "--spool", spool),
+                on_event=run.camera_said,
+            ) as camera,
+        ):
             camera.wait(clips * 0.5 / speed + PATIENCE_S)
             run.last_event = time.monotonic()
             while not run.complete.wait(1.0):

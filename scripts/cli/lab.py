@@ -52,9 +52,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.action in ("snapshot", "restore", "reset"):
         return _change_contents(options, switch, backend, progress)
     if options.action == "up":
-        up(switch, state, backend, progress, wait_until_warm=False)
+        was = "up" if backend.is_up() else "down"
+        with progress.usual("bringing the lab up", f"up {backend.name}, was {was}"):
+            up(switch, state, backend, progress, wait_until_warm=False)
     elif options.action == "deploy":
-        deploy(switch, state, backend, progress)
+        with progress.usual("building and deploying the function", f"deploy {backend.name}"):
+            deploy(switch, state, backend, progress)
     elif options.action == "down":
         backend.stop()
         if options.forget:

@@ -20,7 +20,7 @@ from scripts.gallery.evidence import FOLDER as EVIDENCE
 from scripts.gallery.forgetting import Forgetting
 from scripts.gallery.known import known_people
 from scripts.gallery.local_copies import LocalCopies
-from scripts.gallery.photos import examine, read_pictures
+from scripts.gallery.photos import count_pictures, examine, read_pictures
 from scripts.gallery.store import PeopleStore
 from scripts.lab.state import LabState
 from scripts.paths import BUILD, ROOT
@@ -34,7 +34,10 @@ ENOUGH_PICTURES = 3
 def enroll(options: argparse.Namespace, store: PeopleStore, progress: Progress) -> dict[str, Any]:
     name = clean_name(options.person)
     progress(f"looking at {options.photos}")
-    found = examine(read_pictures(options.photos), Recognizer.load(MODELS))
+    pictures = progress.each(
+        read_pictures(options.photos), "looking at photos", count_pictures(options.photos)
+    )
+    found = examine(pictures, Recognizer.load(MODELS))
     for refusal in found.refusals:
         progress(f"not taken: {refusal}")
     if not found.sources:

@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.sent_share,
     )
     progress(f"simulating {asked.clips_per_s:,.0f} clips a second; under a minute")
-    made = plan(asked, work, options.seed)
+    with progress.usual("simulating", "plan"):
+        made = plan(asked, work, options.seed)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     picture = options.out.with_suffix(".html")

@@ -32,6 +32,7 @@ from scripts.lab.kept import KeptState
 from scripts.lab.memory import Names
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
+from scripts.progress_bar import Step
 from scripts.provision.devices import add_device, remove_device
 from scripts.report.page import write_page
 from scripts.report.soak import soak_report
@@ -53,6 +54,7 @@ class Soak:
         self._listening: set[str] = set()
         self._last_event = time.monotonic()
         self._latencies: list[float] = []
+        self.step: Step = lambda done: None
 
     def camera_of(self, device_id: str) -> Callable[[dict[str, Any]], None]:
         def said(event: dict[str, Any]) -> None:
@@ -74,6 +76,7 @@ class Soak:
                 elif event["event"] == "result":
                     log.shown.append((event["clip_id"], time.monotonic()))
                     log.claimed_by.append(event["device_id"])
+                    self.step(1)
                     log.statuses[event["status"]] += 1
                     if event["latency_ms"]:
                         log.latencies_ms.append(event["latency_ms"]["clip_end"])
@@ -203,6 +206,7 @@ def play(
         progress(f"{len(device_ids)} devices record {plan.clips_each} clips each")
         every_s = max(SAMPLE_S, plan.seconds / MOST_SAMPLES)
         look = Look(switch, soak, spools, progress)
+        soak.step = stack.enter_context(progress.bar("results", plan.clips))
         with Sampler(look, every_s) as sampler:
             cameras = [
                 stack.enter_context(

@@ -67,6 +67,12 @@ class Examination:
         return [pose for pose, is_there in seen.items() if not is_there]
 
 
+def count_pictures(path: Path) -> int:
+    """About how many pictures `read_pictures` gives, for an estimate."""
+    files = (one for one in files_below(path) if isinstance(one, Path))
+    return sum(FRAMES_OF_A_CLIP if one.suffix.lower() in CLIP_SUFFIXES else 1 for one in files)
+
+
 def read_pictures(path: Path) -> Iterable[Picture | Refusal]:
     """Every picture below `path` (a folder or one file), and some frames of every clip, one at
     a time. What can't be taken comes as a refusal, so that one broken file stops nothing.

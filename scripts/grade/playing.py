@@ -315,7 +315,8 @@ def play(
         PLAYERS[workload.play](switch, workload, people, progress).play([first])
     progress(f"playing {len(pieces)} {workload.material.replace('_', ' ')}")
     began = time.monotonic()
-    outcomes = PLAYERS[workload.play](switch, workload, people, progress).play(pieces)
+    with progress.usual("playing", f"grade {workload.material} {len(pieces)}"):
+        outcomes = PLAYERS[workload.play](switch, workload, people, progress).play(pieces)
     took = time.monotonic() - began
     done = sum(one.right for one in outcomes)
     progress(f"{done} of {len(outcomes)} came out right, in {took:.0f} s")

@@ -62,7 +62,7 @@ def up(
     if was_up or kept.restored:
         if not state.deployed.exists() or state.deployed.read_text() != current:
             progress("something changed since the last deployment: deploying it")
-            deploy_now(backend)
+            deploy_now(backend, progress)
         elif not was_up:
             progress("everything is as it was")
     if backend.name == "docker" and not was_up and state.tombstones.exists():
@@ -82,15 +82,24 @@ def deploy(switch: Switch, state: LabState, backend: Backend, progress: Progress
         up(switch, state, backend, progress)
         return
     current = fingerprint(switch, backend.name)
-    deploy_now(backend)
+    deploy_now(backend, progress)
     state.deployed.write_text(current)
 
 
-def deploy_now(backend: Backend) -> None:
-    done = subprocess.run(
+def deploy_now(backend: Backend, progress: Progress) -> None:
+    """In a process of its own, as the emulator's hook does; what it says is said here.
+
+    Raises
+    ------
+    LabError
+    """
+    with subprocess.Popen(
         [sys.executable, "-m", "scripts.cli.provision", "deploy"],
         env={**os.environ, "FACELAB_BACKEND": backend.name},
-        check=False,
-    )
-    if done.returncode:
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stderr or ():
+            progress(line.rstrip("\n").partition("] ")[2] or line.rstrip("\n"))
+    if process.returncode:
         raise LabError("deployment failed", "the reason stands above")

@@ -14,8 +14,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 
+from scripts.console import Progress
 from scripts.develop.commit import commit
 from scripts.paths import ROOT
 from tests.simulation.history import Outcome, Plan, run
@@ -39,14 +41,18 @@ def main() -> int:
         return _show(options.first)
     began, cpu_began = time.monotonic(), _cpu_s()
     totals, told = Totals(), began
-    for outcomes in _batches(options):
-        totals.add(outcomes)
-        now = time.monotonic()
-        if now - told > PROGRESS_S:
-            told = now
-            print(totals.line(options.seeds, now - began), file=sys.stderr)
-        if options.seconds and now - began > options.seconds:
-            break
+    batches = _batches(options)
+    first = list(islice(batches, 1))  # the pool is forked before a bar has its thread
+    with Progress().bar("histories", options.seeds) as step:
+        for outcomes in chain(first, batches):
+            totals.add(outcomes)
+            step(len(outcomes))
+            now = time.monotonic()
+            if now - told > PROGRESS_S:
+                told = now
+                print(totals.line(options.seeds, now - began), file=sys.stderr)
+            if options.seconds and now - began > options.seconds:
+                break
     facts = totals.facts(time.monotonic() - began, _cpu_s() - cpu_began)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")

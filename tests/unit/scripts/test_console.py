@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import sys
 
 import pytest
 
+from scripts import progress_bar
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 
@@ -35,3 +38,95 @@ def test_file_name_of_no_encoding_ends_as_json_all_the_same(capsys):
     print_json({"source": name})
     assert json.loads(capsys.readouterr().out)["source"] == name
     assert sys.getfilesystemencoding() == "utf-8"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def watched(monkeypatch) -> Terminal:
+    """Somebody looks at standard error. In the test itself: pytest sets its own before."""
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setattr(sys, "argv", ["facelab"])
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return shown
+
+
+def counted() -> list[int]:
+    return list(Progress().each(range(3), "photos", 3))
+
+
+def test_what_takes_long_has_a_bar_on_a_terminal(monkeypatch):
+    terminal = watched(monkeypatch)
+    assert counted() == [0, 1, 2]
+    assert "photos" in terminal.getvalue()
+    assert "3/3" in terminal.getvalue()
+    assert "left" in terminal.getvalue()
+
+
+def test_no_color_keeps_colors_out_of_it(monkeypatch):
+    terminal = watched(monkeypatch)
+    monkeypatch.setenv("NO_COLOR", "1")
+    counted()
+    assert "3/3" in terminal.getvalue()
+    assert not re.findall(r"\x1b\[[0-9;]*3[0-9][0-9;]*m", terminal.getvalue())
+
+
+@pytest.mark.parametrize("why", ["no terminal", "json", "dumb", "quiet"])
+def test_nobody_who_looks_gets_no_bar(monkeypatch, why):
+    terminal = watched(monkeypatch)
+    if why == "no terminal":
+        monkeypatch.setattr(terminal, "isatty", lambda: False)
+    elif why == "json":
+        monkeypatch.setattr(sys, "argv", ["facelab", "soak", "--json"])
+    elif why == "dumb":
+        monkeypatch.setenv("TERM", "dumb")
+    progress = Progress(quiet=why == "quiet")
+    assert list(progress.each(range(3), "photos", 3)) == [0, 1, 2]
+    with progress.usual("working", "work"):
+        pass
+    assert terminal.getvalue() == ""
+
+
+def test_what_is_said_meanwhile_stands_in_its_own_line(monkeypatch):
+    terminal = watched(monkeypatch)
+    progress = Progress()
+    with progress.bar("photos", 2) as step:
+        progress("not taken: blurred")
+        step(1)
+    lines = terminal.getvalue().split("\n")
+    assert any(line.strip().endswith("not taken: blurred") for line in lines)
+
+
+@pytest.mark.parametrize("kept", [None, "[]", '{"up": "long"}', "{"])
+def test_what_was_never_timed_has_no_estimate_and_is_timed_now(monkeypatch, tmp_path, kept):
+    terminal = watched(monkeypatch)
+    file = tmp_path / "took.json"
+    if kept is not None:
+        file.write_text(kept)
+    with progress_bar.usual("bringing it up", "up", is_shown=True, file=file):
+        pass
+    assert "of about" not in terminal.getvalue()
+
+
+def test_the_last_time_is_the_estimate(monkeypatch, tmp_path):
+    terminal = watched(monkeypatch)
+    file = tmp_path / "took.json"
+    file.write_text('{"up": 12.4, "down": 1.0}')
+    with progress_bar.usual("bringing it up", "up", is_shown=True, file=file):
+        pass
+    assert "of about 12 s" in terminal.getvalue()
+    assert json.loads(file.read_text()) == {"up": 0.0, "down": 1.0}
+
+
+def test_a_command_that_failed_is_no_estimate(tmp_path):
+    file = tmp_path / "took.json"
+    with (
+        pytest.raises(LabError),
+        progress_bar.usual("bringing it up", "up", is_shown=False, file=file),
+    ):
+        raise LabError("no")
+    assert not file.exists()
