@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 
 from cloud.switch import Switch, read_switch
+from scripts import pitfalls
 from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.docker import base_image
 from scripts.docker.engine import engine_answers
+from scripts.finding import Finding, Verdict
 from scripts.lab.backends import choose_backend
 from scripts.lab.state import LabState
 from scripts.paths import BUILD, ROOT
@@ -22,22 +23,6 @@ from scripts.provision.container_image import NO_CA, ca_file
 from scripts.setup import ENVIRONMENTS, MIN_PYTHON
 
 MIN_FREE_GB = {"embedded": 3, "docker": 8}
-
-
-class Verdict(StrEnum):
-    GOOD = "good"
-    NOTE = "note"
-    BAD = "bad"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report. `hint` says what to do, where something can be done."""
-
-    what: str
-    verdict: Verdict
-    fact: str
-    hint: str = ""
 
 
 def python() -> Finding:
@@ -106,13 +91,22 @@ def certificates() -> Finding:
     return Finding("extra CAs", Verdict.GOOD, f"{bundle} for image builds")
 
 
-def lab(switch: Switch) -> Finding:
+def lab(switch: Switch) -> list[Finding]:
+    """The backend, and what depends on whether it is up."""
     if switch.is_aws:
-        return Finding("backend", Verdict.GOOD, "aws (make aws-status)")
+        return [
+            Finding("backend", Verdict.GOOD, "aws (make aws-status)"),
+            pitfalls.identity(switch),
+        ]
     backend = choose_backend(switch, LabState(), Progress(quiet=True))
+    is_up = backend.is_up()
     why = "FACELAB_BACKEND" if switch.backend else "chosen for this machine"
-    state = "up" if backend.is_up() else "down"
-    return Finding("backend", Verdict.GOOD, f"{backend.name} ({why}), {state}")
+    state = "up" if is_up else "down"
+    return [
+        Finding("backend", Verdict.GOOD, f"{backend.name} ({why}), {state}"),
+        pitfalls.ports(switch, is_up),
+        pitfalls.identity(switch),
+    ]
 
 
 def _docker(command: str, form: str) -> str:
@@ -123,8 +117,20 @@ def _docker(command: str, form: str) -> str:
 
 
 def examine(switch: Switch) -> list[Finding]:
-    checks: list[Callable[[], Finding]] = [python, environments, disk, engine, base, certificates]
-    return [*(check() for check in checks), lab(switch)]
+    checks: list[Callable[[], Finding]] = [
+        python,
+        pitfalls.pythons,
+        environments,
+        disk,
+        pitfalls.line_ends,
+        pitfalls.clock,
+        pitfalls.proxies,
+        certificates,
+        pitfalls.context,
+        engine,
+        base,
+    ]
+    return [*(check() for check in checks), *lab(switch)]
 
 
 def main(arguments: list[str] | None = None) -> int:
