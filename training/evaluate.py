@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from recognition import RecognitionError
+from scripts.report.page import Report, write_page
 from training.dataset import read_picture
 from training.evaluation.answers import FINAL, MODELS, Answer
 from training.evaluation.filmed import (
@@ -44,7 +45,7 @@ from training.evaluation.open_set import (
     report_style,
     trials,
 )
-from training.evaluation.page import Chart, Mistake, render
+from training.evaluation.page import Chart, Mistake, evaluation_report
 from training.evaluation.run import Evaluation, NothingToMeasure, _Asked, _say
 from training.tree import ToolError, folder
 
@@ -53,8 +54,8 @@ SCHEMA = "facelab.eval/1"
 _MISTAKES_SHOWN = 24
 
 
-def evaluate(options: argparse.Namespace) -> tuple[dict, str]:
-    """The report (what eval.json holds) and the page.
+def evaluate(options: argparse.Namespace) -> tuple[dict, Report]:
+    """The report (what eval.json holds) and its page.
 
     Raises
     ------
@@ -108,8 +109,8 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, str]:
         "problems": _problems(run),
     }
     report["seconds"] = round(time.monotonic() - began, 1)
-    page = render(report, _charts(run, single), _mistakes(run, single, clip_answers))
-    return report, page
+    charts, mistakes = _charts(run, single), _mistakes(run, single, clip_answers)
+    return report, evaluation_report(report, charts, mistakes)
 
 
 def _open_set(run: Evaluation, single: _Asked, voting: _Asked) -> dict[str, object]:
@@ -312,7 +313,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "eval.html").write_text(page, encoding="utf-8")
+    write_page(page, options.out / "eval.html", options.out / "report.html")
     text = json.dumps(report, indent=1, ensure_ascii=False)
     (options.out / "eval.json").write_text(text + "\n", encoding="utf-8")
     print(text if options.json else _table(report))

@@ -19,6 +19,7 @@ from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.lab.state import IN_MEMORY_BELOW
 from scripts.paths import ROOT
+from scripts.report.bench import write_bench_page
 
 CLIPS = 20
 
@@ -70,7 +71,7 @@ class MeasuredLab:
         snapshot = str(self._folder / "bench.zip")
         found: dict[str, list[float]] = {"up_cold": [self.time_ms("up")]}
         progress(f"up_cold {found['up_cold'][0] / 1000:.1f} s")
-        for _ in range(times):
+        for _ in progress.each(range(times), "rounds", times):
             self.put_clips()
             for name, arguments in (
                 ("snapshot", ("snapshot", snapshot)),
@@ -115,6 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
+    progress(f"wrote {options.out} and {write_bench_page(options.out.parent)}")
     if options.json:
         print_json(facts)
     else:

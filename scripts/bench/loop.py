@@ -36,6 +36,7 @@ from scripts.errors import LabError
 from scripts.lab.state import LabState
 from scripts.machine import cpu_model
 from scripts.paths import ROOT
+from scripts.report.bench import write_bench_page
 from scripts.traces.device_spans import DeviceSpans
 from scripts.traces.function_log import FunctionLog
 
@@ -209,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder, ReportLoop(switch, progress) as report:
         bench = Bench(switch, clips, Path(folder), report)
         began_ms = time.time_ns() // 1_000_000
-        for turn in range(options.turns):
+        for turn in progress.each(range(options.turns), "turns", options.turns):
             progress(f"turn {turn + 1} of {options.turns}: ours")
             bench.play_ours()
             progress(f"turn {turn + 1} of {options.turns}: the report's design")
@@ -222,11 +223,12 @@ def main(arguments: list[str] | None = None) -> int:
     facts = _facts(bench, parts, cold_ms, report.init_ms)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
+    page = write_bench_page(options.out.parent)
     if options.json:
         print_json(facts)
     else:
         print(table(facts))
-        progress(f"wrote {options.out}")
+        progress(f"wrote {options.out} and {page}")
     return 0
 
 

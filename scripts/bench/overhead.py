@@ -20,6 +20,7 @@ from scripts.e2e.truth import read_truth
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from scripts.percentiles import percentiles
+from scripts.report.bench import write_bench_page
 
 FIXTURES = ROOT / "fixtures"
 HANDLER_STAGES = ("claim", "fetch", "recognize", "look_up")
@@ -72,21 +73,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench-overhead.json")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    switch, progress = read_switch(), Progress()
+    switch, progress = read_switch(), Progress(quiet=options.json)
     trips, clip = RoundTrips(switch), easy_clip()
     round_trips, handlers, overheads, cold = [], [], [], []
     progress(f"{options.count} warm round trips of one clip against {switch.endpoint_url}")
-    for sequence in range(10 * options.count):
-        elapsed_ms, result = trips.once(clip, sequence)
-        if result.cold_start:
-            cold.append(elapsed_ms)
-            continue
-        handler_ms = sum(result.stages_ms[stage] for stage in HANDLER_STAGES)
-        round_trips.append(elapsed_ms)
-        handlers.append(handler_ms)
-        overheads.append(elapsed_ms - handler_ms)
-        if len(overheads) == options.count:
-            break
+    with progress.bar("round trips", options.count) as step:
+        for sequence in range(10 * options.count):
+            elapsed_ms, result = trips.once(clip, sequence)
+            if result.cold_start:
+                cold.append(elapsed_ms)
+                continue
+            handler_ms = sum(result.stages_ms[stage] for stage in HANDLER_STAGES)
+            round_trips.append(elapsed_ms)
+            handlers.append(handler_ms)
+            overheads.append(elapsed_ms - handler_ms)
+            step(1)
+            if len(overheads) == options.count:
+                break
     facts = {
         "warm": len(overheads),
         "round_trip_ms": percentiles(round_trips),
@@ -96,6 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
+    progress(f"wrote {options.out} and {write_bench_page(options.out.parent)}")
     if options.json:
         print_json(facts)
         return 0

@@ -19,6 +19,7 @@ from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from scripts.percentiles import percentiles
+from scripts.report.bench import write_bench_page
 
 RESULT = ROOT / "out" / "bench-reload.json"
 NAME = "facelab-bench-reload"
@@ -38,7 +39,7 @@ def measure(switch: Switch, count: int, progress: Progress) -> dict[str, Any]:
     took = []
     with tempfile.TemporaryDirectory() as name, watched(Path(name), switch) as folder:
         client = switch.client("lambda", retries={"max_attempts": 0})
-        for number in range(1, count + 1):
+        for number in progress.each(range(1, count + 1), "saves", count):
             began = time.perf_counter()
             save(folder, number)
             while json.load(client.invoke(FunctionName=NAME)["Payload"]) != number:
@@ -108,9 +109,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=10, metavar="N", help="how often to save")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(arguments)
-    result = measure(read_switch(), max(1, options.count), Progress())
+    progress = Progress()
+    result = measure(read_switch(), max(1, options.count), progress)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    progress(f"wrote {RESULT} and {write_bench_page(RESULT.parent)}")
     if options.json:
         print_json(result)
     else:

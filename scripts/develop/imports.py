@@ -33,6 +33,13 @@ _FORBIDDEN_OUTSIDE = {"torch": frozenset({"training", "scripts"})}
 _COMMAND_LINES = "scripts.cli"
 # (importer, imported): why this one may.
 EXCEPTIONS = {
+    **dict.fromkeys(
+        (
+            ("training.evaluate", "scripts.report.page"),
+            ("training.evaluation.page", "scripts.report.page"),
+        ),
+        "the one template of all reports: plain data in, a file out",
+    ),
     ("device.portraits.faces", "recognition"): (
         "pictures.py looks for faces where the lab lies beside it, and says so where it does not"
     ),

@@ -55,10 +55,12 @@ class Clip:
 @dataclass(frozen=True)
 class Report:
     """What a page shows. `figures` are (what, value) for its head, `problems` what went wrong;
-    `stages` are median ms by stage in their order; `cold` are cold starts (clip, init ms)."""
+    `stages` are median ms by stage in their order; `cold` are cold starts (clip, init ms).
+    `ok` is None where nothing can fail. `drawn` is HTML that our own code made, with its `style`;
+    whatever strangers wrote must be escaped in it."""
 
     title: str
-    ok: bool
+    ok: bool | None
     figures: Sequence[tuple[str, str]]
     problems: Sequence[str] = ()
     points: Sequence[Point] = ()
@@ -66,15 +68,20 @@ class Report:
     cold: Sequence[tuple[str, float]] = ()
     clips: Sequence[Clip] = ()
     tables: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]] = field(default=())
+    drawn: str = ""
+    style: str = ""
+    stages_title: str = "Where the function's time goes"
 
 
-def write_page(report: Report, path: Path) -> None:
+def write_page(report: Report, *paths: Path) -> None:
     """Write it, for its owner alone: it shows faces and names."""
     from device.private_files import make_private_folder, write_private
 
-    if not path.parent.is_dir():
-        make_private_folder(path.parent)
-    write_private(path, page(report).encode())
+    text = page(report).encode()
+    for path in paths:
+        if not path.parent.is_dir():
+            make_private_folder(path.parent)
+        write_private(path, text)
 
 
 def page(report: Report) -> str:

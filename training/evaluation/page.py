@@ -1,4 +1,4 @@
-"""The evaluation as one self-contained HTML page: no script, no file beside it."""
+"""The evaluation as a page of the one template that all reports have."""
 
 from __future__ import annotations
 
@@ -11,34 +11,26 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from scripts.report.page import Report
 from training.evaluation.open_set_page import open_set_section
 
+# Beside the style of every report: two columns of charts, pictures in pairs, the matrix.
 _STYLE = """
-:root{--ink:#111827;--soft:#6b7280;--line:#e5e7eb;--online:#2563eb;--custom:#ea580c;--final:#059669}
-*{box-sizing:border-box}body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);margin:0;
-background:#f9fafb}main{max-width:1080px;margin:0 auto;padding:40px 24px 80px}
-h1{font-size:28px;margin:0 0 4px}h2{font-size:19px;margin:44px 0 6px}p{margin:4px 0 14px}
-.soft,figcaption,th{color:var(--soft)}.soft{max-width:75ch}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:14px;margin:26px 0}
-.tile,.card{background:#fff;border:1px solid var(--line);border-radius:12px;padding:16px}
-.tile b{display:block;font-size:30px;line-height:1.2;font-variant-numeric:tabular-nums}
-.tile span{font-size:13px;color:var(--soft)}
-table{border-collapse:collapse;background:#fff;border:1px solid var(--line);border-radius:12px;
-overflow:hidden;font-variant-numeric:tabular-nums}th,td{padding:7px 14px;text-align:right;
-white-space:nowrap;
-border-top:1px solid var(--line);font-weight:400}tr:first-child>*{border-top:0}
-th:first-child,td:first-child{text-align:left}.online{color:var(--online)}
-.custom{color:var(--custom)}.final{color:var(--final)}b.bad{color:#b91c1c}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(330px,1fr));gap:16px}
-svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:#6b7280}
-.faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:14px}
-figure{margin:0;background:#fff;border:1px solid var(--line);border-radius:12px;overflow:hidden}
-figure div{display:flex}figure img{width:50%;aspect-ratio:1;object-fit:cover;background:#f3f4f6}
-figure img.wide{width:100%;aspect-ratio:4/3}figcaption{padding:9px 12px;font-size:13px;
-overflow-wrap:anywhere}figcaption b{color:var(--ink)}
-.heat td,.heat th{padding:3px 6px;font-size:12px;text-align:center;border:1px solid #fff}
+:root{--online:#2563eb;--custom:#ea580c;--final:#059669}
+@media(prefers-color-scheme:dark){:root{--online:#60a5fa;--custom:#fb923c;--final:#34d399}}
+.soft,figcaption{color:var(--dim)}.soft{max-width:75ch}.online{color:var(--online)}
+.custom{color:var(--custom)}.final{color:var(--final)}.card,figure{border:1px solid var(--line);
+border-radius:.5rem;padding:1rem}.charts{display:grid;gap:1rem;
+grid-template-columns:repeat(auto-fit,minmax(330px,1fr))}.card svg{height:auto}
+svg text{font:11px system-ui,sans-serif;fill:var(--dim)}
+.faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:.9rem}
+figure{margin:0;padding:0;overflow:hidden}figure div{display:flex}
+figure img{width:50%;aspect-ratio:1;object-fit:cover;border-radius:0}
+figure img.wide{width:100%;aspect-ratio:4/3}figcaption{padding:.6rem .8rem;font-size:.85rem;
+overflow-wrap:anywhere}figcaption b{color:var(--text)}
+.heat td,.heat th{padding:3px 6px;font-size:12px;text-align:center}
 .heat th:first-child{text-align:right}.heat{overflow:auto;display:block;border:0}
-details{margin:10px 0}summary{cursor:pointer;color:var(--soft)}
+details{margin:10px 0}summary{cursor:pointer;color:var(--dim)}
 """
 
 
@@ -64,11 +56,10 @@ class Chart:
     unit: str
 
 
-def render(report: dict, charts: Sequence[Chart], mistakes: Sequence[Mistake]) -> str:
+def evaluation_report(report: dict, charts: Sequence[Chart], mistakes: Sequence[Mistake]) -> Report:
     """The page for `report` (what eval.json holds)."""
-    parts = [
+    drawn = [
         _head(report),
-        _tiles(report),
         open_set_section(report),
         _modes(report),
         _clips(report.get("clips")),
@@ -78,17 +69,19 @@ def render(report: dict, charts: Sequence[Chart], mistakes: Sequence[Mistake]) -
         _mistakes(mistakes),
         _method(report),
     ]
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>facelab evaluation</title><style>{_STYLE}</style><main>{''.join(parts)}</main>"
+    return Report(
+        title="How good are the two models?",
+        ok=None,
+        figures=_figures(report),
+        drawn="".join(drawn),
+        style=_STYLE,
     )
 
 
 def _head(report: dict) -> str:
     data = report["data"]
     return (
-        f"<h1>How good are the two models?</h1><p class=soft>{_text(data['name'])}: "
+        f"<p class=soft>{_text(data['name'])}: "
         f"{data['people_enrolled']} people enrolled with {data['enrolment_pictures']} pictures, "
         f"{data['probe_pictures']} pictures of them asked about, "
         f"{data['stranger_pictures']} pictures of {data['strangers']} strangers, "
@@ -96,34 +89,18 @@ def _head(report: dict) -> str:
     )
 
 
-def _tiles(report: dict) -> str:
-    tiles = []
+def _figures(report: dict) -> list[tuple[str, str]]:
+    found = []
     for model in ("online", "custom"):
-        figures = report[model]
-        tiles.append(_tile(f"rank 1, {model}", figures["rank1"], model, figures, "rank1"))
-        tiles.append(
-            _tile(
-                f"strangers rejected, {model}",
-                figures["stranger_rejection"],
-                model,
-                figures,
-                "stranger_rejection",
-            )
-        )
-    tiles.append(_tile("no face found", report["online"]["no_detection_rate"]))
-    tiles.append(_tile("verification, 10 folds", report["pairs"]["accuracy"]))
-    return f"<div class=tiles>{''.join(tiles)}</div>"
-
-
-def _tile(
-    name: str, value: float | None, kind: str = "", figures: dict | None = None, key: str = ""
-) -> str:
-    bounds = (figures or {}).get("interval_95", {}).get(key)
-    range_text = f" · 95 %: {_percent(bounds[0])} to {_percent(bounds[1])}" if bounds else ""
-    return (
-        f'<div class=tile><b class="{kind}">{_percent(value)}</b>'
-        f"<span>{_text(name)}{range_text}</span></div>"
-    )
+        for key, what in (("rank1", "rank 1"), ("stranger_rejection", "strangers rejected")):
+            bounds = report[model].get("interval_95", {}).get(key)
+            between = f", 95 %: {_percent(bounds[0])} to {_percent(bounds[1])}" if bounds else ""
+            found.append((f"{what}, {model}{between}", _percent(report[model][key])))
+    return [
+        *found,
+        ("no face found", _percent(report["online"]["no_detection_rate"])),
+        ("verification, 10 folds", _percent(report["pairs"]["accuracy"])),
+    ]
 
 
 _COLUMNS = (

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
+
+import pytest
 
 from device.sources.fixture import cut_at_key_frames
 from scripts.e2e.report import e2e_json
 from scripts.e2e.truth import Answer, ClipTruth, Comparison
 from scripts.paths import ROOT
+from scripts.report.bench import bench_report, write_bench_page
 from scripts.report.e2e import e2e_report, verdict
+from scripts.report.grade import grade_report
 from scripts.report.page import Clip, Point, Report, page, write_page
 from tests.fakes.results import ADA, ALAN, face, result
 
@@ -59,7 +65,7 @@ def test_the_page_needs_nothing_else_and_has_a_picture_of_each_clip():
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "<script" not in text
     for part in PARTS:
-        assert part in text
+        assert part in html.unescape(text)
 
 
 def test_a_run_without_an_answer_has_a_page_too():
@@ -77,3 +83,83 @@ def test_names_are_text_and_the_file_is_its_owners(tmp_path):
     write_page(report, path)
     assert "<img src=x" not in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def a_sheet(**outcome) -> dict:
+    piece = {
+        "name": "clip-1", "person": "Ada", "said": "Ada", "right": True, "latency_s": 0.5,
+        "pictures": 0, "pictures_right": 0, "trouble": "",
+    }  # fmt: skip
+    function = {
+        "state": "Active", "triggers": [], "invocations": 2, "errors": 0, "duration_ms": 9.0,
+        "concurrency": 1, "cold_starts": 1,
+    }  # fmt: skip
+    rows = [
+        {"name": "answered", "points": 10.0, "out_of": 10.0, "evidence": "2 of 2"},
+        {"name": EVIL, "points": 5.0, "out_of": 20.0, "evidence": "1 of 2 right"},
+    ]
+    return {
+        "course": "2023", "student": "ada", "score": 15.0, "out_of": 30.0, "rubric": rows,
+        "workload": {"material": "clips", "count": 2, "seed": 1, "took_s": 3.0},
+        "latency_ms": {"p50": 500.0, "p95": None}, "concurrency": 1, "cold_starts": 1,
+        "images": {"face": ""}, "functions": {"face": function},
+        "outcomes": [piece, {**piece, "name": "clip-2", "right": False, "said": None,
+                             "latency_s": None, **outcome}],
+    }  # fmt: skip
+
+
+def test_a_sheet_shows_what_cost_points_and_the_wrong_pieces_first():
+    report = grade_report(a_sheet(), "Faces in the cloud")
+    assert report.ok is False
+    assert report.problems == [f"{EVIL}: 1 of 2 right"]
+    pieces = report.tables[-1][2]
+    assert [row[0] for row in pieces] == ["clip-2", "clip-1"]
+    assert pieces[0][2] == "nothing came"
+    text = page(report)
+    assert "15 of 30" in text
+    assert "<img src=x" not in text
+    assert "no image" in text
+
+
+def test_a_piece_that_failed_says_why():
+    report = grade_report(a_sheet(trouble="HTTP 500"), "t")
+    assert report.tables[-1][2][0][2] == "HTTP 500"
+
+
+BENCHES = {
+    "loop.json": {
+        "facelab": {
+            "clip_end_ms": {"p50": 130.0, "p95": 190.0},
+            "stages_ms": {"fetch": 9.0, "recognize": 70.0, "sum": 79.0},
+            "cpu_ms_per_clip": {"camera": 3.0},
+        },
+        "report_style": {
+            "clip_end_ms": {"p50": 3900.0, "p95": 4500.0},
+            "stages_ms": {"recognize": 1700.0, "sum": 1700.0},
+            "cpu_ms_per_clip": {"function": 1900.0},
+        },
+        "ratio_p50": 30.0,
+        "cold_ms": 2200.0,
+    },
+    "bench-overhead.json": {"warm": 50, "overhead_ms": {"p50": 34.0, "p95": 50.0}},
+    "lab.json": {"lab_ms": {"up_cold": 5100}, "times": 3},
+    "bench-reload.json": {"saves": 10, "save_to_answer_ms": {"p50": 200.0, "p95": 300.0}},
+}
+
+
+def test_every_bench_joins_one_page(tmp_path):
+    for name, facts in BENCHES.items():
+        (tmp_path / name).write_text(json.dumps(facts))
+        text = write_bench_page(tmp_path).read_text()
+        assert name in text
+    assert "passed" not in text  # a bench can't fail
+    for shown in ("130 ms", "30.0 times as long", "5.10", "34 ms", "200 ms", "3900.0"):
+        assert shown in text
+    report = bench_report(tmp_path)
+    assert report.stages == [("fetch", 9.0), ("recognize", 70.0)]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_a_bench_that_wrote_nothing_of_use_is_left_out(tmp_path, content):
+    (tmp_path / "loop.json").write_text(content)
+    assert bench_report(tmp_path).figures == []

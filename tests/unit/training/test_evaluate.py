@@ -4,9 +4,10 @@ import re
 import pytest
 from PIL import Image
 
+from scripts.report.page import page as written
 from training import evaluate
 from training.clips import clips_of
-from training.evaluation.page import render
+from training.evaluation.page import evaluation_report
 
 SHIPPED = evaluate.ROOT / "training" / "shipped" / "custom.onnx"
 
@@ -19,6 +20,7 @@ def run(models_dir, tmp_path):
         if code:
             return None
         page = (tmp_path / "out" / "eval.html").read_text()
+        assert (tmp_path / "out" / "report.html").read_text() == page
         return json.loads((tmp_path / "out" / "eval.json").read_text()), page
 
     return measure
@@ -129,7 +131,7 @@ def test_nobody_to_ask_about_is_a_clear_error(run, photos, tmp_path, capsys):
 def test_names_are_escaped_in_the_page(run, dataset):
     report, _ = run(dataset(3), "--custom", SHIPPED)
     report["data"]["name"] = "<script>alert(1)</script>"
-    page = render(report, [], [])
+    page = written(evaluation_report(report, [], []))
     assert "<script>" not in page
 
 

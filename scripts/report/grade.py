@@ -1,0 +1,75 @@
+"""A score sheet as a page: what earned points, what was seen, every piece of the workload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts.report.page import Point, Report
+
+
+def grade_report(made: dict[str, Any], title: str) -> Report:
+    """`made` is the sheet as programs read it."""
+    latency = made["latency_ms"]
+    rubric = made["rubric"]
+    return Report(
+        title=f"{made['student']}: {made['score']:g} of {made['out_of']:g}, {title}",
+        ok=made["score"] >= made["out_of"],
+        problems=[
+            f"{row['name']}: {row['evidence']}" for row in rubric if row["points"] < row["out_of"]
+        ],
+        figures=[
+            ("points", f"{made['score']:g} of {made['out_of']:g}"),
+            ("p50", _shown(latency["p50"])),
+            ("p95", _shown(latency["p95"])),
+            ("at a time", str(made["concurrency"])),
+            ("cold starts", str(made["cold_starts"])),
+            ("pieces", f"{made['workload']['count']} in {made['workload']['took_s']:g} s"),
+        ],
+        points=[
+            Point(place, one["latency_s"] * 1000, "right" if one["right"] else "wrong",
+                  f"{one['name']}: {_said(one)}, {one['latency_s']:.2f} s")
+            for place, one in enumerate(made["outcomes"])
+            if one["latency_s"] is not None
+        ],
+        tables=[
+            (
+                "Points",
+                ("what", "points", "what was seen"),
+                [
+                    (row["name"], f"{row['points']:g} of {row['out_of']:g}", row["evidence"])
+                    for row in rubric
+                ],
+            ),
+            (
+                "Functions",
+                ("function", "state", "invocations", "errors", "ms", "at a time", "cold starts",
+                 "image"),
+                [
+                    (name, one["state"],
+                     *(str(one[what]) for what in (
+                         "invocations", "errors", "duration_ms", "concurrency", "cold_starts")),
+                     made["images"][name] or "no image")
+                    for name, one in made["functions"].items()
+                ],
+            ),
+            (
+                "Every piece, the wrong ones first",
+                ("piece", "who was there", "what was said", "", "s"),
+                [
+                    (one["name"], one["person"], _said(one), "right" if one["right"] else "wrong",
+                     "–" if one["latency_s"] is None else f"{one['latency_s']:.2f}")
+                    for one in sorted(made["outcomes"], key=lambda one: one["right"])
+                ],
+            ),
+        ],
+    )  # fmt: skip
+
+
+def _said(outcome: dict[str, Any]) -> str:
+    if outcome["trouble"]:
+        return str(outcome["trouble"])
+    return "nothing came" if outcome["said"] is None else outcome["said"] or "no name"
+
+
+def _shown(value_ms: float | None) -> str:
+    return "–" if value_ms is None else f"{value_ms / 1000:.2f} s"
