@@ -13,6 +13,8 @@ if __name__ == "__main__":  # Ctrl-C while the imports run: end, without a trace
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from cloud.switch import Switch, read_switch
 from contract.clips import ContractError, check_device_id
@@ -25,9 +27,10 @@ from device.crew import FAULT_STATUS
 from device.errors import DeviceError
 from device.notify import notify
 from device.outbox import KeepUntilAnswered, Outbox
-from device.outbox_report import OutboxReport, progress
+from device.outbox_report import OutboxReport, outbox_metrics, progress
 from device.recorder import record
 from device.settings import (
+    add_metrics_option,
     add_source_options,
     add_spool_option,
     at_least_one,
@@ -93,7 +96,7 @@ class _Camera:
         options = self._options
         settings = source_options(options, options.clip_seconds)
         try:
-            with open_source(options.source, settings) as source:
+            with self._metrics(), open_source(options.source, settings) as source:
                 self._outbox.open()
                 try:
                     self._record(source)
@@ -106,6 +109,21 @@ class _Camera:
             raise
         status = self._report.summary(self._outbox.counts(), options.spool)
         return self._status or status
+
+    @contextmanager
+    def _metrics(self) -> Iterator[None]:
+        if self._options.metrics_port is None:
+            yield
+            return
+        from device.metrics_server import MetricsServer  # who asks for none need not wait for it
+
+        server = MetricsServer(
+            self._options.metrics_port,
+            lambda: outbox_metrics(self._outbox.counts(), self._device_id),
+        )
+        self._console.event("metrics", port=server.port)
+        with closing(server):
+            yield
 
     def _record(self, source: Source) -> None:
         # Before the first clip: importing boto3 takes longer than a clip on a Pi.
@@ -187,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--count", type=at_least_one, metavar="N", help="stop after N clips")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    add_metrics_option(parser)
     group = parser.add_argument_group("store and forward")
     add_spool_option(group, "folder for clips that wait")
     group.add_argument(

@@ -15,7 +15,7 @@ if __name__ == "__main__":  # Ctrl-C while the imports run: end, without a trace
 import argparse
 import os
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from threading import Event
 from typing import TextIO
 
@@ -32,7 +32,7 @@ from device.private_files import open_private
 from device.problems import Problem
 from device.rejects import FILE_NAME as REJECTS
 from device.rejects import Rejects
-from device.settings import add_spool_option, at_least_one, seconds
+from device.settings import add_metrics_option, add_spool_option, at_least_one, seconds
 from device.spans import SpanFile, span_file, traces_folder
 from device.stopping import stop_on_signals
 from device.viewer import Shelf, Viewer
@@ -81,6 +81,11 @@ class _Messages:
         idle_timeout = self._options.idle_timeout
         wait_s = WAIT_S if idle_timeout is None else max(1, min(WAIT_S, int(idle_timeout)))
         with ExitStack() as stack:
+            if (port := self._options.metrics_port) is not None:
+                from device.metrics_server import MetricsServer  # who asks for none need not wait
+
+                server = stack.enter_context(closing(MetricsServer(port, self._viewer.metrics)))
+                self._console.event("metrics", port=server.port)
             pollers = [self._poller(stack, device_id) for device_id in self._devices]
             self._viewer.last_shown = time.monotonic()
             self._console.say("Receiving SQS messages...")
@@ -163,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         "--idle-timeout", type=seconds, metavar="S", help="stop when nothing came for S seconds"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    add_metrics_option(parser)
     parser.add_argument("--log", type=Path, metavar="FILE", help="also append the output to FILE")
     add_spool_option(parser, "folder that remembers what was shown")
     return parser

@@ -8,6 +8,7 @@ from typing import Any
 
 from device.clock import Clock
 from device.console import Console
+from device.metrics import Metric
 from device.outbox import Counts
 from device.spans import NO_SPANS, SpanFile
 
@@ -44,6 +45,35 @@ def progress(counts: Counts) -> str:
     if counts.dropped:
         line += f", {counts.dropped} dropped"
     return line
+
+
+def outbox_metrics(counts: Counts, device_id: str) -> list[Metric]:
+    """A run's counts as Prometheus takes them."""
+    device = {"device": device_id}
+    told = {
+        "recorded": "Clips recorded.",
+        "recovered": "Clips that an earlier run had left.",
+        "uploaded": "Clips that S3 confirmed.",
+        "answered": "Clips whose result was shown.",
+        "resent": "Clips sent again because no result came.",
+        "dropped": "Clips lost for want of room.",
+        "refused": "Clips that S3 refused.",
+    }
+    waits = {
+        "waiting": "Clips that wait for S3.",
+        "awaiting_answer": "Clips that wait for a result.",
+    }
+    return [
+        *(
+            Metric(f"facelab_clips_{name}_total", "counter", text, getattr(counts, name), device)
+            for name, text in told.items()
+        ),
+        *(
+            Metric(f"facelab_clips_{name}", "gauge", text, getattr(counts, name), device)
+            for name, text in waits.items()
+        ),
+        Metric("facelab_spool_bytes", "gauge", "Size of the spool.", counts.spool_bytes, device),
+    ]
 
 
 def _line(event: str, fields: dict[str, Any]) -> str | None:

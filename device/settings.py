@@ -72,6 +72,23 @@ def spool_folder() -> Path:
     return Path(os.environ.get("FACELAB_SPOOL") or "out/spool")
 
 
+def port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65_535:
+        raise ValueError(text)
+    return value
+
+
+def add_metrics_option(parser: argparse.ArgumentParser) -> None:
+    """`--metrics-port N`, the same for every program."""
+    parser.add_argument(
+        "--metrics-port",
+        type=port,
+        metavar="N",
+        help="metrics for Prometheus at http://127.0.0.1:N/metrics (0: a free port; default: none)",
+    )
+
+
 def add_spool_option(parser: argparse._ActionsContainer, what: str) -> None:
     """`--spool DIR`, the same for every program; `what` says what this one does with it."""
     parser.add_argument(

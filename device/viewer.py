@@ -15,6 +15,7 @@ from device.console import Console
 from device.crew import describe
 from device.inbox import Message
 from device.latency import Latencies, Latency, Percentiles
+from device.metrics import Histogram, Metric
 from device.problems import Problem
 from device.rejects import Rejects
 from device.report import wording
@@ -59,6 +60,9 @@ class Viewer:
         self._idle_devices: set[str] = set()
         self._disk_trouble: dict[Path, str] = {}
         self._latencies = Latencies()
+        self._histogram = Histogram(
+            "facelab_result_latency_seconds", "From a clip's end to its printed result."
+        )
         self._shown = 0
         self._duplicates = 0
         self._malformed = 0
@@ -151,6 +155,18 @@ class Viewer:
                 },
             )
 
+    def metrics(self) -> list[Metric | Histogram]:
+        """This run's counts as Prometheus takes them. Called from any thread."""
+        told = (
+            ("results_shown", "Results shown.", self._shown),
+            ("results_duplicate", "Results that came again, and were not shown.", self._duplicates),
+            ("messages_malformed", "Messages that are no results.", self._malformed),
+        )
+        counters = [
+            Metric(f"facelab_{name}_total", "counter", text, count) for name, text, count in told
+        ]
+        return [*counters, self._histogram]
+
     def _percentile_lines(self) -> list[str]:
         both = {
             "clip end": self._latencies.clip_end(),
@@ -173,6 +189,7 @@ class Viewer:
         )
         if latency is not None:
             self._latencies.add(latency)
+            self._histogram.add(latency.clip_end / 1000)
         if self._shown % RUNNING_EVERY == 0:
             self._console.say(*self._percentile_lines())
 

@@ -6,6 +6,7 @@ import itertools
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -41,6 +42,13 @@ def program(lab: Lab, module: str, *arguments: object, endpoint: str | None = No
     return Program(module, *arguments, environment=environment)
 
 
+def metrics_of(running: Program) -> str:
+    """What Prometheus would read."""
+    (said,) = running.of("metrics")
+    with urlopen(f"http://127.0.0.1:{said['port']}/metrics") as answer:
+        return answer.read().decode()
+
+
 def ids(events: list[dict]) -> list[str]:
     return sorted(event["clip_id"] for event in events)
 
@@ -51,7 +59,7 @@ def test_every_result_of_four_devices_reaches_its_own_device_only(
     viewers, cameras = {}, {}
     with ExitStack() as stack:
         for device in devices:
-            mine = ("--device", device, "--spool", tmp_path / device)
+            mine = ("--device", device, "--spool", tmp_path / device, "--metrics-port", 0)
             viewers[device] = stack.enter_context(program(lab, "device.messages", *mine))
             viewers[device].wait_for("start")
         for device in devices:
@@ -64,6 +72,7 @@ def test_every_result_of_four_devices_reaches_its_own_device_only(
             results = viewers[device].of("result")
             assert ids(results) == ids(cameras[device].of("clip"))
             assert {result["device_id"] for result in results} == {device}
+            assert f"facelab_results_shown_total {CLIPS}\n" in metrics_of(viewers[device])
 
 
 def test_a_network_cut_in_the_middle_leaves_no_clip_unanswered_and_none_doubled(
