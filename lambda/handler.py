@@ -27,6 +27,7 @@ from artifacts import Artifact  # noqa: E402
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY, Names  # noqa: E402
 from ledger import Ledger  # noqa: E402
 from telemetry import Telemetry  # noqa: E402
+from xray import XRay  # noqa: E402
 
 if TYPE_CHECKING:
     from recognition import Recognizer
@@ -108,7 +109,7 @@ def _quietly(call: Callable[[], object]) -> None:
         LOG.info("not warmed up: %r", error)
 
 
-_TELEMETRY = Telemetry(_print, init_started_ms=_INIT_STARTED_MS)
+_TELEMETRY = Telemetry(_print, init_started_ms=_INIT_STARTED_MS, export=XRay())
 # Lambda's init phase is meant for this, and it is the one place that makes clients.
 _SERVICE = make_service()
 _INIT_MS = round((time.perf_counter() - _INIT_STARTED) * 1000, 1)

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -37,9 +37,16 @@ class Telemetry:
     An environment answers one clip at a time; its stations may be called from several threads.
     """
 
-    def __init__(self, write: Callable[[str], None], *, init_started_ms: float = 0) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        *,
+        init_started_ms: float = 0,
+        export: Callable[[Mapping[str, Any], Sequence[Span]], None] = lambda fields, spans: None,
+    ) -> None:
         self.is_on = os.environ.get(TRACES_SETTING) != OFF
         self._write = write
+        self._export = export
         self._init_started_ms = init_started_ms
         self._spans: list[Span] = []
 
@@ -78,12 +85,14 @@ class Telemetry:
     def _tell(self, fields: Callable[[], dict[str, Any]], ref: ClipRef, event: Any) -> None:
         """A fault in here must not repeat a clip that was answered."""
         try:
-            self._write(self._line(fields(), ref, event))
+            told = fields()
+            spans = self._all_spans(told.pop("stages_ms", {}), told.get("init_ms"))
+            self._write(self._line(told, spans, ref, event))
+            self._export(told, spans)
         except Exception:
             LOG.exception("no telemetry of %r", ref.object_key)
 
-    def _line(self, fields: dict[str, Any], ref: ClipRef, event: Any) -> str:
-        spans = self._all_spans(fields.pop("stages_ms", {}), fields.get("init_ms"))
+    def _line(self, fields: dict[str, Any], spans: Sequence[Span], ref: ClipRef, event: Any) -> str:
         answer = next(span for span in spans if span.name == "answer")
         line = {
             "_aws": {"Timestamp": int(answer.end_ms), "CloudWatchMetrics": _metrics()},

@@ -29,6 +29,7 @@ class Usage:
     image_gb: float = 0.22  # compressed, as ECR stores it
     images: int = 2
     clip_days: float = 1.0  # the template's expiry
+    traced_share: float = 0.525  # X-Ray samples one a second and 5 % of the rest; two come a second
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def per_clips(clips: int, architecture: str, usage: Usage = Usage()) -> list[Cos
         # The ledger's claim and close; a look-up of one person in each of two models.
         Cost("DynamoDB", 2 * price("dynamodb_write") + price("dynamodb_read")),
         Cost("CloudWatch Logs", usage.log_kb / 1024**2 * price("logs_gb")),
+        Cost("X-Ray", usage.traced_share * price("xray_trace")),
     ]
     return [Cost(line.what, line.usd * clips) for line in per_clip]
 

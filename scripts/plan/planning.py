@@ -18,6 +18,7 @@ CLIPS_SIMULATED = 40_000
 # Between writes of one clip: the ledger's claim and close; one look-up of a person per model.
 _WRITES, _READS, _SQS_CALLS = 2, 1, 3
 _LOG_KB = 0.6
+_TRACED_SHARE = 0.05  # X-Ray's default beyond one a second, which is nothing to a fleet
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def month_usd(asked: Asked, work: Work) -> dict[str, float]:
         "s3_storage": stored_gb * price("s3_gb_month"),
         "sqs": clips * _SQS_CALLS * price("sqs_call"),
         "dynamodb": clips * (_WRITES * price("dynamodb_write") + _READS * price("dynamodb_read")),
+        "xray": clips * _TRACED_SHARE * price("xray_trace"),
         "logs": clips * _LOG_KB / 1024**2 * price("logs_gb"),
     }
     bill = {name: round(usd * factor, 2) for name, usd in lines.items()}

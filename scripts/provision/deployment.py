@@ -17,6 +17,7 @@ def deploy(
     switch: Switch, image: PublishedImage, progress: Progress, seeds: Seeds = SHIPPED
 ) -> None:
     """Bring both stacks to their templates, then seed what is empty."""
+    traces = "off" if environment().get(TRACES_SETTING) == OFF else "on"
     Stacks(switch, progress).deploy(
         switch.names.stack,
         "stack.yaml",
@@ -25,7 +26,8 @@ def deploy(
             "ImageUri": image.uri,
             "Architecture": image.architecture,
             "RequireTls": "no" if _in_the_clear(switch) else "yes",
-            "Traces": "off" if environment().get(TRACES_SETTING) == OFF else "on",
+            "Traces": traces,
+            "XRay": "off" if switch.endpoint_url else traces,
         },
     )
     if switch.endpoint_url:
