@@ -91,7 +91,7 @@ def _nearest_files(own: list[FaceSample], theirs: list[FaceSample]) -> str:
     gallery = Gallery.of(
         [f"{index:06d}" for index in range(len(theirs))], np.array([s.embedding for s in theirs])
     )
-    far = np.array([gallery.distances(sample.embedding) for sample in own])
+    far = np.array([gallery.nearest_distances(sample.embedding) for sample in own])
     row, column = np.unravel_index(int(far.argmin()), far.shape)
     return f"{_name(own[row].picture.path)}, {_name(theirs[column].picture.path)}"
 

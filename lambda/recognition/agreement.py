@@ -85,7 +85,7 @@ def look_alikes(
     first: `is_same_person` when a picture of theirs is as near as one's own, else near twins."""
     if not len(embeddings) or not gallery.people:
         return []
-    nearest = np.min([gallery.distances(one) for one in embeddings], axis=0)
+    nearest = np.min([gallery.nearest_distances(one) for one in embeddings], axis=0)
     found = [
         Resemblance(person, round(float(distance), 3))
         for person, distance in zip(gallery.people, nearest, strict=True)

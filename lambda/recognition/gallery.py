@@ -17,6 +17,10 @@ from recognition.errors import GalleryUnreadable
 FORMAT = "facelab.gallery/1"
 _MAX_ID_CHARS = 100
 _MAX_BYTES = 256 * 2**20
+# How far, squared and at unit length, a photo strays from the mean of its person's: within the
+# people of the development faces, whose photos are of one day. Photos of many days stray more,
+# and are not to be punished for it.
+_STRAYING = 0.026
 
 
 def is_label(text: str) -> bool:
@@ -133,45 +137,51 @@ class Gallery:
         """The person id of every embedding, in the order of `embeddings`."""
         return np.repeat(np.array(self.people, np.str_), self._counts()).tolist()
 
-    def distances(self, embedding: np.ndarray, neighbors: int = 1) -> np.ndarray:
-        """How far each person is: float32 [people], in the order of `people`: the L2 distance
-        of embeddings scaled to unit length.
+    def distances(self, embedding: np.ndarray) -> np.ndarray:
+        """How far each person is: float32 [people], in the order of `people`: the L2 distance of
+        embeddings scaled to unit length, to the mean of all of a person's.
 
-        A person's distance is the mean over their `neighbors` nearest embeddings (over all
-        when they have fewer): one bad enrollment photo then does not speak alone.
+        A mean shows the person without the chance of a single photo, and so everybody lies nearer
+        to it, strangers too. What the photos stray is added again, so that a distance means the
+        same for one photo and for ten.
         """
         probe = unit_length(np.asarray(embedding, np.float32))
-        return self._per_person(2.0 - 2.0 * (self._units @ probe), neighbors)
+        means, own = self._means
+        squared = probe @ probe - 2.0 * (means @ probe) + own
+        return np.sqrt(np.maximum(squared, 0.0), dtype=np.float32)
 
-    def raw_distances(self, embedding: np.ndarray, neighbors: int = 1) -> np.ndarray:
-        """The same of embeddings as they are: what `face_recognition.face_distance` gives."""
+    def nearest_distances(self, embedding: np.ndarray) -> np.ndarray:
+        """The same, to the nearest of each person's photos."""
+        probe = unit_length(np.asarray(embedding, np.float32))
+        return self._nearest(2.0 - 2.0 * (self._units @ probe))
+
+    def raw_distances(self, embedding: np.ndarray) -> np.ndarray:
+        """Of embeddings as they are, to the nearest: `face_recognition.face_distance`."""
         apart = self.embeddings - np.asarray(embedding, np.float32)
-        return self._per_person(np.einsum("ij,ij->i", apart, apart), neighbors)
+        return self._nearest(np.einsum("ij,ij->i", apart, apart))
 
-    def _per_person(self, squared: np.ndarray, neighbors: int) -> np.ndarray:
-        """The mean of each person's nearest, from squared distances to all embeddings."""
+    def _nearest(self, squared: np.ndarray) -> np.ndarray:
+        """Each person's nearest, from squared distances to all embeddings."""
         if not self.people:
             return np.zeros(0, np.float32)
         distances = np.sqrt(np.maximum(squared, 0.0))
-        total = np.minimum.reduceat(distances, self.starts)
-        counts = np.minimum(self._counts(), neighbors)
-        if neighbors == 1 or counts.max() == 1:
-            return total
-        nearest = total
-        for rank in range(1, int(counts.max())):
-            distances[_first_equal(distances, nearest, self._owner)] = np.inf
-            nearest = np.minimum.reduceat(distances, self.starts)
-            total = total + np.where(counts > rank, nearest, 0)
-        return (total / counts).astype(np.float32)
+        return np.minimum.reduceat(distances, self.starts).astype(np.float32)
+
+    @cached_property
+    def _means(self) -> tuple[np.ndarray, np.ndarray]:
+        """The mean of each person's embeddings at unit length [people, 128], and its own part in
+        each squared distance [people]."""
+        if not self.people:
+            return np.zeros((0, EMBEDDING_SIZE), np.float32), np.zeros(0, np.float32)
+        counts = self._counts()
+        means = np.add.reduceat(self._units, self.starts) / counts[:, None].astype(np.float32)
+        length = np.einsum("ij,ij->i", means, means)
+        straying = np.minimum(1.0 - length, _STRAYING * (1.0 - 1.0 / counts))
+        return means, (length + straying).astype(np.float32)
 
     @cached_property
     def _units(self) -> np.ndarray:
         return unit_length(self.embeddings)
-
-    @cached_property
-    def _owner(self) -> np.ndarray:
-        """Index into `people` of every embedding."""
-        return np.repeat(np.arange(len(self.people)), self._counts())
 
     def _counts(self) -> np.ndarray:
         return np.diff(np.append(self.starts, len(self.embeddings)))
@@ -192,10 +202,3 @@ def _array(archive: zipfile.ZipFile, name: str, kind: str, dimensions: int) -> n
         if size > member.file_size:
             raise GalleryUnreadable(f"{name} says {size} bytes and has fewer")
         return np.frombuffer(file.read(size), dtype).reshape(shape)
-
-
-def _first_equal(distances: np.ndarray, nearest: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Index of each person's nearest embedding; one only, also when two are equally near."""
-    places = np.flatnonzero(distances == nearest[owner])
-    _, first = np.unique(owner[places], return_index=True)
-    return places[first]

@@ -43,8 +43,8 @@ class RecognizedFace:
     shortcoming: str | None = None
 
 
-# A gallery, an embedding and the number of neighbors to distances [people].
-Measure = Callable[[Gallery, np.ndarray, int], np.ndarray]
+# A gallery and an embedding to distances [people].
+Measure = Callable[[Gallery, np.ndarray], np.ndarray]
 
 
 class Inquiry:
@@ -120,9 +120,7 @@ class Inquiry:
 
     def _distances_of(self, seen: FaceObservation) -> np.ndarray:
         if id(seen) not in self._distances:
-            self._distances[id(seen)] = self._measure(
-                self._gallery, seen.embedding, self._settings.neighbors
-            )
+            self._distances[id(seen)] = self._measure(self._gallery, seen.embedding)
         return self._distances[id(seen)]
 
     def _probabilities_of(self, seen: FaceObservation) -> np.ndarray:

@@ -121,14 +121,14 @@ class Settings:
         "Largest distance, weighted over the frames, at which the only enrolled person is named.",
     )
     accept_falloff: float = _number(
-        0.032,
+        0.027,
         0.0,
         0.2,
         "By how much accept_distance shrinks for each tenfold of people enrolled: the more "
         "people, the likelier a stranger resembles one.",
     )
     several_slack: float = _number(
-        0.014,
+        0.010,
         0.0,
         0.2,
         "How much farther the mean over several frames may be: chance resemblance averages out.",
@@ -148,13 +148,10 @@ class Settings:
         0.07, 0.0, 0.5, "How much nearer than accepted a face must be for one frame to be enough."
     )
     margin: float = _number(
-        0.04, 0.0, 0.5, "Least distance by which the second nearest person must lie farther."
+        0.045, 0.0, 0.5, "Least distance by which the second nearest person must lie farther."
     )
     vote_share: float = _number(
         0.6, 0.5, 1.0, "Share of the weight of all votes that a person must have; ties never do."
-    )
-    neighbors: int = _number(
-        2, 1, 10, "A person's distance is the mean over this many of their nearest embeddings."
     )
     even_distance: float = _number(
         0.395,
@@ -194,9 +191,9 @@ class Settings:
     def accept_distance_among(self, people: int, frames: int = 1) -> float:
         """The accept distance with that many people enrolled, for a mean over the frames.
 
-        On the development faces the share of strangers within a distance of one enrolled
-        person grows tenfold for every 0.032; shrinking by as much for every tenfold of
-        people keeps the risk of naming a stranger where it was.
+        The share of strangers within a distance of one enrolled person grows tenfold for every
+        0.03 or so; with more people a second one is near, too, and `margin` holds many back.
+        This falloff keeps the risk of naming a stranger below one in two hundred.
         """
         shrunk = self.accept_distance - self._falloff_among(people)
         several = self.several_slack if frames >= self.several_frames else 0.0

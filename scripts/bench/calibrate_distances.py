@@ -123,7 +123,7 @@ def open_set(
         for row, owner in enumerate(probes.owners):
             if (owner, probes.pictures[row]) in taken:
                 continue
-            far = gallery.distances(probes.embeddings[row], settings.neighbors)
+            far = gallery.distances(probes.embeddings[row])
             named = decide_online(gallery.people, far[None], [1.0], settings).person_id
             if owner in chosen:
                 tally["known"] += 1

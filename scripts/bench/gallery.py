@@ -14,7 +14,7 @@ import time  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from recognition import Gallery, Settings  # noqa: E402
+from recognition import Gallery  # noqa: E402
 from scripts.console import print_json, run_command  # noqa: E402
 
 
@@ -29,19 +29,17 @@ def main(arguments: list[str] | None = None) -> int:
     embeddings = random.normal(0, 0.09, (options.embeddings, 128)).astype(np.float32)
     people = [f"p{index // options.each:06d}" for index in range(options.embeddings)]
     gallery = Gallery.of(people, embeddings)
-    neighbors = Settings().neighbors
-    gallery.distances(embeddings[0], neighbors)
+    gallery.distances(embeddings[0])
     times = []
     for index in range(options.searches):
         probe = embeddings[index] + random.normal(0, 0.01, 128).astype(np.float32)
         started = time.perf_counter()
-        distances = gallery.distances(probe, neighbors)
+        distances = gallery.distances(probe)
         times.append((time.perf_counter() - started) * 1000)
         assert gallery.people[int(distances.argmin())] == people[index]  # noqa: S101
     report = {
         "embeddings": len(gallery),
         "people": len(gallery.people),
-        "neighbors": neighbors,
         "median_ms": round(statistics.median(times), 2),
         "slowest_ms": round(max(times), 2),
         "fastest_ms": round(min(times), 2),

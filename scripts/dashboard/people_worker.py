@@ -42,7 +42,7 @@ def facts(gallery: Gallery) -> dict[str, Any]:
         others = gallery.without(person_id)
         entry: dict[str, Any] = {"embeddings": len(own), "nearest": None, "distance": None}
         if len(others):
-            distances = np.min([others.distances(one) for one in own], axis=0)
+            distances = np.min([others.nearest_distances(one) for one in own], axis=0)
             nearest = int(np.argmin(distances))
             entry["nearest"] = others.people[nearest]
             entry["distance"] = round(float(distances[nearest]), 3)

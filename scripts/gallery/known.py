@@ -27,5 +27,5 @@ def _distances(embeddings: np.ndarray, gallery: Gallery) -> dict[str, float]:
     """To each person, by id: the median over the new pictures of that to the nearest of theirs."""
     if not len(gallery):
         return {}
-    nearest = np.median([gallery.distances(one) for one in embeddings], axis=0)
+    nearest = np.median([gallery.nearest_distances(one) for one in embeddings], axis=0)
     return dict(zip(gallery.people, nearest.tolist(), strict=True))

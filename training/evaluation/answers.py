@@ -69,8 +69,7 @@ class Examiner:
         """[people]: for one-to-one comparisons; weighted over the faces as a clip's are."""
         weights = [sample.observation.quality.weight for sample in samples]
         if model == "online":
-            neighbors = self.settings.neighbors
-            rows = [-self.gallery.distances(sample.embedding, neighbors) for sample in samples]
+            rows = [-self.gallery.distances(sample.embedding) for sample in samples]
         else:
             rows = [self.custom.probabilities(sample.embedding, sample.chip) for sample in samples]
         return np.average(np.array(rows, np.float64), axis=0, weights=weights)

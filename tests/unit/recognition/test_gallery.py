@@ -37,6 +37,7 @@ def test_empty_gallery_knows_nobody():
     empty = Gallery.from_bytes(Gallery.empty().to_bytes())
     assert len(empty) == 0
     assert empty.distances(embeddings(1)[0]).shape == (0,)
+    assert empty.nearest_distances(embeddings(1)[0]).shape == (0,)
 
 
 def distances_at_unit_length(gallery: Gallery, probe: np.ndarray) -> np.ndarray:
@@ -44,11 +45,11 @@ def distances_at_unit_length(gallery: Gallery, probe: np.ndarray) -> np.ndarray:
     return np.linalg.norm(rows - probe / np.linalg.norm(probe), axis=1)
 
 
-def test_distances_are_l2_at_unit_length_to_each_persons_nearest(gallery):
+def test_nearest_distances_are_l2_at_unit_length(gallery):
     probe = embeddings(1)[0]
     far = distances_at_unit_length(gallery, probe)
     expected = [far[:2].min(), far[2], far[3:].min()]
-    assert gallery.distances(probe) == pytest.approx(expected, abs=1e-5)
+    assert gallery.nearest_distances(probe) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_length_of_an_embedding_does_not_matter(gallery):
@@ -66,19 +67,48 @@ def test_raw_distances_are_those_of_face_recognition(gallery):
     assert gallery.raw_distances(probe) == pytest.approx(expected, abs=1e-5)
 
 
-def test_distance_is_the_mean_over_the_nearest_neighbors(gallery):
-    probe = embeddings(1)[0]
-    far = distances_at_unit_length(gallery, probe)
-    expected = [np.sort(part)[:2].mean() for part in (far[:2], far[2:3], far[3:])]
-    assert gallery.distances(probe, 2) == pytest.approx(expected, abs=1e-5)
-    expected = [part.mean() for part in (far[:2], far[2:3], far[3:])]
-    assert gallery.distances(probe, 9) == pytest.approx(expected, abs=1e-5)
+def photos(person: np.ndarray, count: int, straying: float) -> np.ndarray:
+    """Embeddings [count, 128] around a person's, as far apart as photos of one day or of many."""
+    return person + RANDOM.normal(0, straying / np.sqrt(128), (count, 128))
 
 
-def test_the_same_photo_enrolled_twice_counts_twice():
-    one = embeddings(1)
-    gallery = Gallery.of(["ada"] * 3, np.vstack([one, one, embeddings(1)]))
-    assert gallery.distances(one[0], 2)[0] == pytest.approx(0, abs=1e-3)
+def unit(person: np.ndarray) -> np.ndarray:
+    return person / np.linalg.norm(person)
+
+
+def test_one_photo_is_as_far_as_it_is():
+    one, probe = embeddings(1), embeddings(1)[0]
+    expected = np.linalg.norm(unit(one[0]) - unit(probe))
+    assert Gallery.of(["ada"], one).distances(probe)[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_same_photo_enrolled_three_times_is_one_photo():
+    one, probe = embeddings(1), embeddings(1)[0]
+    once, thrice = Gallery.of(["ada"], one), Gallery.of(["ada"] * 3, np.vstack([one] * 3))
+    assert thrice.distances(probe) == pytest.approx(once.distances(probe), abs=1e-5)
+    assert thrice.distances(one[0])[0] == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_a_stranger_is_as_far_from_many_photos_as_from_one(count):
+    """A mean lies nearer to everybody; an accept distance must not mean less for it."""
+    one, many = [], []
+    for _ in range(40):
+        ada, stranger = unit(embeddings(1)[0]), embeddings(1)[0]
+        own = photos(ada, count, 0.16)
+        one.append(Gallery.of(["ada"], own[:1]).distances(stranger)[0])
+        many.append(Gallery.of(["ada"] * count, own).distances(stranger)[0])
+    assert np.mean(many) == pytest.approx(np.mean(one), abs=0.004)
+
+
+def test_photos_of_many_days_bring_somebody_nearer():
+    one, many = [], []
+    for _ in range(40):
+        ada = unit(embeddings(1)[0])
+        own, again = photos(ada, 3, 0.22), photos(ada, 1, 0.22)[0]
+        one.append(Gallery.of(["ada"], own[:1]).distances(again)[0])
+        many.append(Gallery.of(["ada"] * 3, own).distances(again)[0])
+    assert np.mean(many) < np.mean(one) - 0.015
 
 
 def test_person_is_replaced_and_forgotten_without_a_trace(gallery):
