@@ -85,22 +85,33 @@ def print_lines(text: str) -> None:
 
 def run_command(main: Callable[[], int]) -> None:
     """Run a command's `main` and exit; errors a person can mend are one line and a hint."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from contract.clips import ContractError
-    from scripts.cloud_errors import explain
-
     try:
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(130)
-    except LabError as error:
-        _complain(error)
-    except ContractError as error:
-        _complain(LabError(str(error)))
-    except (BotoCoreError, ClientError) as error:
-        _complain(explain(error))
+    except Exception as error:
+        understood = _understood(error)
+        if understood is None:
+            raise
+        _complain(understood)
     sys.exit(1)
+
+
+def _understood(error: Exception) -> LabError | None:
+    """What a person can do about an error; None for one of the program's own."""
+    from contract.clips import ContractError
+
+    if isinstance(error, LabError):
+        return error
+    if isinstance(error, ContractError):
+        return LabError(str(error))
+    # Loaded by whoever can fail so; to load it takes longer than to stop a lab.
+    aws = sys.modules.get("botocore.exceptions")
+    if aws is not None and isinstance(error, aws.BotoCoreError | aws.ClientError):
+        from scripts.cloud_errors import explain
+
+        return explain(error)
+    return None
 
 
 def _complain(error: LabError) -> None:

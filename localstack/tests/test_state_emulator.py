@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import time
 import urllib.request
@@ -246,6 +247,18 @@ def test_without_a_folder_nothing_is_kept(own_emulator: Any) -> None:
     own_emulator.kill()
     own_emulator.start()
     assert "QueueUrls" not in own_emulator.client("sqs").list_queues()
+
+
+def test_a_folder_that_another_emulator_has_is_refused(own_emulator: Any) -> None:
+    """Two would write over each other's state."""
+    folder = own_emulator.folder / "state"
+    folder.mkdir(parents=True)
+    own_emulator.extra["IMAGE_FUNCTIONS_STATE"] = str(folder)
+    with (folder / "in-use").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(AssertionError, match="is the state of another emulator"):
+            own_emulator.start()
+    own_emulator.start()
 
 
 def test_a_schedule_goes_on(emulator: Any, wait_until: Callable[..., Any]) -> None:

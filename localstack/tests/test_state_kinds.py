@@ -71,12 +71,13 @@ def test_nothing_is_said_to_be_lost(world: World) -> None:
     assert warnings_of(world) == []
 
 
-def test_the_state_that_version_1_wrote_is_loaded(
-    tmp_path: Path, own_emulator: Any, deploy_into: Callable[..., Any]
+@pytest.mark.parametrize("number", state_fixture.FIXTURES)
+def test_the_state_that_an_earlier_version_wrote_is_loaded(
+    number: int, tmp_path: Path, own_emulator: Any, deploy_into: Callable[..., Any]
 ) -> None:
     """An upgrade finds everything: the file was written by the first version of this format."""
     state = tmp_path / "state"
-    noted = state_fixture.unpack(state)
+    noted = state_fixture.unpack(state, state_fixture.FIXTURES[number])
     own_emulator.extra["IMAGE_FUNCTIONS_STATE"] = str(state)
     own_emulator.start()
     upgraded = World(own_emulator, deploy_into(own_emulator, tmp_path, "kinds"), noted)

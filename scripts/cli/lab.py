@@ -5,18 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from rich.console import Console
-
 from cloud.switch import Switch, read_switch
-from scripts.aws.status import status as aws_status
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.lab.backends import Backend, choose_backend
-from scripts.lab.deployment import deploy, up
-from scripts.lab.snapshots import reset, restore, snapshot_path, take
 from scripts.lab.state import LabState
-from scripts.lab.status import function_log, status
-from scripts.lab.status_screen import show
+
+# What only some actions need they load themselves: to stop a lab takes a second, boto another.
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,41 +38,71 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     switch, state, progress = read_switch(), LabState(), Progress()
-    if switch.is_aws and options.action == "status":
-        return aws_status(switch, options.json)
+    if options.action == "status":
+        return _status(options, switch, state, progress)
     if options.action == "logs" and not options.emulator:
+        from scripts.lab.status import function_log
+
         function_log(switch, options.follow, options.since)
         return 0
     backend = choose_backend(switch, state, progress)
     if options.action in ("snapshot", "restore", "reset"):
         return _change_contents(options, switch, backend, progress)
-    if options.action == "up":
-        was = "up" if backend.is_up() else "down"
-        with progress.usual("bringing the lab up", f"up {backend.name}, was {was}"):
-            up(switch, state, backend, progress, wait_until_warm=False)
-    elif options.action == "deploy":
-        with progress.usual("building and deploying the function", f"deploy {backend.name}"):
-            deploy(switch, state, backend, progress)
+    if options.action in ("up", "deploy"):
+        _deploy(options, switch, state, backend, progress)
     elif options.action == "down":
         backend.stop()
         if options.forget:
             backend.forget()
         progress("the lab is down" + (" and forgotten" if options.forget else ""))
-    elif options.action == "status":
-        facts = status(switch, backend)
-        if options.json:
-            print_json(facts)
-        else:
-            show(facts, Console(file=sys.stdout))
-        return 0 if facts["emulator"] == "up" else 3
     else:
         print(backend.emulator_log(options.lines))
     return 0
 
 
+def _deploy(
+    options: argparse.Namespace,
+    switch: Switch,
+    state: LabState,
+    backend: Backend,
+    progress: Progress,
+) -> None:
+    from scripts.lab.deployment import deploy, up
+
+    if options.action == "up":
+        was = "up" if backend.is_up() else "down"
+        with progress.usual("bringing the lab up", f"up {backend.name}, was {was}"):
+            up(switch, state, backend, progress, wait_until_warm=False)
+    else:
+        with progress.usual("building and deploying the function", f"deploy {backend.name}"):
+            deploy(switch, state, backend, progress)
+
+
+def _status(
+    options: argparse.Namespace, switch: Switch, state: LabState, progress: Progress
+) -> int:
+    from rich.console import Console
+
+    from scripts.lab.status import status
+    from scripts.lab.status_screen import show
+
+    if switch.is_aws:
+        from scripts.aws.status import status as aws_status
+
+        return aws_status(switch, options.json)
+    facts = status(switch, choose_backend(switch, state, progress))
+    if options.json:
+        print_json(facts)
+    else:
+        show(facts, Console(file=sys.stdout))
+    return 0 if facts["emulator"] == "up" else 3
+
+
 def _change_contents(
     options: argparse.Namespace, switch: Switch, backend: Backend, progress: Progress
 ) -> int:
+    from scripts.lab.snapshots import reset, restore, snapshot_path, take
+
     if not backend.is_up():
         raise LabError("the lab is down", "`make up` starts it")
     if options.action == "reset":

@@ -12,29 +12,33 @@ import hashlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localstack_image_functions.state.errors import StateOfOtherVersion, TornState
+from localstack_image_functions.state.database_file import (
+    FORMAT,
+    bring_up_to_date,
+    is_state,
+    make,
+    transaction,
+)
+from localstack_image_functions.state.errors import TornState
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 1
-APPLICATION_ID = 0x1F5A7E
 DIGEST_BYTES = 8
 LOG_BYTES_TO_FOLD = 4 << 20
+PAGE_ROWS = 200
 
-_SCHEMA = """
-CREATE TABLE row (
-    kind TEXT NOT NULL, scope TEXT NOT NULL, key TEXT NOT NULL,
-    value BLOB NOT NULL, digest BLOB NOT NULL,
-    UNIQUE (kind, scope, key)
-);
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+_PAGE = """
+SELECT key, value, digest FROM row WHERE kind = ? AND scope = ? AND key >= ?{before}
+ORDER BY key LIMIT ?
 """
+_NUMBERED = "SELECT scope, key, value, digest FROM row WHERE rowid IN ({places}) ORDER BY rowid"
 _EMPTY = "DELETE FROM row WHERE kind = ? AND scope = ?"
 _DELETE = "DELETE FROM row WHERE kind = ? AND scope = ? AND key = ?"
 _PUT = """
@@ -85,53 +89,20 @@ class Database:
         self._libraries = dict(libraries or {})
         try:
             # Looked at before it is opened for writing: what is refused stays as it was.
-            self.is_new = not self._is_state(version)
+            self.is_new = not is_state(path, version, self._libraries)
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute("PRAGMA wal_autocheckpoint=0")  # `fold` does it off the path
             if self.is_new:
-                self._make(version)
+                make(self._connection, version)
+            if bring_up_to_date(self._connection):
+                LOG.info("%s is of format %d now", path, FORMAT)
             self._connection.executemany(
                 "INSERT OR IGNORE INTO about VALUES (?, ?)", self._libraries.items()
             )
         except sqlite3.DatabaseError as error:
             raise TornState(f"{path} is damaged: {error}") from error
-
-    def _make(self, version: str) -> None:
-        execute = self._connection.execute
-        self._connection.executescript(_SCHEMA)
-        execute(f"PRAGMA application_id={APPLICATION_ID}")
-        execute(f"PRAGMA user_version={FORMAT}")
-        execute("INSERT INTO about VALUES ('localstack', ?)", (version,))
-
-    def _is_state(self, version: str) -> bool:
-        """Whether there is state of ours in the file, which is not changed by looking."""
-        if not self.path.exists() or not self.path.stat().st_size:
-            return False
-        look = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
-        with contextlib.closing(look):
-            return self._check(look, version)
-
-    def _check(self, look: sqlite3.Connection, version: str) -> bool:
-        execute = look.execute
-        if not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return False
-        found = execute("PRAGMA quick_check").fetchone()[0]
-        if found != "ok" or execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise TornState(f"{self.path} is damaged: {found}")
-        about = dict(execute("SELECT name, value FROM about"))
-        written_as, written_by = execute("PRAGMA user_version").fetchone()[0], about["localstack"]
-        others = {name: about[name] for name in self._libraries if name in about}
-        # State that does not say which is of before anything asked: it is read as it is.
-        ours = {name: self._libraries[name] for name in others}
-        if (written_as, written_by, others) != (FORMAT, version, ours):
-            raise StateOfOtherVersion(
-                f"{self.path} is state of format {written_as} from LocalStack {written_by}"
-                f"{_with(others)}; this is format {FORMAT} with LocalStack {version}{_with(ours)}. "
-                f"Use the version that wrote it, or move {self.path.parent} away and start afresh"
-            )
-        return True
 
     def put(self, row: RowKey, value: Value) -> None:
         """Keep a row: at once, or with the others of the batch that this thread is in."""
@@ -198,13 +169,80 @@ class Database:
             At a row whose digest is not that of its value.
         """
         with self._lock:
+            found = self._connection.execute("SELECT rowid FROM row WHERE kind = ?", (kind,))
+            numbers = sorted(number for (number,) in found)
+        for start in range(0, len(numbers), PAGE_ROWS):
+            some = numbers[start : start + PAGE_ROWS]
+            select = _NUMBERED.format(places=",".join("?" * len(some)))
+            with self._lock:
+                page = self._connection.execute(select, some).fetchall()
+            for scope, key, value, digest in page:
+                yield scope, key, self._whole(kind, scope, key, value, digest)
+
+    def _whole(self, kind: str, scope: str, key: str, value: bytes, digest: bytes) -> bytes:
+        if _digest(value) != digest:
+            raise TornState(f"{self.path}: the row {kind} {scope} {key!r} is damaged")
+        return value
+
+    def get(self, row: RowKey) -> bytes | None:
+        """One value, None where there is none; what a batch has not committed is not seen.
+
+        Raises
+        ------
+        TornState
+        """
+        with self._lock:
             found = self._connection.execute(
-                "SELECT scope, key, value, digest FROM row WHERE kind = ? ORDER BY rowid", (kind,)
-            ).fetchall()
-        for scope, key, value, digest in found:
-            if _digest(value) != digest:
-                raise TornState(f"{self.path}: the row {kind} {scope} {key} is damaged")
-            yield scope, key, value
+                "SELECT value, digest FROM row WHERE kind = ? AND scope = ? AND key = ?",
+                (row.kind, row.scope, row.key),
+            ).fetchone()
+        return None if found is None else self._whole(row.kind, row.scope, row.key, *found)
+
+    def page(
+        self, kind: str, scope: str, first: str = "", last: str | None = None, most: int = PAGE_ROWS
+    ) -> list[tuple[str, bytes]]:
+        """(key, value) of at most so many rows, by key, from `first` on to before `last`."""
+        bounds = (first,) if last is None else (first, last)
+        select = _PAGE.format(before="" if last is None else " AND key < ?")
+        with self._lock:
+            found = self._connection.execute(select, (kind, scope, *bounds, most)).fetchall()
+        return [(key, self._whole(kind, scope, key, value, digest)) for key, value, digest in found]
+
+    def span(
+        self, kind: str, scope: str, first: str = "", last: str | None = None
+    ) -> Iterator[tuple[str, bytes]]:
+        """As `page`, all of them, of which no more than a page is in memory."""
+        while page := self.page(kind, scope, first, last):
+            yield from page
+            first = page[-1][0] + "\0"  # the least key after that one
+
+    def scopes(self, kind: str) -> list[str]:
+        """The scopes in which there are rows of a kind."""
+        found: list[str] = []
+        next_one = "SELECT min(scope) FROM row WHERE kind = ? AND scope > ?"
+        with self._lock:
+            scope: str | None = ""
+            while scope is not None:
+                (scope,) = self._connection.execute(next_one, (kind, scope)).fetchone()
+                found += [] if scope is None else [scope]
+        return found
+
+    def count_scope(self, kind: str, scope: str) -> int:
+        with self._lock:
+            count: int = self._connection.execute(
+                "SELECT count(*) FROM row WHERE kind = ? AND scope = ?", (kind, scope)
+            ).fetchone()[0]
+        return count
+
+    def write(
+        self, changes: Mapping[RowKey, bytes | None], emptied: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Empty these kinds and scopes, then keep these values; None deletes one.
+
+        Now, as one transaction, whatever batch this thread is in.
+        """
+        made = {row: None if v is None else partial(bytes, v) for row, v in changes.items()}
+        self._commit(made, emptied)
 
     def keys(self, kind: str, scope: str) -> list[str]:
         with self._lock:
@@ -258,7 +296,9 @@ class Database:
         else:
             self._commit({row: value}, [])
 
-    def _commit(self, changes: dict[RowKey, Value | None], emptied: list[tuple[str, str]]) -> None:
+    def _commit(
+        self, changes: Mapping[RowKey, Value | None], emptied: Sequence[tuple[str, str]]
+    ) -> None:
         if not (changes or emptied):
             return
         with self._lock:
@@ -279,19 +319,9 @@ class Database:
             ]
             # Each call lets go of the interpreter, which a busy emulator gives back late: no call
             # more than needed. One statement alone is a transaction by itself.
-            with self._transaction() if len(statements) > 1 else nullcontext():
+            with transaction(self._connection) if len(statements) > 1 else nullcontext():
                 for statement, values in statements:
                     self._connection.execute(statement, values)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
 
 
 class NoDatabase(Database):
@@ -311,12 +341,10 @@ class NoDatabase(Database):
     def rows(self, kind: str) -> Iterator[tuple[str, str, bytes]]:
         return iter(())
 
-    def _commit(self, changes: dict[RowKey, Value | None], emptied: list[tuple[str, str]]) -> None:
+    def _commit(
+        self, changes: Mapping[RowKey, Value | None], emptied: Sequence[tuple[str, str]]
+    ) -> None:
         """Nothing."""
-
-
-def _with(libraries: Mapping[str, str]) -> str:
-    return "".join(f" and {name} {version}" for name, version in libraries.items())
 
 
 def _digest(value: bytes) -> bytes:

@@ -23,3 +23,7 @@ class TornState(StateError):
 
 class StateOfOtherVersion(StateError):
     """The state was written by another version: use that one, or move the folder away."""
+
+
+class StateInUse(StateError):
+    """Another emulator keeps its state in the folder: stop that, or name another folder."""

@@ -19,6 +19,7 @@ from localstack.services.sts.models import sts_stores
 
 from localstack_image_functions.state.dynamodb import ItemRows
 from localstack_image_functions.state.logs import LogRows
+from localstack_image_functions.state.resting import rest_what_nobody_writes
 from localstack_image_functions.state.s3 import all_versions, buckets
 from localstack_image_functions.state.sqs import trim_deduplication, trim_expired
 
@@ -27,6 +28,11 @@ LOG = logging.getLogger(__name__)
 EVERY_S = 20.0
 DAY = timedelta(days=1)
 BATCH = 1000
+LOOKED_AT = 5000
+"""Objects of a bucket that one sweep looks at; a larger bucket takes several."""
+
+Rules = list[dict[str, Any]]
+Objects = list[S3Object | S3DeleteMarker]
 
 
 class Expiry:
@@ -36,6 +42,7 @@ class Expiry:
         self._items = items
         self._logs = logs
         self._day = timedelta(seconds=day_s)
+        self._looked_at: dict[str, int] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="expiry", daemon=True)
 
@@ -49,12 +56,27 @@ class Expiry:
         """Let go what is over now."""
         now = datetime.now(UTC)
         for bucket in buckets():
-            expire_objects(bucket, now, self._day)
+            self._expire_objects(bucket, now)
+        rest_what_nobody_writes()
         self._items.expire(now.timestamp())
         self._logs.expire(now.timestamp() * 1000, self._day.total_seconds() * 1000)
         trim_expired()
         trim_deduplication(now.timestamp())
         trim_sessions(now)
+
+    def _expire_objects(self, bucket: S3Bucket, now: datetime) -> None:
+        """The next 5000 of a bucket, and more as long as something of them is over."""
+        rules = [rule for rule in bucket.lifecycle_rules or () if rule.get("Status") == "Enabled"]
+        if not rules:
+            return
+        objects, start, count = all_versions(bucket), self._looked_at.get(bucket.name, 0), 1
+        while count and start < len(objects):
+            some = objects[start : start + LOOKED_AT]
+            count = expire_objects(bucket, rules, some, now, self._day)
+            start += LOOKED_AT
+        # Those that came first go first: after the last one the next sweep begins there.
+        self._looked_at[bucket.name] = start if start < len(objects) else 0
+        expire_uploads(bucket, rules, now, self._day)
 
     def _run(self) -> None:
         while not self._ended.wait(min(EVERY_S, self._day.total_seconds() / 3)):
@@ -64,33 +86,39 @@ class Expiry:
                 LOG.exception("what is over could not be removed; trying again")
 
 
-def expire_objects(bucket: S3Bucket, now: datetime, day: timedelta = DAY) -> int:
-    """Delete what the bucket's lifecycle says is over; how many objects and uploads."""
-    rules = [rule for rule in bucket.lifecycle_rules or () if rule.get("Status") == "Enabled"]
-    if not rules:
-        return 0
-    s3 = connect_to(aws_access_key_id=bucket.bucket_account_id, region_name=bucket.bucket_region).s3
-    due = _due_objects(bucket, rules, now, day)
+def expire_objects(
+    bucket: S3Bucket, rules: Rules, some: Objects, now: datetime, day: timedelta = DAY
+) -> int:
+    """Delete those of some objects that the bucket's lifecycle says are over; how many."""
+    due = _due_objects(bucket, rules, some, now, day)
     for start in range(0, len(due), BATCH):
-        s3.delete_objects(
+        _client(bucket).delete_objects(
             Bucket=bucket.name, Delete={"Objects": due[start : start + BATCH], "Quiet": True}
         )
-    uploads = [
-        upload
-        for upload in list(bucket.multiparts.values())
-        if any(_upload_is_over(rule, upload, now, day) for rule in rules)
-    ]
-    for upload in uploads:
-        s3.abort_multipart_upload(Bucket=bucket.name, Key=upload.object.key, UploadId=upload.id)
-    return len(due) + len(uploads)
+    return len(due)
+
+
+def expire_uploads(bucket: S3Bucket, rules: Rules, now: datetime, day: timedelta = DAY) -> None:
+    """End the uploads that were never completed, once their time is over."""
+    for upload in list(bucket.multiparts.values()):
+        if any(_upload_is_over(rule, upload, now, day) for rule in rules):
+            _client(bucket).abort_multipart_upload(
+                Bucket=bucket.name, Key=upload.object.key, UploadId=upload.id
+            )
+
+
+def _client(bucket: S3Bucket) -> Any:
+    return connect_to(
+        aws_access_key_id=bucket.bucket_account_id, region_name=bucket.bucket_region
+    ).s3
 
 
 def _due_objects(
-    bucket: S3Bucket, rules: list[dict[str, Any]], now: datetime, day: timedelta
+    bucket: S3Bucket, rules: Rules, some: Objects, now: datetime, day: timedelta
 ) -> list[dict[str, str]]:
     tags = next(iter(s3_stores[bucket.bucket_account_id].values())).TAGS.tags
     due = []
-    for one in all_versions(bucket):
+    for one in some:
         marker = isinstance(one, S3DeleteMarker)
         versioned = bucket.versioning_status is not None
         own = tags.get(get_unique_key_id(bucket.name, one.key, one.version_id), {})
@@ -130,15 +158,18 @@ def matches(rule: dict[str, Any], one: S3Object | S3DeleteMarker, tags: dict[str
     both = whole.get("And") or {}
     prefixes = (rule.get("Prefix"), whole.get("Prefix"), both.get("Prefix"))
     wanted = [whole["Tag"]] if "Tag" in whole else both.get("Tags") or []
-    size = getattr(one, "size", 0) or 0
     at_least = whole.get("ObjectSizeGreaterThan", both.get("ObjectSizeGreaterThan"))
     at_most = whole.get("ObjectSizeLessThan", both.get("ObjectSizeLessThan"))
     return (
         all(one.key.startswith(prefix) for prefix in prefixes if prefix)
         and all(tags.get(tag["Key"]) == tag["Value"] for tag in wanted)
-        and (at_least is None or size > at_least)
-        and (at_most is None or size < at_most)
+        and (at_least is None or _size(one) > at_least)
+        and (at_most is None or _size(one) < at_most)
     )
+
+
+def _size(one: S3Object | S3DeleteMarker) -> int:
+    return getattr(one, "size", 0) or 0
 
 
 def trim_sessions(now: datetime) -> None:

@@ -18,6 +18,7 @@ from localstack_image_functions.state.database import Database, Rows
 from localstack_image_functions.state.functions import OMISSIONS as FUNCTION_OMISSIONS
 from localstack_image_functions.state.metrics import MetricRows
 from localstack_image_functions.state.objects import FileObjectStore
+from localstack_image_functions.state.resting import rest
 from localstack_image_functions.state.services import ServiceRows
 
 LOG = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class Keeper:
             return response
 
         Skeleton.dispatch_request = dispatch_request  # type: ignore[method-assign]
+        self.items.install()
 
     def load(self) -> None:
         """Bring back what is on disk; the emulator must not be serving yet.
@@ -105,11 +107,11 @@ class Keeper:
         """
         written = self.services.read()
         rows = {
-            kind: [
-                (s, key, self._codec.decode(value)) for s, key, value in self.database.rows(kind)
-            ]
-            for kind in (s3.OBJECT, s3.EVENT, sqs.MESSAGE, dynamodb.ITEM, logs.EVENTS)
+            kind: [(s, key, self._decoded(value)) for s, key, value in self.database.rows(kind)]
+            for kind in (s3.OBJECT, s3.EVENT, sqs.MESSAGE, logs.EVENTS)
         }
+        counts = {kind: len(found) for kind, found in rows.items()}
+        counts[dynamodb.ITEM] = self.items.check()
         metrics = self.metrics.read()
         self._install()
         names = self.services.load(written)
@@ -117,7 +119,7 @@ class Keeper:
         if lost:
             LOG.error("%d S3 objects have lost their contents and are gone", lost)
         self.messages.load(rows[sqs.MESSAGE])
-        self.items.load(rows[dynamodb.ITEM])
+        self.items.load()
         self.logs.load(rows[logs.EVENTS])
         self.metrics.load(metrics)
         self.services.after_load(names)
@@ -125,8 +127,8 @@ class Keeper:
         self._due = rows[s3.EVENT]
         self.restored = bool(names)
         if names:
-            counts = ", ".join(f"{len(found)} {kind}" for kind, found in rows.items())
-            LOG.info("restored %s with %s", ", ".join(names), counts)
+            said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+            LOG.info("restored %s with %s", ", ".join(names), said)
 
     def start(self) -> None:
         self._thread.start()
@@ -183,6 +185,11 @@ class Keeper:
     def _is_quiet(self, service: str, context: RequestContext) -> bool:
         tagged = service == "s3" and (context.service_request or {}).get("Tagging")
         return context.operation.name in QUIET.get(service, ()) and not tagged
+
+    def _decoded(self, value: bytes) -> Any:
+        found = self._codec.decode(value)
+        rest(found)  # at once, or all of them would be whole at one time
+        return found
 
     def _forget_queue(self, context: RequestContext) -> None:
         url = context.service_request["QueueUrl"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import moto
 from localstack.constants import VERSION
 
 from localstack_image_functions.state.database import Database
-from localstack_image_functions.state.errors import HostileState, TornState
+from localstack_image_functions.state.errors import HostileState, StateInUse, TornState
 from localstack_image_functions.state.keeper import Keeper, good_copy
 from localstack_image_functions.state.objects import FileObjectStore
 
@@ -19,6 +21,9 @@ LOG = logging.getLogger(__name__)
 
 DATABASE = "state.db"
 OBJECTS = "objects"
+LOCK = "in-use"
+ENDING_S = 5.0
+"""How long an emulator that was told to end may take to let its state go."""
 
 
 @dataclass
@@ -26,6 +31,8 @@ class Opened:
     """A keeper whose state is loaded, and what had to be said about that."""
 
     keeper: Keeper
+    lock: IO[bytes]
+    """Held as long as the process lives, however that ends."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -36,18 +43,39 @@ def open_state(folder: Path, store: FileObjectStore) -> Opened:
     ------
     StateOfOtherVersion
         When another version wrote it. Nothing is changed then.
+    StateInUse
+        When another emulator has it. Two would write over each other's.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    lock = _take(folder)
     path = folder / DATABASE
     warnings: list[str] = []
     for _ in range(2):
         try:
-            return Opened(_load(path, store), warnings)
+            return Opened(_load(path, store), lock, warnings)
         except (TornState, HostileState) as error:
             warnings.append(_set_aside(path, error))
             LOG.error(warnings[-1])
     # The copy was no better.
-    return Opened(_load(path, store), warnings)
+    return Opened(_load(path, store), lock, warnings)
+
+
+def _take(folder: Path) -> IO[bytes]:
+    lock = (folder / LOCK).open("ab")
+    deadline = time.monotonic() + ENDING_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                lock.close()
+                raise StateInUse(
+                    f"{folder} is the state of another emulator, which is running: "
+                    "stop that one, or name another folder"
+                ) from None
+            time.sleep(0.1)  # between tries, with a deadline
+        else:
+            return lock
 
 
 def objects_folder(folder: Path) -> Path:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from localstack.constants import VERSION
 from localstack.services.edge import ROUTER
 from rolo import Request, Response
 
@@ -20,11 +21,12 @@ from localstack_image_functions.poller import drop_waiting_events
 from localstack_image_functions.settings import Settings
 from localstack_image_functions.state import dynamodb, logs
 from localstack_image_functions.state.codec import Codec
-from localstack_image_functions.state.database import NoDatabase
-from localstack_image_functions.state.errors import StateOfOtherVersion
+from localstack_image_functions.state.database import Database, NoDatabase
+from localstack_image_functions.state.errors import StateInUse, StateOfOtherVersion
 from localstack_image_functions.state.expiry import Expiry
 from localstack_image_functions.state.objects import FileObjectStore, use_object_store
 from localstack_image_functions.state.opening import Opened, objects_folder, open_state
+from localstack_image_functions.state.resting import watch_objects
 from localstack_image_functions.upstream import let_writes_be_quiet
 
 LOG = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ PATH = "/_aws/image-functions/state"
 EVENTS_PATH = "/_aws/image-functions/events"
 EVENTS_PATIENCE_S = 30.0
 RESTORED = "restored"
+ITEMS = "items.db"
+"""DynamoDB's items of a lab that forgets."""
 SERVICE_FILES = "services"
 """Where services keep files of their own: Kinesis its streams, say."""
 CANNOT_START = 78  # EX_CONFIG: starting again would not help
@@ -50,20 +54,23 @@ class StatePlugin:
         self._load_ms = 0.0
 
     def load(self) -> None:
-        """Bring the state back. Ends the process when another version wrote it."""
+        """Bring the state back. Ends the process when another version or another process has it."""
         began = time.monotonic()
         folder = self._folder or Path(config.dirs.tmp) / "state"
         if self._folder is None:
             shutil.rmtree(folder, ignore_errors=True)
         store = FileObjectStore(objects_folder(folder))
         use_object_store(store)
+        watch_objects()
         if self._folder is None:
-            nowhere = NoDatabase()
-            items, log_rows = dynamodb.ItemRows(nowhere, Codec()), logs.LogRows(nowhere, Codec())
+            log_rows = logs.LogRows(NoDatabase(), Codec())
+            # Items are no matter of memory here either: they go with this folder.
+            items = dynamodb.ItemRows(Database(folder / ITEMS, VERSION), Codec())
+            items.install()
         else:
             try:
                 self._opened = open_state(folder, store)
-            except StateOfOtherVersion as error:
+            except (StateInUse, StateOfOtherVersion) as error:
                 print(f"ERROR: {error}", file=sys.stderr, flush=True)
                 os._exit(CANNOT_START)
             items, log_rows = self._opened.keeper.items, self._opened.keeper.logs

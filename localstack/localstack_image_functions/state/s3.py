@@ -22,6 +22,7 @@ from localstack.services.s3.provider import S3Provider
 from localstack_image_functions.state.codec import Codec, Omissions
 from localstack_image_functions.state.database import Database, RowKey, Rows
 from localstack_image_functions.state.objects import FileObjectStore
+from localstack_image_functions.state.resting import wake
 
 OBJECT = "s3-object"
 EVENT = "s3-event"
@@ -49,8 +50,6 @@ class ObjectRows:
         self._database = database
         self._codec = codec
         self._store = store
-        # What is kept: (bucket, key) -> version -> name of the content.
-        self._kept: dict[tuple[str, str], dict[str, str | None]] = defaultdict(dict)
 
     def after(self, context: RequestContext) -> None:
         """Keep what an operation that has succeeded did to objects."""
@@ -77,25 +76,21 @@ class ObjectRows:
         """Bring the rows of all versions under `key` to what the bucket has."""
         found = find_bucket(bucket)
         versions = _versions(found, key) if found else {}
-        kept = self._kept[bucket, key]
+        kept = self._rows(bucket, key)
         for version, one in versions.items():
-            content = getattr(one, "content", None)
             # Of those that are there already only the last two change: the current one, and
             # the one that it replaced.
             if version not in kept or version in list(versions)[-2:]:
                 self._put(bucket, key, version)
-                self._discard_replaced(bucket, kept.get(version), content)
-                kept[version] = content
+                self._discard_replaced(bucket, kept.get(version), getattr(one, "content", None))
         for version in [one for one in kept if one not in versions]:
             self._database.delete(_row(bucket, key, version))
-            self._discard_replaced(bucket, kept.pop(version), None)
-        if not kept:
-            self._kept.pop((bucket, key), None)
+            self._discard_replaced(bucket, kept[version], None)
 
     def keep_bucket(self, bucket: str) -> None:
         found = find_bucket(bucket)
         keys = {one.key for one in all_versions(found)} if found else set()
-        for key in keys | {key for name, key in list(self._kept) if name == bucket}:
+        for key in keys | {json.loads(row)[0] for row in self._database.keys(OBJECT, bucket)}:
             self.keep(bucket, key)
 
     def load(self, rows: Rows) -> int:
@@ -111,9 +106,7 @@ class ObjectRows:
                 lost += not whole
                 continue
             _set(found, key, version, one)
-            content = getattr(one, "content", None)
-            self._kept[bucket, key][version] = content
-            if content:
+            if content := getattr(one, "content", None):
                 contents[bucket].add(content)
         self._store.keep_only(contents)
         return lost
@@ -122,18 +115,25 @@ class ObjectRows:
         def value() -> bytes | None:
             found = find_bucket(bucket)
             one = _versions(found, key).get(version) if found else None
-            return None if one is None else self._codec.encode(one)
+            return None if one is None else self._codec.encode(wake(one))
 
         self._database.put(_row(bucket, key, version), value)
 
-    def _discard_replaced(self, bucket: str, old: str | None, new: str | None) -> None:
-        if old and old != new:
-            self._database.afterwards(lambda: self._store.discard(bucket, old))
+    def _rows(self, bucket: str, key: str) -> dict[str, bytes]:
+        """What is kept of an object: a record for each version."""
+        first, last = _places_of(key)
+        rows = self._database.span(OBJECT, bucket, first, last)
+        return {json.loads(place)[1]: record for place, record in rows}
+
+    def _discard_replaced(self, bucket: str, replaced: bytes | None, new: str | None) -> None:
+        """Remove the file of the content that a row names, unless it is the new one's, too."""
+        if replaced is not None:
+            old = getattr(self._codec.decode(replaced), "content", None)
+            if old != new:
+                self._database.afterwards(lambda: self._store.discard(bucket, old))
 
     def _forget_bucket(self, bucket: str) -> None:
         self._database.delete_scope(OBJECT, bucket)
-        for place in [one for one in list(self._kept) if one[0] == bucket]:
-            self._kept.pop(place, None)
 
 
 class DueEvents:
@@ -214,6 +214,12 @@ def _bucket_names() -> set[str]:
 
 def _row(bucket: str, key: str, version: str) -> RowKey:
     return RowKey(OBJECT, bucket, json.dumps([key, version]))
+
+
+def _places_of(key: str) -> tuple[str, str]:
+    """Between which keys of rows those of an object's versions are."""
+    begin = json.dumps([key])[:-1] + ', "'
+    return begin, begin[:-1] + "#"  # what comes after a quotation mark
 
 
 def _versions(bucket: S3Bucket, key: str) -> dict[str, S3Object | S3DeleteMarker]:

@@ -1,4 +1,4 @@
-"""A state that this version wrote, kept for later versions to load: `state-1.zip`.
+"""States as each format wrote them, kept for later versions to load: `state-1.zip` and on.
 
     python -m localstack.tests.kinds.state_fixture      from the repository's root
 
@@ -17,8 +17,10 @@ from typing import Any
 
 from localstack.tests.kinds import compute, data, services  # noqa: F401  each registers its own
 from localstack.tests.kinds.world import KINDS, World
+from localstack_image_functions.state.database_file import FORMAT
 
-FIXTURE = Path(__file__).with_name("state-1.zip")
+FIXTURES = {number: Path(__file__).with_name(f"state-{number}.zip") for number in (1, FORMAT)}
+FIXTURE = FIXTURES[FORMAT]
 NOTED = "noted.json"
 LASTING = (
     "s3-objects", "s3-bucket-settings", "dynamodb-table-settings", "ecr", "lambda-settings",

@@ -1,0 +1,221 @@
+"""moto's tables with their items elsewhere: `Table.items` and what goes through all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.table import Table
+
+from localstack_image_functions.state.item_places import (
+    AFTER_SEPARATOR,
+    SEPARATOR,
+    place_of,
+)
+
+if TYPE_CHECKING:
+    from localstack_image_functions.state.dynamodb import ItemRows
+
+
+class KeptElsewhere(defaultdict[Any, Any]):
+    """What a table has for its items when it comes back from disk."""
+
+    def __init__(self) -> None:
+        super().__init__(dict)
+
+
+class TableItems:
+    """What moto takes for its dictionary of hash key and item, or hash key, range key and item."""
+
+    def __init__(self, rows: ItemRows, table: Table):
+        self.rows = rows
+        self.table = table
+
+    def __getitem__(self, hash_key: DynamoType) -> Any:
+        if self.table.has_range_key:
+            return _Partition(self, hash_key)
+        found = self.rows.find(self.table, place_of(hash_key))
+        if found is None:
+            raise KeyError(hash_key)
+        return found
+
+    def __contains__(self, hash_key: DynamoType) -> bool:
+        return self.rows.find(self.table, place_of(hash_key)) is not None
+
+    def __setitem__(self, hash_key: DynamoType, item: Item) -> None:
+        self.rows.put(self.table, place_of(hash_key), item)
+
+    def pop(self, hash_key: DynamoType) -> Item:
+        found = self.rows.pop(self.table, place_of(hash_key))
+        if found is None:
+            raise KeyError(hash_key)
+        return found
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> dict[Any, Any]:
+        """A backup's: in memory, as moto has it."""
+        copied: dict[Any, Any] = defaultdict(dict)
+        for item in self.rows.between(self.table):
+            if item.range_key is None:
+                copied[item.hash_key] = item
+            else:
+                copied[item.hash_key][item.range_key] = item
+        return copied
+
+
+class _Partition:
+    """The items of one hash key."""
+
+    def __init__(self, items: TableItems, hash_key: DynamoType):
+        self._items = items
+        self._hash_key = hash_key
+
+    def __getitem__(self, range_key: DynamoType) -> Item:
+        found = self._items.rows.find(self._items.table, place_of(self._hash_key, range_key))
+        if found is None:
+            raise KeyError(range_key)
+        return found
+
+    def __setitem__(self, range_key: DynamoType, item: Item) -> None:
+        self._items.rows.put(self._items.table, place_of(self._hash_key, range_key), item)
+
+    def pop(self, range_key: DynamoType) -> Item:
+        found = self._items.rows.pop(self._items.table, place_of(self._hash_key, range_key))
+        if found is None:
+            raise KeyError(range_key)
+        return found
+
+
+_span = threading.local()
+"""Which part of a table the request of this thread has to go through: (first, last)."""
+
+
+def use_rows(rows: ItemRows) -> None:
+    """Let every table that a backend has keep its items there."""
+    _keep_items(rows)
+    _go_through_rows(rows)
+    _go_through_what_is_asked_for()
+
+
+def _keep_items(rows: ItemRows) -> None:
+    def items(table: Table) -> Any:
+        held = vars(table)["items"]
+        if isinstance(held, TableItems):
+            return held
+        backend = dynamodb_backends[table.account_id][table.region_name]
+        if backend.tables.get(table.name) is not table:
+            return held  # a backup's, or that of a table which is being made
+        kept = vars(table)["items"] = TableItems(rows, table)
+        if not isinstance(held, KeptElsewhere):
+            rows.take_over(table, _held_items(held))
+        return kept
+
+    def hold(table: Table, value: Any) -> None:
+        vars(table)["items"] = value
+
+    def deepcopy(table: Table, memo: dict[int, Any]) -> Table:
+        if rows.is_writing:
+            # For a transaction that may fail; that takes back by itself what it has done.
+            rows.remember_stream(table.stream_shard)
+            return table
+        made = memo[id(table)] = Table.__new__(type(table))
+        vars(made).update(copy.deepcopy(vars(table), memo))
+        return made
+
+    Table.items = property(items, hold)  # type: ignore[assignment]
+    Table.__deepcopy__ = deepcopy  # type: ignore[attr-defined]
+
+
+def _held_items(held: dict[Any, Any]) -> Iterator[Item]:
+    for value in list(held.values()):
+        yield from list(value.values()) if isinstance(value, dict) else [value]
+
+
+def _go_through_rows(rows: ItemRows) -> None:
+    in_memory, count_in_memory = Table.all_items, Table.__len__
+
+    def all_items(table: Table) -> Any:
+        if not isinstance(table.items, TableItems):
+            return in_memory(table)
+        return rows.between(table, *getattr(_span, "asked_for", ()))
+
+    def has_idx_items(table: Table, index_name: str) -> list[Item]:
+        columns = {one["AttributeName"] for one in table.get_index(index_name).schema}
+        return [item for item in table.all_items() if columns <= item.attrs.keys()]
+
+    def count(table: Table) -> int:
+        is_kept = isinstance(table.items, TableItems)
+        return rows.count(table) if is_kept else count_in_memory(table)
+
+    Table.all_items = all_items  # type: ignore[method-assign]
+    Table.has_idx_items = has_idx_items  # type: ignore[method-assign]
+    Table.__len__ = count  # type: ignore[method-assign]
+
+
+def _go_through_what_is_asked_for() -> None:
+    query, scan = Table.query, Table.scan
+
+    def query_of(
+        table: Table,
+        hash_key: DynamoType,
+        range_comparison: Any,
+        range_objs: Any,
+        limit: Any,
+        exclusive_start_key: Any,
+        scan_index_forward: Any,
+        projection_expressions: Any,
+        index_name: str | None = None,
+        *others: Any,
+        **named: Any,
+    ) -> Any:
+        with _asking(() if index_name else _partition(table, hash_key)):
+            return query(
+                table, hash_key, range_comparison, range_objs, limit, exclusive_start_key,
+                scan_index_forward, projection_expressions, index_name, *others, **named,
+            )  # fmt: skip
+
+    def scan_of(
+        table: Table,
+        filters: Any,
+        limit: Any,
+        exclusive_start_key: dict[str, Any] | None,
+        filter_expression: Any = None,
+        index_name: str | None = None,
+        *others: Any,
+        **named: Any,
+    ) -> Any:
+        begins = exclusive_start_key and not index_name
+        with _asking((_place_in(table, exclusive_start_key or {}),) if begins else ()):
+            return scan(
+                table, filters, limit, exclusive_start_key, filter_expression, index_name,
+                *others, **named,
+            )  # fmt: skip
+
+    Table.query = query_of  # type: ignore[method-assign]
+    Table.scan = scan_of  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def _asking(span: tuple[str, ...]) -> Iterator[None]:
+    _span.asked_for = span
+    try:
+        yield
+    finally:
+        _span.asked_for = ()
+
+
+def _partition(table: Table, hash_key: DynamoType) -> tuple[str, str]:
+    place = place_of(hash_key)
+    if not table.has_range_key:
+        return place, place + SEPARATOR
+    return place + SEPARATOR, place + AFTER_SEPARATOR
+
+
+def _place_in(table: Table, key: dict[str, Any]) -> str:
+    sort = table.range_key_attr
+    return place_of(DynamoType(key[table.hash_key_attr]), DynamoType(key[sort]) if sort else None)
