@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cloud.switch import read_switch
 from scripts.console import Progress, run_command
-from scripts.paths import BUILD
+from scripts.lab.state import LabState
 from scripts.provision.deployment import deploy
 from scripts.provision.publishers import publisher_for
 from scripts.provision.teardown import delete
@@ -20,8 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--store",
         type=Path,
-        default=Path(os.environ.get("IMAGE_FUNCTIONS_STORE", BUILD / "lab" / "images")),
-        help="where process bundles are kept (embedded backend)",
+        default=Path(os.environ.get("IMAGE_FUNCTIONS_STORE") or LabState().images),
+        help="where process bundles are kept (embedded backend; default: the lab's own state)",
     )
     options = parser.parse_args(arguments)
     switch, progress = read_switch(), Progress()

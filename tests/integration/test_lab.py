@@ -120,6 +120,6 @@ def test_stack_updates_and_deletes_without_leavings(own_lab):
     assert not switch.client("logs").describe_log_groups()["logGroups"]
     assert not switch.client("iam").list_roles()["Roles"]
 
-    own_lab.run("scripts.cli.provision", "deploy", "--store", str(own_lab.state / "images"))
-    own_lab.run("scripts.cli.provision", "deploy", "--store", str(own_lab.state / "images"))
+    own_lab.run("scripts.cli.provision", "deploy")  # into the lab's own store
+    own_lab.run("scripts.cli.provision", "deploy")  # into the lab's own store
     assert switch.client("lambda").list_functions()["Functions"]
