@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from scripts import progress_bar
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
+from scripts.paths import ROOT
 
 
 def test_file_name_with_an_escape_sequence_is_printed_as_such(capsys):
@@ -130,3 +132,15 @@ def test_a_command_that_failed_is_no_estimate(tmp_path):
     ):
         raise LabError("no")
     assert not file.exists()
+
+
+def test_a_reader_who_has_seen_enough_gets_no_traceback():
+    """`make trace ARGS=--json | head`"""
+    say = "from scripts.console import print_json, run_command\n"
+    run = "run_command(lambda: print_json(list(range(200_000))) or 0)"
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -c '{say}{run}' | head -c 10; exit ${{PIPESTATUS[0]}}"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.returncode == 141
