@@ -33,7 +33,7 @@ def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[Seen]:
     yield _stage(str(said.get("stage", "")), found)
     later = [one for one in lines if one.device_id == line.device_id][-given["fast_clips"] :]
     slowest_ms = max(_life(lab, one).total_ms for one in later)
-    is_fast = len(later) == given["fast_clips"] and slowest_ms < found.total_ms / 2
+    is_fast = len(later) == given["fast_clips"] and slowest_ms < given["fast_ms"]
     yield Seen("fast", is_fast, f"the slowest of the newest {len(later)} took {slowest_ms:.0f} ms")
 
 
