@@ -21,6 +21,7 @@ from scripts.gallery.forgetting import Forgetting
 from scripts.gallery.known import known_people
 from scripts.gallery.local_copies import LocalCopies
 from scripts.gallery.photos import count_pictures, examine, read_pictures
+from scripts.gallery.quality import ENOUGH_PICTURES
 from scripts.gallery.store import PeopleStore
 from scripts.lab.state import LabState
 from scripts.paths import BUILD, ROOT
@@ -28,7 +29,6 @@ from training.face_cache import FOLDER as FACE_CACHE
 
 MODELS = BUILD / "models"
 OUT = ROOT / "out"
-ENOUGH_PICTURES = 3
 
 
 def enroll(options: argparse.Namespace, store: PeopleStore, progress: Progress) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def enroll(options: argparse.Namespace, store: PeopleStore, progress: Progress) 
         warnings.append(f"no picture {' and none '.join(missing)}: from there they may be missed")
     for warning in warnings:
         progress(f"careful: {warning}")
-    store.enroll(person, found.embeddings, had_row)
+    store.enroll(person, found.embeddings, had_row, found.quality)
     progress(f"{person.name} is enrolled as {person_id}; the function knows within seconds")
     return {
         "person_id": person_id,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,11 @@ FRESH_S = 3.0
 MOST_COUNTED = 10_000
 LAST_LINES = 12
 HOUR = timedelta(hours=1)
+# CloudWatch counts in whole minutes: the last one may not have ended.
+BUSY = timedelta(minutes=2)
+# Lambda keeps an environment for some minutes after its last event.
+WARM = timedelta(minutes=5)
+MOST_ENVIRONMENTS = 50
 
 
 class Fresh(Generic[T]):
@@ -162,7 +167,7 @@ class Around:
             (
                 one["FunctionName"],
                 f"version {one['Version']}, {one['MemorySize']} MB",
-                one["PackageType"].lower(),
+                f"{one['PackageType'].lower()}, {self._environments(one['FunctionName'])}",
                 f"{tool} lambda get-function --function-name {one['FunctionName']}",
             )
             for one in self._client("lambda").list_functions()["Functions"]
@@ -198,16 +203,31 @@ class Around:
         ]
         return sorted(rows, key=lambda row: (row["is_ours"], row["name"]))
 
+    def _environments(self, function: str) -> str:
+        """How many are warm and busy, by what AWS too tells of them: each writes a log stream of
+        its own, and CloudWatch counts how many ran at once."""
+        since_ms = (datetime.now(UTC) - WARM).timestamp() * 1000
+        streams = self._streams(function, MOST_ENVIRONMENTS)
+        warm = sum(one.get("lastEventTimestamp", 0) >= since_ms for one in streams)
+        busy = self._measured(function, BUSY, (("busy", "ConcurrentExecutions", "Maximum"),))
+        return f"{warm} environments warm, {busy['busy'] or 0:.0f} busy"
+
     def _metrics(self, function: str) -> dict[str, float | None]:
-        now = datetime.now(UTC)
         wanted = (
             ("invocations", "Invocations", "Sum"),
             ("errors", "Errors", "Sum"),
             ("duration_ms", "Duration", "Average"),
             ("concurrency", "ConcurrentExecutions", "Maximum"),
         )
+        return self._measured(function, HOUR, wanted)
+
+    def _measured(
+        self, function: str, span: timedelta, wanted: Sequence[tuple[str, str, str]]
+    ) -> dict[str, float | None]:
+        """Of the last `span`: by name, a metric's statistic."""
+        now = datetime.now(UTC)
         answer = self._client("cloudwatch").get_metric_data(
-            StartTime=now - HOUR,
+            StartTime=now - span,
             EndTime=now + timedelta(minutes=1),
             MetricDataQueries=[
                 {
@@ -229,20 +249,25 @@ class Around:
         first = {name: next(iter(values.get(name, ())), None) for name, *_ in wanted}
         return {name: None if one is None else round(one, 1) for name, one in first.items()}
 
-    def _last_lines(self, function: str) -> list[str]:
+    def _streams(self, function: str, most: int) -> list[dict[str, Any]]:
+        """Its log streams, the newest first; none where it has said nothing yet."""
         logs = self._client("logs")
         try:
-            streams = logs.describe_log_streams(
+            found: list[dict[str, Any]] = logs.describe_log_streams(
                 logGroupName=f"/aws/lambda/{function}",
                 orderBy="LastEventTime",
                 descending=True,
-                limit=1,
+                limit=most,
             )["logStreams"]
         except logs.exceptions.ResourceNotFoundException:
             return []
+        return found
+
+    def _last_lines(self, function: str) -> list[str]:
+        streams = self._streams(function, 1)
         if not streams:
             return []
-        events = logs.get_log_events(
+        events = self._client("logs").get_log_events(
             logGroupName=f"/aws/lambda/{function}",
             logStreamName=streams[0]["logStreamName"],
             startFromHead=False,

@@ -12,6 +12,7 @@ from typing import Any
 from cloud.switch import Switch
 from contract.results import Person
 from scripts.gallery.people_table import PeopleTable
+from scripts.gallery.quality import PhotoQuality
 from stores import MOST_KEYS
 
 REFRESH_S = 2.0
@@ -26,6 +27,7 @@ class KnownPeople:
         self._table = PeopleTable(switch)
         self._asked_s = 0.0
         self.by_id: dict[str, Person] = {}
+        self.photos: dict[str, PhotoQuality] = {}
 
     def expire(self) -> None:
         """Somebody was enrolled or forgotten: the next refresh is due at once."""
@@ -35,10 +37,12 @@ class KnownPeople:
         """Read the people table if that is due; whether somebody came, went or changed."""
         if self._asked_s and time.monotonic() - self._asked_s < REFRESH_S:
             return False
-        people = {one.person_id: one for one in self._table.all()}
+        rows = self._table.with_photos()
+        people = {one.person_id: one for one in rows}
+        photos = {one.person_id: quality for one, quality in rows.items() if quality is not None}
         self._asked_s = time.monotonic()
-        changed = people != self.by_id
-        self.by_id = people
+        changed = (people, photos) != (self.by_id, self.photos)
+        self.by_id, self.photos = people, photos
         return changed
 
     def in_rows(self, rows: Iterable[str]) -> dict[str, tuple[str, ...]]:

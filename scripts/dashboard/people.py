@@ -21,6 +21,7 @@ from scripts.dashboard.frames import Frames
 from scripts.dashboard.history import Kept
 from scripts.errors import LabError
 from scripts.gallery import evidence
+from scripts.gallery.quality import ENOUGH_PICTURES
 from scripts.paths import ROOT, import_roots
 
 LOOKED_THROUGH = 300
@@ -60,8 +61,18 @@ class People:
         for person in people.values():
             row = asdict(person) | facts.get(person.person_id, empty)
             nearest = people.get(row["nearest"] or "")
-            rows.append(row | {"nearest_name": nearest.name if nearest else row["nearest"]})
+            row["nearest_name"] = nearest.name if nearest else row["nearest"]
+            rows.append(row | self._photos(person.person_id, row["embeddings"]))
         return rows
+
+    def _photos(self, person_id: str, embeddings: int) -> dict[str, Any]:
+        """How good the enrollment pictures were; nothing for who was there from the start."""
+        known = self._feed.people
+        quality = known.photos.get(person_id) if known is not None else None
+        if quality is None:
+            few = ["three or more recognize better"] if embeddings < ENOUGH_PICTURES else []
+            return {"photos": None, "remarks": few}
+        return {"photos": asdict(quality), "remarks": quality.remarks()}
 
     def confusion(self) -> list[tuple[str, str, int]]:
         """(custom model, online model, how often) where the two said different things."""

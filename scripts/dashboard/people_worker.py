@@ -89,7 +89,8 @@ def enroll(switch: Switch, task: dict[str, Any]) -> dict[str, Any]:
     person = row or Person(person_id, name, str(task["major"]), str(task["year"]))
     own = store.gallery().embeddings_of(person_id)
     looks = np.vstack([own, found.embeddings])[-MOST_EMBEDDINGS:]
-    store.enroll(person, looks, row)
+    before_that = store.photos().get(person_id)
+    store.enroll(person, looks, row, found.quality and found.quality.and_more(before_that))
     return {
         "person_id": person_id,
         "name": person.name,

@@ -9,6 +9,9 @@ from botocore.exceptions import ClientError
 from cloud.switch import Switch
 from contract.results import Person
 from scripts.errors import LabError
+from scripts.gallery.quality import PhotoQuality
+
+PHOTOS = "photos"
 
 
 class ChangedMeanwhile(LabError):
@@ -30,15 +33,29 @@ class PeopleTable:
         botocore.exceptions.ClientError
             `ResourceNotFoundException` when there is no table.
         """
+        return list(self.with_photos())
+
+    def with_photos(self) -> dict[Person, PhotoQuality | None]:
+        """Everybody, by name, with how good their pictures were where that was written down.
+
+        Raises
+        ------
+        botocore.exceptions.ClientError
+        """
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table)
-        people = [
-            Person(*(row.get(name, {}).get("S", "") for name in Person.__dataclass_fields__))
+        people = {
+            Person(*(row.get(name, {}).get("S", "") for name in Person.__dataclass_fields__)): (
+                PhotoQuality.from_json(row.get(PHOTOS, {}).get("S", ""))
+            )
             for page in pages
             for row in page["Items"]
-        ]
-        return sorted(people, key=lambda one: (one.name, one.person_id))
+        }
+        order = sorted(people, key=lambda one: (one.name, one.person_id))
+        return {person: people[person] for person in order}
 
-    def put(self, person: Person, in_place_of: Person | None) -> None:
+    def put(
+        self, person: Person, in_place_of: Person | None, photos: PhotoQuality | None = None
+    ) -> None:
         """Write a row: a new one, or in place of the one that was seen.
 
         Raises
@@ -54,6 +71,8 @@ class PeopleTable:
                 "ExpressionAttributeValues": {":name": {"S": in_place_of.name}},
             }
         item = {name: {"S": getattr(person, name)} for name in Person.__dataclass_fields__}
+        if photos is not None:
+            item[PHOTOS] = {"S": photos.to_json()}
         try:
             self._dynamodb.put_item(TableName=self._table, Item=item, **condition)
         except ClientError as error:

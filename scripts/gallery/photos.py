@@ -15,6 +15,7 @@ from recognition.embedder import distances_between
 from recognition.pose import HALF_TURNED, turn_of
 from scripts.errors import LabError
 from scripts.gallery.likeness import LIKENESS
+from scripts.gallery.quality import PhotoQuality
 
 MIN_FACE_PX = 60
 MIN_BLUR = 20.0
@@ -49,12 +50,13 @@ class Picture:
 @dataclass(frozen=True)
 class Examination:
     """Embeddings [n, 128] float32 of the pictures that were taken, how far each face is turned
-    (`turn_of`), and what was not taken."""
+    (`turn_of`), what was not taken, and each taken face's size (px) and sharpness."""
 
     sources: list[str]
     embeddings: np.ndarray
     turns: list[float]
     refusals: list[Refusal]
+    qualities: list[tuple[int, float]] = field(default_factory=list)
 
     @property
     def missing_poses(self) -> list[str]:
@@ -65,6 +67,14 @@ class Examination:
             "turned to the right of the picture": max(self.turns, default=0) >= HALF_TURNED,
         }
         return [pose for pose, is_there in seen.items() if not is_there]
+
+    @property
+    def quality(self) -> PhotoQuality | None:
+        """None where nothing was taken."""
+        if not self.qualities:
+            return None
+        sizes_px, blurs = zip(*self.qualities, strict=True)
+        return PhotoQuality.of(sizes_px, blurs, self.missing_poses)
 
 
 def count_pictures(path: Path) -> int:
@@ -136,6 +146,7 @@ def examine(pictures: Iterable[Picture | Refusal], observer: Observer) -> Examin
     sources: list[str] = []
     embeddings: list[np.ndarray] = []
     turns: dict[str, float] = {}
+    qualities: dict[str, tuple[int, float]] = {}
     refusals: list[Refusal] = []
     for picture in pictures:
         if isinstance(picture, Refusal):
@@ -148,9 +159,17 @@ def examine(pictures: Iterable[Picture | Refusal], observer: Observer) -> Examin
             sources.append(picture.source)
             embeddings.append(np.asarray(faces[0].embedding, np.float32))
             turns[picture.source] = turn_of(faces[0].landmarks)
+            seen = faces[0].quality
+            qualities[picture.source] = (int(seen.size_px), float(seen.blur))
     taken = _without_outliers(sources, embeddings, refusals)
     stacked = np.stack(taken) if taken else np.empty((0, 128), np.float32)
-    return Examination(sources, stacked, [turns[one] for one in sources], refusals)
+    return Examination(
+        sources,
+        stacked,
+        [turns[one] for one in sources],
+        refusals,
+        [qualities[one] for one in sources],
+    )
 
 
 def _unfit(faces: Sequence[Any]) -> str | None:

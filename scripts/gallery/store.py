@@ -19,6 +19,7 @@ from recognition import Gallery, GalleryUnreadable, RecognitionError
 from scripts.errors import LabError
 from scripts.gallery.clean_copies import MODELS_PREFIX, named_in
 from scripts.gallery.people_table import PeopleTable
+from scripts.gallery.quality import PhotoQuality
 from scripts.gallery.queued_results import QueuedResults
 from scripts.gallery.tombstones import TombstoneBook
 
@@ -83,7 +84,17 @@ class PeopleStore:
         """Everybody with a row, by name."""
         return self._people.all()
 
-    def enroll(self, person: Person, embeddings: np.ndarray, known: Person | None) -> Gallery:
+    def photos(self) -> dict[str, PhotoQuality | None]:
+        """How good everybody's pictures were, by id."""
+        return {one.person_id: it for one, it in self._people.with_photos().items()}
+
+    def enroll(
+        self,
+        person: Person,
+        embeddings: np.ndarray,
+        known: Person | None,
+        photos: PhotoQuality | None = None,
+    ) -> Gallery:
         """Replace the person's embeddings, float32 [n, 128], and their row; `known` is the
         row they had.
 
@@ -92,7 +103,7 @@ class PeopleStore:
         ChangedMeanwhile, GalleryBusy
         """
         self.tombstones.lift(person.person_id)
-        self._people.put(person, known)
+        self._people.put(person, known, photos)
         return self._change(lambda gallery: gallery.with_person(person.person_id, embeddings))
 
     def traces_of(self, person_id: str) -> Traces:

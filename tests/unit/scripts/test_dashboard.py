@@ -274,7 +274,9 @@ class Log:
 def test_a_line_that_the_log_takes_late_is_seen_all_the_same(monkeypatch):
     log, now = Log(), time.time()
     feed = feeds.Feed(log, DeviceSpans(None))
-    feed.people = SimpleNamespace(refresh=lambda: False, in_rows=lambda rows: {}, by_id={})
+    feed.people = SimpleNamespace(
+        refresh=lambda: False, in_rows=lambda rows: {}, by_id={}, photos={}
+    )
     log.take("in-time", now)
     assert feed.look()
     log.take("a-minute-late", now - 60)
@@ -322,7 +324,9 @@ def door() -> Door:
 @pytest.fixture
 def feed() -> feeds.Feed:
     feed = feeds.Feed(Cloud(), DeviceSpans(None))
-    feed.people = SimpleNamespace(by_id={"evil": Person("evil", EVIL, "", "")}, expire=lambda: None)
+    feed.people = SimpleNamespace(
+        by_id={"evil": Person("evil", EVIL, "", "")}, photos={}, expire=lambda: None
+    )
     feed.link = feeds.Link(True)
     keep(feed.history, a_message("c1", face(Person("evil", EVIL, "", ""), None), reason=EVIL))
     keep(feed.history, a_message(f"{EVIL} c2", status="no_face"), 2)

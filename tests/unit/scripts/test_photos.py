@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from contract.results import Person
 from device.sources.fixture import cut_at_key_frames
 from pictures import Refusal
 from scripts.gallery import photos
+from scripts.gallery.people_table import PeopleTable
 from scripts.gallery.photos import (
     FRAMES_OF_A_CLIP,
     MixedFolder,
@@ -15,7 +17,9 @@ from scripts.gallery.photos import (
     examine,
     read_pictures,
 )
+from scripts.gallery.quality import PhotoQuality
 from scripts.paths import ROOT
+from tests.fakes.people_cloud import PeopleCloud
 
 FILM = ROOT / "fixtures" / "lab.h264"
 
@@ -176,3 +180,45 @@ def test_sideways_phone_photo_is_turned_upright(tmp_path):
     image.save(tmp_path / "phone.jpg", exif=exif)
     (picture,) = read_pictures(tmp_path)
     assert picture.image_rgb.shape == (20, 10, 3)
+
+
+def test_how_good_the_taken_pictures_are_is_told_and_of_those_alone():
+    found = look([face(size_px=150, blur=90.0)], [], [face(size_px=110, blur=300.0, turn=0.6)])
+    assert found.quality == PhotoQuality(2, 110, 90.0, tuple(found.missing_poses))
+    assert look([]).quality is None
+
+
+def test_a_quality_says_what_would_make_it_better():
+    assert PhotoQuality(3, 150, 200.0).remarks() == []
+    poor = PhotoQuality(1, 70, 25.0, ("from the front",)).remarks()
+    assert poor == [
+        "three or more recognize better",
+        "a face of 70 px is small",
+        "one is blurred (sharpness 25)",
+        "none from the front",
+    ]
+
+
+def test_what_is_enrolled_later_joins_what_was_there():
+    before = PhotoQuality(2, 90, 300.0, ("from the front", "turned to the left of the picture"))
+    added = PhotoQuality(1, 150, 70.0, ("from the front",))
+    assert added.and_more(before) == PhotoQuality(3, 90, 70.0, ("from the front",))
+    assert added.and_more(None) == added
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "5", '{"count": "x"}', "[" * 5_000])
+def test_a_row_without_a_quality_has_none(text):
+    assert PhotoQuality.from_json(text) is None
+
+
+def test_a_quality_is_kept_in_the_persons_row_and_goes_with_it():
+    cloud = PeopleCloud()
+    table = PeopleTable(cloud)
+    ada, alan = Person("ada", "Ada", "m", "y"), Person("alan", "Alan", "m", "y")
+    quality = PhotoQuality(3, 150, 200.0, ("from the front",))
+    table.put(ada, None, quality)
+    table.put(alan, None)
+    assert table.with_photos() == {ada: quality, alan: None}
+    assert table.all() == [ada, alan]
+    table.remove("ada")
+    assert table.with_photos() == {alan: None}
