@@ -151,7 +151,10 @@ bench-state: setup ## what keeping state costs a clip: two labs by turns, out/be
 	@$(FACELAB) bench-state $(ARGS)
 
 bench-reload: up ## from a saved file to an answer of the new code, out/bench-reload.json (part of bench)
-	@$(FACELAB) bench-reload
+	@$(FACELAB) bench-reload $(ARGS)
+
+bench-endpoint: up ## ENDPOINT=http://127.0.0.1:5000: what of the loop another emulator does, and how fast, beside ours
+	@$(FACELAB) bench-endpoint "$$ENDPOINT" $(ARGS)
 
 bench-handler: training-env ## the report's pipeline against ours on the same clips, out/bench.json
 	@$(FACELAB) bench-handler $(ARGS)
