@@ -86,6 +86,7 @@ def test_nobody_who_looks_gets_no_bar(monkeypatch, why):
         monkeypatch.setattr(sys, "argv", ["facelab", "soak", "--json"])
     elif why == "dumb":
         monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(progress_bar, "_keep", lambda *_: None)
     progress = Progress(quiet=why == "quiet")
     assert list(progress.each(range(3), "photos", 3)) == [0, 1, 2]
     with progress.usual("working", "work"):
