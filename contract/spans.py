@@ -6,6 +6,7 @@ of its own. Neither names anybody: what forgetting a person must reach never get
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -18,7 +19,7 @@ OFF = "off"
 MAX_NAME = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # whoever follows a lab keeps many
 class Span:
     """What a station did with a clip. Times are Unix milliseconds, with fractions.
 
@@ -59,7 +60,9 @@ class Span:
         start_ms, duration_ms = fields.get("start_ms"), fields.get("duration_ms")
         if not (is_name(name) and is_name(parent) and is_time(start_ms) and is_time(duration_ms)):
             return None
-        return cls(station, name, start_ms, duration_ms, parent, fields.get("summed") is True)
+        # The same few words again and again: one string each, however many spans are kept.
+        names = sys.intern(station), sys.intern(name)
+        return cls(*names, start_ms, duration_ms, sys.intern(parent), fields.get("summed") is True)
 
 
 def is_name(value: object) -> TypeGuard[str]:

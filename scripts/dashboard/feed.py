@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cloud.switch import Switch
 from scripts.dashboard.history import MOST_CLIPS, History
 from scripts.dashboard.known_people import KnownPeople
+from scripts.dashboard.memory import give_back
 from scripts.traces.clip_line import read_clip_line
 from scripts.traces.device_spans import DeviceSpans
 from scripts.traces.function_log import CLIPS_PATTERN
@@ -31,6 +32,7 @@ SETTLED_MS = 30_000
 LATE_MS = 180_000
 LATE_EVERY_S = 10.0
 HISTORY_S = 86_400
+GIVE_BACK_EVERY_S = 15.0
 PAGE = 1_000
 
 
@@ -101,7 +103,11 @@ class Feed:
         self._hurry.set()
 
     def _run(self) -> None:
+        given_back_s = time.monotonic()
         while not self._stop.is_set():
+            if time.monotonic() - given_back_s > GIVE_BACK_EVERY_S:
+                give_back()
+                given_back_s = time.monotonic()
             pause_s = WATCHED_S if self.watchers else UNWATCHED_S
             try:
                 if self.look():

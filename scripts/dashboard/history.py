@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import zlib
 from collections import Counter, OrderedDict
@@ -12,7 +13,7 @@ from threading import RLock
 from typing import Any
 
 from scripts.percentiles import percentiles
-from scripts.traces.clip_line import FAILED, ClipLine, read_clip_line
+from scripts.traces.clip_line import FAILED, ClipLine, read_clip_line, row_of
 
 MOST_CLIPS = 10_000
 LATENCIES_OF = 200
@@ -29,8 +30,7 @@ class Kept:
 
     clip_id: str
     device_id: str
-    key: str
-    row: str
+    result_id: str
     status: str
     people: int
     ended_ms: float
@@ -40,6 +40,16 @@ class Kept:
     stream: str
     person_ids: tuple[str, ...] | None = None
     shown_ms: float | None = None
+
+    @property
+    def key(self) -> str:
+        """The object's, in the bucket."""
+        return self.line().key
+
+    @property
+    def row(self) -> str:
+        """The clip's row in the ledger."""
+        return row_of(self.device_id, self.clip_id, self.result_id)
 
     @property
     def latency_ms(self) -> float | None:
@@ -81,16 +91,15 @@ class History:
                 return False
             self._clips[line.clip_id] = Kept(
                 line.clip_id,
-                line.device_id,
-                line.key,
-                line.row,
-                line.status,
+                sys.intern(line.device_id),
+                line.result_id,
+                sys.intern(line.status),
                 line.people,
                 line.ended_ms,
                 line.capture_end_ms,
                 zlib.compress(message.encode(), 1),
                 line.logged_ms,
-                line.stream,
+                sys.intern(line.stream),
                 person_ids=() if line.people == 0 else None,
             )
             self._clips.move_to_end(line.clip_id)

@@ -73,7 +73,7 @@ class ClipLine:
     @property
     def row(self) -> str:
         """The clip's row in the ledger."""
-        return f"{self.device_id}/{self.clip_id}#{self.result_id}"
+        return row_of(self.device_id, self.clip_id, self.result_id)
 
     @property
     def ended_ms(self) -> float:
@@ -83,6 +83,11 @@ class ClipLine:
     def latency_ms(self) -> float | None:
         """From the clip's end to the function's: the part that the cloud's log can tell."""
         return None if self.capture_end_ms is None else self.ended_ms - self.capture_end_ms
+
+
+def row_of(device_id: str, clip_id: str, result_id: str) -> str:
+    """A clip's row in the ledger."""
+    return f"{device_id}/{clip_id}#{result_id}"
 
 
 def read_clip_line(message: str, logged_ms: int = 0, stream: str = "") -> ClipLine | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 from contract.spans import Span
 from device.spans import span_file
 
 PROGRAMS = ("camera", "messages")
-MOST_CLIPS = 20_000
+MOST_CLIPS = 10_000
 _MOST_BYTES = 8 * 2**20
 
 
@@ -20,7 +21,8 @@ class DeviceSpans:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._offsets: dict[Path, tuple[int, int]] = {}
-        self._spans: OrderedDict[tuple[str, str], list[Span]] = OrderedDict()
+        # (station, name, start, duration) of each span, flat: thousands of clips are kept.
+        self._spans: OrderedDict[tuple[str, str], tuple[Any, ...]] = OrderedDict()
 
     def devices(self) -> list[str]:
         """Devices that have written spans here."""
@@ -41,12 +43,12 @@ class DeviceSpans:
         return grew
 
     def of(self, device_id: str, clip_id: str) -> list[Span]:
-        return list(self._spans.get((device_id, clip_id), ()))
+        return _unfolded(self._spans.get((device_id, clip_id), ()))
 
     def of_device(self, device_id: str) -> dict[str, list[Span]]:
         """All of a device's, by clip."""
         return {
-            clip_id: list(spans)
+            clip_id: _unfolded(spans)
             for (device, clip_id), spans in self._spans.items()
             if device == device_id
         }
@@ -55,7 +57,7 @@ class DeviceSpans:
         """When the device last did something with a clip."""
         for (device, _), spans in reversed(self._spans.items()):
             if device == device_id:
-                return max(span.end_ms for span in spans)
+                return max(span.end_ms for span in _unfolded(spans))
         return None
 
     def _read(self, path: Path, device_id: str) -> bool:
@@ -87,8 +89,14 @@ class DeviceSpans:
         span = Span.from_fields(station, fields)
         if span is None or station not in PROGRAMS or not isinstance(clip_id, str):
             return
-        spans = self._spans.setdefault((device_id, clip_id), [])
-        if span not in spans:  # a file that was moved aside is read again
-            spans.append(span)
+        of_clip = (device_id, clip_id)
+        before = self._spans.get(of_clip, ())
+        if span not in _unfolded(before):  # a file that was moved aside is read again
+            folded = (span.station, span.name, span.start_ms, span.duration_ms)
+            self._spans[of_clip] = before + folded
         if len(self._spans) > MOST_CLIPS:
             self._spans.popitem(last=False)
+
+
+def _unfolded(spans: tuple[Any, ...]) -> list[Span]:
+    return [Span(*spans[at : at + 4]) for at in range(0, len(spans), 4)]
