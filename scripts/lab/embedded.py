@@ -19,6 +19,7 @@ from device.private_files import private_opener, write_private
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions.runtimes import make_runtimes
+from scripts.lab.ending import running_after
 from scripts.lab.limits import POLL_INTERVAL_S, account_limit, concurrency
 from scripts.lab.memory import ProcessFacts, emulator_processes
 from scripts.lab.readiness import hook_states, patience_s, text_of, why_the_hook_failed
@@ -106,11 +107,11 @@ class EmbeddedBackend:
         self._progress("stopping LocalStack")
         family = [process, *process.children(recursive=True)]
         process.terminate()
-        _, alive = psutil.wait_procs([process], timeout=STOP_SECONDS)
+        alive = running_after([process], STOP_SECONDS)
         for one in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
-        psutil.wait_procs(family, timeout=STOP_SECONDS)
+        running_after(family, STOP_SECONDS)
         return not alive
 
     def describe(self) -> dict[str, Any]:
