@@ -16,7 +16,9 @@ from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.services.moto import call_moto
 from moto.ecr.models import Image, ecr_backends
 
+from localstack_image_functions.container.ecr_errors import EcrError
 from localstack_image_functions.container.front import PORT, RegistryFront
+from localstack_image_functions.container.layers import Layers
 from localstack_image_functions.container.registry import (
     Manifest,
     Registry,
@@ -29,14 +31,6 @@ LOG = logging.getLogger(__name__)
 Request = Mapping[str, Any]
 CallMoto = Callable[[Any], dict[str, Any]]
 Handler = Callable[[Any, Request], dict[str, Any]]
-
-
-class EcrError(Exception):
-    """An error that ECR's API defines. `code` is its name."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass
@@ -81,7 +75,6 @@ class EcrJoin:
             "DescribeImageScanFindings": self._after_sync,
             "PutImage": self._put_image,
             "BatchDeleteImage": self._batch_delete_image,
-            "BatchCheckLayerAvailability": self._layers,
         }
 
     def sync(self, context: Any, request: Request) -> Any:
@@ -198,21 +191,6 @@ class EcrJoin:
                 {"imageDigest": digest} | ({"imageTag": name} if name else {}) for name in gone
             ]
         return {"imageIds": deleted, "failures": failures}
-
-    def _layers(self, context: Any, request: Request) -> dict[str, Any]:
-        repository = self._repository_of(context, request)
-        layers = []
-        for digest in request["layerDigests"]:
-            size = self._registry.has_blob(repository.name, digest)
-            found = size is not None
-            layers.append(
-                {
-                    "layerDigest": digest,
-                    "layerAvailability": "AVAILABLE" if found else "UNAVAILABLE",
-                    **({"layerSize": size} if found else {}),
-                }
-            )
-        return {"layers": layers, "failures": []}
 
     def _one_repository(self, context: Any, request: Request) -> dict[str, Any]:
         answer = self._call_moto(context)
@@ -333,7 +311,8 @@ class KnownRepositories:
 def registry_operations(registry: Registry) -> dict[str, Callable[..., Any]]:
     """Handlers for a LocalStack skeleton, by operation name."""
     join = EcrJoin(registry, call_moto, _repository, RegistryImage)
-    return {name: _translating(handler) for name, handler in join.handlers().items()}
+    handlers = join.handlers() | Layers(registry, _repository).handlers()
+    return {name: _translating(handler) for name, handler in handlers.items()}
 
 
 def _repository(context: RequestContext, request: Mapping[str, Any]) -> Any:

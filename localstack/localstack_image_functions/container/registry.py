@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import requests
 
@@ -163,6 +164,42 @@ class Registry:
         answer = self._request("HEAD", f"{repository}/blobs/{digest}")
         return int(answer.headers["Content-Length"]) if answer.status_code == 200 else None
 
+    def begin_upload(self, repository: str) -> str:
+        """Begin to upload a layer; where it goes on."""
+        return _location(self._request("POST", f"{repository}/blobs/uploads/"), 202)
+
+    def append(self, location: str, start: int, data: bytes) -> str:
+        """Send the bytes from `start` on; where it goes on.
+
+        Raises
+        ------
+        RegistryRefused
+            When they do not follow what was sent before.
+        """
+        answer = self._request(
+            "PATCH",
+            location,
+            data=data,
+            headers={
+                "Content-Type": "application/octet-stream",
+                "Content-Range": f"{start}-{start + len(data) - 1}",
+            },
+        )
+        return _location(answer, 202)
+
+    def finish_upload(self, location: str, digest: str) -> None:
+        """Keep what was sent as the layer of that digest.
+
+        Raises
+        ------
+        RegistryRefused
+            When it has another one.
+        """
+        joined = "&" if "?" in location else "?"
+        answer = self._request("PUT", f"{location}{joined}digest={quote(digest)}")
+        if answer.status_code != 201:
+            raise RegistryRefused(_reason(answer))
+
     def image(self, uri: str) -> tuple[Reference, Manifest]:
         """What a function's image URI names.
 
@@ -198,6 +235,15 @@ class Registry:
         if answer.status_code >= 500:
             raise RegistryUnreachable(f"{self.url} answers {_reason(answer)}")
         return answer
+
+
+def _location(answer: requests.Response, expected: int) -> str:
+    """The path below `/v2/` at which an upload goes on."""
+    if answer.status_code != expected:
+        raise RegistryRefused(_reason(answer))
+    parts = urlsplit(answer.headers["Location"])
+    path = parts.path.partition("/v2/")[2]
+    return f"{path}?{parts.query}" if parts.query else path
 
 
 def _reason(answer: requests.Response) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
 import subprocess
 
 import pytest
@@ -242,3 +244,72 @@ def test_uri_of_aws_names_the_same_image(emulator, ecr, repository):
     assert made["CodeSha256"] == digest.removeprefix("sha256:")
     lambda_.get_waiter("function_active_v2").wait(FunctionName="aws-uri")
     lambda_.delete_function(FunctionName="aws-uri")
+
+
+def test_a_layer_goes_up_in_parts_and_comes_down_again(ecr, repository):
+    name, _ = repository
+    layer = os.urandom(6 * 2**20)
+    digest = "sha256:" + hashlib.sha256(layer).hexdigest()
+    begun = ecr.initiate_layer_upload(repositoryName=name)
+    of_upload = {"repositoryName": name, "uploadId": begun["uploadId"]}
+    assert begun["partSize"] == 10 * 2**20
+    with pytest.raises(ClientError) as error:
+        ecr.complete_layer_upload(**of_upload, layerDigests=[digest])
+    assert code_of(error) == "EmptyUploadException"
+    cut = 5 * 2**20
+    told = ecr.upload_layer_part(
+        **of_upload, partFirstByte=0, partLastByte=cut - 1, layerPartBlob=layer[:cut]
+    )
+    assert told["lastByteReceived"] == cut - 1
+    with pytest.raises(ClientError) as error:
+        ecr.upload_layer_part(
+            **of_upload, partFirstByte=0, partLastByte=9, layerPartBlob=layer[:10]
+        )
+    assert code_of(error) == "InvalidLayerPartException"
+    ecr.upload_layer_part(
+        **of_upload, partFirstByte=cut, partLastByte=len(layer) - 1, layerPartBlob=layer[cut:]
+    )
+    assert ecr.complete_layer_upload(**of_upload, layerDigests=[digest])["layerDigest"] == digest
+    (layers,) = ecr.batch_check_layer_availability(repositoryName=name, layerDigests=[digest])[
+        "layers"
+    ]
+    assert (layers["layerAvailability"], layers["layerSize"]) == ("AVAILABLE", len(layer))
+    url = ecr.get_download_url_for_layer(repositoryName=name, layerDigest=digest)["downloadUrl"]
+    assert requests.get(url, timeout=30).content == layer
+    with pytest.raises(ClientError) as error:
+        ecr.complete_layer_upload(**of_upload, layerDigests=[digest])
+    assert code_of(error) == "UploadNotFoundException"
+
+
+def test_a_layer_that_is_not_what_it_says_is_refused(ecr, repository):
+    name, _ = repository
+
+    def uploaded(parts, digest):
+        number = ecr.initiate_layer_upload(repositoryName=name)["uploadId"]
+        begin = 0
+        for part in parts:
+            ecr.upload_layer_part(
+                repositoryName=name, uploadId=number, partFirstByte=begin,
+                partLastByte=begin + len(part) - 1, layerPartBlob=part,
+            )  # fmt: skip
+            begin += len(part)
+        ecr.complete_layer_upload(repositoryName=name, uploadId=number, layerDigests=[digest])
+
+    small = "sha256:" + hashlib.sha256(b"small").hexdigest()
+    for parts, digest, code in [
+        ([b"other"], small, "InvalidLayerException"),
+        ([b"sma", b"ll"], small, "LayerPartTooSmallException"),
+    ]:
+        with pytest.raises(ClientError) as error:
+            uploaded(parts, digest)
+        assert code_of(error) == code
+    uploaded([b"small"], small)
+    with pytest.raises(ClientError) as error:
+        uploaded([b"small"], small)
+    assert code_of(error) == "LayerAlreadyExistsException"
+    with pytest.raises(ClientError) as error:
+        ecr.get_download_url_for_layer(repositoryName=name, layerDigest="sha256:" + "0" * 64)
+    assert code_of(error) == "LayersNotFoundException"
+    with pytest.raises(ClientError) as error:
+        ecr.initiate_layer_upload(repositoryName="nobody/has-it")
+    assert code_of(error) == "RepositoryNotFoundException"
