@@ -192,10 +192,13 @@ class Recognizer:
 
     def _welcome(self, frame: Frame, before: Frame, tracks: list[Track], watch: Stopwatch) -> None:
         """A track for everybody who came in since `before`, where all were settled: looked for
-        only where the picture changed and nobody was."""
+        only where the picture changed and nobody was, or where after a cut somebody else is."""
         rgb, past = self._rgb(frame, watch), self._rgb(before, watch)
+        known = [track.last_box for track in tracks]
         with watch.stage("detect"):
-            found = self._detector.find_newcomers(rgb, past, [track.last_box for track in tracks])
+            found = self._detector.find_newcomers(rgb, past, known)
+            others = self._detector.find_others(rgb, past, known)
+            found += [face for face in others if _is_new(face, found)]
         for seen in self._look_at(rgb, found, watch):
             owner = owner_of(seen, tracks, frame.index, self.settings)
             if owner is None:

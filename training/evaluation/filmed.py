@@ -75,8 +75,11 @@ def clip_figures(
     `named_right` (that person and nobody else). `stranger_rejection`: clips with strangers
     in which nobody was named who is not there. `several_complete`: clips of several people
     with every one of them named. `empty_right`: clips of nobody without a face.
-    `wrong_names`: clips, of any kind, that name somebody who is not there.
+    `wrong_names`: clips, of any kind, that name somebody who is not there. `appearances`: of
+    everybody enrolled in every clip, alone or among others, how many were named and how many
+    missed.
     """
+    named = [person in a.named(model) for a in answers for person in a.clip.visible]
     single = [a for a in answers if len(a.clip.visible) == 1 and not a.clip.strangers]
     strange = [a for a in answers if a.clip.strangers]
     several = [a for a in answers if len(a.clip.visible) > 1]
@@ -104,6 +107,7 @@ def clip_figures(
         ),
         "empty_right": share(sum(not a.faces for a in empty), len(empty)),
         "wrong_names": sum(bool(a.wrong_names(model)) for a in answers),
+        "appearances": {"n": len(named), "right": sum(named), "missed": named.count(False)},
         "n": {
             "single_person": len(single),
             "with_strangers": len(strange),

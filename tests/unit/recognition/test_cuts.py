@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from recognition.regions import has_another
+
 
 def frame_with(face: np.ndarray | None, height: int = 400) -> np.ndarray:
     frame = np.full((480, 640, 3), 140, np.uint8)
@@ -31,6 +33,33 @@ def test_a_cut_from_a_friend_to_a_stranger_names_no_stranger(
     named = [face for face in found.faces if face.person_id]
     assert [face.person_id for face in named] == ["barack-obama"]
     assert named[0].online.distance < 0.33  # no mean over two people
+
+
+@pytest.mark.parametrize("cut", [8, 11, 13])
+def test_a_friend_in_a_settled_strangers_place_is_named_however_late_the_cut(
+    recognizer, gallery, encode, portraits, cut
+):
+    """Three frames settle a stranger; nobody looked at that place again."""
+    hopper, obama = frame_with(portraits["hopper"]), frame_with(portraits["obama-2009"])
+    found = recognizer.recognize(encode([hopper] * cut + [obama] * (15 - cut)), gallery, None)
+    assert sorted(str(face.person_id) for face in found.faces) == ["None", "barack-obama"]
+
+
+def test_who_talks_and_moves_is_not_looked_for_twice(recognizer, gallery, encode, portraits):
+    """What a person does in half a second is no cut: it costs no second look, and no face."""
+    obama = frame_with(portraits["obama-2009"])
+    frames = [np.roll(obama, (n, 3 * n), (0, 1)) for n in range(15)]
+    assert not has_another(frames[-1], frames[0], recognizer.look(frames[0])[0].box)
+    found = recognizer.recognize(encode(frames), gallery, None)
+    assert [face.person_id for face in found.faces] == ["barack-obama"]
+
+
+def test_a_stranger_in_a_settled_friends_place_is_a_face_of_their_own(
+    recognizer, gallery, encode, portraits
+):
+    hopper, obama = frame_with(portraits["hopper"]), frame_with(portraits["obama-2009"])
+    found = recognizer.recognize(encode([obama] * 8 + [hopper] * 7), gallery, None)
+    assert sorted(str(face.person_id) for face in found.faces) == ["None", "barack-obama"]
 
 
 @pytest.mark.parametrize(("quarters", "degrees"), [(1, 90), (2, 180), (3, 270)])

@@ -115,6 +115,7 @@ def test_clips_of_people_with_one_photo_each(run, photos, tmp_path):
         assert figures["stranger_rejection"] == 1.0
         assert figures["empty_right"] == 1.0
         assert figures["wrong_names"] == 0
+        assert figures["appearances"] == {"n": len(photos), "right": len(photos), "missed": 0}
     assert report["online"]["rank1"] == 1.0
     assert report["clips"]["off"]["online"]["n"]["single_person"] == len(photos)
     assert "the whole clip" in page
