@@ -32,8 +32,8 @@ class MeasuredLab:
         self.environment = {
             **os.environ,
             "FACELAB_STATE": f"{'' if kept else IN_MEMORY_BELOW}{folder / 'lab'}",
-            "FACELAB_PORT": str(_free_port()),
-            "FACELAB_REGISTRY_PORT": str(_free_port()),
+            "FACELAB_PORT": str(free_port()),
+            "FACELAB_REGISTRY_PORT": str(free_port()),
             "FACELAB_PREFIX": prefix,
         }
         self.kept = kept
@@ -88,7 +88,7 @@ class MeasuredLab:
         self.time_ms("down", "--forget")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

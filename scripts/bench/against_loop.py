@@ -1,0 +1,163 @@
+"""The whole loop, this checkout against an earlier commit: one run, by turns.
+
+    python -m scripts.bench.against_loop --commit 3c7f219 --turns 2
+
+Each side is a checkout with its own packages and its own embedded lab, and plays the whole fixture
+by its own `make e2e`. A machine whose speed drifts slows both alike: look at the ratios. The first
+turn of each warms up and does not count. The earlier one's checkout stays below `build/bench/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from scripts.bench.lab import free_port
+from scripts.console import Progress, print_json, run_command
+from scripts.errors import LabError
+from scripts.paths import BUILD, ROOT
+
+RESULT = ROOT / "out" / "against-loop.json"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A checkout with a lab of its own."""
+
+    name: str
+    tree: Path
+    port: int
+
+    def make(self, target: str) -> None:
+        """Run a target of its Makefile.
+
+        Raises
+        ------
+        LabError
+            When it fails.
+        """
+        environment = {
+            key: value
+            for key, value in os.environ.items()
+            # What make and this command were given for themselves.
+            if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHONPATH")
+        }
+        done = subprocess.run(
+            ["make", target],
+            cwd=self.tree,
+            env={**environment, "FACELAB_BACKEND": "embedded", "FACELAB_PORT": str(self.port)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
+            raise LabError(f"`make {target}` failed in {self.tree}:\n{said}")
+
+    def play(self) -> dict[str, Any]:
+        """Play the fixture once: latency, and CPU time a clip by what it was spent on."""
+        before = self._cpu_s()
+        self.make("e2e")
+        spent = {name: s - before.get(name, 0.0) for name, s in self._cpu_s().items()}
+        told = json.loads((self.tree / "out" / "e2e.json").read_text())
+        clips, latency = told["clips"], told["latency_ms"]["clip_end"]
+        return {
+            "p50_ms": latency["p50"],
+            "p95_ms": latency["p95"],
+            "max_ms": latency["max"],
+            **{f"{name}_cpu_ms": spent_s / clips * 1000 for name, spent_s in spent.items()},
+        }
+
+    def _cpu_s(self) -> dict[str, float]:
+        """CPU time of the lab's processes so far: the emulator's, and that of its functions."""
+        spent = {"emulator": 0.0, "function": 0.0}
+        for process in psutil.process_iter():
+            try:
+                words, folder = process.cmdline(), process.cwd()
+                if str(self.tree) + os.sep not in " ".join([*words, folder]) + os.sep:
+                    continue
+                times = process.cpu_times()
+            except psutil.Error:
+                continue
+            is_emulator = "localstack.runtime.main" in words
+            spent["emulator" if is_emulator else "function"] += times.user + times.system
+        return spent
+
+
+def checkout(commit: str, progress: Progress) -> Path:
+    """The commit's tree below `build/bench`, with this one's models, which are the same files."""
+    tree = BUILD / "bench" / f"{commit}-lab"
+    if not (tree / "Makefile").is_file():
+        progress(f"checking out {commit}")
+        done = subprocess.run(
+            ["git", "worktree", "add", "--detach", str(tree), commit],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise LabError(f"no commit {commit} here: {done.stderr.strip()}", "a shallow clone?")
+        shutil.copytree(BUILD / "models", tree / "build" / "models")
+    return tree
+
+
+def measure(commit: str, turns: int, progress: Progress) -> dict[str, Any]:
+    now, before = (
+        Side("this checkout", ROOT, free_port()),
+        Side(commit, checkout(commit, progress), free_port()),
+    )
+    taken: dict[str, list[dict[str, Any]]] = {now.name: [], before.name: []}
+    try:
+        for turn in range(turns + 1):
+            for side in (now, before) if turn % 2 else (before, now):
+                progress(f"turn {turn} of {turns}: {side.name}" + " (warms up)" * (turn == 0))
+                told = side.play()
+                if turn:
+                    taken[side.name].append(told)
+    finally:
+        for side in (now, before):
+            side.make("down")
+    rows = {
+        name: {key: round(statistics.median(one[key] for one in told), 1) for key in told[0]}
+        for name, told in taken.items()
+    }
+    return {
+        "turns": turns,
+        "sides": rows,
+        "ratios": {
+            key: round(rows[now.name][key] / rows[before.name][key], 2)
+            for key in rows[now.name]
+            if rows[before.name].get(key)
+        },
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="against_loop", description=__doc__.splitlines()[0])
+    parser.add_argument("--commit", default="3c7f219", help="the earlier one")
+    parser.add_argument("--turns", type=int, default=2, metavar="N", help="that count, of each")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    options = parser.parse_args(arguments)
+    result = measure(options.commit, max(1, options.turns), Progress())
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    if options.json:
+        print_json(result)
+        return 0
+    now, before = result["sides"].values()
+    for key, ratio in result["ratios"].items():
+        print(f"{key:16} {now[key]:7.1f} against {before[key]:7.1f} ({ratio:.2f})")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)
