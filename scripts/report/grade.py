@@ -36,7 +36,7 @@ def grade_report(made: dict[str, Any], title: str) -> Report:
                 "Points",
                 ("what", "points", "what was seen"),
                 [
-                    (row["name"], f"{row['points']:g} of {row['out_of']:g}", row["evidence"])
+                    (row["name"], _points(row), row["evidence"])
                     for row in rubric
                 ],
             ),
@@ -63,6 +63,11 @@ def grade_report(made: dict[str, Any], title: str) -> Report:
             ),
         ],
     )  # fmt: skip
+
+
+def _points(row: dict[str, Any]) -> str:
+    """A line that can only cost something is worth nothing."""
+    return f"{row['points']:g}" + (f" of {row['out_of']:g}" if row["out_of"] else "")
 
 
 def _said(outcome: dict[str, Any]) -> str:

@@ -120,13 +120,13 @@ def _bins(values: list[float]) -> list[dict[str, Any]]:
 
 
 def _line(points: Sequence[Point]) -> list[dict[str, Any]]:
-    """Places in a picture of 1000 by 200."""
+    """Places in a picture of 1000 by 200, each 3 wide."""
     if not points:
         return []
     first, last = min(one.at_s for one in points), max(one.at_s for one in points)
     most = max(one.latency_ms for one in points) or 1
     return [
-        {"x": round(1000 * (one.at_s - first) / max(last - first, 1e-9), 1),
+        {"x": round(997 * (one.at_s - first) / max(last - first, 1e-9), 1),
          "y": round(200 - 190 * one.latency_ms / most, 1), "status": one.status,
          "label": one.label}
         for one in points

@@ -21,7 +21,7 @@ _STYLE = """
 .soft,figcaption{color:var(--dim)}.soft{max-width:75ch}.online{color:var(--online)}
 .custom{color:var(--custom)}.final{color:var(--final)}.card,figure{border:1px solid var(--line);
 border-radius:.5rem;padding:1rem}.charts{display:grid;gap:1rem;
-grid-template-columns:repeat(auto-fit,minmax(330px,1fr))}.card svg{height:auto}
+grid-template-columns:repeat(auto-fit,minmax(330px,34rem))}.card svg{height:auto}
 svg text{font:11px system-ui,sans-serif;fill:var(--dim)}
 .faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:.9rem}
 figure{margin:0;padding:0;overflow:hidden}figure div{display:flex}
