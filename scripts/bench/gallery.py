@@ -26,8 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     random = np.random.default_rng(0)
-    embeddings = random.normal(0, 0.09, (options.embeddings, 128)).astype(np.float32)
-    people = [f"p{index // options.each:06d}" for index in range(options.embeddings)]
+    owners = np.arange(options.embeddings) // options.each
+    faces = random.normal(0, 0.09, (owners[-1] + 1, 128))
+    embeddings = (faces[owners] + random.normal(0, 0.02, (len(owners), 128))).astype(np.float32)
+    people = [f"p{owner:06d}" for owner in owners]
     gallery = Gallery.of(people, embeddings)
     gallery.distances(embeddings[0])
     times = []
