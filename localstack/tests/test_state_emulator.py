@@ -237,7 +237,12 @@ def test_contents_lie_in_files_of_their_size_and_go_with_their_objects(emulator:
         s3.put_object(Bucket="bucket", Key=str(number % 2), Body=b"x" * 100_000)
     killed_and_started(emulator)
     folder = Path(emulator.folder) / "state" / "objects" / "bucket"
-    assert [path.stat().st_size for path in folder.iterdir()] == [100_000] * 2
+    contents = list(folder.iterdir())
+    assert [path.stat().st_size for path in contents] == [100_000] * 2
+    contents[0].write_bytes(b"torn")
+    (warning,) = killed_and_started(emulator)["warnings"]
+    assert warning.startswith("1 S3 objects are gone")
+    assert s3.list_objects_v2(Bucket="bucket")["KeyCount"] == 1
 
 
 def test_without_a_folder_nothing_is_kept(own_emulator: Any) -> None:

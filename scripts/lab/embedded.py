@@ -216,6 +216,8 @@ class EmbeddedBackend:
             "FILESYSTEM_ROOT": str(state.filesystem),
             # Or LocalStack, inside any container, takes the machine's /etc and /var for its own.
             "OVERRIDE_IN_DOCKER": "0",
+            # A heap for each thread keeps 15 MB that none of them needs.
+            "MALLOC_ARENA_MAX": "2",
             # The default server ignores the address and listens everywhere.
             "GATEWAY_SERVER": "threads",
             "GATEWAY_LISTEN": f"127.0.0.1:{switch.port}",

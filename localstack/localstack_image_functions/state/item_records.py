@@ -50,13 +50,19 @@ def item_of(record: bytes, table: Table, codec: Codec) -> Item:
 
 
 def number_in(record: bytes, attribute: str, table: Table, codec: Codec) -> float | None:
-    """The value of a number attribute, without making the item; None where it has none."""
-    if record.startswith(b"{"):
-        kind, value = next(iter((json.loads(record).get(attribute) or {"": ""}).items()))
-    else:
-        found = item_of(record, table, codec).attrs.get(attribute)
-        kind, value = (found.type, found.value) if found else ("", "")
-    return float(value) if kind == "N" else None
+    """The value of a number attribute, without making the item.
+
+    None where it has none, or can't be read: whoever asks for the item is told.
+    """
+    try:
+        if record.startswith(b"{"):
+            kind, value = next(iter(json.loads(record)[attribute].items()))
+        else:
+            found = item_of(record, table, codec).attrs[attribute]
+            kind, value = found.type, found.value
+        return float(value) if kind == "N" else None
+    except (HostileState, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        return None
 
 
 def _written(record: bytes) -> Any:

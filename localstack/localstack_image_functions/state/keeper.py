@@ -67,6 +67,7 @@ class Keeper:
         self.logs = logs.LogRows(database, codec)
         self.metrics = MetricRows(database)
         self.restored = False
+        self.lost_objects = 0
         self.saved_at = time.monotonic()
         self._dirty: set[str] = set()
         self._settling_until = 0.0
@@ -115,9 +116,7 @@ class Keeper:
         metrics = self.metrics.read()
         self._install()
         names = self.services.load(written)
-        lost = self.objects.load(rows[s3.OBJECT])
-        if lost:
-            LOG.error("%d S3 objects have lost their contents and are gone", lost)
+        self.lost_objects = self.objects.load(rows[s3.OBJECT])
         self.messages.load(rows[sqs.MESSAGE])
         self.items.load()
         self.logs.load(rows[logs.EVENTS])

@@ -71,11 +71,16 @@ class StoredFile(S3StoredObject):
             self._checksum_hash = get_s3_checksum(subject.checksum_algorithm)
         self._file.seek(0)
         self._file.truncate()
-        while stream is not None and (data := stream.read(S3_CHUNK_SIZE)):
-            self._file.write(data)
-            etag.update(data)
-            if self._checksum_hash:
-                self._checksum_hash.update(data)
+        try:
+            while stream is not None and (data := stream.read(S3_CHUNK_SIZE)):
+                self._file.write(data)
+                etag.update(data)
+                if self._checksum_hash:
+                    self._checksum_hash.update(data)
+            self._file.flush()
+        except BaseException:  # the disk is full, or who sends has gone: nobody will name it
+            self._path.unlink(missing_ok=True)
+            raise
         subject.size = self._file.tell()
         self._etag = subject.etag = etag.hexdigest()
         self._written()

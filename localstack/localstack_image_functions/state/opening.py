@@ -52,12 +52,21 @@ def open_state(folder: Path, store: FileObjectStore) -> Opened:
     warnings: list[str] = []
     for _ in range(2):
         try:
-            return Opened(_load(path, store), lock, warnings)
+            return _opened(_load(path, store), lock, warnings)
         except (TornState, HostileState) as error:
             warnings.append(_set_aside(path, error))
             LOG.error(warnings[-1])
     # The copy was no better.
-    return Opened(_load(path, store), lock, warnings)
+    return _opened(_load(path, store), lock, warnings)
+
+
+def _opened(keeper: Keeper, lock: IO[bytes], warnings: list[str]) -> Opened:
+    if keeper.lost_objects:
+        warnings.append(
+            f"{keeper.lost_objects} S3 objects are gone: their contents are missing or cut short"
+        )
+        LOG.error(warnings[-1])
+    return Opened(keeper, lock, warnings)
 
 
 def _take(folder: Path) -> IO[bytes]:
