@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from scripts.errors import LabError
+from scripts.functions.roles import TRUST
 
 LIMIT_S = 60.0
 POLL_S = 0.05
@@ -129,19 +130,9 @@ class Probes:
         _quietly(lambda: _empty(self._client("s3"), f"{prefix}-clips"))
 
     def _make_role(self) -> str:
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": "lambda.amazonaws.com"},
-                    "Action": "sts:AssumeRole",
-                }
-            ],
-        }
         try:
             role = self._client("iam").create_role(
-                RoleName=self._prefix, AssumeRolePolicyDocument=json.dumps(trust)
+                RoleName=self._prefix, AssumeRolePolicyDocument=TRUST
             )
         except EndpointConnectionError as error:
             raise Unreachable(
