@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from scripts.aws.published import published
 from scripts.console import Progress, print_json, run_command
 from scripts.paths import ROOT
+from scripts.plan.check import check
 from scripts.plan.figures import MB_PER_CPU, measured_work
 from scripts.plan.page import page
 from scripts.plan.planning import Asked, plan
@@ -49,6 +51,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--stages", type=Path, default=ROOT / "out" / "e2e.json", help="the measured run"
     )
+    parser.add_argument(
+        "--check",
+        type=Path,
+        nargs="?",
+        const=ROOT / "out" / "soak.json",
+        metavar="SOAK",
+        help="plan nothing; foretell a soak of this lab from the measured run, and compare",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "plan.json")
     parser.add_argument("--json", action="store_true", help="print plan.json, not the summary")
     return parser
@@ -60,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.devices < 1 or not 128 <= options.memory <= 10_240:
         parser.error("at least one device, and 128 to 10240 MB of memory")
     progress = Progress(quiet=options.json)
+    if options.check:
+        return _told(check(options.stages, options.check), options.json)
     work = measured_work(options.stages)
     asked = Asked(
         options.devices,
@@ -95,6 +107,18 @@ def main(arguments: list[str] | None = None) -> int:
     )
     progress(f"wrote {options.out} and {picture}")
     return 0
+
+
+def _told(found: dict[str, Any], as_json: bool) -> int:
+    if as_json:
+        print_json(found)
+    else:
+        print(f"{found['devices']} devices, {found['clips_per_s']} clips a second together")
+        for name, ratio in found["ratios"].items():
+            foretold, measured = found["foretold_ms"][name], found["measured_ms"][name]
+            print(f"{name}: foretold {foretold:.0f} ms, measured {measured:.0f} ms ({ratio:.2f})")
+        print("holds within 25 %" if found["holds"] else "is off by more than 25 %")
+    return 0 if found["holds"] else 1
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from scripts.aws.published import published
 from scripts.errors import LabError
 
 # Stages that wait for another service; `recognize` is the function's own compute.
@@ -54,6 +56,26 @@ class Work:
     init: float
 
 
+@dataclass(frozen=True)
+class Transit:
+    """What a clip's way takes outside the function, ms: all that comes before it, one after the
+    other, and what comes between its answer and the device."""
+
+    before: tuple[Spread, ...]
+    after: Spread
+
+
+def aws_transit(through_queue: bool) -> Transit:
+    """On AWS, as published."""
+    known = published()["transit_ms"]
+
+    def spread(name: str) -> Spread:
+        return Spread(known[name]["p50"], known[name]["p95"])
+
+    push = "sqs_push" if through_queue else "async_push"
+    return Transit((spread("put"), spread("event"), spread(push)), spread("receive"))
+
+
 def measured_work(e2e: Path) -> Work:
     """The function's work from an end-to-end run's figures.
 
@@ -62,16 +84,55 @@ def measured_work(e2e: Path) -> Work:
     NotMeasured
         When there was no such run, or it has no stages.
     """
-    try:
-        facts = json.loads(e2e.read_text(encoding="utf-8"))
-        stages: dict[str, float] = facts["stages_ms"]
-        latency = facts["latency_ms"]["warm_clip_end"] or facts["latency_ms"]["clip_end"]
-        compute = stages["recognize"]
-        init = float(facts["init_ms"] or 0.0)
-        spread = latency["p95"] / latency["p50"]
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise NotMeasured(
-            f"{e2e} holds no end-to-end run ({error})", "`make e2e` measures the stages"
-        ) from error
-    waiting = max(1.0, sum(stages.get(stage, 0.0) for stage in WAITING_STAGES))
-    return Work(Spread(compute, compute * spread), Spread(waiting, 2 * waiting), init)
+    run = _Run.of(e2e)
+    compute = run.stages_ms["recognize"]
+    return Work(
+        Spread(compute, compute * run.p95_ms / run.p50_ms),
+        Spread(run.waiting_ms, 2 * run.waiting_ms),
+        run.init_ms,
+    )
+
+
+def lab_transit(e2e: Path) -> Transit:
+    """In the lab: what is left of the run's median when the function has had its part.
+
+    Raises
+    ------
+    NotMeasured
+    """
+    run = _Run.of(e2e)
+    rest = max(1.0, run.p50_ms - run.stages_ms["recognize"] - run.waiting_ms)
+    return Transit((Spread(rest, rest),), Spread(0.0, 0.0))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """An end-to-end run's figures, as far as they are needed here."""
+
+    stages_ms: Mapping[str, float]
+    p50_ms: float
+    p95_ms: float
+    init_ms: float
+
+    @property
+    def waiting_ms(self) -> float:
+        return max(1.0, sum(self.stages_ms.get(stage, 0.0) for stage in WAITING_STAGES))
+
+    @classmethod
+    def of(cls, e2e: Path) -> _Run:
+        try:
+            facts = json.loads(e2e.read_text(encoding="utf-8"))
+            latency = facts["latency_ms"]["warm_clip_end"] or facts["latency_ms"]["clip_end"]
+            run = cls(
+                facts["stages_ms"],
+                float(latency["p50"]),
+                float(latency["p95"]),
+                float(facts["init_ms"] or 0.0),
+            )
+            if not (run.stages_ms["recognize"] > 0 and run.p50_ms > 0):
+                raise ValueError("without a clip that was recognized")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise NotMeasured(
+                f"{e2e} holds no end-to-end run ({error})", "`make e2e` measures the stages"
+            ) from error
+        return run

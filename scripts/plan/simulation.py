@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import simpy
 
-from scripts.aws.published import limit, published
-from scripts.plan.figures import MB_PER_CPU, Spread, Work
+from scripts.aws.published import limit
+from scripts.plan.figures import MB_PER_CPU, Transit, Work, aws_transit
 
 Steps = Generator[simpy.Event, Any, None]
 
@@ -84,7 +84,7 @@ class Fleet:
 class Simulation:
     """One run; `run` gives its outcome."""
 
-    def __init__(self, scenario: Scenario, work: Work):
+    def __init__(self, scenario: Scenario, work: Work, transit: Transit | None = None):
         self._plan = scenario
         self._env = simpy.Environment()
         self._random = np.random.default_rng(scenario.seed)
@@ -99,24 +99,20 @@ class Simulation:
         self._share = min(1.0, scenario.memory_mb / MB_PER_CPU)
         self._init_s = work.init / self._share / 1000
         self.outcome = Outcome()
-        self._draw(work)
+        self._draw(work, transit or aws_transit(scenario.through_queue))
 
-    def _draw(self, work: Work) -> None:
-        plan, random, transit = self._plan, self._random, published()["transit_ms"]
+    def _draw(self, work: Work, transit: Transit) -> None:
+        plan, random = self._plan, self._random
         period = 1 / plan.rate
         phases = random.uniform(0, period, plan.devices)
         each = max(1, round(plan.seconds * plan.rate))
         self._starts = np.sort((phases[:, None] + np.arange(each) * period).ravel())
         count = len(self._starts)
 
-        def spread(name: str) -> np.ndarray:
-            return Spread(transit[name]["p50"], transit[name]["p95"]).draw(random, count) / 1000
-
-        push = "sqs_push" if plan.through_queue else "async_push"
-        self._before = spread("put") + spread("event") + spread(push)
+        self._before = np.sum([one.draw(random, count) for one in transit.before], axis=0) / 1000
         compute = work.compute.draw(random, count) / self._share
         self._service = (compute + work.waiting.draw(random, count)) / 1000
-        self._after = spread("receive")
+        self._after = transit.after.draw(random, count) / 1000
 
     def run(self) -> Outcome:
         self.outcome.clips = len(self._starts)

@@ -9,6 +9,7 @@ import pytest
 
 from scripts.aws.cost import Usage, per_clips
 from scripts.cli.plan import main
+from scripts.plan.check import check
 from scripts.plan.figures import NotMeasured, Spread, Work, measured_work
 from scripts.plan.page import page
 from scripts.plan.planning import SECONDS_A_MONTH, Asked, billed_ms, month_usd, plan
@@ -147,3 +148,44 @@ def test_what_can_not_be_planned_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
+
+
+def _run_and_soak(folder: Path, **soak: object) -> tuple[Path, Path]:
+    """A run of one device at 150 ms, and a soak of four that fits it."""
+    e2e, soaked = folder / "e2e.json", folder / "soak.json"
+    latency = {"p50": 150.0, "p95": 280.0}
+    stages = {"recognize": 75.0, "claim": 10.0, "fetch": 8.0, "look_up": 12.0}
+    e2e.write_text(
+        json.dumps({"stages_ms": stages, "init_ms": None, "latency_ms": {"warm_clip_end": latency}})
+    )
+    facts = {"devices": 4, "recorded": 240, "recording_s": 60.0, "latency_ms": latency} | soak
+    soaked.write_text(json.dumps(facts))
+    return e2e, soaked
+
+
+def test_a_soak_is_foretold_from_a_run_of_one_device(tmp_path, capsys):
+    e2e, soak = _run_and_soak(tmp_path)
+    found = check(e2e, soak)
+    assert found["holds"], found
+    assert main(["--stages", str(e2e), "--check", str(soak)]) == 0
+    assert "holds within 25 %" in capsys.readouterr().out
+
+
+def test_more_clips_than_the_lab_can_take_are_foretold_to_wait(tmp_path):
+    calm = check(*_run_and_soak(tmp_path))
+    flood = check(*_run_and_soak(tmp_path, recorded=2400))
+    assert flood["foretold_ms"]["p50"] > 10 * calm["foretold_ms"]["p50"]
+    assert not flood["holds"]
+
+
+def test_a_soak_that_went_otherwise_is_told(tmp_path, capsys):
+    e2e, soak = _run_and_soak(tmp_path, latency_ms={"p50": 300.0, "p95": 900.0})
+    assert main(["--stages", str(e2e), "--check", str(soak)]) == 1
+    assert "off by more than 25 %" in capsys.readouterr().out
+
+
+def test_without_a_soak_it_says_which_command_makes_one(tmp_path):
+    e2e, _ = _run_and_soak(tmp_path)
+    with pytest.raises(NotMeasured, match="holds no soak") as error:
+        check(e2e, tmp_path / "nowhere.json")
+    assert "make soak" in str(error.value.hint)
