@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from localstack_image_functions.metrics.distribution import merged
 from localstack_image_functions.metrics.store import (
     HOUR_S,
     KEPT_S,
@@ -96,3 +97,20 @@ def test_a_day_of_clips_takes_little(clock: Clock) -> None:
         clock.now = START + second
         store.add(OWNER, CLIPS, 1.0)
     assert len(everything(store)) < 24 * 60 + 30 * 60
+
+
+def test_two_weeks_of_different_values_take_little(clock: Clock) -> None:
+    """Durations differ in every clip: of old ones two digits are told apart, in every hour."""
+    store = MetricStore(clock)
+    for number in range(14 * 24 * 30):
+        clock.now = START + number * 120
+        for value in (80.0, 100.0 + number % 97 + number % 89 / 100):
+            store.add(OWNER, CLIPS, value)
+    kept = [values for _, _, _, values in store.seconds()]
+    assert len(kept) < 1200
+    assert sum(len(one.values) for one in kept) < 10_000
+    assert sum(one.count for one in kept) == 14 * 24 * 60
+    whole = merged(kept)
+    assert whole.statistic("Maximum") > 196
+    assert whole.statistic("p25") == 80
+    assert whole.statistic("p75") == pytest.approx(148, rel=0.05)

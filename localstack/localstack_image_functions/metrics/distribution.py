@@ -13,7 +13,7 @@ STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 PERCENTILE = re.compile(r"p(\d{1,2}(\.\d{1,10})?|100)")
 
 
-@dataclass
+@dataclass(slots=True)
 class Distribution:
     """Values with their counts. A statistic set (`add_set`) has no values to tell apart."""
 
@@ -76,11 +76,14 @@ class Distribution:
         self.largest = max(self.largest, largest)
 
     def _bound(self) -> None:
-        if len(self.values) <= MOST_VALUES:
-            return
+        if len(self.values) > MOST_VALUES:
+            self.tell_apart(3)
+
+    def tell_apart(self, digits: int) -> None:
+        """Keep so many digits of each value."""
         rounded: dict[float, float] = {}
         for value, count in self.values.items():
-            about = float(f"{value:.3g}")
+            about = float(f"{value:.{digits}g}")
             rounded[about] = rounded.get(about, 0.0) + count
         self.values = rounded
 
