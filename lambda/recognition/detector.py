@@ -80,19 +80,21 @@ class Detector:
 
         First those that a picture of `cheap_side_px` still shows well. Then, where there is
         detail, finer levels: beside somebody down to `companion_size` of the largest face, people
-        of one scene; with nobody down to `smallest_face_px`. Still nobody, in a picture with
-        glare: the original network itself looks for large faces, which too much light hides from
-        a proposal.
+        of one scene; with nobody down to `smallest_face_px`. Still nobody, though something was
+        proposed, or with glare: the original network itself looks for large faces, whose proposals
+        a dim or harsh light, or a face turned up, puts in the wrong place or hides.
         """
         scales = self._coarse_scales(rgb)
-        found = self._confirmed(rgb, self._proposed(rgb, scales, [whole(rgb)]), [])
+        coarse = self._proposed(rgb, scales, [whole(rgb)])
+        found = self._confirmed(rgb, coarse, [])
         finest = self._finest_beside(rgb, found) if found else self._finest_scale(rgb)
         finer = levels_between(scales[0], finest, self._settings.proposal_step)
         if found and not finer:
             return found
         regions = regions_with_detail(rgb, self._settings.detail_contrast)
-        found = self._confirmed(rgb, self._proposed(rgb, finer, regions), found)
-        if regions and not found and _has_glare(rgb):
+        fine = self._proposed(rgb, finer, regions)
+        found = self._confirmed(rgb, fine, found)
+        if regions and not found and (coarse or fine or _has_glare(rgb)):
             large = min(_LARGE_FACES_SCALE, self._finest_scale(rgb))
             found = self._search(rgb, scales_down(rgb, large, _THOROUGH_STEP), whole(rgb))
         return found

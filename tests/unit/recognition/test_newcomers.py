@@ -106,6 +106,13 @@ def test_a_large_face_in_too_much_light_is_found(recognizer, show, face_px):
     assert len(recognizer.look(np.clip(frame, 0, 255).astype(np.uint8))) == 1
 
 
+def test_a_large_face_in_the_dark_is_found_though_proposed_in_the_wrong_place(recognizer, show):
+    """Something was proposed, nothing of it was a face: the search ended there."""
+    frame = show(room(), "joe-biden", 160, (320, 240)).astype(np.float32) / 20
+    frame += np.random.default_rng(0).normal(0, 2.5, frame.shape)
+    assert len(recognizer.look(np.clip(frame, 0, 255).astype(np.uint8))) == 1
+
+
 def test_noise_and_a_lamp_are_no_change_and_what_came_in_is():
     noise = np.random.default_rng(1)
     before = room()
