@@ -133,7 +133,7 @@ aws-status: lab-env ## what of the lab exists on AWS (ARGS=--json)
 	@$(FACELAB) aws status $(ARGS)
 
 ##@ Measure
-bench: bench-loop bench-overhead bench-lab bench-reload ## the loop, the emulator's share, the lab's commands, a saved file
+bench: bench-loop bench-overhead bench-queue bench-lab bench-reload ## the loop, the emulator's share, a queue, the lab's commands, a saved file
 
 bench-loop: up training-env ## the whole loop, ours and the report's by turns, out/loop.json (part of bench)
 	@$(FACELAB) bench-loop $(ARGS)
@@ -143,6 +143,9 @@ bench-overhead: up ## what the emulator adds to a warm invocation, out/bench-ove
 
 throughput: up ## the most clips a second for 1, 2, 4 and 8 devices, out/throughput.json and a picture
 	@$(FACELAB) throughput $(ARGS)
+
+bench-queue: up ## from a message in a queue through its function, out/bench-queue.json (part of bench)
+	@$(FACELAB) bench-queue $(ARGS)
 
 bench-lab: setup ## how long up, down, reset, snapshot and restore take, out/lab.json (part of bench)
 	@$(FACELAB) bench-lab

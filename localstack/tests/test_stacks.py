@@ -50,7 +50,7 @@ def bucket(name: str, **properties: Any) -> dict[str, Any]:
     return {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name, **properties}}
 
 
-def group(name: str, **properties: Any) -> dict[str, Any]:
+def group(name: Any, **properties: Any) -> dict[str, Any]:
     return {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name, **properties}}
 
 
@@ -226,6 +226,26 @@ def test_a_property_that_nothing_is_done_with_is_said(emulator, stack):
         "AWS::S3::Bucket Bucket: LocalStack does nothing with IntelligentTieringConfigurations"
         in emulator.log
     )
+
+
+def test_a_stack_that_was_made_by_half_is_deleted_whole(emulator, stack):
+    """What names a resource that was never made ended the deletion, which said it was complete."""
+    refused = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "NOT A NAME"}}
+    resources = {
+        "First": bucket("half-first"),
+        "Last": group({"Fn::Sub": "/half/${Never.Arn}"}),
+        "Never": {**bucket("half-never"), "DependsOn": "Refused"},
+        "Refused": {**refused, "DependsOn": "First"},
+    }
+    made = stack(**resources)
+    assert made["StackStatus"] in ("CREATE_FAILED", "ROLLBACK_COMPLETE")
+    cloud = emulator.client("cloudformation")
+    cloud.delete_stack(StackName=made["StackId"])
+    assert _settled(cloud, made["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+    events = cloud.describe_stack_events(StackName=made["StackId"])["StackEvents"]
+    assert "DELETE_FAILED" not in {one["ResourceStatus"] for one in events}
+    names = [one["Name"] for one in emulator.client("s3").list_buckets()["Buckets"]]
+    assert "half-first" not in names
 
 
 def test_properties_remember_who_looked():

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud.switch import Switch, read_switch
+from scripts.bench.deployed import BASE_IMAGE, FUNCTIONS, deployed
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.paths import ROOT
@@ -25,10 +25,8 @@ RESULT = ROOT / "out" / "bench-reload.json"
 NAME = "facelab-bench-reload"
 LIMIT_S = 60.0
 POLL_S = 0.01
-# Where Docker builds it: an image that the lab has anyway. Its own handler is there as byte code
-# that no source is compared with, so that the saved one has another name.
-DOCKERFILE = """\
-FROM facelab-recognize:local
+DOCKERFILE = f"""\
+FROM {BASE_IMAGE}
 COPY handler.py /var/task/saved.py
 CMD ["saved.handler"]
 """
@@ -66,31 +64,21 @@ def watched(folder: Path, switch: Switch) -> Iterator[Path]:
     save(folder, 0)
     if _by_docker(switch):
         (folder / "Dockerfile").write_text(DOCKERFILE)
-    command = [sys.executable, "-m", "scripts.cli.functions"]
-    done = subprocess.run(
-        [*command, "deploy", NAME, "--dir", str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise LabError(f"the function could not be deployed:\n{done.stderr}")
-    try:
-        with subprocess.Popen(
-            [*command, "watch", NAME, "--dir", str(folder)],
+    with (
+        deployed(NAME, folder),
+        subprocess.Popen(
+            [*FUNCTIONS, "watch", NAME, "--dir", str(folder)],
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
-        ) as process:
-            try:
-                if not any("watching" in line for line in process.stderr or ()):
-                    raise LabError("the folder could not be watched", "`make watch` says why")
-                yield folder
-            finally:
-                process.terminate()
-    finally:
-        subprocess.run([*command, "delete", NAME], cwd=ROOT, capture_output=True, check=False)
+        ) as process,
+    ):
+        try:
+            if not any("watching" in line for line in process.stderr or ()):
+                raise LabError("the folder could not be watched", "`make watch` says why")
+            yield folder
+        finally:
+            process.terminate()
 
 
 def _by_docker(switch: Switch) -> bool:

@@ -12,6 +12,9 @@ from scripts.report.page import Report, write_page
 
 Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 PAGE = "report.html"
+FILES = (
+    "loop.json", "bench-overhead.json", "bench-queue.json", "lab.json", "bench-reload.json"
+)  # fmt: skip
 
 
 def write_bench_page(out: Path) -> Path:
@@ -22,9 +25,10 @@ def write_bench_page(out: Path) -> Path:
 
 
 def bench_report(out: Path) -> Report:
-    """What is there of the four parts of `make bench`."""
+    """What is there of the parts of `make bench`."""
     loop, overhead = _read(out / "loop.json"), _read(out / "bench-overhead.json")
     lab, reloading = _read(out / "lab.json"), _read(out / "bench-reload.json")
+    queue = _read(out / "bench-queue.json")
     figures: list[tuple[str, str]] = []
     tables: list[Table] = []
     if loop:
@@ -38,6 +42,10 @@ def bench_report(out: Path) -> Report:
         figures.append(("the emulator's share, p50", _ms(overhead["overhead_ms"]["p50"])))
         rows = {name: one for name, one in overhead.items() if isinstance(one, Mapping)}
         tables.append(_percentiles("A warm invocation, ms", rows))
+    if queue:
+        figures.append(("a queue's message, p50", _ms(queue["send_to_received_ms"]["p50"])))
+        rows = {name: one for name, one in queue.items() if isinstance(one, Mapping)}
+        tables.append(_percentiles("From a queue through its function, ms", rows))
     if lab:
         commands = lab["lab_ms"].items()
         tables.append(
@@ -53,7 +61,7 @@ def bench_report(out: Path) -> Report:
         tables.append(_percentiles("From a saved file to its answer, ms", rows))
     written = [
         (name, datetime.fromtimestamp((out / name).stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M"))
-        for name in ("loop.json", "bench-overhead.json", "lab.json", "bench-reload.json")
+        for name in FILES
         if (out / name).exists()
     ]
     tables.append(("When it was measured", ("file", "UTC"), written))

@@ -47,11 +47,13 @@ class Storm:
         self.chance = chance
         self.kills = 0
         self.struck: list[str] = []
+        self._next: list[Callable[[], None]] = []
 
     def strike(self) -> None:
-        kind = self.chance.choice(
-            (self._network, self._network, self._network, self._viewer, self._function)
-        )
+        if not self._next:  # each kind among every five, however short the storm
+            self._next = [*[self._network] * 3, self._viewer, self._function]
+            self.chance.shuffle(self._next)
+        kind = self._next.pop()
         self.struck.append(kind.__name__.strip("_"))
         kind()
 

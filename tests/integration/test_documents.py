@@ -49,6 +49,9 @@ print(boto3.client("s3").list_buckets()["Buckets"][0]["Name"])
 """
 
 
+OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+
+
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab as somebody has it who begins to read: not up, nobody enrolled."""
@@ -59,9 +62,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def sh(lab: Lab, text: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    # As in a terminal: `make test` tells the makes below it to say where they are.
+    env = {name: value for name, value in lab.env.items() if name not in OF_MAKE}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
-        cwd=ROOT, env=lab.env, capture_output=True, text=True, timeout=600, check=False,
+        cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert not check or done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done

@@ -153,6 +153,8 @@ def _watch_updates() -> None:
     def execute(executor: Any) -> Any:
         change_set = executor._change_set
         stack = change_set.stack
+        if stack.status == StackStatus.DELETE_IN_PROGRESS:
+            _leave_out_what_was_never_made(change_set)
         store = cloudformation_stores[stack.account_id][stack.region_name]
         # One that a person made is executed by ExecuteChangeSet, which looks.
         by_update = (
@@ -165,6 +167,15 @@ def _watch_updates() -> None:
         return result
 
     ChangeSetModelExecutor.execute = execute  # type: ignore[method-assign]
+
+
+def _leave_out_what_was_never_made(change_set: Any) -> None:
+    """Of a stack that was made by half: LocalStack ends at the first resource that names one which
+    is not there, leaves the rest as it is and says that all is deleted."""
+    made = change_set.stack.resolved_resources
+    resources = change_set.update_model.node_template.resources.resources
+    if made:
+        resources[:] = [one for one in resources if "PhysicalResourceId" in made.get(one.name, ())]
 
 
 def _before(data: Mapping[str, Any]) -> Properties:

@@ -122,7 +122,9 @@ def test_the_last_time_is_the_estimate(monkeypatch, tmp_path):
     with progress_bar.usual("bringing it up", "up", is_shown=True, file=file):
         pass
     assert "of about 12 s" in terminal.getvalue()
-    assert json.loads(file.read_text()) == {"up": 0.0, "down": 1.0}
+    told = json.loads(file.read_text())
+    assert told["up"] < 12.4  # what it took this time
+    assert told["down"] == 1.0
 
 
 def test_a_command_that_failed_is_no_estimate(tmp_path):

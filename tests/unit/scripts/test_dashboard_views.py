@@ -40,13 +40,14 @@ class Told:
 @pytest.mark.parametrize(
     ("told", "shown"),
     [
-        (Told(2, 30, 4_000, busy=(2.0,)), "2 environments warm, 2 busy"),
-        (Told(4_000), "0 environments warm, 0 busy"),
-        (Told(), "0 environments warm, 0 busy"),
+        # Made when the test runs: they say how many seconds ago from then.
+        (lambda: Told(2, 30, 4_000, busy=(2.0,)), "2 environments warm, 2 busy"),
+        (lambda: Told(4_000), "0 environments warm, 0 busy"),
+        (Told, "0 environments warm, 0 busy"),
     ],
 )
 def test_environments_are_those_that_spoke_lately(told, shown):
-    assert Around(told, SimpleNamespace())._environments("f") == shown
+    assert Around(told(), SimpleNamespace())._environments("f") == shown
 
 
 def test_how_good_somebodys_pictures_were_stands_beside_them():

@@ -1,0 +1,114 @@
+"""How long a message in a queue takes to its function, in the lab that is up.
+
+A function that passes messages on: from `SendMessage` until its own message is received. One
+message at a time, so that nothing queues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cloud.switch import Switch, read_switch
+from scripts.bench.deployed import BASE_IMAGE, deployed
+from scripts.console import Progress, print_json, run_command
+from scripts.errors import LabError
+from scripts.functions.backends import running
+from scripts.paths import ROOT
+from scripts.percentiles import percentiles
+from scripts.report.bench import write_bench_page
+
+RESULT = ROOT / "out" / "bench-queue.json"
+NAME = "facelab-bench-queue"
+QUEUE, RESULTS = f"{NAME}-in", f"{NAME}-out"
+LIMIT_S = 60.0
+WARM_UP = 3
+HANDLER = f"""\
+import os
+from botocore.session import get_session
+sqs = get_session().create_client("sqs", region_name=os.environ["AWS_REGION"])
+results = sqs.get_queue_url(QueueName="{RESULTS}")["QueueUrl"]
+
+def handler(event, context):
+    for record in event["Records"]:
+        sqs.send_message(QueueUrl=results, MessageBody=record["body"])
+"""
+DOCKERFILE = f"""\
+FROM {BASE_IMAGE}
+COPY handler.py /var/task/passing_on.py
+CMD ["passing_on.handler"]
+"""
+
+
+def measure(switch: Switch, count: int, progress: Progress) -> dict[str, Any]:
+    """Milliseconds of `count` messages."""
+    sqs, took = switch.client("sqs"), []
+    with tempfile.TemporaryDirectory() as name, _results(sqs) as results:
+        folder = Path(name)
+        (folder / "handler.py").write_text(HANDLER)
+        (folder / "Dockerfile").write_text(DOCKERFILE)
+        with deployed(NAME, folder, "--trigger", f"sqs:{QUEUE}", "--allow", "sqs"):
+            queue = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+            try:
+                for number in progress.each(range(WARM_UP + count), "messages", WARM_UP + count):
+                    elapsed_ms = _pass_on(sqs, queue, results, str(number))
+                    if number >= WARM_UP:
+                        took.append(elapsed_ms)
+            finally:
+                sqs.delete_queue(QueueUrl=queue)
+    return {
+        "messages": count,
+        "send_to_received_ms": percentiles(took),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+@contextlib.contextmanager
+def _results(sqs: Any) -> Iterator[str]:
+    url = sqs.create_queue(QueueName=RESULTS)["QueueUrl"]
+    try:
+        yield url
+    finally:
+        sqs.delete_queue(QueueUrl=url)
+
+
+def _pass_on(sqs: Any, queue: str, results: str, body: str) -> float:
+    began = time.perf_counter()
+    sqs.send_message(QueueUrl=queue, MessageBody=body)
+    while time.perf_counter() - began < LIMIT_S:
+        answer = sqs.receive_message(QueueUrl=results, WaitTimeSeconds=20)
+        elapsed_ms = (time.perf_counter() - began) * 1000
+        for message in answer.get("Messages", []):
+            sqs.delete_message(QueueUrl=results, ReceiptHandle=message["ReceiptHandle"])
+            if message["Body"] == body:
+                return elapsed_ms
+    raise LabError(f"no message within {LIMIT_S:.0f} s", f"`make logs FUNCTION={NAME}`")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="facelab bench-queue", description=__doc__)
+    parser.add_argument("--count", type=int, default=50, metavar="N", help="messages to measure")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    options = parser.parse_args(arguments)
+    progress = Progress(quiet=options.json)
+    result = measure(running(read_switch(), progress), max(1, options.count), progress)
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    progress(f"wrote {RESULT} and {write_bench_page(RESULT.parent)}")
+    if options.json:
+        print_json(result)
+    else:
+        figures = result["send_to_received_ms"]
+        print(f"from a queue through its function: p50 {figures['p50']}, p95 {figures['p95']} ms")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)
