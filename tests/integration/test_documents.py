@@ -45,7 +45,7 @@ from picamera import PiCamera
 
 with PiCamera() as camera:
     camera.capture("picture.jpg")
-print(boto3.client("s3").list_buckets()["Buckets"][0]["Name"])
+print([one["Name"] for one in boto3.client("s3").list_buckets()["Buckets"]])
 """
 
 
