@@ -67,6 +67,7 @@ def prepare_emulator() -> None:
     from localstack_image_functions.stacks.applying import apply_what_templates_say
     from localstack_image_functions.urls.serving import serve_function_urls
 
+    upstream.call_in_memory()
     upstream.keep_files_in_own_folder()
     upstream.log_what_changes_or_fails()
     upstream.give_back_what_nobody_receives()

@@ -28,6 +28,21 @@ def keep_files_in_own_folder() -> None:
     tempfile.tempdir = config.dirs.tmp
 
 
+def call_in_memory() -> None:
+    """Let services call each other without HTTP, whatever IN_MEMORY_CLIENT says.
+
+    State comes back before the gateway listens, and an event source mapping that comes back
+    calls STS and SQS: over HTTP the emulator would end there, at every start.
+    """
+    from localstack.aws.client import botocore_in_memory_endpoint_patch
+
+    from localstack import config
+
+    if not config.IN_MEMORY_CLIENT:
+        config.IN_MEMORY_CLIENT = True
+        botocore_in_memory_endpoint_patch.apply()
+
+
 def count_in_memory() -> None:
     """Let functions and queues be counted without a request for each figure (see `metrics`)."""
     from localstack.utils.bootstrap import is_api_enabled

@@ -266,6 +266,40 @@ def test_a_folder_that_another_emulator_has_is_refused(own_emulator: Any) -> Non
     own_emulator.start()
 
 
+def test_a_queue_that_invokes_a_function_does_not_keep_the_emulator_from_starting(
+    own_emulator: Any, make_deployer: Callable[..., Any], wait_until: Callable[..., Any]
+) -> None:
+    """As with Docker: services do not call each other in memory unless the plugin says so."""
+    own_emulator.extra |= {
+        "IMAGE_FUNCTIONS_STATE": str(own_emulator.folder / "state"),
+        "IN_MEMORY_CLIENT": "0",
+    }
+    own_emulator.start()
+    make_deployer(own_emulator).create("taking", "def handler(event, context):\n    return 1\n")
+    sqs, functions = own_emulator.client("sqs"), own_emulator.client("lambda")
+    queue = sqs.create_queue(QueueName="jobs")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    mapping = functions.create_event_source_mapping(
+        EventSourceArn=arn["QueueArn"], FunctionName="taking"
+    )["UUID"]
+
+    def is_enabled() -> bool:
+        return functions.get_event_source_mapping(UUID=mapping)["State"] == "Enabled"
+
+    wait_until(is_enabled)
+    own_emulator.stop()
+    own_emulator.start()
+    wait_until(is_enabled)
+    sqs.send_message(QueueUrl=queue, MessageBody="work")
+
+    def is_taken() -> bool:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        return set(counts.values()) == {"0"}
+
+    wait_until(is_taken)
+
+
 def test_a_schedule_goes_on(emulator: Any, wait_until: Callable[..., Any]) -> None:
     events, sqs = emulator.client("events"), emulator.client("sqs")
     url = sqs.create_queue(QueueName="ticks")["QueueUrl"]
