@@ -33,7 +33,7 @@ from scripts.e2e.film import film_clips
 from scripts.e2e.players import Player
 from scripts.e2e.truth import read_truth
 from scripts.errors import LabError
-from scripts.lab.state import LabState
+from scripts.lab.cpu import emulator_family, spent_s
 from scripts.machine import cpu_model
 from scripts.paths import ROOT
 from scripts.report.bench import write_bench_page
@@ -94,33 +94,6 @@ class Costs:
 def _cpu_ms(processes: dict[str, list[psutil.Process]]) -> dict[str, float]:
     # With what has ended: ffmpeg, which the report starts for each clip.
     return {name: s * 1000 for name, s in spent_s(processes, with_ended=True).items()}
-
-
-def spent_s(
-    processes: dict[str, list[psutil.Process]], *, with_ended: bool = False
-) -> dict[str, float]:
-    """CPU time of processes by name; `with_ended`, of those that they had started too."""
-    found = {}
-    for name, ones in processes.items():
-        found[name] = 0.0
-        for one in ones:
-            try:
-                times = one.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            found[name] += times.user + times.system
-            if with_ended:
-                found[name] += times.children_user + times.children_system
-    return found
-
-
-def emulator_family() -> dict[str, list[psutil.Process]]:
-    """The emulator and its functions, where they are processes of this machine."""
-    recorded = LabState().emulator()
-    process = recorded.process() if recorded else None
-    if process is None:
-        return {}
-    return {"emulator": [process], "function": process.children(recursive=True)}
 
 
 def chosen_clips(count: int) -> list[bytes]:

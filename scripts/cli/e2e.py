@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import sys
 import tempfile
 import threading
@@ -21,6 +22,7 @@ from scripts.e2e.players import Player
 from scripts.e2e.report import e2e_json, summary, table
 from scripts.e2e.truth import Answer, Comparison, read_truth
 from scripts.lab.backends import choose_backend
+from scripts.lab.cpu import emulator_family, spent_s
 from scripts.lab.deployment import up
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
@@ -109,6 +111,12 @@ def play(progress: Progress, device: str, clips: int, speed: float) -> Run:
     return run
 
 
+def _cpu_s() -> dict[str, float]:
+    """CPU time so far: of the lab's processes, and of the device's programs that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {**spent_s(emulator_family()), "device": ended.ru_utime + ended.ru_stime}
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="facelab e2e", description=__doc__)
     parser.add_argument("--speed", type=float, default=1.0, help="1 plays at the camera's pace")
@@ -125,9 +133,11 @@ def main(arguments: list[str] | None = None) -> int:
         up(switch, state, backend, progress)
         name = backend.name
     truth = read_truth(FIXTURES / "truth.json")
+    before = _cpu_s()
     run = play(progress, switch.device_id, len(truth), options.speed)
+    cpu_ms = {what: (s - before.get(what, 0.0)) * 1000 / len(truth) for what, s in _cpu_s().items()}
     comparison = Comparison(truth, run.answers(), run.duplicates)
-    facts = e2e_json(comparison, name)
+    facts = e2e_json(comparison, name, cpu_ms)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
     page = options.out.with_name("report.html")

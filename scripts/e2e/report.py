@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections.abc import Mapping
 from typing import Any
 
-from scripts.e2e.truth import Comparison
+from scripts.e2e.truth import Answer, Comparison
 from scripts.percentiles import percentiles
 
+# Stages in which the function waits for another service.
+WAITING_STAGES = ("claim", "fetch", "look_up")
 
-def e2e_json(run: Comparison, backend: str) -> dict[str, Any]:
-    """The content of `out/e2e.json`; durations in milliseconds."""
+
+def e2e_json(run: Comparison, backend: str, cpu_ms_per_clip: Mapping[str, float]) -> dict[str, Any]:
+    """The content of `out/e2e.json`; durations in milliseconds.
+
+    `cpu_ms_per_clip` by `emulator`, `function` and `device`, as far as they are processes of this
+    machine.
+    """
     answers = list(run.answers.values())
     warm = [answer for answer in answers if not answer.result.cold_start]
     cold = [answer for answer in answers if answer.result.cold_start]
@@ -42,6 +50,18 @@ def e2e_json(run: Comparison, backend: str) -> dict[str, Any]:
             )
             for stage in stages
         },
+        "warm_clips_ms": [_parts(answer) for answer in warm],
+        "cpu_ms_per_clip": {name: round(ms, 1) for name, ms in cpu_ms_per_clip.items()},
+    }
+
+
+def _parts(answer: Answer) -> dict[str, float]:
+    """A clip's time: the whole, its recognition, and what the function waited for services."""
+    stages = answer.result.stages_ms
+    return {
+        "clip_end": answer.clip_end_ms,
+        "recognize": stages.get("recognize", 0.0),
+        "waiting": round(sum(stages.get(stage, 0.0) for stage in WAITING_STAGES), 2),
     }
 
 

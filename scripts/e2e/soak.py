@@ -10,17 +10,18 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import random
 import secrets
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cloud.switch import Switch, read_switch
 from scripts.console import Progress, print_json, run_command
@@ -52,16 +53,19 @@ class Soak:
         self._progress = progress
         self._changed = threading.Condition()
         self._listening: set[str] = set()
+        self._started: set[str] = set()
         self._last_event = time.monotonic()
         self._latencies: list[float] = []
         self.step: Step = lambda done: None
 
     def camera_of(self, device_id: str) -> Callable[[dict[str, Any]], None]:
         def said(event: dict[str, Any]) -> None:
-            if event["event"] == "clip":
-                with self._changed:
+            with self._changed:
+                if event["event"] == "start":
+                    self._started.add(device_id)
+                elif event["event"] == "clip":
                     self.devices[device_id].recorded[event["clip_id"]] = time.monotonic()
-                    self._note()
+                self._note()
 
         return said
 
@@ -79,7 +83,7 @@ class Soak:
                     self.step(1)
                     log.statuses[event["status"]] += 1
                     if event["latency_ms"]:
-                        log.latencies_ms.append(event["latency_ms"]["clip_end"])
+                        log.latency_ms[event["clip_id"]] = event["latency_ms"]["clip_end"]
                         self._latencies.append(event["latency_ms"]["clip_end"])
                     self._tell()
                 self._note()
@@ -90,6 +94,17 @@ class Soak:
         with self._changed:
             return self._changed.wait_for(
                 lambda: self._listening == self.devices.keys(), timeout=seconds
+            )
+
+    def wait_until_started(self, device_id: str, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: device_id in self._started, timeout=seconds)
+
+    def wait_until_all_record(self, seconds: float) -> bool:
+        """Until every camera has recorded a clip."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: all(log.recorded for log in self.devices.values()), timeout=seconds
             )
 
     def wait_until_answered(self) -> None:
@@ -183,51 +198,82 @@ class Look:
 
 @dataclass
 class Played:
-    """A run that has ended; `steady` are the samples taken while the cameras recorded."""
+    """A run that has ended; `steady` are the samples taken while the cameras recorded, and
+    `steady_from` the moment from which all of them did."""
 
     soak: Soak
     samples: list[Sample]
     steady: list[Sample]
+    steady_from: float
+
+
+class Watch(Protocol):
+    """Told when all cameras record, with the programs that run, and when the first one ends."""
+
+    def begin(self, pids: Sequence[int]) -> None: ...
+
+    def end(self) -> None: ...
 
 
 def play(
-    switch: Switch, device_ids: list[str], plan: Plan, film: Path, progress: Progress
+    switch: Switch,
+    device_ids: list[str],
+    plan: Plan,
+    film: Path,
+    progress: Progress,
+    watch: Watch | None = None,
 ) -> Played:
-    """Run every device's programs to the end."""
+    """Run every device's programs to the end.
+
+    Cameras are started one after the other, each at some moment within a clip: whoever starts all
+    of a fleet's at once sees nothing but bursts.
+    """
     soak = Soak(device_ids, progress)
+    moments = random.Random(len(device_ids))  # noqa: S311  the same for each run
     with ExitStack() as stack:
         spools = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for device_id in device_ids:
-            mine = ("--device", device_id, "--spool", str(spools / device_id))
+        viewers = [
             stack.enter_context(
-                Player("device.messages", *mine, on_event=soak.messages_of(device_id))
+                Player(
+                    "device.messages",
+                    *("--device", device_id, "--spool", str(spools / device_id)),
+                    on_event=soak.messages_of(device_id),
+                )
             )
+            for device_id in device_ids
+        ]
         soak.wait_until_listening(PATIENCE_S)
         progress(f"{len(device_ids)} devices record {plan.clips_each} clips each")
         every_s = max(SAMPLE_S, plan.seconds / MOST_SAMPLES)
         look = Look(switch, soak, spools, progress)
         soak.step = stack.enter_context(progress.bar("results", plan.clips))
         with Sampler(look, every_s) as sampler:
-            cameras = [
-                stack.enter_context(
-                    Player(
-                        "device.camera",
-                        *("--device", device_id, "--spool", str(spools / device_id)),
-                        *("--source", str(film), "--loop", "--count", str(plan.clips_each)),
-                        *("--speed", str(plan.rate / CLIPS_A_SECOND)),
-                        on_event=soak.camera_of(device_id),
-                    )
+            cameras = []
+            for device_id in device_ids:
+                time.sleep(moments.uniform(0.0, 1 / plan.rate))
+                camera = Player(
+                    "device.camera",
+                    *("--device", device_id, "--spool", str(spools / device_id)),
+                    *("--source", str(film), "--loop", "--count", str(plan.clips_each)),
+                    *("--speed", str(plan.rate / CLIPS_A_SECOND)),
+                    on_event=soak.camera_of(device_id),
                 )
-                for device_id in device_ids
-            ]
+                cameras.append(stack.enter_context(camera))
+                soak.wait_until_started(device_id, PATIENCE_S)
+            soak.wait_until_all_record(PATIENCE_S)
+            steady_from = time.monotonic()
+            if watch:
+                watch.begin([one.pid for one in (*viewers, *cameras)])
             # Whoever has seen enough gets the report of what there is.
             with suppress(KeyboardInterrupt):
                 for camera in cameras:
                     camera.wait(plan.seconds + PATIENCE_S)
+                    if watch and camera is cameras[0]:
+                        watch.end()
             recording = len(sampler.samples)
             with suppress(KeyboardInterrupt):
                 soak.wait_until_answered()
-    return Played(soak, sampler.samples, sampler.samples[:recording])
+    return Played(soak, sampler.samples, sampler.samples[:recording], steady_from)
 
 
 def main(arguments: list[str] | None = None) -> int:

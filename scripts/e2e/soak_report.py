@@ -37,7 +37,8 @@ class DeviceLog:
     shown: list[tuple[str, float]] = field(default_factory=list)
     claimed_by: list[str] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
-    latencies_ms: list[float] = field(default_factory=list)
+    latency_ms: dict[str, float] = field(default_factory=dict)
+    """Of each clip that was shown, from its end."""
     repeated: int = 0
 
     @property
@@ -78,7 +79,7 @@ def report(
         "last_answer_after_recording_s": round(answers[-1] - times[-1], 1) if answers else None,
         "answered_per_s": round(len(answers) / span_s, 2) if span_s else None,
         "most_clips_under_way": _most_under_way(times, answers),
-        "latency_ms": percentiles([ms for log in logs for ms in log.latencies_ms]),
+        "latency_ms": percentiles([ms for log in logs for ms in log.latency_ms.values()]),
         "memory_mb": three_moments(samples) if samples else {},
         "memory_growth": verdict.growth,
         "state_mb": [one.state_mb for one in samples],
@@ -112,7 +113,7 @@ def _device_report(log: DeviceLog) -> dict[str, Any]:
         ),
         "shown_twice": len(shown) - len(set(shown)),
         "repeats_dropped": log.repeated,
-        "latency_ms": percentiles(log.latencies_ms),
+        "latency_ms": percentiles(log.latency_ms.values()),
     }
 
 

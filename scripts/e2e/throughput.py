@@ -12,8 +12,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,12 @@ from typing import Any
 import psutil
 
 from cloud.switch import Switch, read_switch
-from scripts.bench.loop import chosen_clips, emulator_family, machine, spent_s
+from scripts.bench.loop import chosen_clips, machine
 from scripts.console import Progress, print_json, run_command
 from scripts.e2e.soak import added, play
 from scripts.e2e.soak_report import Plan
 from scripts.e2e.throughput_picture import picture
+from scripts.lab.cpu import emulator_family, spent_s
 from scripts.paths import ROOT
 from scripts.percentiles import percentiles
 
@@ -77,27 +77,29 @@ class Trial:
 
 
 class Meter:
-    """What the machine's CPUs did, by kind of process: `devices` are the programs of this run,
-    which end within it, `others` whatever else this machine does."""
+    """What the machine's CPUs do while all cameras record, by kind of process: `devices` are the
+    programs of this run and this one, `others` whatever else this machine does."""
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        before, all_before = spent_s(emulator_family()), psutil.cpu_times()
-        ours_before = _ended_s()
-        yield
-        after, all_after = spent_s(emulator_family()), psutil.cpu_times()
-        total = sum(all_after) - sum(all_before)
-        shares = {name: (after.get(name, 0.0) - spent) / total for name, spent in before.items()}
-        shares["devices"] = (_ended_s() - ours_before) / total
-        busy = 1 - (all_after.idle - all_before.idle) / total
-        shares["others"] = max(0.0, busy - sum(shares.values()))
-        self.shares = {name: round(share, 3) for name, share in {**shares, "all": busy}.items()}
+    def begin(self, pids: Sequence[int]) -> None:
+        self._devices = [psutil.Process(), *map(psutil.Process, pids)]
+        self._before = self._now()
 
+    def end(self) -> None:
+        spent = {name: s - self._before.get(name, 0.0) for name, s in self._now().items()}
+        total, busy = spent.pop("total"), spent.pop("all")
+        spent["others"] = max(0.0, busy - sum(spent.values()))
+        self.shares = {name: round(s / total, 3) for name, s in {**spent, "all": busy}.items()}
 
-def _ended_s() -> float:
-    """CPU time of this process and of those it has started, once they have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    def _now(self) -> dict[str, float]:
+        machine, ended = psutil.cpu_times(), os.times()
+        mine = spent_s({"devices": self._devices})["devices"]
+        return {
+            **spent_s(emulator_family()),
+            # Programs that have ended count among this one's children.
+            "devices": mine + ended.children_user + ended.children_system,
+            "all": sum(machine) - machine.idle,
+            "total": sum(machine),
+        }
 
 
 def trial(
@@ -107,10 +109,17 @@ def trial(
     plan = Plan(devices, max(2, math.ceil(rate * seconds / devices)), rate / devices)
     meter = Meter()
     quiet = Progress(quiet=True)
-    with added(switch, devices, quiet) as device_ids, meter.running():
-        played = play(switch, device_ids, plan, film, quiet)
+    with added(switch, devices, quiet) as device_ids:
+        played = play(switch, device_ids, plan, film, quiet, meter)
     logs = played.soak.devices.values()
-    latencies = percentiles([ms for log in logs for ms in log.latencies_ms])
+    latencies = percentiles(
+        [
+            log.latency_ms[clip_id]
+            for log in logs
+            for clip_id, moment in log.recorded.items()
+            if moment >= played.steady_from and clip_id in log.latency_ms
+        ]
+    )
     recorded = sorted(moment for log in logs for moment in log.recorded.values())
     span_s = recorded[-1] - recorded[0] + 1 / rate if recorded else 0.0
     answered = sum(len(log.answered) for log in logs)

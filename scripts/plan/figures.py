@@ -7,14 +7,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from scripts.aws.published import published
+from scripts.e2e.report import WAITING_STAGES
 from scripts.errors import LabError
 
-# Stages that wait for another service; `recognize` is the function's own compute.
-WAITING_STAGES = ("claim", "fetch", "look_up")
 # One vCPU's memory on Lambda: below it the function gets a share of one.
 MB_PER_CPU = 1769
 _Z95 = 1.6449  # the normal distribution's 95th percentile
@@ -48,6 +48,23 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """Durations as they were measured, ms."""
+
+    values: tuple[float, ...]
+
+    def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
+        """`count` durations, float64 [count], ms."""
+        return random.choice(np.asarray(self.values, dtype=np.float64), count)
+
+
+class Durations(Protocol):
+    """What `count` durations in ms, float64 [count], can be drawn from."""
+
+    def draw(self, random: np.random.Generator, count: int) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
 class Work:
     """One clip in the function, on one full CPU of the measured machine. All in ms."""
 
@@ -57,12 +74,21 @@ class Work:
 
 
 @dataclass(frozen=True)
+class MeasuredWork:
+    """The same, clip by clip as it was measured."""
+
+    compute: Measured
+    waiting: Measured
+    init: float = 0.0
+
+
+@dataclass(frozen=True)
 class Transit:
     """What a clip's way takes outside the function, ms: all that comes before it, one after the
     other, and what comes between its answer and the device."""
 
-    before: tuple[Spread, ...]
-    after: Spread
+    before: tuple[Durations, ...]
+    after: Durations
 
 
 def aws_transit(through_queue: bool) -> Transit:
@@ -91,18 +117,6 @@ def measured_work(e2e: Path) -> Work:
         Spread(run.waiting_ms, 2 * run.waiting_ms),
         run.init_ms,
     )
-
-
-def lab_transit(e2e: Path) -> Transit:
-    """In the lab: what is left of the run's median when the function has had its part.
-
-    Raises
-    ------
-    NotMeasured
-    """
-    run = _Run.of(e2e)
-    rest = max(1.0, run.p50_ms - run.stages_ms["recognize"] - run.waiting_ms)
-    return Transit((Spread(rest, rest),), Spread(0.0, 0.0))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import numpy as np
 import simpy
 
 from scripts.aws.published import limit
-from scripts.plan.figures import MB_PER_CPU, Transit, Work, aws_transit
+from scripts.plan.cores import SharedCores, Shares
+from scripts.plan.figures import MB_PER_CPU, MeasuredWork, Transit, Work, aws_transit
 
 Steps = Generator[simpy.Event, Any, None]
 
@@ -84,9 +85,17 @@ class Fleet:
 class Simulation:
     """One run; `run` gives its outcome."""
 
-    def __init__(self, scenario: Scenario, work: Work, transit: Transit | None = None):
+    def __init__(
+        self,
+        scenario: Scenario,
+        work: Work | MeasuredWork,
+        transit: Transit | None = None,
+        shares: Shares | None = None,
+    ):
         self._plan = scenario
         self._env = simpy.Environment()
+        self._shares = shares
+        self._cores = SharedCores(self._env, shares.cores) if shares else None
         self._random = np.random.default_rng(scenario.seed)
         self._fleet = Fleet(
             self._env,
@@ -101,7 +110,7 @@ class Simulation:
         self.outcome = Outcome()
         self._draw(work, transit or aws_transit(scenario.through_queue))
 
-    def _draw(self, work: Work, transit: Transit) -> None:
+    def _draw(self, work: Work | MeasuredWork, transit: Transit) -> None:
         plan, random = self._plan, self._random
         period = 1 / plan.rate
         phases = random.uniform(0, period, plan.devices)
@@ -110,8 +119,8 @@ class Simulation:
         count = len(self._starts)
 
         self._before = np.sum([one.draw(random, count) for one in transit.before], axis=0) / 1000
-        compute = work.compute.draw(random, count) / self._share
-        self._service = (compute + work.waiting.draw(random, count)) / 1000
+        self._compute = work.compute.draw(random, count) / self._share / 1000
+        self._waits = work.waiting.draw(random, count) / 1000
         self._after = transit.after.draw(random, count) / 1000
 
     def run(self) -> Outcome:
@@ -123,6 +132,11 @@ class Simulation:
         return self.outcome
 
     def _arrivals(self) -> Steps:
+        if self._cores:
+            for index, start in enumerate(self._starts):
+                yield self._env.timeout(max(0.0, start - self._env.now))
+                self._env.process(self._uploaded(index))
+            return
         for index in np.argsort(self._starts + self._before):
             due = self._starts[index] + self._before[index]
             if due > self._env.now:
@@ -131,6 +145,17 @@ class Simulation:
                 self._queue(int(index))
             else:
                 self._env.process(self._pushed(int(index)))
+
+    def _uploaded(self, index: int) -> Steps:
+        """In a lab: the way to the function costs the cores that the function computes on."""
+        yield self._serving(self._before[index])
+        self._queue(index)
+
+    def _serving(self, seconds: float) -> simpy.Event:
+        """Time of the emulator, which is one interpreter."""
+        if not self._cores or not self._shares:
+            return self._env.timeout(seconds)
+        return self._cores.spend(seconds, self._shares.serving, takes_turns=True)
 
     def _pushed(self, index: int) -> Steps:
         """Straight from S3: throttled events come again, each time later."""
@@ -181,8 +206,14 @@ class Simulation:
             # Lambda bills the init of an image function too.
             outcome.billed_ms += self._init_s * 1000
             yield self._env.timeout(self._init_s)
-        yield self._env.timeout(self._service[index])
-        outcome.billed_ms += self._service[index] * 1000
+        began = self._env.now
+        if self._cores and self._shares:
+            yield self._cores.spend(self._compute[index], self._shares.computing)
+            yield self._serving(self._waits[index])
+            self._cores.spend(self._shares.afterwards_ms / 1000, 1.0, takes_turns=True)
+        else:
+            yield self._env.timeout(self._compute[index] + self._waits[index])
+        outcome.billed_ms += (self._env.now - began) * 1000
         self._fleet.give_back()
         done = self._env.now + self._after[index]
         outcome.latencies.append((done - self._starts[index]) * 1000)

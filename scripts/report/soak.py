@@ -15,9 +15,10 @@ def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any]) -> Report:
     recorded = [moment for log in logs for moment in log.recorded.values()]
     first_s = min(recorded, default=0.0)
     points = [
-        Point(shown_s - first_s, latency_ms, "", f"{log.device_id}: {latency_ms:.0f} ms")
+        Point(shown_s - first_s, ms, "", f"{log.device_id}: {ms:.0f} ms")
         for log in logs
-        for (_, shown_s), latency_ms in zip(log.shown, log.latencies_ms, strict=False)
+        for clip_id, shown_s in log.shown
+        if (ms := log.latency_ms.get(clip_id)) is not None
     ]
     return Report(
         title=f"Soak: {facts['devices']} devices, {facts['recorded']} clips, {facts['backend']}",

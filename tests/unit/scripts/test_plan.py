@@ -1,15 +1,18 @@
 """The plan's simulation: nothing is lost in it, limits limit, and its bill is the estimate's."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import simpy
 
 from scripts.aws.cost import Usage, per_clips
 from scripts.cli.plan import main
 from scripts.plan.check import check
+from scripts.plan.cores import SharedCores
 from scripts.plan.figures import NotMeasured, Spread, Work, measured_work
 from scripts.plan.page import page
 from scripts.plan.planning import SECONDS_A_MONTH, Asked, billed_ms, month_usd, plan
@@ -150,17 +153,29 @@ def test_what_can_not_be_planned_is_refused(arguments, capsys):
     assert ended.value.code == 2
 
 
+CLIPS = [
+    {"clip_end": 110.0 + 2 * step, "recognize": 60.0 + 2 * step, "waiting": 25.0}
+    for step in range(50)
+]
+RUN = {
+    "warm_clips_ms": CLIPS,
+    "cpu_ms_per_clip": {"emulator": 50.0, "function": 120.0, "device": 25.0},
+}
+
+
 def _run_and_soak(folder: Path, **soak: object) -> tuple[Path, Path]:
-    """A run of one device at 150 ms, and a soak of four that fits it."""
+    """A run of one device at 160 ms, and a soak of two that fits it."""
     e2e, soaked = folder / "e2e.json", folder / "soak.json"
-    latency = {"p50": 150.0, "p95": 280.0}
-    stages = {"recognize": 75.0, "claim": 10.0, "fetch": 8.0, "look_up": 12.0}
-    e2e.write_text(
-        json.dumps({"stages_ms": stages, "init_ms": None, "latency_ms": {"warm_clip_end": latency}})
-    )
-    facts = {"devices": 4, "recorded": 240, "recording_s": 60.0, "latency_ms": latency} | soak
+    e2e.write_text(json.dumps(RUN))
+    latency = {"p50": 165.0, "p95": 230.0}
+    facts = {"devices": 2, "recorded": 120, "recording_s": 60.0, "latency_ms": latency} | soak
     soaked.write_text(json.dumps(facts))
     return e2e, soaked
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
 
 def test_a_soak_is_foretold_from_a_run_of_one_device(tmp_path, capsys):
@@ -189,3 +204,49 @@ def test_without_a_soak_it_says_which_command_makes_one(tmp_path):
     with pytest.raises(NotMeasured, match="holds no soak") as error:
         check(e2e, tmp_path / "nowhere.json")
     assert "make soak" in str(error.value.hint)
+
+
+def test_a_run_whose_cpu_nobody_could_see_foretells_nothing(tmp_path):
+    e2e, soak = _run_and_soak(tmp_path)
+    e2e.write_text(json.dumps(RUN | {"cpu_ms_per_clip": {"device": 25.0}}))
+    with pytest.raises(NotMeasured, match="embedded"):
+        check(e2e, soak)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "takes_turns", "ends"),
+    [
+        ([1.0, 1.0], False, [1.0, 1.0]),  # a core for each
+        ([1.0, 1.0], True, [2.0, 2.0]),  # one interpreter
+        ([1.0, 1.0, 1.0], False, [1.5, 1.5, 1.5]),
+        ([2.0, 2.0], False, [2.0, 2.0]),
+        ([0.25, 0.25], True, [1.0, 1.0]),  # room enough in a turn
+    ],
+)
+def test_more_work_than_cores_slows_all_of_it(jobs, takes_turns, ends):
+    env = simpy.Environment()
+    cores, ended = SharedCores(env, 2), []
+
+    def job(width):
+        yield cores.spend(1.0, width, takes_turns=takes_turns)
+        ended.append(env.now)
+
+    for width in jobs:
+        env.process(job(width))
+    env.run()
+    assert ended == pytest.approx(ends)
+
+
+def test_a_job_that_comes_later_slows_only_what_is_left():
+    env = simpy.Environment()
+    cores, ended = SharedCores(env, 1), {}
+
+    def job(name, begins):
+        yield env.timeout(begins)
+        yield cores.spend(1.0, 1.0)
+        ended[name] = env.now
+
+    env.process(job("first", 0.0))
+    env.process(job("second", 0.5))
+    env.run()
+    assert ended == pytest.approx({"first": 1.5, "second": 2.0})

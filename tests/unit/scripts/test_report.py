@@ -51,7 +51,7 @@ def test_wrong_and_unknown_come_first():
         "wrong",
         "unknown",
     ]
-    text = page(e2e_report(run, e2e_json(run, "embedded"), []))
+    text = page(e2e_report(run, e2e_json(run, "embedded", {}), []))
     found = re.findall(r'class="(right|wrong|unknown)">\1<', text)
     assert found == ["wrong", "unknown", "right"]
 
@@ -60,7 +60,7 @@ def test_the_page_needs_nothing_else_and_has_a_picture_of_each_clip():
     film = (ROOT / "fixtures" / "lab.h264").read_bytes()
     cuts = [film[cut.start : cut.end] for cut in cut_at_key_frames(film, 15)][:3]
     run = a_run()
-    text = page(e2e_report(run, e2e_json(run, "embedded"), cuts))
+    text = page(e2e_report(run, e2e_json(run, "embedded", {}), cuts))
     assert text.count("data:image/jpeg;base64,") == 3
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "<script" not in text
@@ -70,7 +70,7 @@ def test_the_page_needs_nothing_else_and_has_a_picture_of_each_clip():
 
 def test_a_run_without_an_answer_has_a_page_too():
     run = Comparison(TRUTH, {}, 0)
-    text = page(e2e_report(run, e2e_json(run, "embedded"), []))
+    text = page(e2e_report(run, e2e_json(run, "embedded", {}), []))
     assert "3 clips went unanswered" in text
 
 

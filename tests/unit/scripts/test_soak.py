@@ -8,6 +8,7 @@ from scripts.console import Progress
 from scripts.e2e.soak import Soak
 from scripts.e2e.soak_report import Plan, report, summary
 from scripts.e2e.steadiness import Verdict
+from scripts.report.soak import soak_report
 
 
 class Run:
@@ -19,14 +20,16 @@ class Run:
     def clip(self, device: str, clip_id: str) -> None:
         self.soak.camera_of(device)({"event": "clip", "clip_id": clip_id})
 
-    def result(self, device: str, clip_id: str, of: str | None = None) -> None:
+    def result(
+        self, device: str, clip_id: str, of: str | None = None, took_ms: float | None = 100.0
+    ) -> None:
         self.soak.messages_of(device)(
             {
                 "event": "result",
                 "clip_id": clip_id,
                 "device_id": of or device,
                 "status": "no_face",
-                "latency_ms": {"clip_end": 100.0, "capture_start": 600.0},
+                "latency_ms": took_ms and {"clip_end": took_ms, "capture_start": took_ms + 500},
             }
         )
 
@@ -95,3 +98,18 @@ def test_camera_that_fell_behind_is_seen(run):
 
 def test_run_without_an_answer_has_a_summary(run):
     assert "2 of 2 clips" in summary(run.facts())
+
+
+def test_a_result_without_a_latency_moves_no_other_in_the_picture(run):
+    run.clip("a", "a2")
+    run.result("a", "a1", took_ms=None)
+    run.result("a", "a2", took_ms=40.0)
+    run.result("b", "b1", took_ms=70.0)
+    logs = list(run.soak.devices.values())
+    points = soak_report(logs, run.facts(clips_each=2)).points
+    shown = {clip_id: moment for log in logs for clip_id, moment in log.shown}
+    first = min(moment for log in logs for moment in log.recorded.values())
+    assert [(point.at_s, point.latency_ms) for point in points] == [
+        (shown["a2"] - first, 40.0),
+        (shown["b1"] - first, 70.0),
+    ]
