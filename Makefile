@@ -185,6 +185,9 @@ simulate: setup ## SEEDS=n: that many random histories of the real code in a sim
 fuzz: setup ## SECONDS=n: coverage-guided bytes for every reader of what strangers write, out/fuzz.json
 	@$(LAB) -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
+mutate: lab-env ## do the tests notice small faults (ARGS="contract device/outbox.py", ARGS=--changed), out/mutate.json
+	@$(FACELAB) mutate $(ARGS)
+
 test-training: training-env ## tests of training, with torch
 	@$(TRAINING) -m pytest tests/unit/training $(ARGS)
 

@@ -85,6 +85,7 @@ TASKS = (
     Task("bench-gallery", "measure", "search in large galleries", "scripts.bench.gallery"),
     Task("bench-detection", "measure", "which faces are found", "scripts.bench.detection"),
     Task("figures", "develop", "the documents' tables of figures", "scripts.cli.figures"),
+    Task("mutate", "develop", "do the tests notice faults", "scripts.cli.mutate"),
     Task("check-imports", "develop", "who may import whom", "scripts.cli.check_imports"),
 )
 

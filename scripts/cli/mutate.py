@@ -1,0 +1,90 @@
+"""Do the tests notice faults? Makes small changes to the code, one at a time, and runs its tests.
+
+Results are kept in build/mutation: a run that was interrupted goes on, and what did not change
+is not run again. The result is 1 where tests notice less than 85 % of a folder's changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from itertools import groupby
+
+from scripts.console import Progress, print_json, print_lines
+from scripts.develop.mutation.changed import changed_files
+from scripts.develop.mutation.equal import read_equal, stale
+from scripts.develop.mutation.measuring import Measurement
+from scripts.develop.mutation.places import FLOOR, Place, chosen
+from scripts.develop.mutation.report import Report
+from scripts.paths import ROOT
+
+OUT = ROOT / "out" / "mutate.json"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    progress = Progress()
+    places = list(chosen(options.places))
+    if options.changed is not None:
+        files = changed_files(options.changed)
+        if files is None:
+            progress(f"there is no commit {options.changed!r} here to compare with: nothing to do")
+            return 0
+        places = [one for one in places if one[1] in files]
+    deadline = time.monotonic() + options.seconds if options.seconds else float("inf")
+    report = Report()
+    for place, files_of in groupby(places, key=lambda one: one[0]):
+        measure(place, [file for _, file in files_of], options.jobs, deadline, report, progress)
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(report.as_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    if options.json:
+        print_json(report.as_json())
+    else:
+        print_lines(report.as_text() if places else "none of the files that are measured changed")
+    for fault in report.faults:
+        progress(f"equal.yaml: {fault}")
+    for name in report.too_low:
+        progress(f"{name}: tests notice less than {FLOOR:.0f} % of what was changed")
+    return 1 if report.faults or report.too_low else 0
+
+
+def measure(
+    place: Place, files: list[str], jobs: int, deadline: float, report: Report, progress: Progress
+) -> None:
+    """Add what becomes of all changes of `files` to the report."""
+    equal = read_equal()
+    known = {entry.identity for entry in equal}
+    measurement = Measurement(place, jobs, deadline)
+    changes = [change for file in files for change in measurement.changes(file)]
+    progress(f"{place.folder}: {len(changes)} changes of {len(files)} files")
+    tried = []
+    for one in progress.each(measurement.tried(changes), place.folder, len(changes)):
+        tried.append(one)
+        report.add(place.folder, one, is_equal=one.change.identity in known)
+    report.faults += stale(equal, changes, tried)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="facelab mutate", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument(
+        "places", nargs="*", metavar="PLACE", help="a folder or file; default: all that is measured"
+    )
+    parser.add_argument(
+        "--changed", metavar="BASE", nargs="?", const="origin/main",
+        help="only files that changed since the last commit shared with BASE (origin/main)",
+    )  # fmt: skip
+    parser.add_argument("--seconds", type=float, help="begin no further change after so long")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="changes at once (all processors)"
+    )
+    parser.add_argument("--json", action="store_true", help="the report as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,234 @@
+"""The small changes that can be made to a file, found by cosmic-ray's operators."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.develop.side_packages import install_beside
+from scripts.errors import LabError
+from scripts.paths import BUILD
+from scripts.setup import SetupError
+
+LOCK = Path(__file__).parent / "requirements.txt"
+PACKAGES = BUILD / "env" / "mutation"
+# Of all that cosmic-ray can do: what a hurried person might do wrong, once for each spot.
+_REPLACED = {
+    "ReplaceComparisonOperator": (
+        "Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Lt_GtE", "GtE_Lt", "Gt_LtE", "LtE_Gt",
+        "Eq_NotEq", "NotEq_Eq", "Is_IsNot", "IsNot_Is",
+    ),
+    "ReplaceBinaryOperator": (
+        "Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "FloorDiv_Mul", "Mod_Mul", "Pow_Mul",
+        "BitOr_BitAnd", "BitAnd_BitOr", "BitXor_BitAnd", "LShift_RShift", "RShift_LShift",
+    ),
+    "ReplaceUnaryOperator": ("Delete_Not", "Delete_USub", "Delete_Invert"),
+}  # fmt: skip
+_OTHERS = (
+    "ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue",
+    "ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "AddNot", "ExceptionReplacer",
+    "NumberReplacer", "ZeroIterationForLoop",
+)  # fmt: skip
+OPERATORS = (*(f"{kind}_{pair}" for kind, pairs in _REPLACED.items() for pair in pairs), *_OTHERS)
+
+
+class NoOperators(LabError):
+    """cosmic-ray can't be installed here."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """`file`'s text from `start` to `end` becomes `new`."""
+
+    file: str
+    start: int
+    end: int
+    new: str
+    line: int  # where it begins, from 1
+    where: str  # the class and function that it lies in
+    before: str  # the lines it touches, as they stand
+    after: str
+
+    def apply(self, source: str) -> str:
+        return source[: self.start] + self.new + source[self.end :]
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """What stays when lines above it come and go."""
+        return self.file, self.where, self.before, self.after
+
+
+def changes_of(file: str, source: str) -> list[Change]:
+    """Every change of `source`, in the order of its lines.
+
+    Left out is what says nothing about tests: type annotations, what only a type checker reads,
+    decorators, what an error's message says, and numbers that are given a name (another limit
+    is another choice, not a fault).
+
+    Raises
+    ------
+    NoOperators
+    """
+    outline = Outline(source)
+    found: dict[tuple[int, int, str], Change] = {}
+    for name, mutated in _mutations(source):
+        start, end, new = _difference(source, mutated)
+        line = source.count("\n", 0, start) + 1
+        # As ast counts: in bytes of UTF-8.
+        column = len(source[source.rfind("\n", 0, start) + 1 : start].encode())
+        if outline.is_idle(line, column, is_number=name == "NumberReplacer"):
+            continue
+        before, after = _lines(source, start, end, new)
+        if _same_program(source, mutated) or "not not " in after:
+            continue
+        where = outline.where(line)
+        change = Change(file, start, end, new, line, where, before, after)
+        found[start, end, new] = change
+    return [found[key] for key in sorted(found)]
+
+
+def _mutations(source: str) -> Iterator[tuple[str, str]]:
+    mutate, nodes_of = _library()
+    nodes = nodes_of(source)
+    for name, operator in _operators():
+        spots = sum(len(list(operator.mutation_positions(node))) for node in nodes)
+        for occurrence in range(spots):
+            yield name, mutate(source, operator, occurrence)
+
+
+def _library() -> tuple[Callable[[str, Any, int], str], Callable[[str], list[Any]]]:
+    try:
+        install_beside(LOCK, PACKAGES)
+    except SetupError as error:
+        raise NoOperators(
+            f"cosmic-ray can't be installed: {error}", "it needs a package index, once"
+        ) from error
+    if str(PACKAGES) not in sys.path:
+        sys.path.append(str(PACKAGES))
+    from cosmic_ray.ast import ast_nodes, get_ast
+    from cosmic_ray.mutating import mutate_code
+
+    return mutate_code, lambda source: list(ast_nodes(get_ast(source)))
+
+
+def _operators() -> Iterator[tuple[str, Any]]:
+    from cosmic_ray.operators.provider import OperatorProvider
+
+    from scripts.develop.mutation.operators import OWN
+
+    provider = OperatorProvider()
+    for name in OPERATORS:
+        yield name, provider[name]()
+    for kind in OWN:
+        yield kind.__name__, kind()
+
+
+def _difference(before: str, after: str) -> tuple[int, int, str]:
+    """The one span that differs, and what stands there afterwards."""
+    start = 0
+    shorter = min(len(before), len(after))
+    while start < shorter and before[start] == after[start]:
+        start += 1
+    tail = 0
+    while tail < shorter - start and before[-1 - tail] == after[-1 - tail]:
+        tail += 1
+    return start, len(before) - tail, after[start : len(after) - tail]
+
+
+def _lines(source: str, start: int, end: int, new: str) -> tuple[str, str]:
+    first = source.rfind("\n", 0, start) + 1
+    last = source.find("\n", end)
+    last = len(source) if last < 0 else last
+    after = source[first:start] + new + source[end:last]
+    return source[first:last].strip(), after.strip()
+
+
+def _same_program(source: str, mutated: str) -> bool:
+    """Whether it is no change at all, or no Python any more."""
+    try:
+        return ast.dump(ast.parse(source)) == ast.dump(ast.parse(mutated))
+    except SyntaxError:
+        return True
+
+
+class Outline:
+    """What lies where in a file."""
+
+    def __init__(self, source: str) -> None:
+        self._tree = ast.parse(source)
+        self._idle: list[ast.AST] = []
+        self._named_numbers: list[ast.AST] = []
+        self._functions: list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]] = []
+        self._statements = [one for one in ast.walk(self._tree) if isinstance(one, ast.stmt)]
+        self._classes: list[tuple[str, ast.ClassDef]] = []
+        self._read(self._tree, "", inside_function=False)
+
+    def _read(self, node: ast.AST, name: str, *, inside_function: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            named, inside = name, inside_function
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                named, inside = f"{name}.{child.name}".lstrip("."), True
+                self._functions.append((named, child))
+                arguments = (*child.args.posonlyargs, *child.args.args, *child.args.kwonlyargs)
+                self._idle += [one.annotation for one in arguments if one.annotation]
+                self._idle += [child.returns] if child.returns else []
+                self._named_numbers += [*child.args.defaults, *filter(None, child.args.kw_defaults)]
+            elif isinstance(child, ast.ClassDef):
+                named = f"{name}.{child.name}".lstrip(".")
+                self._classes.append((named, child))
+            elif isinstance(child, ast.AnnAssign):
+                self._idle.append(child.annotation)
+            elif isinstance(child, ast.If) and _is_for_types(child.test):
+                self._idle.append(child)
+            elif isinstance(child, ast.Raise):
+                self._idle += [one for one in ast.walk(child) if isinstance(one, ast.JoinedStr)]
+            self._idle += getattr(child, "decorator_list", [])
+            if isinstance(child, ast.Assign | ast.AnnAssign) and not inside_function:
+                value = [child.value] if child.value else []
+                self._named_numbers += value
+                self._idle += [one for one in value if _is_arithmetic(one)]
+            self._read(child, named, inside_function=inside)
+
+    def is_idle(self, line: int, column: int, *, is_number: bool) -> bool:
+        nodes = [*self._idle, *(self._named_numbers if is_number else ())]
+        return any(_contains(node, line, column) for node in nodes)
+
+    def where(self, line: int) -> str:
+        """The innermost class or function around a line; the empty string for the module."""
+        around = [one for one in (*self._functions, *self._classes) if _spans(one[1], line)]
+        return max(around, key=lambda one: one[1].lineno, default=("", None))[0]
+
+    def lines_run(self, line: int) -> range | None:
+        """The lines of the statement at `line`, as far as it runs itself; None where importing
+        runs it, so that whoever uses the file runs it."""
+        bodies = [(one.body[0].lineno, one.end_lineno or 0) for _, one in self._functions]
+        if not any(first <= line <= last for first, last in bodies):
+            return None
+        around = [one for one in self._statements if _spans(one, line)]
+        nearest = max(around, key=lambda one: (one.lineno, -(one.end_lineno or 0)))
+        body = getattr(nearest, "body", None)
+        last = body[0].lineno - 1 if body else nearest.end_lineno or line
+        return range(nearest.lineno, max(last, nearest.lineno, line) + 1)
+
+
+def _is_for_types(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+def _is_arithmetic(value: ast.expr) -> bool:
+    numbers = (ast.BinOp, ast.UnaryOp, ast.Constant, ast.operator, ast.unaryop)
+    return all(isinstance(one, numbers) for one in ast.walk(value))
+
+
+def _spans(node: ast.stmt, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+def _contains(node: ast.AST, line: int, column: int) -> bool:
+    begin = (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
+    end = (getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0))
+    return begin <= (line, column) < end

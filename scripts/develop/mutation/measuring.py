@@ -1,0 +1,285 @@
+"""Which tests run which line, and what they say to each change of it. All of it is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.develop.mutation.changes import Change, Outline, changes_of
+from scripts.develop.mutation.places import Place
+from scripts.errors import LabError
+from scripts.paths import BUILD, ROOT, import_roots
+
+KEPT = BUILD / "mutation"
+# A change may make a loop endless; a busy machine may make any test slow.
+_LIMIT_S = 15.0
+_LIMIT_FACTOR = 6.0
+_CONTROL_LIMIT_S = 600.0
+
+
+class TestsFail(LabError):
+    """The tests of a folder do not pass as it stands."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What became of a change: `killed` by a test, `survived` all that run its line, `untested`
+    where none does, or `not run` because time was up."""
+
+    change: Change
+    verdict: str
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which tests run which lines, and how long each takes."""
+
+    lines: dict[str, dict[int, list[str]]]
+    seconds: dict[str, float]
+
+    def of_file(self, file: str) -> list[str]:
+        return self._sorted({test for tests in self.lines.get(file, {}).values() for test in tests})
+
+    def of_lines(self, file: str, lines: range | None) -> list[str]:
+        """Quick ones first. Without lines: all that use the file."""
+        if lines is None:
+            return self.of_file(file)
+        known = self.lines.get(file, {})
+        return self._sorted({test for line in lines for test in known.get(line, ())})
+
+    def limit_s(self, tests: list[str]) -> float:
+        return _LIMIT_S + _LIMIT_FACTOR * sum(self.seconds.get(test, 0.0) for test in tests)
+
+    def _sorted(self, tests: set[str]) -> list[str]:
+        return sorted(tests, key=lambda test: (self.seconds.get(test, 0.0), test))
+
+
+class Measurement:
+    """The tests of one place against the changes of its files."""
+
+    def __init__(self, place: Place, jobs: int, deadline: float = float("inf")) -> None:
+        self._place = place
+        self._jobs = jobs
+        self._deadline = deadline
+        self._folder = KEPT / place.folder.replace("/", "-")
+        self._guard = _digest(*(path.read_text("utf-8") for path in _guarding(place)))
+        self._kept = _read_kept(self._folder / "tried.jsonl")
+
+    def changes(self, file: str) -> list[Change]:
+        """The file's changes; found once for each of its states."""
+        source = (ROOT / file).read_text("utf-8")
+        found = self._folder / f"changes-{_digest(file, source, _tool())}.json"
+        if not found.exists():
+            self._write(found, json.dumps([asdict(one) for one in changes_of(file, source)]))
+        return [Change(**one) for one in json.loads(found.read_text("utf-8"))]
+
+    def reach(self) -> Reach:
+        """Run all tests of the place once, as they are.
+
+        Raises
+        ------
+        TestsFail
+        """
+        sources = (
+            path.read_text("utf-8") for path in sorted((ROOT / self._place.folder).rglob("*.py"))
+        )
+        kept = self._folder / f"reach-{_digest(self._guard, *sources)}.json"
+        if kept.exists():
+            stored = json.loads(kept.read_text("utf-8"))
+        else:
+            stored = self._run_all()
+            self._write(kept, json.dumps(stored))
+        lines = {
+            file: {int(line): tests for line, tests in by_line.items()}
+            for file, by_line in stored["lines"].items()
+        }
+        return Reach(lines, stored["seconds"])
+
+    def _run_all(self) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="facelab-reach-") as scratch:
+            data = Path(scratch) / "coverage"
+            options = [f"--cov={self._place.folder}", "--cov-context=test", "--cov-report="]
+            job = {**_job(-1, [*self._place.tests], _CONTROL_LIMIT_S), "options": options}
+            outcome = next(_forked([job], 1, {"COVERAGE_FILE": str(data)}))
+            self._must_pass(outcome)
+            return {"lines": _lines_by_test(data), "seconds": outcome["durations"]}
+
+    def _must_pass(self, outcome: dict[str, Any]) -> None:
+        if outcome["verdict"] != "passed":
+            which = outcome["failed_test"] or outcome["said"] or "no test ran"
+            raise TestsFail(
+                f"{self._place.folder}: its tests must pass before it is changed: {which}",
+                f"make test ARGS={which.partition('[')[0]!r}" if outcome["failed_test"] else "",
+            )
+
+    def tried(self, changes: list[Change]) -> Iterator[Tried]:
+        """What becomes of each change, in the order in which it shows.
+
+        Raises
+        ------
+        TestsFail
+        """
+        reach = self.reach()
+        sources = {one.file: (ROOT / one.file).read_text("utf-8") for one in changes}
+        outlines = {file: Outline(source) for file, source in sources.items()}
+        waiting: dict[int, Change] = {}
+        jobs: list[dict[str, Any]] = []
+        for number, change in enumerate(changes):
+            file, source = change.file, sources[change.file]
+            known = self._known(change, source)
+            tests = reach.of_lines(file, outlines[file].lines_run(change.line))
+            if known or not tests:
+                yield known or Tried(change, "untested")
+                continue
+            if not any(job["file"] == file for job in jobs):
+                # First without a change: what fails then says nothing of one.
+                jobs.append(_job(-1, reach.of_file(file), _CONTROL_LIMIT_S, file, source))
+            waiting[number] = change
+            changed = change.apply(source)
+            jobs.append(_job(number, tests, reach.limit_s(tests), file, changed))
+        yield from self._run(jobs, waiting, sources)
+
+    def _run(
+        self, jobs: list[dict[str, Any]], waiting: dict[int, Change], sources: dict[str, str]
+    ) -> Iterator[Tried]:
+        if jobs and time.monotonic() < self._deadline:
+            with closing(_forked(jobs, self._jobs, {})) as outcomes:
+                for outcome in outcomes:
+                    if outcome["number"] < 0:
+                        self._must_pass(outcome)
+                        continue
+                    change = waiting.pop(outcome["number"])
+                    tried = self._judged(change, outcome)
+                    self._keep(tried, sources[change.file])
+                    yield tried
+                    if time.monotonic() > self._deadline:
+                        break
+        for change in waiting.values():
+            yield Tried(change, "not run")
+
+    def _judged(self, change: Change, outcome: dict[str, Any]) -> Tried:
+        if outcome["verdict"] == "passed":
+            return Tried(change, "survived")
+        if outcome["verdict"] == "broken":
+            raise TestsFail(f"pytest could not run for {change.file}: {outcome['said']}")
+        return Tried(change, "killed", outcome["failed_test"] or outcome["verdict"])
+
+    def _known(self, change: Change, source: str) -> Tried | None:
+        kept = self._kept.get(_key(change, source))
+        if kept and kept["guard"] == self._guard_of(kept["verdict"], kept["by"]):
+            return Tried(change, kept["verdict"], kept["by"])
+        return None
+
+    def _guard_of(self, verdict: str, by: str) -> str:
+        """What a verdict stands on: a kill on the test that made it, a survival on all tests."""
+        killer = ROOT / by.partition("::")[0]
+        if verdict == "killed" and "::" in by and killer.is_file():
+            return _digest(killer.read_text("utf-8"))
+        return self._guard
+
+    def _keep(self, tried: Tried, source: str) -> None:
+        entry = {
+            "key": _key(tried.change, source), "verdict": tried.verdict, "by": tried.by,
+            "guard": self._guard_of(tried.verdict, tried.by),
+        }  # fmt: skip
+        self._kept[entry["key"]] = entry
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "tried.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def _write(self, path: Path, text: str) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_text(text, "utf-8")
+        part.replace(path)
+
+
+def _job(
+    number: int, tests: list[str], limit_s: float, file: str = "", source: str = ""
+) -> dict[str, Any]:
+    return {
+        "number": number, "tests": tests, "limit_s": limit_s, "file": file, "source": source
+    }  # fmt: skip
+
+
+def _forked(
+    jobs: list[dict[str, Any]], at_once: int, environment: dict[str, str]
+) -> Generator[dict[str, Any]]:
+    command = [sys.executable, "-m", "scripts.develop.mutation.forks", str(at_once)]
+    paths = {"PYTHONPATH": os.pathsep.join(import_roots())}
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **paths, **environment}, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin  # noqa: S101  both are pipes
+        assert process.stdout  # noqa: S101
+        try:
+            process.stdin.write("".join(f"{json.dumps(job)}\n" for job in jobs))
+            process.stdin.close()
+            for line in process.stdout:
+                yield json.loads(line)
+        finally:
+            process.terminate()
+
+
+def _lines_by_test(data_file: Path) -> dict[str, dict[str, list[str]]]:
+    from coverage import CoverageData
+
+    data = CoverageData(str(data_file))
+    data.read()
+    found = {}
+    for file in data.measured_files():
+        by_line = {}
+        for line, contexts in data.contexts_by_lineno(file).items():
+            tests = {context.rpartition("|")[0] for context in contexts}
+            by_line[str(line)] = sorted(tests - {""})
+        found[Path(file).relative_to(ROOT).as_posix()] = by_line
+    return found
+
+
+def _guarding(place: Place) -> list[Path]:
+    """The files that its tests are made of."""
+    found: set[Path] = set((ROOT / "tests" / "fakes").rglob("*.py"))
+    for one in place.tests:
+        path = ROOT / one
+        found |= set(path.rglob("*.py")) if path.is_dir() else {path}
+    return sorted(found)
+
+
+def _read_kept(path: Path) -> dict[str, dict[str, str]]:
+    if not path.exists():
+        return {}
+    kept = {}
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue  # written half when it was interrupted
+        kept[entry["key"]] = entry
+    return kept
+
+
+def _key(change: Change, source: str) -> str:
+    return _digest(change.file, source, str(change.start), str(change.end), change.new)
+
+
+def _tool() -> str:
+    """Of what finds the changes: another way to find them finds others."""
+    here = Path(__file__).parent
+    names = ("changes.py", "operators.py", "requirements.txt")
+    return _digest(*((here / name).read_text("utf-8") for name in names))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]

@@ -1,0 +1,161 @@
+"""`make mutate`: which changes it makes, what it makes of verdicts, what it does without a base."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from scripts.cli.mutate import main
+from scripts.develop.mutation.changed import changed_files
+from scripts.develop.mutation.changes import Change, Outline, changes_of
+from scripts.develop.mutation.equal import BadEntry, Equal, read_equal, stale
+from scripts.develop.mutation.measuring import Measurement, Tried
+from scripts.develop.mutation.places import PLACES, NoSuchPlace, Place, chosen
+from scripts.develop.mutation.report import Report
+from scripts.paths import ROOT
+
+SOURCE = """from __future__ import annotations
+
+LIMIT = 32 * 2**20
+
+
+class Gate:
+    def opens(self, age: int | None, name: str) -> bool:
+        if age is None or name in ("a", "b"):
+            raise ValueError(f"{age + 1} is nothing")
+        self.ring()
+        return age >= 18
+"""
+
+
+def one(before: str, after: str, where: str = "f", file: str = "a.py") -> Change:
+    return Change(file, 0, 1, "", 1, where, before, after)
+
+
+def test_changes_are_faults_and_leave_out_types_messages_and_named_numbers():
+    found = {change.after for change in changes_of("gate.py", SOURCE)}
+    assert found == {
+        'if age is not None or name in ("a", "b"):',
+        'if age is None and name in ("a", "b"):',
+        'if age is None or name not in ("a", "b"):',
+        'if not age is None or name in ("a", "b"):',
+        "None",
+        "return age > 18",
+        "return age < 18",
+        "return age >= 19",
+        "return age >= 17",
+    }
+    assert {change.where for change in changes_of("gate.py", SOURCE)} == {"Gate.opens"}
+
+
+def test_a_line_of_a_function_is_its_statement_and_one_that_importing_runs_is_the_whole_file():
+    outline = Outline(SOURCE)
+    assert outline.lines_run(3) is None
+    assert list(outline.lines_run(8)) == [8]
+    assert list(outline.lines_run(11)) == [11]
+
+
+def test_only_the_forked_child_sees_the_changed_file():
+    clips = (ROOT / "contract" / "clips.py").read_text()
+    test = "tests/unit/contract/test_clips.py::test_metadata_survives_s3"
+    sources = [clips, clips.replace('"sequence": str(', '"squence": str('), f"{clips}broken("]
+    jobs = [
+        {
+            "number": number,
+            "tests": [test],
+            "limit_s": 60,
+            "file": "contract/clips.py",
+            "source": one,
+        }
+        for number, one in enumerate(sources)
+    ]
+    jobs.append({**jobs[0], "number": 3, "tests": [f"{test}_which_is_not_there"]})
+    jobs.append({**jobs[0], "number": 4, "limit_s": 0})
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.develop.mutation.forks", "2"],
+        cwd=ROOT, input="\n".join(map(json.dumps, jobs)), capture_output=True, text=True,
+        timeout=240, check=True,
+    )  # fmt: skip
+    outcomes = {one["number"]: one for one in map(json.loads, done.stdout.splitlines())}
+    verdicts = [outcomes[number]["verdict"] for number in range(5)]
+    assert verdicts == ["passed", "failed", "failed", "failed", "late"], outcomes
+    assert outcomes[1]["failed_test"] == test
+    assert (ROOT / "contract" / "clips.py").read_text() == clips
+
+
+def test_equal_changes_count_neither_way_and_a_noticed_one_is_no_excuse():
+    report = Report()
+    for verdict in ("killed", "survived", "untested", "not run"):
+        report.add("a", Tried(one("x", verdict), verdict), is_equal=False)
+    report.add("a", Tried(one("x", "y"), "survived"), is_equal=True)
+    report.add("a", Tried(one("x", "z"), "killed"), is_equal=True)
+    shown = report.as_json()["places"]["a"]
+    assert shown == {
+        "changes": 6, "killed": 2, "survived": 1, "untested": 1, "equal": 1, "not_run": 1,
+        "score": 50.0,
+    }  # fmt: skip
+    assert report.too_low == ["a"]
+    assert "not noticed" in report.as_text()
+
+
+def test_an_entry_of_a_change_that_is_gone_or_noticed_is_told_of():
+    there = one("a < b", "a <= b")
+    entries = [
+        Equal("a.py", "f", "a < b", "a <= b", "never equal"),
+        Equal("a.py", "f", "a > b", "a >= b", "the line is gone"),
+        Equal("other.py", "f", "c", "d", "not looked at"),
+    ]
+    gone = "a.py f: a > b ▸ a >= b is no change of that file any more"
+    assert stale(entries, [there], [Tried(there, "survived")]) == [gone]
+    noticed = stale(entries[:1], [there], [Tried(there, "killed")])
+    assert noticed == ["a.py f: a < b ▸ a <= b is noticed by a test, so it is not equal"]
+
+
+def test_an_entry_without_a_reason_is_refused(tmp_path):
+    file = tmp_path / "equal.yaml"
+    file.write_text("a.py:\n- {in: f, before: a, after: b}\n")
+    with pytest.raises(BadEntry, match="needs before, after and why"):
+        read_equal(file)
+
+
+def test_the_committed_list_names_only_changes_that_can_be_made():
+    entries = read_equal()
+    files = {entry.file for entry in entries}
+    places = {file: place for place, file in chosen([])}
+    there = [change for file in files for change in Measurement(places[file], 1).changes(file)]
+    assert stale(entries, there, []) == []
+
+
+def test_every_place_and_its_tests_are_there():
+    for place in PLACES:
+        assert place.files(), place.folder
+        assert all((ROOT / test).exists() for test in place.tests)
+        assert all((ROOT / path).exists() for path in place.left_out), place.folder
+
+
+def test_what_is_not_measured_says_why():
+    with pytest.raises(NoSuchPlace, match="hardware"):
+        list(chosen(["device/sources/webcam.py"]))
+    with pytest.raises(NoSuchPlace, match="nothing to measure"):
+        list(chosen(["contract", "contrat"]))
+    assert {file for _, file in chosen(["contract/clips.py"])} == {"contract/clips.py"}
+    assert Place("contract", ()).files() == [file for _, file in chosen(["contract/"])]
+
+
+def git(root, *arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
+
+
+def test_a_clone_without_the_base_compares_with_nothing(tmp_path, capsys):
+    git(tmp_path, "init", "-q", "-b", "work")
+    (tmp_path / "a.py").write_text("1")
+    git(tmp_path, "add", "a.py")
+    git(tmp_path, "commit", "-qm", "one")
+    assert changed_files("origin/main", tmp_path) is None
+    (tmp_path / "b ü.py").write_text("2")
+    (tmp_path / "a.py").write_text("3")
+    assert changed_files("work", tmp_path) == {"a.py", "b ü.py"}
+    assert main(["--changed", "no-such-commit"]) == 0
+    assert "nothing to do" in capsys.readouterr().err
