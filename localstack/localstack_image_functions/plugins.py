@@ -48,10 +48,16 @@ class ThreadServerPlugin(RuntimeServerPlugin):
 
 # Before LocalStack imports itself.
 @hooks.on_runtime_create()
-def put_off_garbage_collection() -> None:
-    """Nothing that a start makes is garbage; looking through it again and again takes a tenth."""
-    if _chosen():
-        gc.disable()
+def start_lightly() -> None:
+    """Load once what is needed, and look for no garbage: a start makes none, and looking through
+    what it makes again and again takes a tenth of it."""
+    if not _chosen():
+        return
+    from localstack_image_functions import memory
+
+    gc.disable()
+    memory.share_service_models()
+    memory.put_off_imports()
 
 
 @hooks.on_infra_start()

@@ -248,6 +248,27 @@ def test_a_stack_that_was_made_by_half_is_deleted_whole(emulator, stack):
     assert "half-first" not in names
 
 
+def test_a_serverless_template_is_transformed(emulator):
+    """Its transform is loaded only now."""
+    cloud, name = emulator.client("cloudformation"), "serverless"
+    table = {
+        "Type": "AWS::Serverless::SimpleTable",
+        "Properties": {"TableName": "simple", "PrimaryKey": {"Name": "id", "Type": "String"}},
+    }
+    template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"Table": table}}
+    cloud.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps(template),
+        Capabilities=["CAPABILITY_AUTO_EXPAND"],
+    )
+    try:
+        assert _settled(cloud, name)["StackStatus"] == "CREATE_COMPLETE"
+        found = emulator.client("dynamodb").describe_table(TableName="simple")["Table"]
+        assert found["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+    finally:
+        cloud.delete_stack(StackName=name)
+
+
 def test_properties_remember_who_looked():
     read: set[str] = set()
     watched = Watched({"a": 1, "b": 2, "c": 3}, read)
