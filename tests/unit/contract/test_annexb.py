@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 
-from contract.annexb import access_units, nal_units
+from contract.annexb import AccessUnit, NalUnit, access_units, nal_units
 from tests.fakes.h264 import DELIMITER, PPS, SEI, SPS, slice_unit, stream
 
 
@@ -56,3 +56,29 @@ def test_parameter_sets_are_taken_with_their_start_codes():
 
 def test_unit_types_are_those_of_the_header():
     assert [unit.type for unit in nal_units(stream(2))] == [7, 8, 6, 5, 1]
+
+
+def test_not_more_start_codes_are_looked_at_than_asked_for():
+    units = b"\0\0\1\x67a" * 5
+    assert [len(list(nal_units(units, most))) for most in (0, 1, 3, 5, 9)] == [0, 1, 3, 5, 5]
+    assert len(list(nal_units(units))) == 5
+
+
+def test_a_units_place_takes_in_the_fourth_zero_byte_before_it_and_no_other():
+    data = b"\0\0\0\1\x67a" + b"\0\0\1\x68b" + b"\0\0\0\1\x65c"
+    assert [(unit.start, unit.end) for unit in nal_units(data)] == [(0, 6), (6, 11), (11, 17)]
+    assert [unit.start for unit in nal_units(b"\x01\0\0\1\x67a")] == [1]
+
+
+def test_a_slice_of_a_header_alone_opens_no_picture_and_one_with_its_first_bit_does():
+    assert not NalUnit(b"\x65").opens_picture
+    assert NalUnit(b"\x65\x80").opens_picture
+    assert not NalUnit(b"\x65\x7f").opens_picture
+
+
+def test_a_picture_needs_both_parameter_sets_to_stand_alone():
+    sps, pps, idr = NalUnit(b"\x67"), NalUnit(b"\x68"), NalUnit(b"\x65\x88")
+    assert AccessUnit((sps, pps)).is_self_contained
+    assert AccessUnit((sps, pps, idr)).is_self_contained
+    assert not AccessUnit((sps, idr)).is_self_contained
+    assert not AccessUnit((pps, idr)).is_self_contained
