@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from dataclasses import asdict, dataclass, field
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -166,6 +167,7 @@ def _load_packages(tests: list[str]) -> None:
     with os.fdopen(reading) as told:
         names = told.read().split()
     os.waitpid(pid, 0)
+    warnings.simplefilter("ignore")
     for name in names:
         with contextlib.suppress(Exception):  # then the children load it, as far as they can
             importlib.import_module(name)

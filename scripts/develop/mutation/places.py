@@ -57,7 +57,17 @@ PLACES = (
     ),
     Place(
         "lambda",
-        ("tests/unit/lambda", "tests/unit/recognition"),
+        # Of recognition's tests those that run no network: the others take seconds each.
+        (
+            "tests/unit/lambda",
+            *(
+                f"tests/unit/recognition/test_{name}.py"
+                for name in (
+                    "agreement", "custom_model", "decision", "decision_edges", "decode", "gallery",
+                    "tracking",
+                )
+            ),
+        ),
         {
             "lambda/weights/": "converts files once, at set-up; compared with the reference then",
             **dict.fromkeys(
