@@ -79,3 +79,56 @@ def test_a_proxy_s_own_authority_is_not_a_missing_network():
 
 def test_what_could_not_be_read_is_somebody_else_s_answer():
     assert cause_of_exception(ValueError("not XML")).kind is Kind.STRANGE
+
+
+def answer(code: str, status: int, request_id: str = "r") -> dict:
+    return {
+        "Error": {"Code": code, "Message": ""},
+        "ResponseMetadata": {"RequestId": request_id, "HTTPStatusCode": status},
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, Kind.CREDENTIALS), (403, Kind.DENIED), (404, Kind.MISSING), (429, Kind.BUSY),
+        (408, Kind.BUSY), (500, Kind.BUSY), (503, Kind.BUSY), (499, Kind.OTHER), (400, Kind.OTHER),
+        (407, Kind.OTHER), (409, Kind.OTHER),
+    ],
+)  # fmt: skip
+def test_of_a_code_that_nobody_knows_the_status_tells(status, kind):
+    assert cause_of_answer(answer("Unheard", status)).kind is kind
+    assert cause_of_answer(answer("Unheard", status, request_id="")).kind is Kind.STRANGE
+
+
+def test_a_code_that_is_known_counts_whatever_the_status_says():
+    assert cause_of_answer(answer("SlowDown", 403)).kind is Kind.BUSY
+    assert cause_of_answer({}).kind is Kind.STRANGE
+
+
+def test_where_it_happened_stands_in_the_line():
+    assert cause_of("SlowDown", "").told("S3") == "S3 is busy"
+    assert "{where}" not in cause_of("Unheard", "").told("S3")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError("no route"), Kind.NETWORK),
+        (boto.EndpointConnectionError(endpoint_url="x"), Kind.NETWORK),
+        (boto.ConnectTimeoutError(endpoint_url="x"), Kind.NETWORK),
+        (boto.NoRegionError(), Kind.REGION),
+        (boto.InvalidRegionError(region_name="x"), Kind.REGION),
+        (boto.NoCredentialsError(), Kind.CREDENTIALS),
+        (boto.ProfileNotFound(profile="x"), Kind.CREDENTIALS),
+        (boto.PartialCredentialsError(provider="x", cred_var="y"), Kind.CREDENTIALS),
+        (boto.UnauthorizedSSOTokenError(), Kind.CREDENTIALS),
+        (OSError("certificate is not yet valid"), Kind.CLOCK),
+        (OSError("CERTIFICATE_VERIFY_FAILED"), Kind.TLS),
+        (OSError("certificate verify failed"), Kind.TLS),
+        (RuntimeError(), Kind.STRANGE),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_an_error_before_any_answer_has_its_cause(error, kind):
+    assert cause_of_exception(error).kind is kind
