@@ -87,7 +87,7 @@ PLACES = (
         (
             "localstack/tests/test_runtime_api.py",
             "localstack/tests/test_local_invocation.py",
-            "localstack/tests/test_direct_calls.py",
+            "localstack/tests/test_runtime_states.py",
         ),
     ),
 )  # fmt: skip
