@@ -23,7 +23,10 @@ from scripts.paths import BUILD, ROOT, import_roots
 KEPT = BUILD / "mutation"
 # A change may make a loop endless; a busy machine may make any test slow.
 _LIMIT_S = 15.0
-_LIMIT_FACTOR = 6.0
+_LIMIT_FACTOR = 4.0
+# The same for one test, which may wait for what a change keeps from happening.
+_TEST_LIMIT_S = 6.0
+_TEST_LIMIT_FACTOR = 5.0
 _CONTROL_LIMIT_S = 600.0
 
 
@@ -60,6 +63,10 @@ class Reach:
 
     def limit_s(self, tests: list[str]) -> float:
         return _LIMIT_S + _LIMIT_FACTOR * sum(self.seconds.get(test, 0.0) for test in tests)
+
+    def options(self, tests: list[str]) -> list[str]:
+        slowest = max((self.seconds.get(test, 0.0) for test in tests), default=0.0)
+        return [f"--timeout={_TEST_LIMIT_S + _TEST_LIMIT_FACTOR * slowest:.0f}"]
 
     def _sorted(self, tests: set[str]) -> list[str]:
         return sorted(tests, key=lambda test: (self.seconds.get(test, 0.0), test))
@@ -147,7 +154,8 @@ class Measurement:
                 jobs.append(_job(-1, reach.of_file(file), _CONTROL_LIMIT_S, file, source))
             waiting[number] = change
             changed = change.apply(source)
-            jobs.append(_job(number, tests, reach.limit_s(tests), file, changed))
+            job = _job(number, tests, reach.limit_s(tests), file, changed)
+            jobs.append({**job, "options": reach.options(tests)})
         yield from self._run(jobs, waiting, sources)
 
     def _run(
