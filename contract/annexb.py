@@ -17,6 +17,8 @@ _FIRST_SLICE_BIT = 0x80  # first_mb_in_slice is 0, as an Exp-Golomb code a singl
 
 
 class NalType(IntEnum):
+    """The kinds of NAL unit that are told apart here (H.264, table 7-1)."""
+
     SLICE = 1
     SLICE_A = 2
     IDR_SLICE = 5

@@ -63,6 +63,7 @@ def name_key(name: str) -> str:
     Raises
     ------
     InvalidName
+        When `clean_name` refuses the name.
     """
     apart = unicodedata.normalize("NFD", clean_name(name)).casefold()
     # Invisible marks (joiners, a byte order mark) come along when names are pasted.
@@ -80,6 +81,7 @@ def person_id_of(name: str) -> str:
     Raises
     ------
     InvalidName
+        When `clean_name` refuses the name.
     """
     key = name_key(name)
     itself = re.sub("[ _]", "-", key)

@@ -58,7 +58,10 @@ class Answered:
 
         Raises
         ------
-        AlreadyReading, AnsweredUnusable
+        AlreadyReading
+            When another messages process has this device's file.
+        AnsweredUnusable
+            When the file, or its folder, can't be made, read or written.
         """
         try:
             make_private_folder(self.path.parent)
@@ -113,6 +116,7 @@ class Answered:
         Raises
         ------
         AnsweredUnusable
+            When it can't be written now either; it is kept for the next time.
         """
         with self._writing:
             if not self._unwritten:

@@ -47,6 +47,7 @@ class SqsQueue:
         Raises
         ------
         Problem
+            When boto3 or its settings give no client.
         """
         if self._client is None:
             try:
@@ -66,6 +67,7 @@ class SqsQueue:
         Raises
         ------
         Problem
+            When the queue is not there or can't be asked, or its answer can't be read.
         """
         answer = self._call(
             "receive_message", MaxNumberOfMessages=BATCH, WaitTimeSeconds=min(wait_s, WAIT_S)
@@ -84,6 +86,7 @@ class SqsQueue:
         Raises
         ------
         Problem
+            When the queue is not there or can't be asked, or its answer can't be read.
         """
         entries = [{"Id": str(n), "ReceiptHandle": m.receipt} for n, m in enumerate(messages)]
         answer = self._call("delete_message_batch", Entries=entries)
@@ -95,6 +98,7 @@ class SqsQueue:
         Raises
         ------
         Problem
+            When the queue is not there or can't be asked, or its answer can't be read.
         """
         entries = [
             {"Id": str(n), "ReceiptHandle": m.receipt, "VisibilityTimeout": 0}

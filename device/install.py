@@ -50,6 +50,13 @@ class Steps:
         return self.root / absolute.lstrip("/")
 
     def run(self, *command: str, may_fail: bool = False) -> None:
+        """Run a command, its output as it comes.
+
+        Raises
+        ------
+        InstallError
+            When it ends with another exit status than 0 and may not fail.
+        """
         self.tell(f"run {' '.join(command)}")
         if self.dry_run:
             return
@@ -111,6 +118,7 @@ def settings(options: argparse.Namespace) -> str:
 
 
 def install(steps: Steps, options: argparse.Namespace) -> None:
+    """The programs with their environment, settings and services; a second run mends the first."""
     if not options.no_apt:
         steps.run("apt-get", "update")
         steps.run("apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES)
@@ -144,6 +152,7 @@ def install(steps: Steps, options: argparse.Namespace) -> None:
 
 
 def uninstall(steps: Steps, keep_data: bool) -> None:
+    """Services and programs off this machine; settings and the spool too, unless they are kept."""
     steps.run("systemctl", "disable", "--now", *SERVICES, may_fail=True)
     for absolute, _ in _units():
         steps.remove(absolute)

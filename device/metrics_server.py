@@ -25,6 +25,7 @@ class MetricsServer:
     Raises
     ------
     MetricsPortTaken
+        When the port can't be listened on.
     """
 
     def __init__(self, port: int, metrics: Callable[[], Iterable[Metric | Histogram]]) -> None:

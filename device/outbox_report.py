@@ -41,6 +41,7 @@ class OutboxReport:
 
 
 def progress(counts: Counts) -> str:
+    """The counts as the one line that is shown while recording."""
     line = f"{counts.recorded} recorded, {counts.uploaded} uploaded, {counts.waiting} waiting"
     if counts.dropped:
         line += f", {counts.dropped} dropped"

@@ -36,6 +36,7 @@ def open_private(path: Path, flags: int) -> int:
     Raises
     ------
     OSError
+        When the file can't be opened, or its mode not be set.
     """
     descriptor = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
     try:
@@ -59,6 +60,7 @@ def write_private(path: Path, data: bytes) -> None:
     Raises
     ------
     OSError
+        When it can't be opened, or not be written whole.
     """
     file = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
@@ -86,6 +88,7 @@ def sync_folder(folder: Path) -> None:
     Raises
     ------
     OSError
+        When the folder can't be opened, or the disk does not confirm.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

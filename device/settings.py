@@ -14,7 +14,13 @@ MIN_FOCUS_M = 0.03
 
 
 def size(text: str) -> int:
-    """`512M` in bytes; K, M and G are powers of 1024."""
+    """`512M` in bytes; K, M and G are powers of 1024.
+
+    Raises
+    ------
+    ValueError
+        When it is no such number, or none above 0.
+    """
     units = {"K": 1024, "M": 1024**2, "G": 1024**3}
     number, unit = (text[:-1], units[text[-1].upper()]) if text[-1:].upper() in units else (text, 1)
     value = round(float(number) * unit)
@@ -24,6 +30,13 @@ def size(text: str) -> int:
 
 
 def seconds(text: str) -> float:
+    """A number above 0 and below a billion.
+
+    Raises
+    ------
+    ValueError
+        When it is not.
+    """
     value = float(text)
     if not 0 < value < 1e9:
         raise ValueError(text)
@@ -31,6 +44,15 @@ def seconds(text: str) -> float:
 
 
 def clip_seconds(text: str) -> float:
+    """The length of a clip, s.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When a clip of that length could not be made.
+    ValueError
+        When it is no number above 0.
+    """
     value = seconds(text)
     if value < MIN_CLIP_S:
         raise argparse.ArgumentTypeError(f"a clip is {MIN_CLIP_S} s or longer")
@@ -38,7 +60,15 @@ def clip_seconds(text: str) -> float:
 
 
 def rotation(text: str) -> int:
-    """Degrees: 0 or 180."""
+    """Degrees: 0 or 180.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When it is another angle.
+    ValueError
+        When it is no whole number.
+    """
     value = int(text)
     if value in (90, 270):
         raise argparse.ArgumentTypeError(
@@ -51,7 +81,15 @@ def rotation(text: str) -> int:
 
 
 def focus(text: str) -> float | None:
-    """`auto` (None), `inf`, or a distance in meters."""
+    """`auto` (None), `inf`, or a distance in meters.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When it is nearer than a lens can focus.
+    ValueError
+        When it is no number.
+    """
     if text == "auto":
         return None
     value = float(text)
@@ -61,6 +99,13 @@ def focus(text: str) -> float | None:
 
 
 def at_least_one(text: str) -> int:
+    """A whole number from 1 on.
+
+    Raises
+    ------
+    ValueError
+        When it is not.
+    """
     value = int(text)
     if value < 1:
         raise ValueError(text)
@@ -73,6 +118,13 @@ def spool_folder() -> Path:
 
 
 def port(text: str) -> int:
+    """A port's number; 0 leaves the choice to the system.
+
+    Raises
+    ------
+    ValueError
+        When no port has this number.
+    """
     value = int(text)
     if not 0 <= value <= 65_535:
         raise ValueError(text)
@@ -101,6 +153,7 @@ def add_spool_option(parser: argparse._ActionsContainer, what: str) -> None:
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """What says where pictures come from: `source_options` reads it."""
     group = parser.add_argument_group("source")
     group.add_argument(
         "--source",

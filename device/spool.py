@@ -93,7 +93,10 @@ class Spool:
 
         Raises
         ------
-        SpoolUnusable, SpoolBusy
+        SpoolUnusable
+            When the folder can't be made, read or written.
+        SpoolBusy
+            When another camera process has it.
         """
         try:
             for folder in (self._folder, self._sent, self._refused, self._damaged):
@@ -160,6 +163,7 @@ class Spool:
         Raises
         ------
         SpoolUnusable
+            When it can't be deleted.
         """
         with self._lock:
             clip = next(iter(self._aside), None)
@@ -177,6 +181,7 @@ class Spool:
         Raises
         ------
         ClipDamaged
+            When its bytes are gone, can't be read, or are not what was written.
         """
         for folder in (self._folder, self._sent):
             try:
@@ -196,6 +201,7 @@ class Spool:
         Raises
         ------
         SpoolUnusable
+            When it can't be moved.
         """
         self._move(record.clip_id, self._folder, self._sent)
 
@@ -205,6 +211,7 @@ class Spool:
         Raises
         ------
         SpoolUnusable
+            When it can't be moved.
         """
         self._move(record.clip_id, self._sent, self._folder)
 
@@ -214,6 +221,7 @@ class Spool:
         Raises
         ------
         SpoolUnusable
+            When it can't be moved.
         """
         target = self._damaged if damaged else self._refused
         self._move(record.clip_id, self._folder, target)
@@ -231,6 +239,7 @@ class Spool:
         Raises
         ------
         SpoolUnusable
+            When they can't be read or moved.
         """
         with _explained("read"):
             (self._folder / RETRY_NAME).unlink(missing_ok=True)
@@ -248,6 +257,7 @@ class Spool:
         Raises
         ------
         SpoolUnusable
+            When one can't be deleted.
         """
         for clip_id in clip_ids:
             with self._lock:

@@ -29,7 +29,10 @@ def stop_on_signals() -> Event:
 def within(seconds: float, call: Callable[[], None]) -> bool:
     """Whether `call` came back in time; one that hangs is left behind, in a thread.
 
-    What `call` raises is raised here.
+    Raises
+    ------
+    Exception
+        When `call` raised it.
     """
     raised: list[Exception] = []
 

@@ -38,6 +38,7 @@ class S3Uploader:
         Raises
         ------
         Problem
+            When boto3 or its settings give no client.
         """
         with self._lock:
             if self._client is None:
@@ -60,6 +61,7 @@ class S3Uploader:
         Raises
         ------
         Problem
+            When the account can't be asked for: network, credentials, rights.
         """
         with self._bucket_lock:
             if self._bucket is None:

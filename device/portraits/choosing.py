@@ -93,7 +93,13 @@ def _sharp_enough(portrait: Portrait, measured: Picture, rules: Rules) -> Portra
 
 
 class Session:
-    """One sitting's folder: `DATA/<person>/<session>/{originals,crops}/0001.png`."""
+    """One sitting's folder: `DATA/<person>/<session>/{originals,crops}/0001.png`.
+
+    Raises
+    ------
+    PicturesUnwritable
+        When its folder can't be made or read.
+    """
 
     def __init__(self, data: Path, name: str, session: str) -> None:
         self.folder = data / person_id_of(name) / session
@@ -110,7 +116,13 @@ class Session:
         return self._originals
 
     def save(self, portrait: Portrait) -> Path:
-        """Write a portrait under the next number; return the original's path."""
+        """Write a portrait under the next number; return the original's path.
+
+        Raises
+        ------
+        PicturesUnwritable
+            When the disk does not take it.
+        """
         self._number += 1
         name = f"{self._number:04d}.png"
         try:

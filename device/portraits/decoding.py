@@ -97,7 +97,10 @@ def pictures_of(clip: bytes) -> Iterator[Picture]:
 
     Raises
     ------
-    DecoderMissing, ClipUndecodable
+    DecoderMissing
+        When PyAV is not installed.
+    ClipUndecodable
+        When not one picture came out of it.
     """
     av = _av()
     decoder = av.CodecContext.create("h264", "r")

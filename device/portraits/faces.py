@@ -59,6 +59,7 @@ def lab_face_finder() -> FaceFinder:
     Raises
     ------
     NoFaceFinder
+        When the recognition package or its models are not on this machine.
     """
     try:
         from recognition import RecognitionError, load_recognizer

@@ -58,6 +58,11 @@ class FixtureSource(Source):
     Nothing is transcoded: where the file repeats its parameter sets, the clips put together
     are the file again. Clip k appears when its last frame's time has passed; a late consumer
     gets the clips it missed at once, with the times they had.
+
+    Raises
+    ------
+    SourceError
+        When the file can't be read, is of another format, or has no H.264 key frame.
     """
 
     def __init__(

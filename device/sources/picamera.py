@@ -33,6 +33,11 @@ class PiCameraSource(Source):
     picamera2's own `SplittableOutput` cuts as cleanly, but tells neither when the cut was nor
     the frames' times, and blocks a thread until it happened. So our output takes each frame
     with its time, on picamera2's encoder thread, and cuts later.
+
+    Raises
+    ------
+    SourceError
+        When picamera2 is missing, or the camera can't be opened or does not take the options.
     """
 
     def __init__(self, options: SourceOptions, camera: int = 0) -> None:
@@ -80,6 +85,13 @@ class PiCameraSource(Source):
         return f"Pi camera {self._number} ({size}, {options.fps:g} frames a second)"
 
     def clips(self, stop: Event) -> Iterator[Footage]:
+        """Yield each clip as soon as its last frame is over, until `stop` is set.
+
+        Raises
+        ------
+        SourceError
+            When the camera does not start, or gives no picture for `SILENCE_S`.
+        """
         cutter = Cutter(self._options.frames_per_clip)
         with foreign(
             "the camera does not start",

@@ -20,6 +20,11 @@ class WebcamSource(Source):
     """Reads raw pictures and encodes them here, one thread, a key frame every clip length.
 
     A webcam tells no exposure times: a frame's time is when it arrived, less one frame.
+
+    Raises
+    ------
+    SourceError
+        When PyAV is missing, or the camera can't be opened.
     """
 
     def __init__(

@@ -28,7 +28,15 @@ class Film:
 
     @classmethod
     def read(cls, path: Path, fps: float = 30.0) -> Film:
-        """Raises `ValueError` for what has no key frame."""
+        """The film in a file of raw H.264.
+
+        Raises
+        ------
+        ValueError
+            When it has no key frame.
+        OSError
+            When it can't be read.
+        """
         stream = path.read_bytes()
         units = list(access_units(nal_units(stream)))
         first = next((at for at, unit in enumerate(units) if unit.is_self_contained), None)

@@ -71,7 +71,13 @@ class PiCameraValueError(PiCameraError, ValueError):
 
 
 class PiCamera:
-    """One camera. The film begins when it is opened, and plays at its own pace, over and over."""
+    """One camera. The film begins when it is opened, and plays at its own pace, over and over.
+
+    Raises
+    ------
+    PiCameraError
+        When there is no film to play.
+    """
 
     MAX_RESOLUTION = (2592, 1944)
     MAX_FRAMERATE = 90
@@ -167,7 +173,15 @@ class PiCamera:
         splitter_port: int = 1,
         **options: Any,
     ) -> None:
-        """Record from the film's next key frame on."""
+        """Record from the film's next key frame on.
+
+        Raises
+        ------
+        PiCameraRuntimeError
+            When it is recording already, or closed.
+        PiCameraValueError
+            When it is asked for another format than H.264.
+        """
         self._check_open()
         if self._recording is not None:
             raise PiCameraRuntimeError("The camera is already recording on this splitter port")
@@ -226,7 +240,15 @@ class PiCamera:
         bayer: bool = False,
         **options: Any,
     ) -> None:
-        """Write the picture that the film shows now."""
+        """Write the picture that the film shows now.
+
+        Raises
+        ------
+        PiCameraValueError
+            When the format can't be told, or is none that it writes.
+        PiCameraRuntimeError
+            When it is closed.
+        """
         self._check_open()
         kind = format or FORMATS.get(Path(str(output)).suffix.lower() if _is_name(output) else "")
         if kind is None:

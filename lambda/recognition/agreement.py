@@ -1,8 +1,9 @@
 """Do pictures agree with the names they are given? For enrollment and training; pure functions.
 
-Distances are between embeddings at unit length. On the development faces pictures of two people
-were never nearer than 0.30, one pair in 10,000 lies below 0.34 and one in 50 below 0.42; of one
-person 94 % of pairs lie below 0.32 and all below 0.42.
+Embeddings are float32 [n, 128]; distances are between embeddings at unit length. On the
+development faces pictures of two people were never nearer than 0.30, one pair in 10,000 lies
+below 0.34 and one in 50 below 0.42; of one person 94 % of pairs lie below 0.32 and all below
+0.42.
 """
 
 from __future__ import annotations

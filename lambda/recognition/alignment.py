@@ -1,6 +1,7 @@
 """The aligned face: turned, scaled and cut as dlib's `get_face_chip` does it.
 
-Enrollment, training and inference all come through here, so that they see the same faces.
+Enrollment, training and inference all come through here, so that they see the same faces. Landmarks
+are float32 [5, 2] as (x, y) in px.
 """
 
 from __future__ import annotations

@@ -53,7 +53,14 @@ class Thresholds:
 
 
 def crop_from_chip(chip: np.ndarray) -> np.ndarray:
-    """The `crop` input of one face: float32 [3, 160, 160] in [0, 1] from a chip (RGB)."""
+    """The `crop` input of one face: float32 [3, 160, 160] in [0, 1] from a chip, uint8
+    [150, 150, 3], RGB.
+
+    Raises
+    ------
+    ValueError
+        When the chip is of another size.
+    """
     if chip.shape != (CHIP_PX, CHIP_PX, 3):
         raise ValueError(f"a chip is {CHIP_PX}x{CHIP_PX}x3, not {chip.shape}")
     resized = cv2.resize(chip, (CROP_PX, CROP_PX), interpolation=cv2.INTER_LINEAR)

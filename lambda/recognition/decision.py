@@ -1,4 +1,7 @@
-"""Who is it? Pure functions from what each frame says to one answer that can be: unknown."""
+"""Who is it? Pure functions from what each frame says to one answer that can be: unknown.
+
+Distances are float32 [frames, people], probabilities float32 [frames, labels].
+"""
 
 from __future__ import annotations
 

@@ -108,6 +108,7 @@ class Clip:
         Raises
         ------
         Undecodable
+            When no picture came out of any part, at the iterator's end.
         """
         wanted = self._spread(count)
         found, why = 0, ""

@@ -1,4 +1,7 @@
-"""Finding faces: places are proposed cheaply, and confirmed by dlib's mmod network."""
+"""Finding faces: places are proposed cheaply, and confirmed by dlib's mmod network.
+
+Pictures are uint8 [height, width, 3], RGB; places and sizes are in their px.
+"""
 
 from __future__ import annotations
 

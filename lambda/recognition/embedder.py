@@ -1,4 +1,7 @@
-"""From an aligned face to 128 numbers: dlib's face network, and how such numbers are compared."""
+"""From an aligned face to 128 numbers: dlib's face network, and how such numbers are compared.
+
+An embedding is float32 [128]; of several, [n, 128].
+"""
 
 from __future__ import annotations
 

@@ -77,6 +77,7 @@ class Gallery:
         Raises
         ------
         GalleryUnreadable
+            When they are no gallery, one of another format, or too many.
         """
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:

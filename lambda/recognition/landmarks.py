@@ -11,7 +11,13 @@ from recognition.errors import ModelsMissing
 
 
 class LandmarkPredictor:
-    """A cascade of regression trees. Never mix predictors between enrollment and probe."""
+    """A cascade of regression trees. Never mix predictors between enrollment and probe.
+
+    Raises
+    ------
+    ModelsMissing
+        When its file is not there.
+    """
 
     def __init__(self, model: Path) -> None:
         if not model.is_file():

@@ -27,7 +27,12 @@ def load_recognizer(
 
     Raises
     ------
-    UnknownRecognizer, ModelsMissing
+    UnknownRecognizer
+        When there is no recognizer of that name.
+    ModelsMissing
+        When its model files are not in `models_dir`.
+    ReferenceMissing
+        When the reference library is asked for and not installed.
     """
     chosen = (os.environ if environment is None else environment).get(VARIABLE) or CHOICES[0]
     if chosen in CHOICES[1:]:

@@ -1,4 +1,7 @@
-"""Which way a face is turned, from its five landmarks."""
+"""Which way a face is turned, from its five landmarks.
+
+Landmarks are float32 [5, 2] as (x, y) in px, in the order of `LandmarkPredictor.predict`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ HALF_TURNED = 0.12
 
 
 def turn_of(landmarks: np.ndarray) -> float:
-    """How far the nose is from the middle between the eyes, in distances of the eyes, of points
-    [5, 2]: 0 is frontal; above 0 the face is turned to the right of the picture."""
+    """How far the nose is from the middle between the eyes, in distances of the eyes.
+
+    0 is frontal; above 0 the face is turned to the right of the picture.
+    """
     points = np.asarray(landmarks, float)
     one, other = sorted((points[:2].mean(0), points[2:4].mean(0)), key=lambda eye: eye[0])
     across = other - one

@@ -1,5 +1,7 @@
 """Where faces may be: a small network, taught by the original detector, that looks at half its
 resolution. It only proposes; nothing is a face before the original says so.
+
+Pictures are uint8 [height, width, 3], RGB.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What both detectors share: boxes, the levels of a picture's pyramid, light."""
+"""What both detectors share: boxes, the levels of a picture's pyramid, light.
+
+Pictures are uint8 [height, width, 3], RGB; boxes and regions are in their px.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,7 @@ class Region:
 
 
 def whole(rgb: np.ndarray) -> Region:
+    """All of the picture."""
     return Region(0, 0, rgb.shape[1], rgb.shape[0])
 
 
@@ -58,6 +62,7 @@ def around(box: Box, share: float, rgb: np.ndarray) -> Region:
 
 
 def box_at(x: float, y: float, half_x: float, half_y: float) -> Box:
+    """The box around a middle, px, that reaches so far to each side."""
     return Box(
         top=round(y - half_y), right=round(x + half_x), bottom=round(y + half_y),
         left=round(x - half_x),
@@ -97,6 +102,7 @@ def overlap(a: Box, b: Box) -> float:
 
 
 def is_same_face(a: Box, b: Box) -> bool:
+    """Whether two boxes are so much in one place that one face is in both."""
     common, area_a, area_b = _areas(a, b)
     # A face inside another one is the same face seen on two levels.
     return common > _NMS_OVERLAP * (area_a + area_b - common) or common > 0.7 * min(area_a, area_b)

@@ -1,4 +1,7 @@
-"""The pipeline: clip, frames, faces, identities. Arrays and bytes in, plain dataclasses out."""
+"""The pipeline: clip, frames, faces, identities. Arrays and bytes in, plain dataclasses out.
+
+Pictures are uint8 [height, width, 3], RGB.
+"""
 
 from __future__ import annotations
 
@@ -75,6 +78,7 @@ class Recognizer:
         Raises
         ------
         ModelsMissing
+            When one of them is not there.
         """
         settings = settings or Settings()
         # A function has a share of one core: OpenCV's threads would only wait for each other.
@@ -110,6 +114,7 @@ class Recognizer:
         Raises
         ------
         ClipRejected
+            When it can't be looked at, now or ever: see its subclasses.
         """
         watch = Stopwatch()
         with watch.stage("decode"):

@@ -133,6 +133,7 @@ class ReferenceRecognizer(Recognizer):
         Raises
         ------
         ReferenceMissing
+            When the library is not installed.
         """
         return cls._with(settings or Settings(), Gallery.distances)
 
@@ -143,6 +144,7 @@ class ReferenceRecognizer(Recognizer):
         Raises
         ------
         ReferenceMissing
+            When the library is not installed.
         """
         return cls._with(settings or RAW, Gallery.raw_distances)
 

@@ -1,4 +1,7 @@
-"""Which parts of a picture are worth a search: where there is detail, where something changed."""
+"""Which parts of a picture are worth a search: where there is detail, where something changed.
+
+Pictures are uint8 [height, width, 3], RGB; regions are in their px.
+"""
 
 from __future__ import annotations
 

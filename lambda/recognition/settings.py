@@ -28,6 +28,7 @@ class Settings:
     Raises
     ------
     InvalidSettings
+        When a number is outside its bounds.
     """
 
     # What a clip may be.

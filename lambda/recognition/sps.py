@@ -18,6 +18,7 @@ def picture_size(sps: NalUnit) -> tuple[int, int]:
     Raises
     ------
     MalformedSps
+        When it ends early, or a number in it is too long.
     """
     bits = _Bits(sps.data[1:_MOST_BYTES].replace(b"\x00\x00\x03", b"\x00\x00"))
     profile = bits.take(8)
@@ -53,6 +54,7 @@ def parameter_set_id(unit: NalUnit) -> int:
     Raises
     ------
     MalformedSps
+        When it ends early, or the id is above 255.
     """
     bits = _Bits(unit.data[1:64].replace(b"\x00\x00\x03", b"\x00\x00"))
     if unit.type == NalType.SPS:

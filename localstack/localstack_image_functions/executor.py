@@ -87,6 +87,7 @@ class Backend(Protocol):
 
 
 def make_backend(settings: Settings) -> Backend:
+    """What runs image functions by these settings: processes or containers."""
     if settings.sandbox == "process":
         return ProcessBackend(settings)
     # Needs the container engine's client library, which processes do not.
@@ -221,6 +222,13 @@ class ExecutorByPackageType:
 
 
 def executor_for(function_version: FunctionVersion) -> type[RuntimeExecutor]:
+    """Who runs this function: ours for images, and for zip files where functions are processes.
+
+    Raises
+    ------
+    ZipFunctionsUnavailable
+        When LocalStack's own executor can't be loaded on this Python.
+    """
     if function_version.config.package_type == "Image":
         return ImageExecutor
     if isinstance(ImageExecutor.backend, ProcessBackend):

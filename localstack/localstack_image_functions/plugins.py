@@ -93,6 +93,7 @@ def prepare_emulator() -> None:
 # After everything else is prepared, before the gateway listens.
 @hooks.on_infra_start(priority=-100)
 def load_state() -> None:
+    """Bring back what is kept."""
     if _chosen():
         _state().load()
 
@@ -100,6 +101,7 @@ def load_state() -> None:
 # Before the scripts of ready.d.
 @hooks.on_infra_ready(priority=100)
 def serve_state() -> None:
+    """From now on all changes are kept, and functions are invoked."""
     if _chosen():
         from localstack_image_functions.poller import serving
 
@@ -147,6 +149,7 @@ def _state() -> Any:
 # After LocalStack has stopped them.
 @hooks.on_infra_shutdown(priority=-100)
 def leave_nothing_behind() -> None:
+    """End functions, and remove what was made for them."""
     if _chosen():
         from localstack_image_functions.executor import leave
 

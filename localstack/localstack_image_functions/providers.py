@@ -52,6 +52,7 @@ def logs() -> Service:
 
 @aws_provider()
 def ecr() -> Service:
+    """ECR: with a registry behind it where there is one, else moto with the bundle store."""
     registry = registry_from_environment()
     if registry is None:
         return _moto_service("ecr", PutImage=_put_image, StartImageScan=_no_scan)
@@ -63,6 +64,7 @@ def ecr() -> Service:
 
 @aws_provider(api="dynamodb", name="moto")
 def dynamodb() -> Service:
+    """DynamoDB by moto, whose expressions are read once."""
     from localstack_image_functions.expressions import read_expressions_once
 
     read_expressions_once()

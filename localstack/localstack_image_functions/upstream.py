@@ -218,7 +218,13 @@ class _SnapshotDict(dict):
 
 
 def create_image_code(image_uri: str) -> ImageCode:
-    """A function's code, or the refusal that AWS gives for an image that is not there."""
+    """A function's code, or the refusal that AWS gives for an image that is not there.
+
+    Raises
+    ------
+    InvalidParameterValueException
+        When there is no such image, or none that can run here.
+    """
     from localstack.aws.api.lambda_ import InvalidParameterValueException
 
     from localstack_image_functions.executor import ImageExecutor

@@ -29,7 +29,13 @@ DEFAULT_EPHEMERAL_MB = 512
 
 
 class ContainerBackend:
-    """Runs each environment of an image function as a sibling container of the emulator."""
+    """Runs each environment of an image function as a sibling container of the emulator.
+
+    Raises
+    ------
+    InvalidSetting
+        When no registry is named.
+    """
 
     def __init__(self, settings: Settings) -> None:
         registry = registry_from_environment()
@@ -56,7 +62,10 @@ class ContainerBackend:
 
         Raises
         ------
-        ImageNotFound, UnsupportedImage
+        ImageNotFound
+            When the registry holds none.
+        UnsupportedImage
+            When it is an index of several.
         """
         return self._registry.image(uri)[1].digest
 

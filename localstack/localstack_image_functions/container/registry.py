@@ -154,7 +154,13 @@ class Registry:
         return answer.headers["Docker-Content-Digest"]
 
     def delete_manifest(self, repository: str, digest: str) -> None:
-        """Delete an image with all its tags; quiet when it is gone already."""
+        """Delete an image with all its tags; quiet when it is gone already.
+
+        Raises
+        ------
+        RegistryRefused
+            When the registry does not delete it.
+        """
         answer = self._request("DELETE", f"{repository}/manifests/{digest}")
         if answer.status_code not in (202, 404):
             raise RegistryRefused(_reason(answer))

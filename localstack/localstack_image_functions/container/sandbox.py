@@ -185,7 +185,13 @@ class Peer:
 
 
 class ContainerSandbox:
-    """One function container, its output, its memory and its end."""
+    """One function container, its output, its memory and its end.
+
+    Raises
+    ------
+    EntrypointNotFound
+        When the engine finds no program to start.
+    """
 
     def __init__(
         self,

@@ -61,6 +61,7 @@ def guard_gateway(own_names: tuple[str, ...], key_pair: tuple[str, str] | None =
 
 
 def allowed_by(own_names: tuple[str, ...]) -> Allowed:
+    """What the gateway is called: this machine's names, the settings' own, and CORS' origins."""
     machine = socket.gethostname().lower()
     names = {
         *LOOPBACK_NAMES,
@@ -85,12 +86,14 @@ def has_function_url(url_id: str) -> bool:
 
 
 def asked_by(request: Any) -> Asked:
+    """What the guard looks at of a request."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     query = request.environ.get("QUERY_STRING") or ""
     return Asked(request.method, request.path, query, headers)
 
 
 def signed_by(request: Any, asked: Asked) -> Signed:
+    """What a signature covers of a request."""
     return Signed(asked.method, request.environ["RAW_URI"], asked.headers, request.get_data)
 
 

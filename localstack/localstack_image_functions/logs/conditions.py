@@ -42,7 +42,13 @@ class Token:
 
 
 class Tokens:
-    """The tokens of one pattern, read from the left."""
+    """The tokens of one pattern, read from the left.
+
+    Raises
+    ------
+    InvalidPattern
+        When a part of the text begins no token.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -59,6 +65,13 @@ class Tokens:
         return self._tokens[0] if self._tokens else None
 
     def take(self, *kinds: str) -> Token:
+        """The next token, which must be of one of these kinds (any, without kinds).
+
+        Raises
+        ------
+        InvalidPattern
+            When there is none, or one of another kind.
+        """
         if not self._tokens or (kinds and self._tokens[0].kind not in kinds):
             raise self.unreadable()
         return self._tokens.pop(0)
@@ -107,6 +120,7 @@ def _equality(operator: str, found: Test, tokens: Tokens) -> Test:
 
 
 def joined(parts: list[Test], all_of_them: bool) -> Test:
+    """One test for all or any of these."""
     if len(parts) == 1:
         return parts[0]
     together = all if all_of_them else any

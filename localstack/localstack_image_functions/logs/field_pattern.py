@@ -22,7 +22,13 @@ class _Field:
 
 
 def field_pattern(text: str) -> Callable[[str], Values | None]:
-    """A message's fields by name, when there are as many and all are as asked."""
+    """A message's fields by name, when there are as many and all are as asked.
+
+    Raises
+    ------
+    InvalidPattern
+        When its bracket is not closed, `...` stands in it twice, or a field can't be read.
+    """
     if not text.endswith("]"):
         raise InvalidPattern(f"The pattern {text!r} lacks its closing bracket.")
     parts = _COMMA.sub(lambda found: found[1] or "\0", text[1:-1]).split("\0")

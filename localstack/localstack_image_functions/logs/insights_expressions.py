@@ -39,7 +39,13 @@ class Token:
 
 
 class Reader:
-    """One command's words, read from the left."""
+    """One command's words, read from the left.
+
+    Raises
+    ------
+    InvalidInsightsQuery
+        When a part of the text begins no token.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text.strip()
@@ -63,11 +69,25 @@ class Reader:
         return None
 
     def take(self, *kinds: str) -> Token:
+        """The next token, which must be of one of these kinds.
+
+        Raises
+        ------
+        InvalidInsightsQuery
+            When there is none, or one of another kind.
+        """
         if not self._tokens or self._tokens[0].kind not in kinds:
             raise self.unreadable()
         return self._tokens.pop(0)
 
     def need(self, word: str) -> None:
+        """Leave out this word, which must be the next.
+
+        Raises
+        ------
+        InvalidInsightsQuery
+            When it is not.
+        """
         if not self.takes(word):
             raise self.unreadable()
 
@@ -83,6 +103,7 @@ class Reader:
 
 
 def name_of(token: Token) -> str:
+    """A field's name, without the quotes that it may have."""
     return token.text.strip("`")
 
 
@@ -147,6 +168,13 @@ def _like(left: Expression, reader: Reader) -> Expression:
 
 
 def regular(token: Token) -> re.Pattern[str]:
+    """The expression between two `/`, with its flag.
+
+    Raises
+    ------
+    InvalidInsightsQuery
+        When it is none that Python can read.
+    """
     body, _, flags = token.text[1:].rpartition("/")
     try:
         # Groups are named (?<like> this) there.
@@ -158,6 +186,7 @@ def regular(token: Token) -> re.Pattern[str]:
 
 
 def text_of(token: Token) -> str:
+    """What stands in quotes."""
     return re.sub(r"\\(.)", r"\1", token.text[1:-1])
 
 
@@ -273,6 +302,7 @@ def _function(name: str, reader: Reader) -> Expression:
 
 
 def seconds_of(token: Token) -> float:
+    """A period like `5m`, s."""
     found = re.fullmatch(r"(\d+)(\D+)", token.text)
     assert found is not None  # noqa: S101  a token of this kind has this form
     return int(found[1]) * SECONDS[found[2]]

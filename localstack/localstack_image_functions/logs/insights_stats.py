@@ -56,7 +56,13 @@ class Aggregation:
 
 
 def aggregation(reader: Reader) -> Aggregation:
-    """Read `count(*) as n`, `pct(@duration, 95)` and the like."""
+    """Read `count(*) as n`, `pct(@duration, 95)` and the like.
+
+    Raises
+    ------
+    InvalidInsightsQuery
+        When it can't be read, or is a function that is not calculated here.
+    """
     before = reader.remaining()
     word = reader.take("name").text.lower()
     reader.need("(")

@@ -15,7 +15,13 @@ _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+|\*)\]|\[[\"'](?P<quot
 
 
 def json_pattern(text: str) -> Callable[[str], Values | None]:
-    """What a message's values are, when it is an object that the pattern matches."""
+    """What a message's values are, when it is an object that the pattern matches.
+
+    Raises
+    ------
+    InvalidPattern
+        When its brace is not closed, or it can't be read.
+    """
     if not text.endswith("}"):
         raise InvalidPattern(f"The pattern {text!r} lacks its closing brace.")
     tokens = Tokens(text[1:-1])
@@ -43,7 +49,13 @@ def value_at(message: str, selector: str) -> Any:
 
 
 def steps(selector: str) -> list[str | int]:
-    """A selector's names and indexes; `*` stands for every element."""
+    """A selector's names and indexes; `*` stands for every element.
+
+    Raises
+    ------
+    InvalidPattern
+        When it does not begin with `$.` and a name, or can't be read from somewhere on.
+    """
     if not selector.startswith("$") or selector == "$":
         raise InvalidPattern(f"A selector begins with $. and a name, {selector} does not.")
     found: list[str | int] = []

@@ -11,7 +11,13 @@ Values = dict[str, str]
 
 
 def regular(expression: str) -> re.Pattern[str]:
-    """What stands between two `%`."""
+    """What stands between two `%`.
+
+    Raises
+    ------
+    InvalidPattern
+        When it is no regular expression.
+    """
     try:
         return re.compile(expression)
     except re.error as error:
@@ -19,4 +25,5 @@ def regular(expression: str) -> re.Pattern[str]:
 
 
 def unescaped(quoted: str) -> str:
+    """A quoted text as it was meant: without the backslashes."""
     return re.sub(r"\\(.)", r"\1", quoted)

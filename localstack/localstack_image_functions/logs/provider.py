@@ -115,6 +115,13 @@ class LogsProvider(upstream.LogsProvider):
 
     @handler("GetQueryResults", expand=False)
     def get_query_results(self, context: RequestContext, request: Any) -> dict[str, Any]:
+        """A query's answer, with how many events matched.
+
+        Raises
+        ------
+        ResourceNotFoundException
+            When there is no query with this id.
+        """
         backend = get_moto_logs_backend(context.account_id, context.region)
         query = backend.queries.get(request["queryId"])
         if query is None:

@@ -94,6 +94,7 @@ def is_statistic(name: str) -> bool:
 
 
 def merged(parts: Iterable[Distribution]) -> Distribution:
+    """All of these as one."""
     whole = Distribution()
     for part in parts:
         whole.merge(part)

@@ -58,6 +58,7 @@ def evaluate(expression: str, known: Mapping[str, Series], beginnings: list[int]
     Raises
     ------
     UnsupportedExpression
+        When it can't be read, or is not calculated here.
     """
     try:
         tree = ast.parse(expression.replace("^", "**").strip(), mode="eval")

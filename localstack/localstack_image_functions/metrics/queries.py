@@ -35,7 +35,13 @@ class Window:
 
     @classmethod
     def of(cls, start: datetime, end: datetime, period: int) -> Window:
-        """A request's times. The start is rounded down, as CloudWatch does."""
+        """A request's times. The start is rounded down, as CloudWatch does.
+
+        Raises
+        ------
+        InvalidQuery
+            When it does not end after its start.
+        """
         first, last = _unix(start), _unix(end)
         if first >= last:
             raise InvalidQuery(
@@ -57,7 +63,10 @@ def metric_data(
 
     Raises
     ------
-    InvalidQuery, UnsupportedExpression
+    InvalidQuery
+        When an id, a statistic or a period is none, or expressions refer to each other in a circle.
+    UnsupportedExpression
+        When an expression is not calculated here.
     """
     _check_ids(queries)
     known: dict[str, Series] = {}
@@ -88,7 +97,13 @@ def statistics(
     names: Sequence[str],
     unit: str | None = None,
 ) -> list[dict[str, Any]]:
-    """The data points of GetMetricStatistics, those of each unit for themselves."""
+    """The data points of GetMetricStatistics, those of each unit for themselves.
+
+    Raises
+    ------
+    InvalidQuery
+        When no statistic is asked for, an unknown one, or too many points.
+    """
     if not names:
         raise InvalidQuery(
             "At least one of the parameters Statistics and ExtendedStatistics must be specified.",
@@ -124,7 +139,13 @@ def statistics(
 
 
 def check_period(period: int) -> int:
-    """A period that CloudWatch knows: 1, 5, 10, 30 or whole minutes."""
+    """A period that CloudWatch knows: 1, 5, 10, 30 or whole minutes.
+
+    Raises
+    ------
+    InvalidQuery
+        When it is another.
+    """
     if period not in (1, 5, 10, 30) and (period < 60 or period % 60):
         raise InvalidQuery(
             f"The value {period} for parameter Period is invalid: "

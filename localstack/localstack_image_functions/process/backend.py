@@ -31,7 +31,13 @@ DEFAULT_EPHEMERAL_MB = 512
 
 
 class ProcessBackend:
-    """Image functions as processes, from the bundle store."""
+    """Image functions as processes, from the bundle store.
+
+    Raises
+    ------
+    InvalidSetting
+        When no store is named.
+    """
 
     endpoint_host = "127.0.0.1"
 
@@ -83,6 +89,15 @@ class ProcessBackend:
         return resolve_image(uri)
 
     def check_image(self, digest: str, uri: str) -> None:
+        """Look at the image's bundle.
+
+        Raises
+        ------
+        IsolationUnavailable
+            When functions are to be set apart here and can't be.
+        BundleNotFound
+            When the store does not hold it.
+        """
         if self._refusal:
             raise IsolationUnavailable(self._refusal)
         load_bundle(self._store, digest)
@@ -127,7 +142,12 @@ class ProcessBackend:
 
         Raises
         ------
-        IsolationUnavailable, RuntimeNotFound, CodeTooLarge
+        IsolationUnavailable
+            When functions are to be set apart here and can't be.
+        RuntimeNotFound
+            When the runtime is not there.
+        CodeTooLarge
+            When it takes more, unpacked, than Lambda allows.
         """
         if self._refusal:
             raise IsolationUnavailable(self._refusal)

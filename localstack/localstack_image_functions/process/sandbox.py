@@ -95,6 +95,13 @@ class ProcessFlavor:
     def start(
         self, api: RuntimeApi, output: OutputLog, on_exit: Callable[[Exit], None]
     ) -> ProcessSandbox:
+        """Start a process of its own for the function.
+
+        Raises
+        ------
+        EntrypointNotFound
+            When its program is not there, or none that can be run.
+        """
         settings = self._settings
         executable = find_program(settings)
         if executable is None:

@@ -60,6 +60,13 @@ class ChildFlavor:
     def start(
         self, api: RuntimeApi, output: OutputLog, on_exit: Callable[[Exit], None]
     ) -> ChildSandbox:
+        """Start the program as a child of this process.
+
+        Raises
+        ------
+        EntrypointNotFound
+            When it can't be started.
+        """
         server = RuntimeApiServer(api)
         environment = {**self._environment, "AWS_LAMBDA_RUNTIME_API": server.address}
         try:

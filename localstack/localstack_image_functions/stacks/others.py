@@ -17,11 +17,13 @@ TABLE_IN_PLACE = TABLE_SETTINGS | {"TimeToLiveSpecification", "Tags"}
 
 
 def complete_log_group(request: Any) -> None:
+    """What LocalStack leaves out when it makes one: retention and tags."""
     _set_retention(request, before=None)
     _tag_log_group(request, before=[])
 
 
 def update_log_group(request: Any) -> None:
+    """AWS::Logs::LogGroup."""
     before = request.previous_state or {}
     _set_retention(request, before.get("RetentionInDays"))
     _tag_log_group(request, before.get("Tags") or [])
@@ -44,6 +46,7 @@ def update_event_settings(request: Any) -> None:
 
 
 def update_bucket_policy(request: Any) -> None:
+    """AWS::S3::BucketPolicy."""
     wanted = request.desired_state
     policy = json.dumps(wanted["PolicyDocument"])
     request.aws_client_factory.s3.put_bucket_policy(Bucket=wanted["Bucket"], Policy=policy)

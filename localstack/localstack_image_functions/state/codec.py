@@ -50,6 +50,13 @@ class Reference:
         return None
 
     def find(self, name: list[str]) -> Any:
+        """What a record refers to by `name`.
+
+        Raises
+        ------
+        HostileState
+            When nothing that is known has this name.
+        """
         raise HostileState(f"a record refers to {name}, which is not known")
 
 

@@ -46,6 +46,13 @@ class Residents(Reference):
         return None
 
     def find(self, name: list[str]) -> Any:
+        """What a record refers to by `name`.
+
+        Raises
+        ------
+        HostileState
+            When the service it lives in is not loaded.
+        """
         container = self._containers.get(name[0])
         if container is None:
             raise HostileState(f"a record refers to {name[0]}, which is not loaded")

@@ -190,6 +190,7 @@ class Database:
         Raises
         ------
         TornState
+            When its digest is another than that of what was written.
         """
         with self._lock:
             found = self._connection.execute(

@@ -91,6 +91,7 @@ def bring_up_to_date(connection: sqlite3.Connection) -> bool:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it, or, after any error, nothing."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

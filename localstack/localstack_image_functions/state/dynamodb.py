@@ -180,7 +180,10 @@ class ItemRows:
 
         Raises
         ------
-        TornState, HostileState
+        TornState
+            When one is not what was written.
+        HostileState
+            When one names what no record may.
         """
         count = 0
         for arn in self._database.scopes(ITEM):
@@ -245,6 +248,7 @@ class ItemRows:
 
 
 def all_tables() -> list[Table]:
+    """Every table of every account and region."""
     return [
         table
         for _, _, backend in list(dynamodb_backends.iter_backends())

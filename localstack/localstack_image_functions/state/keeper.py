@@ -104,7 +104,10 @@ class Keeper:
 
         Raises
         ------
-        TornState, HostileState
+        TornState
+            When a row is not what was written.
+        HostileState
+            When one names what no record may.
         """
         written = self.services.read()
         rows = {
@@ -214,4 +217,5 @@ class Keeper:
 
 
 def good_copy(path: Path) -> Path:
+    """Where the whole copy of the database at `path` lies."""
     return path.with_name(path.name + ".good")

@@ -99,6 +99,7 @@ class LogRows:
 
 
 def all_groups() -> Iterator[LogGroup]:
+    """Every log group of every account and region."""
     for _, _, backend in list(logs_backends.iter_backends()):
         yield from list(backend.groups.values())
 

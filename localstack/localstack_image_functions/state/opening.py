@@ -88,6 +88,7 @@ def _take(folder: Path) -> IO[bytes]:
 
 
 def objects_folder(folder: Path) -> Path:
+    """Where S3's contents lie in the state's folder."""
     return folder / OBJECTS
 
 

@@ -189,6 +189,7 @@ def _notifier_name(dispatcher: Any, notifier: Any) -> str:
 
 
 def find_bucket(name: str) -> S3Bucket | None:
+    """The bucket of that name, in whichever account."""
     for _, regions in list(s3_stores.items()):
         for store in list(regions.values()):
             return_value = store.buckets.get(name)
@@ -231,6 +232,7 @@ def _versions(bucket: S3Bucket, key: str) -> dict[str, S3Object | S3DeleteMarker
 
 
 def all_versions(bucket: S3Bucket) -> list[S3Object | S3DeleteMarker]:
+    """Everything in a bucket: objects and delete markers, older versions too."""
     store = bucket.objects
     return (
         store.values(with_versions=True) if isinstance(store, VersionedKeyStore) else store.values()

@@ -180,6 +180,7 @@ def _wrap(owner: type, name: str, after: Callable[..., None]) -> None:
 
 
 def all_queues() -> list[SqsQueue]:
+    """Every queue of every account and region."""
     return [
         queue for _, _, store in sqs_stores.iter_stores() for queue in list(store.queues.values())
     ]

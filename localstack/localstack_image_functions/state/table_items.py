@@ -52,6 +52,13 @@ class TableItems:
         self.rows.put(self.table, place_of(hash_key), item)
 
     def pop(self, hash_key: DynamoType) -> Item:
+        """Take an item out, as a dictionary does.
+
+        Raises
+        ------
+        KeyError
+            When there is none.
+        """
         found = self.rows.pop(self.table, place_of(hash_key))
         if found is None:
             raise KeyError(hash_key)
