@@ -198,6 +198,9 @@ lint: lab-env ## style, types, who may import whom, security rules, templates
 	@$(FACELAB) check-imports
 	@.venv/bin/cfn-lint scripts/provision/*.yaml
 
+figures: lab-env ## NAMES="e2e_embedded loop": keep what those runs measured; the documents' figures anew (ARGS=--list)
+	@$(FACELAB) figures $(NAMES) $(ARGS)
+
 format: lab-env ## rewrite the code in the project's style
 	@$(LAB) -m ruff check --fix .
 	@$(LAB) -m ruff format .

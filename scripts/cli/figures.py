@@ -1,7 +1,8 @@
-"""Keep what a command measured, and make the documents' tables from it.
+"""Keep what a command measured, and make the documents' figures from it.
 
 facelab figures e2e_embedded compute     after the commands that measure them
-facelab figures                          only makes the tables anew
+facelab figures                          only makes tables and sentences anew
+facelab figures --list                   what is kept, and the command that measures it
 """
 
 from __future__ import annotations
@@ -14,17 +15,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scripts.console import Progress, run_command
-from scripts.develop.figures import MEASURED, rendered, take
+from scripts.develop.figure_tables import rendered
+from scripts.develop.figures import RUNS, Figures, take
 from scripts.machine import cpu_model
 from scripts.paths import ROOT
 
 FIGURES = ROOT / "docs" / "figures.json"
-DOCUMENTS = (ROOT / "README.md", ROOT / "lambda" / "README.md")
 
 
 def machine() -> str:
     """This machine's processor and number of cores."""
     return f"{os.cpu_count()} cores of {cpu_model() or 'an unnamed processor'}"
+
+
+def read_figures() -> Figures:
+    """What is kept."""
+    kept: Figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+    return kept
+
+
+def documents() -> list[Path]:
+    """The checkout's documents. The changelog tells how it was, so it is none of them."""
+    listed = _git("ls-files", "--cached", "--others", "--exclude-standard", "*.md").split()
+    return [path for name in sorted(listed) if (path := ROOT / name).name != "CHANGELOG.md"]
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,29 +53,37 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURED))
-    parser.add_argument("--root", type=Path, default=ROOT, help="whose out/ is read")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RUNS))
+    parser.add_argument("--out", type=Path, default=ROOT / "out", help="where the runs wrote to")
+    parser.add_argument("--on", default="", help="how busy the machine was, in words")
+    parser.add_argument("--list", action="store_true", help="what is kept, and how to measure it")
     options = parser.parse_args(arguments)
-    unknown = set(options.names) - set(MEASURED)
-    if unknown:
+    if unknown := set(options.names) - set(RUNS):
         parser.error(f"there are no figures {', '.join(sorted(unknown))}")
-    figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
+    figures = read_figures()
+    if options.list:
+        for name, run in RUNS.items():
+            print(f"{name:18} {figures.get(name, {}).get('when', 'never'):10}  {run.command}")
+        return 0
+    place = f"{machine()} {options.on}".strip()
     for name in options.names:
         day = datetime.now(UTC).date().isoformat()
-        figures = take(figures, name, options.root, day, machine(), commit)
-    FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    for document in DOCUMENTS:
-        text = document.read_text(encoding="utf-8")
-        document.write_text(rendered(text, figures), encoding="utf-8")
-    Progress()(f"{len(figures)} measured; the tables of {len(DOCUMENTS)} documents are made anew")
+        commit = _git("rev-parse", "--short", "HEAD")
+        figures = take(figures, name, options.out, day, place, commit)
+    ordered = {name: figures[name] for name in RUNS if name in figures}
+    FIGURES.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+    changed = [path for path in documents() if _remade(path, figures)]
+    told = ", ".join(str(path.relative_to(ROOT)) for path in changed) or "no document"
+    Progress()(f"{len(figures)} runs are kept; made anew: {told}")
     return 0
+
+
+def _remade(document: Path, figures: Figures) -> bool:
+    text = document.read_text(encoding="utf-8")
+    made = rendered(text, figures)
+    if made != text:
+        document.write_text(made, encoding="utf-8")
+    return made != text
 
 
 if __name__ == "__main__":

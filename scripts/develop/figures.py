@@ -1,132 +1,156 @@
-"""The documents' tables of figures, made from what the commands measured.
+"""The documents' figures, made from what the commands measured.
 
-`docs/figures.json` holds the measured files as they were written, with machine, date and commit;
-the tables between `<!-- figures: NAME -->` and `<!-- end of figures -->` are made from it. So a
-figure stands once, and two documents can't disagree.
+`docs/figures.json` holds what each command measured, with day, machine and commit. Documents are
+made from it (`figure_tables`), and held against it (`figure_claims`). So a figure stands once.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts.errors import LabError
 
-# What is kept: name, the file that its command writes, and the command.
-MEASURED = {
-    "e2e_embedded": ("out/e2e.json", "FACELAB_BACKEND=embedded make e2e"),
-    "e2e_docker": ("out/e2e.json", "FACELAB_BACKEND=docker make e2e"),
-    "overhead_embedded": ("out/bench-overhead.json", "FACELAB_BACKEND=embedded make bench"),
-    "overhead_docker": ("out/bench-overhead.json", "FACELAB_BACKEND=docker make bench"),
-    "compute": ("out/bench.json", "make bench-handler"),
-}
-_BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.S)
-_SIZES = {"640x480": "640×480", "160x160": "160×160"}
+BACKENDS = ("embedded", "docker")
 
+
+@dataclass(frozen=True)
+class Run:
+    """A run whose figures are kept: the file it writes, and where in it each figure stands."""
+
+    command: str
+    file: str
+    keeps: Mapping[str, str]
+    backend: str = ""
+
+
+def _on_both(name: str, command: str, file: str, keeps: Mapping[str, str]) -> dict[str, Run]:
+    return {
+        f"{name}_{backend}": Run(f"FACELAB_BACKEND={backend} {command}", file, keeps, backend)
+        for backend in BACKENDS
+    }
+
+
+LAB_COMMANDS = ("up_cold", "up_warm", "down", "reset", "snapshot", "restore")
+RUNS: dict[str, Run] = {
+    **_on_both(
+        "e2e",
+        "make e2e",
+        "e2e.json",
+        {
+            **{name: name for name in ("clips", "answered", "duplicates", "wrong_names")},
+            "single": "single_person_clips",
+            "online": "correct.online",
+            "custom": "correct.custom",
+            **{f"{of}_ms": f"latency_ms.warm_clip_end.{of}" for of in ("p50", "p95", "max")},
+        },
+    ),
+    **_on_both("overhead", "make bench-overhead", "bench-overhead.json", {"ms": "overhead_ms.p50"}),
+    **_on_both(
+        "queue",
+        "make bench-queue",
+        "bench-queue.json",
+        {f"{of}_ms": f"send_to_received_ms.{of}" for of in ("p50", "p95")},
+    ),
+    **_on_both(
+        "reload",
+        "make bench-reload",
+        "bench-reload.json",
+        {f"{of}_ms": f"save_to_answer_ms.{of}" for of in ("p50", "p95")},
+    ),
+    **_on_both(
+        "lab",
+        "make bench-lab",
+        "lab.json",
+        {"clips": "clips", **{f"{one}_ms": f"lab_ms.{one}" for one in LAB_COMMANDS}},
+    ),
+    "loop": Run(
+        "make bench-loop",
+        "loop.json",
+        {
+            **{f"{of}_ms": f"facelab.clip_end_ms.{of}" for of in ("p50", "p95", "p99")},
+            "report_p50_ms": "report_style.clip_end_ms.p50",
+            "ratio": "ratio_p50",
+            "cold_ms": "cold_ms",
+            "stages_ms": "facelab.stages_ms",
+            "cpu_ms": "facelab.cpu_ms_per_clip",
+        },
+    ),
+    "compute": Run(
+        "make bench-handler",
+        "bench.json",
+        {
+            "large_ms": "facelab.640x480.total_ms",
+            "large_ratio": "ratio.640x480",
+            "small_ms": "facelab.160x160.total_ms",
+            "small_ratio": "ratio.160x160",
+            "init_ms": "init_ms.facelab",
+            "report_init_ms": "init_ms.report_style",
+        },
+    ),
+    "state": Run(
+        "make bench-state",
+        "bench-state.json",
+        {
+            "clips": "clips",
+            **{
+                f"{kind}_{of}_ms": f"round_trip_ms.{kind}.{of}"
+                for kind in ("memory", "disk")
+                for of in ("p50", "p95")
+            },
+            "cost_ms": "cost_ms.of_pairs",
+        },
+    ),
+    "throughput": Run("make throughput", "throughput.json", {"clips_per_s": "max_clips_per_s"}),
+    "soak": Run(
+        "IMAGE_FUNCTIONS_DAY_S=60 make soak CLIPS=3000 RATE=1 DEVICES=2",
+        "soak.json",
+        {
+            **{name: name for name in ("recorded", "answered", "shown_twice", "answered_per_s")},
+            "emulator_mb": "memory_mb.emulator",
+            "growth": "memory_growth",
+        },
+    ),
+}
 Figures = dict[str, Any]
 
 
 class NothingMeasured(LabError):
-    """A figure's file is not there, or its run was of another kind."""
+    """A run's file is not there, lacks a figure, or is of the other backend."""
 
 
-def take(figures: Figures, name: str, root: Path, when: str, machine: str, commit: str) -> Figures:
-    """`figures` with what the last run wrote under `name`.
+def take(figures: Figures, name: str, out: Path, when: str, machine: str, commit: str) -> Figures:
+    """`figures` with those of the run `name`, which wrote its file to the folder `out`.
 
     Raises
     ------
     NothingMeasured
-        When the run's file is missing, or belongs to the other backend.
+        When the file is missing, lacks a figure, or belongs to the other backend.
     """
-    file, command = MEASURED[name]
-    path = root / file
-    if not path.exists():
-        raise NothingMeasured(f"there is no {file}", f"`{command}` writes it")
-    values = json.loads(path.read_text(encoding="utf-8"))
-    backend = name.partition("_")[2]
-    if backend and values.get("backend", backend) != backend:
-        raise NothingMeasured(f"{file} is of the backend {values['backend']}", f"`{command}`")
-    run = {"when": when, "machine": machine, "commit": commit, "command": command}
-    return {**figures, name: {**run, "values": values}}
+    run = RUNS[name]
+    hint = f"`{run.command}` writes it"
+    try:
+        facts = json.loads((out / run.file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NothingMeasured(f"there is no {run.file} in {out}", hint) from error
+    if run.backend and facts.get("backend", run.backend) != run.backend:
+        raise NothingMeasured(f"{run.file} is of the backend {facts['backend']}", hint)
+    values = {}
+    for figure, place in run.keeps.items():
+        found: Any = facts
+        for step in place.split("."):
+            found = found.get(step) if isinstance(found, dict) else None
+        if found is None:
+            raise NothingMeasured(f"{run.file} has no {place}", hint)
+        values[figure] = found
+    origin = {"when": when, "machine": machine, "commit": commit, "command": run.command}
+    return {**figures, name: {**origin, "values": values}}
 
 
-def rendered(text: str, figures: Figures) -> str:
-    """A document with its tables made anew."""
-    return _BLOCK.sub(lambda found: f"{found[1]}{_TABLES[found[2]](figures)}\n{found[3]}", text)
-
-
-def _seconds(milliseconds: float) -> str:
-    return f"{milliseconds / 1000:.2f} s"
-
-
-def _machine(figures: Figures, *names: str) -> str:
-    runs = [figures[name] for name in names]
-    days = sorted({run["when"] for run in runs})
-    machines = sorted({run["machine"] for run in runs})
-    return f"Measured {' and '.join(days)} on {' and '.join(machines)}."
-
-
-def _loop(figures: Figures) -> str:
-    rows = ["| what | embedded | docker | command |", "| --- | --- | --- | --- |"]
-
-    def row(what: str, name: str, show: Callable[[Any], str]) -> None:
-        cells = [show(figures[f"{name}_{place}"]["values"]) for place in ("embedded", "docker")]
-        command = figures[f"{name}_embedded"]["command"].partition(" ")[2]
-        rows.append(f"| {what} | {cells[0]} | {cells[1]} | `{command}` |")
-
-    row(
-        "clips answered, twice",
-        "e2e",
-        lambda v: f"{v['answered']} of {v['clips']}, {v['duplicates']}",
-    )
-    row(
-        "clips with one person: online, custom model right",
-        "e2e",
-        lambda v: (
-            f"{v['correct']['online']}, {v['correct']['custom']} of {v['single_person_clips']}"
-        ),
-    )
-    row("wrong names", "e2e", lambda v: str(v["wrong_names"]))
-    row(
-        "clip end to printed result, p50, p95",
-        "e2e",
-        lambda v: ", ".join(_seconds(v["latency_ms"]["clip_end"][p]) for p in ("p50", "p95")),
-    )
-    row("slowest cold start", "e2e", lambda v: _seconds(v["cold_start_ms"] or 0))
-    row(
-        "the emulator's share of a warm invocation, p50",
-        "overhead",
-        lambda v: f"{v['overhead_ms']['p50']:.0f} ms",
-    )
-    names = ("e2e_embedded", "e2e_docker", "overhead_embedded", "overhead_docker")
-    return "\n".join([*rows, "", _machine(figures, *names)])
-
-
-def _compute(figures: Figures) -> str:
-    values = figures["compute"]["values"]
-    rows = ["| one clear face | report style | facelab | ratio |", "| --- | --- | --- | --- |"]
-    for size, shown in _SIZES.items():
-        theirs, ours = (values[name][size] for name in ("report_style", "facelab"))
-        stages = ", ".join(f"{stage} {ms:.0f}" for stage, ms in ours["stages_ms"].items())
-        rows.append(
-            f"| {shown} | {theirs['total_ms']:.0f} ms | {ours['total_ms']:.0f} ms ({stages}) "
-            f"| {values['ratio'][size]} |"
-        )
-    cpu = {name: values[name]["640x480"]["cpu_ms"] for name in ("report_style", "facelab")}
-    nobody = {kind: row["total_ms"] for kind, row in values["no_face"]["facelab"].items()}
-    init = {name: _seconds(ms) for name, ms in values["init_ms"].items()}
-    said = (
-        f"CPU time of the 640×480 clip, all threads: {cpu['facelab']:.0f} ms against "
-        f"{cpu['report_style']:.0f}. Nobody there: a plain wall "
-        f"{nobody['640x480/plain_wall']:.0f} ms, a cluttered room "
-        f"{nobody['640x480/empty_room']:.0f} ms. Ready in a fresh process: "
-        f"{init['facelab']} against {init['report_style']}."
-    )
-    source = f"{_machine(figures, 'compute')} `{figures['compute']['command']}` measures yours."
-    return "\n".join([*rows, "", said, "", source])
-
-
-_TABLES: dict[str, Callable[[Figures], str]] = {"loop": _loop, "compute": _compute}
+def values(figures: Figures, run: str) -> dict[str, Any]:
+    """The figures of a run; empty where it was never measured."""
+    found: dict[str, Any] = figures.get(run, {}).get("values", {})
+    return found

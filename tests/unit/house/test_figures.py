@@ -1,12 +1,19 @@
-"""A figure stands once: documents' tables are what the measured files make of them."""
+"""A figure stands once: documents say what the measured files make of them."""
 
 import json
-import re
+import shutil
 
 import pytest
 
-from scripts.cli.figures import DOCUMENTS, FIGURES
-from scripts.develop.figures import MEASURED, NothingMeasured, rendered, take
+from scripts.cli import figures as command
+from scripts.cli.figures import documents, read_figures
+from scripts.develop.figure_claims import misstated
+from scripts.develop.figure_tables import TABLES, rendered
+from scripts.develop.figures import RUNS, NothingMeasured, take
+from scripts.paths import ROOT
+
+KEPT = read_figures()
+ORIGIN = ("2026-11-25", "2 cores", "abc")
 
 
 def e2e(backend="embedded", p50=160.0):
@@ -18,49 +25,115 @@ def e2e(backend="embedded", p50=160.0):
         "single_person_clips": 72,
         "correct": {"online": 72, "custom": 71},
         "wrong_names": 0,
-        "latency_ms": {"clip_end": {"p50": p50, "p95": 400.0}},
-        "cold_start_ms": 1900.0,
+        "latency_ms": {"warm_clip_end": {"p50": p50, "p95": 400.0, "max": 1234.0}},
     }
 
 
-def measured(tmp_path):
+def measured(out):
+    """Figures of one run of the loop on each backend, and of the emulator's share."""
     figures = {}
-    (tmp_path / "out").mkdir(parents=True)
-    for place in ("embedded", "docker"):
-        (tmp_path / "out/e2e.json").write_text(json.dumps(e2e(place)))
-        figures = take(figures, f"e2e_{place}", tmp_path, "2026-11-25", "2 cores", "abc")
-    (tmp_path / "out/bench-overhead.json").write_text('{"overhead_ms": {"p50": 33.6}}')
-    for place in ("embedded", "docker"):
-        figures = take(figures, f"overhead_{place}", tmp_path, "2026-11-25", "2 cores", "abc")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "bench-overhead.json").write_text('{"overhead_ms": {"p50": 33.6}}')
+    for backend in ("embedded", "docker"):
+        (out / "e2e.json").write_text(json.dumps(e2e(backend)))
+        for name in ("e2e", "overhead"):
+            figures = take(figures, f"{name}_{backend}", out, *ORIGIN)
     return figures
 
 
 def test_a_table_is_made_of_what_was_measured(tmp_path):
-    text = "before\n<!-- figures: loop -->\nstale\n<!-- end of figures -->\nafter\n"
+    text = "before\n<!-- figures: in_short -->\nstale\n<!-- end of figures -->\nafter\n"
     made = rendered(text, measured(tmp_path))
     assert "stale" not in made
-    assert "0.16 s, 0.40 s" in made
-    assert "34 ms" in made
+    assert "p50 0.16 s, p95 0.40 s, slowest 1.2 s" in made
+    assert "34 ms embedded, 34 ms docker | 2026-11-25: `make bench-overhead` |" in made
+    assert "right on 72 (online) and 71 (custom model) of 72" in made
     assert made.startswith("before\n")
-    assert made.endswith("after\n")
-    assert rendered(made, measured(tmp_path / "again")) == made
+    assert made.endswith("<!-- end of figures -->\nafter\n")
+    assert "compute" not in made, "what was never measured has no row"
+    assert rendered(made, measured(tmp_path)) == made
+
+
+def test_a_figure_inside_a_sentence_stays_in_its_line(tmp_path):
+    text = "It takes <!-- figures: clip_end -->1 s<!-- end of figures --> in all."
+    made = rendered(text, measured(tmp_path))
+    assert made == text.replace("1 s", "0.16 s")
 
 
 def test_figures_of_the_other_backend_are_refused(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/e2e.json").write_text(json.dumps(e2e("docker")))
+    (tmp_path / "e2e.json").write_text(json.dumps(e2e("docker")))
     with pytest.raises(NothingMeasured, match="docker"):
-        take({}, "e2e_embedded", tmp_path, "2026-11-25", "2 cores", "abc")
+        take({}, "e2e_embedded", tmp_path, *ORIGIN)
 
 
-def test_what_was_not_measured_names_the_command(tmp_path):
+@pytest.mark.parametrize("name", RUNS)
+def test_what_was_not_measured_names_the_command(tmp_path, name):
     with pytest.raises(NothingMeasured) as refused:
-        take({}, "compute", tmp_path, "2026-11-25", "2 cores", "abc")
-    assert MEASURED["compute"][1] in refused.value.hint
+        take({}, name, tmp_path, *ORIGIN)
+    assert RUNS[name].command in refused.value.hint
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.parent.name)
+def test_a_file_that_lacks_a_figure_is_refused_with_the_place(tmp_path):
+    lacking = e2e()
+    del lacking["latency_ms"]["warm_clip_end"]["p95"]
+    (tmp_path / "e2e.json").write_text(json.dumps(lacking))
+    with pytest.raises(NothingMeasured, match=r"latency_ms\.warm_clip_end\.p95"):
+        take({}, "e2e_embedded", tmp_path, *ORIGIN)
+
+
+def test_the_command_keeps_what_was_measured_and_makes_documents_anew(
+    tmp_path, monkeypatch, capsys
+):
+    kept, page = tmp_path / "figures.json", tmp_path / "page.md"
+    shutil.copy(command.FIGURES, kept)
+    page.write_text("<!-- figures: clip_end -->?<!-- end of figures -->")
+    monkeypatch.setattr(command, "FIGURES", kept)
+    monkeypatch.setattr(command, "documents", lambda: [page])
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    (tmp_path / "e2e.json").write_text(json.dumps(e2e(p50=170.0)))
+    assert command.main(["e2e_embedded", "--out", str(tmp_path), "--on", "at rest"]) == 0
+    assert "0.17 s" in page.read_text()
+    one = json.loads(kept.read_text())["e2e_embedded"]
+    assert (one["values"]["p50_ms"], one["command"]) == (170.0, RUNS["e2e_embedded"].command)
+    assert one["machine"].endswith("at rest")
+    assert "page.md" in capsys.readouterr().err
+
+
+def test_what_is_kept_is_whole_and_says_where_it_is_from():
+    assert len(KEPT) > 10
+    for name, one in KEPT.items():
+        assert set(one) == {"command", "commit", "machine", "values", "when"}, name
+        assert set(one["values"]) == set(RUNS[name].keeps), name
+        assert one["command"] == RUNS[name].command
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_documents_say_what_was_measured(document):
     text = document.read_text()
-    if re.search(r"<!-- figures: ", text):
-        assert rendered(text, json.loads(FIGURES.read_text())) == text
+    assert rendered(text, KEPT) == text
+    assert list(misstated(text, KEPT)) == []
+
+
+def test_every_table_stands_in_a_document():
+    everything = "\n".join(path.read_text() for path in documents())
+    assert [name for name in TABLES if f"<!-- figures: {name} -->" not in everything] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "is_right"),
+    [
+        ("Clip end to printed result takes p50 0.16 s.", True),
+        ("Clip end to printed\nresult: p50 160 ms", True),
+        ("clip end to printed result, embedded: p50 0.14 s", False),
+        ("A clip takes 0.15 s from its end", False),
+        ("the emulator adds 34 ms", True),
+        ("the emulator adds about 35 ms", False),
+        ("the emulator's share is 34 ms", True),
+        ("`make down` takes 2.0 s", False),
+        ("<!-- figures: loop -->the emulator adds 3 ms<!-- end of figures -->", True),
+        ("A clip takes the way of S3; 5 s later", True),
+    ],
+)
+def test_another_number_for_a_figure_is_found(tmp_path, said, is_right):
+    figures = measured(tmp_path) | {"lab_embedded": {"values": {"down_ms": 1800}}}
+    assert (list(misstated(said, figures)) == []) is is_right
