@@ -41,7 +41,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Row:
+class ErrorPattern:
     """Matches an error with one of `codes` (none: any) whose message has `words`, a pattern."""
 
     codes: tuple[str, ...]
@@ -68,18 +68,18 @@ _NAME_REGION = "AWS_REGION=eu-central-1 (say) in .env, or a region in the profil
 
 # The first row that matches counts.
 ROWS = (
-    Row(
+    ErrorPattern(
         (*_SIGNATURE, "AuthFailure", "RequestExpired", "AccessDenied"),
         r"signature expired|signature not yet current|request has expired|not yet valid",
         _CLOCK,
     ),
-    Row(("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"), "", _CLOCK),
-    Row(
+    ErrorPattern(("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"), "", _CLOCK),
+    ErrorPattern(
         ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"),
         "",
         Cause(Kind.CREDENTIALS, "{where} says that our credentials have expired", _RENEW),
     ),
-    Row(
+    ErrorPattern(
         _SIGNATURE,
         "",
         Cause(
@@ -88,7 +88,7 @@ ROWS = (
             "the secret key does not belong to the access key: copy both again",
         ),
     ),
-    Row(
+    ErrorPattern(
         (
             *("InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"),
             *("InvalidToken", "AuthFailure", "MissingAuthenticationToken"),
@@ -97,7 +97,7 @@ ROWS = (
         "",
         Cause(Kind.CREDENTIALS, "{where} does not know our credentials", _RENEW),
     ),
-    Row(
+    ErrorPattern(
         ("OptInRequired", "InvalidRegion", "RegionDisabledException"),
         "",
         Cause(
@@ -106,7 +106,7 @@ ROWS = (
             "enable the region in the account's settings, or choose another with AWS_REGION",
         ),
     ),
-    Row(
+    ErrorPattern(
         _DENIED,
         r"explicit deny",
         Cause(
@@ -115,7 +115,7 @@ ROWS = (
             "a policy of the account or organization says so; whoever wrote it can tell why",
         ),
     ),
-    Row(
+    ErrorPattern(
         (*_DENIED, "AllAccessDisabled", "AccountProblem"),
         "",
         Cause(
@@ -124,7 +124,7 @@ ROWS = (
             "grant the right that the message names; `make device-policy` prints a device's",
         ),
     ),
-    Row(
+    ErrorPattern(
         (
             *("AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect"),
             *("IllegalLocationConstraintException", "301", "307"),
@@ -132,7 +132,7 @@ ROWS = (
         r"region|endpoint|location|^$",
         Cause(Kind.REGION, "{where} is in another region", "AWS_REGION must be where the stack is"),
     ),
-    Row(
+    ErrorPattern(
         (
             *(
                 "NoSuchBucket",
@@ -147,7 +147,7 @@ ROWS = (
             Kind.MISSING, "{where} does not exist", "is the lab up? `make up` (AWS: `make aws-up`)"
         ),
     ),
-    Row(
+    ErrorPattern(
         (
             *("SlowDown", "Throttling", "ThrottlingException", "ThrottledException"),
             *("RequestThrottled", "RequestThrottledException", "RequestLimitExceeded"),
@@ -159,12 +159,12 @@ ROWS = (
         "",
         Cause(Kind.BUSY, "{where} is busy", "trying again helps"),
     ),
-    Row(
+    ErrorPattern(
         ("BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "InvalidDigest"),
         "",
         Cause(Kind.STRANGE, "{where} got other bytes than we sent", "a proxy that changes them?"),
     ),
-    Row(
+    ErrorPattern(
         (
             *("EntityTooLarge", "EntityTooSmall", "KeyTooLongError", "MetadataTooLarge"),
             *("InvalidURI", "RequestHeaderSectionTooLarge", "MaxMessageLengthExceeded"),

@@ -25,7 +25,7 @@ MAX_INTEGER = 2**63 - 1  # a nanosecond clock counts beyond 2**53 after a hundre
 T = TypeVar("T")
 
 
-class Undecodable(ContractError):
+class MalformedDocument(ContractError):
     """A document that is not JSON, or not of the expected fields, types and sizes."""
 
 
@@ -50,13 +50,13 @@ def parse(text: str) -> Any:
         When it is not JSON, larger than `MAX_DOCUMENT_CHARS` or nested too deeply.
     """
     if len(text) > MAX_DOCUMENT_CHARS:
-        raise Undecodable(f"{len(text)} characters, at most {MAX_DOCUMENT_CHARS}")
+        raise MalformedDocument(f"{len(text)} characters, at most {MAX_DOCUMENT_CHARS}")
     try:
         return json.loads(text, parse_constant=_not_a_number)
     except RecursionError as error:
-        raise Undecodable("nested too deeply") from error
+        raise MalformedDocument("nested too deeply") from error
     except ValueError as error:
-        raise Undecodable(f"not JSON: {error}") from error
+        raise MalformedDocument(f"not JSON: {error}") from error
 
 
 def from_value(kind: type[T], value: Any) -> T:
@@ -74,12 +74,12 @@ def check_text(text: str, where: str) -> str:
         Otherwise.
     """
     if len(text) > MAX_TEXT_CHARS:
-        raise Undecodable(f"{where}: {len(text)} characters, at most {MAX_TEXT_CHARS}")
+        raise MalformedDocument(f"{where}: {len(text)} characters, at most {MAX_TEXT_CHARS}")
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise Undecodable(f"{where}: not proper Unicode") from error
+            raise MalformedDocument(f"{where}: not proper Unicode") from error
     return text
 
 
@@ -117,9 +117,9 @@ def _object(kind: Any) -> Reader:
         if not isinstance(value, dict):
             _refuse(value, where, "an object")
         if missing := needed - value.keys():
-            raise Undecodable(f"{where}: no {', '.join(sorted(missing))}")
+            raise MalformedDocument(f"{where}: no {', '.join(sorted(missing))}")
         if unknown := value.keys() - readers.keys():
-            raise Undecodable(f"{where}: unknown {', '.join(sorted(unknown))[:100]}")
+            raise MalformedDocument(f"{where}: unknown {', '.join(sorted(unknown))[:100]}")
         return kind(**{name: readers[name](one, f"{where}.{name}") for name, one in value.items()})
 
     return read
@@ -185,9 +185,9 @@ _PLAIN: dict[type, Reader] = {str: _text, int: _whole, float: _number, bool: _tr
 
 
 def _not_a_number(text: str) -> NoReturn:
-    raise Undecodable(f"not JSON: {text}")
+    raise MalformedDocument(f"not JSON: {text}")
 
 
 def _refuse(value: Any, where: str, wanted: str) -> NoReturn:
     shown = ascii(value) if isinstance(value, (str, float, bool)) else type(value).__name__
-    raise Undecodable(f"{where}: {shown[:60]} is not {wanted}")
+    raise MalformedDocument(f"{where}: {shown[:60]} is not {wanted}")

@@ -14,7 +14,7 @@ from contract.clips import (
     InvalidDeviceId,
     check_device_id,
 )
-from contract.decoding import Undecodable, from_value, parse
+from contract.decoding import MalformedDocument, from_value, parse
 
 SCHEMA = "facelab.result/1"
 
@@ -156,7 +156,7 @@ class Result:
             if schema != SCHEMA:
                 raise InvalidResult(f"schema {schema!r:.60}, this side reads {SCHEMA!r}")
             return _checked(from_value(cls, fields))
-        except (Undecodable, InvalidDeviceId) as error:
+        except (MalformedDocument, InvalidDeviceId) as error:
             raise InvalidResult(f"not a result message: {error}") from error
 
 

@@ -124,7 +124,7 @@ class SqsQueue:
         return problem
 
 
-class Source(Protocol):
+class MessageSource(Protocol):
     """What a poller needs of a queue; `SqsQueue` is one."""
 
     def receive(self, wait_s: int) -> list[Message]: ...
@@ -184,7 +184,7 @@ class Poller:
 
     def __init__(
         self,
-        source: Source,
+        source: MessageSource,
         handle: Callable[[Message], bool],
         idle: Callable[[], None],
         trouble: Callable[[Problem | None], None],

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -14,7 +11,7 @@ from contract.clips import ClipMetadata, InvalidClipMetadata
 from contract.results import Face, Identity, Person, Result, Status, clip_status
 from events import ClipRef
 from ledger import Claim
-from recognition import ClipRejected, Recognition, Settings
+from recognition import ClipRejected, Recognition, Settings, Stopwatch
 from stores import ClipGone, ClipOversize, NotSent, StoredClip
 
 LOG = logging.getLogger(__name__)
@@ -35,7 +32,7 @@ class ClaimBook(Protocol):
     def answered(self, ref: ClipRef, person_ids: Any) -> None: ...
 
 
-class Outbox(Protocol):
+class ResultSender(Protocol):
     def reach(self, device_id: str) -> None: ...
     def send(self, result: Result) -> None: ...
 
@@ -61,21 +58,6 @@ class Invocation:
     init_ms: float | None
 
 
-class Stopwatch:
-    """Durations of named stages, ms."""
-
-    def __init__(self) -> None:
-        self.ms: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.ms[name] = round((time.perf_counter() - start) * 1000, 2)
-
-
 class AnsweringService:
     """Answers clips. Every clip ends in one result, or in an error that Lambda retries."""
 
@@ -85,13 +67,13 @@ class AnsweringService:
         recognizer: Recognizing,
         people: Lookup,
         ledger: ClaimBook,
-        outbox: Outbox,
+        results: ResultSender,
     ):
         self._clips = clips
         self._recognizer = recognizer
         self._people = people
         self._ledger = ledger
-        self._outbox = outbox
+        self._results = results
         self._beside = ThreadPoolExecutor(3, thread_name_prefix="beside")
 
     def answer(self, ref: ClipRef, invocation: Invocation) -> Result | None:
@@ -108,7 +90,7 @@ class AnsweringService:
         watch = Stopwatch()
         fetching = self._start_fetch(ref)
         refreshing = self._beside.submit(self._recognizer.refresh)
-        reaching = self._beside.submit(self._outbox.reach, ref.key.device_id)
+        reaching = self._beside.submit(self._results.reach, ref.key.device_id)
         try:
             ref = _with_etag(ref, fetching)
             found, recognition = self._look(ref, fetching, refreshing, watch)
@@ -151,10 +133,10 @@ class AnsweringService:
             cold_start=invocation.cold_start,
             init_ms=invocation.init_ms if invocation.cold_start else None,
             request_id=invocation.request_id,
-            stages_ms=watch.ms,
+            stages_ms=watch.milliseconds(),
         )
         try:
-            self._outbox.send(result)
+            self._results.send(result)
         except NotSent:
             self._let_go(ref, invocation, claiming)
             raise
@@ -230,7 +212,7 @@ class AnsweringService:
                 recognition = self._recognizer.recognize(stored.data)
         except ClipRejected as error:
             return replace(result, reason=str(error)), None
-        watch.ms.update(recognition.stages_ms)
+        watch.include(recognition.stages_ms)
         return result, recognition
 
     def _name(self, found: Result, recognition: Recognition | None, watch: Stopwatch) -> Result:

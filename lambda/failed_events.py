@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from events import ClipRef, clips_in
 from ledger import Row, State
-from reconciling import Sender, Turn
+from reconciling import Resender, Turn
 from sent_again import event_for, is_sent_again
 
 LOG = logging.getLogger(__name__)
@@ -42,7 +42,9 @@ class Settled:
 class FailedEvents:
     """Brings the clips of failed events to their outcome."""
 
-    def __init__(self, ledger: LetterRows, letters: LetterBox, sender: Sender, turn: Turn) -> None:
+    def __init__(
+        self, ledger: LetterRows, letters: LetterBox, sender: Resender, turn: Turn
+    ) -> None:
         self._ledger = ledger
         self._letters = letters
         self._sender = sender

@@ -65,8 +65,8 @@ def make_service() -> answering.AnsweringService:
     s3, dynamodb, sqs = stores.make_clients()
     recognizer = CurrentRecognizer(s3, os.environ["FACELAB_BUCKET"], _LOADING.result())
     people = stores.People(dynamodb, names.people_table)
-    outbox = stores.ResultQueues(sqs, names)
-    warm_up(recognizer.refresh, lambda: people.look_up(["nobody"]), outbox.warm_up)
+    results = stores.ResultQueues(sqs, names)
+    warm_up(recognizer.refresh, lambda: people.look_up(["nobody"]), results.warm_up)
     ledger = Ledger(dynamodb, names.ledger_table)
     watch = _TELEMETRY.watch
     return answering.AnsweringService(
@@ -74,7 +74,7 @@ def make_service() -> answering.AnsweringService:
         recognizer=watch(recognizer, refresh="refresh", recognize="recognize"),
         people=watch(people, look_up="look-up"),
         ledger=watch(ledger, claim="claim", answered="close"),
-        outbox=watch(outbox, reach="reach", send="send"),
+        results=watch(results, reach="reach", send="send"),
     )
 
 

@@ -30,7 +30,7 @@ SPARE_MS = 10_000  # for the batch that is under way, and for putting letters ba
 
 
 @dataclass(frozen=True)
-class Invocation:
+class RunningInvocation:
     """The running invocation, as the platform tells of it."""
 
     context: Any
@@ -66,7 +66,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     ledger = Ledger(dynamodb, names.ledger_table)
     letters = LetterQueue(sqs, names.dead_letters)
     sender = FunctionInvoker(lambda_client, names.function)
-    turn = Invocation(context)
+    turn = RunningInvocation(context)
     if "requestPayload" in event:
         done = asdict(FailedEvents(ledger, letters, sender, turn).settle(event))
     else:

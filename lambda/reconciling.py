@@ -73,7 +73,7 @@ class DeadLetters(Protocol):
     def delete(self, letter: Letter) -> None: ...
 
 
-class Sender(Protocol):
+class Resender(Protocol):
     def send(self, ref: ClipRef) -> None: ...
 
 
@@ -95,7 +95,7 @@ class Reconciler:
         clips: ClipsInBucket,
         ledger: LedgerRows,
         letters: DeadLetters,
-        sender: Sender,
+        sender: Resender,
         turn: Turn,
         now_s: Callable[[], float],
     ) -> None:

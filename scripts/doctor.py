@@ -15,7 +15,7 @@ from scripts import pitfalls
 from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.docker import base_image
 from scripts.docker.engine import engine_answers
-from scripts.finding import Finding, Verdict
+from scripts.finding import Finding, FindingLevel
 from scripts.lab.backends import choose_backend
 from scripts.lab.state import LabState
 from scripts.paths import BUILD, ROOT
@@ -28,34 +28,34 @@ MIN_FREE_GB = {"embedded": 3, "docker": 8}
 def python() -> Finding:
     version = platform.python_version()
     if sys.version_info < MIN_PYTHON:
-        return Finding("Python", Verdict.BAD, version, "make PYTHON=python3.12 …")
-    return Finding("Python", Verdict.GOOD, f"{version} on {platform.machine()}")
+        return Finding("Python", FindingLevel.BAD, version, "make PYTHON=python3.12 …")
+    return Finding("Python", FindingLevel.GOOD, f"{version} on {platform.machine()}")
 
 
 def environments() -> Finding:
     missing = [name for name, env in ENVIRONMENTS.items() if not env.stamp.exists()]
     if missing:
         return Finding(
-            "environments", Verdict.NOTE, f"{', '.join(missing)} not made yet", "make setup"
+            "environments", FindingLevel.NOTE, f"{', '.join(missing)} not made yet", "make setup"
         )
-    return Finding("environments", Verdict.GOOD, ", ".join(ENVIRONMENTS))
+    return Finding("environments", FindingLevel.GOOD, ", ".join(ENVIRONMENTS))
 
 
 def disk() -> Finding:
     free_gb = shutil.disk_usage(BUILD if BUILD.exists() else ROOT).free / 1e9
     needed = MIN_FREE_GB["docker" if engine_answers() else "embedded"]
-    verdict = Verdict.GOOD if free_gb >= needed else Verdict.BAD
+    verdict = FindingLevel.GOOD if free_gb >= needed else FindingLevel.BAD
     return Finding("disk", verdict, f"{free_gb:.0f} GB free, {needed} GB needed")
 
 
 def engine() -> Finding:
     if engine_answers():
         return Finding(
-            "Docker", Verdict.GOOD, f"engine {_docker('version', '{{.Server.Version}}')}"
+            "Docker", FindingLevel.GOOD, f"engine {_docker('version', '{{.Server.Version}}')}"
         )
     return Finding(
         "Docker",
-        Verdict.NOTE,
+        FindingLevel.NOTE,
         "no engine with Compose answers; the embedded backend needs none",
         "on Debian as root: python3 scripts/docker/install_engine.py",
     )
@@ -64,21 +64,21 @@ def engine() -> Finding:
 def base() -> Finding:
     """Which way the base image of our images came, or would come."""
     if not engine_answers():
-        return Finding("base image", Verdict.NOTE, "needs an engine")
+        return Finding("base image", FindingLevel.NOTE, "needs an engine")
     came = base_image.origin()
     if came is not base_image.Origin.ABSENT:
-        return Finding("base image", Verdict.GOOD, f"{base_image.IMAGE}, {came}")
+        return Finding("base image", FindingLevel.GOOD, f"{base_image.IMAGE}, {came}")
     if base_image.registry_answers():
-        return Finding("base image", Verdict.GOOD, f"{base_image.IMAGE} will be pulled")
+        return Finding("base image", FindingLevel.GOOD, f"{base_image.IMAGE} will be pulled")
     if base_image.can_make():
         return Finding(
             "base image",
-            Verdict.GOOD,
+            FindingLevel.GOOD,
             f"no registry answers: {base_image.IMAGE} will be made from Debian's packages",
         )
     return Finding(
         "base image",
-        Verdict.BAD,
+        FindingLevel.BAD,
         f"no registry answers, and making {base_image.IMAGE} takes root on Debian",
         f"docker load -i a file that has {base_image.IMAGE}",
     )
@@ -87,15 +87,15 @@ def base() -> Finding:
 def certificates() -> Finding:
     bundle = ca_file()
     if bundle == NO_CA:
-        return Finding("extra CAs", Verdict.GOOD, "none for image builds (FACELAB_CA_FILE)")
-    return Finding("extra CAs", Verdict.GOOD, f"{bundle} for image builds")
+        return Finding("extra CAs", FindingLevel.GOOD, "none for image builds (FACELAB_CA_FILE)")
+    return Finding("extra CAs", FindingLevel.GOOD, f"{bundle} for image builds")
 
 
 def lab(switch: Switch) -> list[Finding]:
     """The backend, and what depends on whether it is up."""
     if switch.is_aws:
         return [
-            Finding("backend", Verdict.GOOD, "aws (make aws-status)"),
+            Finding("backend", FindingLevel.GOOD, "aws (make aws-status)"),
             pitfalls.identity(switch),
         ]
     backend = choose_backend(switch, LabState(), Progress(quiet=True))
@@ -103,7 +103,7 @@ def lab(switch: Switch) -> list[Finding]:
     why = "FACELAB_BACKEND" if switch.backend else "chosen for this machine"
     state = "up" if is_up else "down"
     return [
-        Finding("backend", Verdict.GOOD, f"{backend.name} ({why}), {state}"),
+        Finding("backend", FindingLevel.GOOD, f"{backend.name} ({why}), {state}"),
         pitfalls.ports(switch, is_up),
         pitfalls.identity(switch),
     ]
@@ -145,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
             print_lines(f"{finding.verdict:>5}  {finding.what:<13} {finding.fact}")
             if finding.hint:
                 print(f"{'':>21}hint: {finding.hint}")
-    return int(any(finding.verdict is Verdict.BAD for finding in findings))
+    return int(any(finding.verdict is FindingLevel.BAD for finding in findings))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class FindingLevel(StrEnum):
     GOOD = "good"
     NOTE = "note"
     BAD = "bad"
@@ -17,6 +17,6 @@ class Finding:
     """One line of the report. `hint` says what to do, where something can be done."""
 
     what: str
-    verdict: Verdict
+    verdict: FindingLevel
     fact: str
     hint: str = ""

@@ -19,7 +19,7 @@ from cloud.switch import Switch
 from scripts.cloud_errors import explain
 from scripts.dashboard.server import PORT as DASHBOARD
 from scripts.docker.engine import DEFAULT_SOCKET, engine_answers, engine_host
-from scripts.finding import Finding, Verdict
+from scripts.finding import Finding, FindingLevel
 from scripts.functions.pythons import pythons_here
 from scripts.paths import ROOT
 
@@ -35,13 +35,13 @@ def proxies(proxied: Callable[[], Mapping[str, str]] = urllib.request.getproxies
     """facelab passes proxies by on loopback; other tools that are pointed at the lab may not."""
     found = {kind: one for kind, one in proxied().items() if kind in ("http", "https", "all")}
     if not found:
-        return Finding("proxies", Verdict.GOOD, "none")
+        return Finding("proxies", FindingLevel.GOOD, "none")
     named = ", ".join(f"{kind} {_without_password(one)}" for kind, one in sorted(found.items()))
     if urllib.request.proxy_bypass(LOOPBACK) and urllib.request.proxy_bypass("localhost"):
-        return Finding("proxies", Verdict.GOOD, f"{named}; not for this machine")
+        return Finding("proxies", FindingLevel.GOOD, f"{named}; not for this machine")
     return Finding(
         "proxies",
-        Verdict.NOTE,
+        FindingLevel.NOTE,
         f"{named}; also for {LOOPBACK}: facelab passes it by, curl and other tools don't",
         f"export NO_PROXY=localhost,{LOOPBACK}",
     )
@@ -57,19 +57,19 @@ def context(environment: Mapping[str, str] = os.environ) -> Finding:
     host, chosen = environment.get("DOCKER_HOST"), environment.get("DOCKER_CONTEXT")
     used = engine_host()
     if used is None:
-        return Finding("context", Verdict.GOOD, "no docker command, none needed")
+        return Finding("context", FindingLevel.GOOD, "no docker command, none needed")
     if host and chosen:
         return Finding(
             "context",
-            Verdict.NOTE,
+            FindingLevel.NOTE,
             f"DOCKER_HOST ({host}) overrides DOCKER_CONTEXT ({chosen})",
             "unset the one that is not meant",
         )
     if engine_answers():
-        return Finding("context", Verdict.GOOD, used)
+        return Finding("context", FindingLevel.GOOD, used)
     is_other = used != f"unix://{DEFAULT_SOCKET}" and Path(DEFAULT_SOCKET).exists()
     hint = "docker context use default" if is_other else "start the engine, or do without"
-    return Finding("context", Verdict.NOTE, f"{used} does not answer", hint)
+    return Finding("context", FindingLevel.NOTE, f"{used} does not answer", hint)
 
 
 def line_ends(root: Path = ROOT) -> Finding:
@@ -80,10 +80,10 @@ def line_ends(root: Path = ROOT) -> Finding:
         if (root / name).is_file() and CRLF in (root / name).read_bytes()
     ]
     if not spoiled:
-        return Finding("line ends", Verdict.GOOD, "LF")
+        return Finding("line ends", FindingLevel.GOOD, "LF")
     return Finding(
         "line ends",
-        Verdict.BAD,
+        FindingLevel.BAD,
         f"CR LF in {', '.join(spoiled)}: no shell and no container runs that",
         "git config core.autocrlf input && git rm -rq --cached . && git reset --hard",
     )
@@ -98,10 +98,10 @@ def clock(root: Path = ROOT, now_s: Callable[[], float] = time.time) -> Finding:
     shown = datetime.fromtimestamp(now_s(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     hint = "timedatectl set-ntp true (as root)"
     if now_s() < committed_s - MOST_SKEW_S:
-        return Finding("clock", Verdict.BAD, f"{shown}, before the newest commit here", hint)
+        return Finding("clock", FindingLevel.BAD, f"{shown}, before the newest commit here", hint)
     if _is_synchronized() is False:
-        return Finding("clock", Verdict.NOTE, f"{shown}; nothing keeps it right", hint)
-    return Finding("clock", Verdict.GOOD, shown)
+        return Finding("clock", FindingLevel.NOTE, f"{shown}; nothing keeps it right", hint)
+    return Finding("clock", FindingLevel.GOOD, shown)
 
 
 def _is_synchronized() -> bool | None:
@@ -120,13 +120,13 @@ def ports(switch: Switch, is_up: bool) -> Finding:
     if switch.port in taken and not is_up and not switch.is_aws:
         return Finding(
             "ports",
-            Verdict.BAD,
+            FindingLevel.BAD,
             f"{switch.port} is taken, and not by this lab",
             "FACELAB_PORT=4567 in .env, or stop what has it",
         )
     lab = "the lab's" if switch.port in taken else "free"
     other = "in use: the dashboard takes another" if DASHBOARD in taken else "free"
-    return Finding("ports", Verdict.GOOD, f"{switch.port} {lab}, {DASHBOARD} {other}")
+    return Finding("ports", FindingLevel.GOOD, f"{switch.port} {lab}, {DASHBOARD} {other}")
 
 
 def _is_taken(port: int) -> bool:
@@ -138,25 +138,25 @@ def _is_taken(port: int) -> bool:
 def pythons() -> Finding:
     """Those that functions of other people may ask for."""
     versions = [".".join(map(str, one.version)) for one in pythons_here()]
-    return Finding("Pythons", Verdict.GOOD, f"{', '.join(versions)} for functions of your own")
+    return Finding("Pythons", FindingLevel.GOOD, f"{', '.join(versions)} for functions of your own")
 
 
 def identity(switch: Switch, now_s: Callable[[], float] = time.time) -> Finding:
     """Who AWS says that we are, and whether it takes our clock."""
     if not switch.is_aws:
-        return Finding("AWS", Verdict.GOOD, "not asked: FACELAB_BACKEND=aws make doctor does")
+        return Finding("AWS", FindingLevel.GOOD, "not asked: FACELAB_BACKEND=aws make doctor does")
     try:
         region = switch.region_name
         caller = switch.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
         told = explain(error)
-        return Finding("AWS", Verdict.BAD, str(told), told.hint)
+        return Finding("AWS", FindingLevel.BAD, str(told), told.hint)
     skew_s = _skew_s(caller, now_s())
     fact = f"account {caller['Account']}, {region}, as {caller['Arn']}"
     if abs(skew_s) > MOST_SKEW_S:
         hint = "timedatectl set-ntp true (as root): AWS refuses signatures of such a clock"
-        return Finding("AWS", Verdict.BAD, f"{fact}; our clock is off by {skew_s:.0f} s", hint)
-    return Finding("AWS", Verdict.GOOD, fact)
+        return Finding("AWS", FindingLevel.BAD, f"{fact}; our clock is off by {skew_s:.0f} s", hint)
+    return Finding("AWS", FindingLevel.GOOD, fact)
 
 
 def _skew_s(answer: Mapping[str, Any], now_s: float) -> float:

@@ -17,8 +17,8 @@ from PIL import Image
 
 from pictures import read_image
 from training.tree import (
-    Summary,
     ToolError,
+    TreeSummary,
     UnusableOption,
     add_tree_options,
     files_with,
@@ -63,7 +63,7 @@ def noise_tree(
     amount: float = 0.05,
     copies: int = 1,
     seed: int = 0,
-) -> Summary:
+) -> TreeSummary:
     """Write `copies` noisy copies of each PNG as `<name>-noise-<n>.png`.
 
     Raises
@@ -77,7 +77,7 @@ def noise_tree(
         raise UnusableOption(f"copies {copies}: take at least 1")
     if kind not in KINDS:
         raise UnusableOption(f"kind {kind!r}: take one of {', '.join(KINDS)}")
-    summary = Summary()
+    summary = TreeSummary()
 
     def treat(path: Path) -> None:
         relative = path.relative_to(tree)

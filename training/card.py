@@ -33,7 +33,7 @@ _ABOUT = {
 
 
 @dataclass(frozen=True)
-class Cost:
+class ModelCost:
     """What a model costs: its file, and the time for one face where it was trained."""
 
     size_bytes: int
@@ -46,7 +46,7 @@ def write_card(
     options: FitOptions,
     created: str,
     parity: Parity,
-    cost: Cost,
+    cost: ModelCost,
     path: Path,
 ) -> None:
     counts, calibration, history = trained.counts, trained.calibration, trained.history

@@ -16,8 +16,8 @@ from PIL import Image, ImageChops
 from pictures import read_image
 from training.tree import (
     FileFailed,
-    Summary,
     ToolError,
+    TreeSummary,
     add_tree_options,
     files_with,
     treat_each,
@@ -29,7 +29,7 @@ JPG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 def convert_tree(
     tree: Path, out: Path | None = None, *, overwrite: bool = False, delete_originals: bool = False
-) -> Summary:
+) -> TreeSummary:
     """Convert the tree; `out` receives the same folders, by default PNGs lie beside.
 
     Raises
@@ -37,7 +37,7 @@ def convert_tree(
     NotAFolder
         When `tree` is not a folder. What goes wrong with single files is in the summary.
     """
-    summary = Summary()
+    summary = TreeSummary()
     owners: dict[Path, Path] = {}
 
     def treat(path: Path) -> None:

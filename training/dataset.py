@@ -45,7 +45,7 @@ class UnreadablePicture(DatasetError):
 
 
 @dataclass(frozen=True)
-class Picture:
+class DatasetPicture:
     """A file of the dataset.
 
     `family` is shared by pictures that show the very same moment (a JPG and the PNG made of
@@ -61,7 +61,7 @@ class Picture:
 
 def read_tree(
     tree: Path, refused: Callable[[Refusal], None] = say_refused
-) -> dict[str, list[Picture]]:
+) -> dict[str, list[DatasetPicture]]:
     """The pictures below `tree` by person id, both sorted; people without pictures are left out.
 
     Every file that is no picture of somebody goes to `refused`, with the reason.
@@ -70,7 +70,7 @@ def read_tree(
     ------
     NoPeople, SamePerson, NamelessFolder, NotAFolder
     """
-    people: dict[str, list[Picture]] = defaultdict(list)
+    people: dict[str, list[DatasetPicture]] = defaultdict(list)
     folders: dict[str, str] = {}
     for found in find_pictures(check_folder(tree)):
         if isinstance(found, Refusal):
@@ -101,11 +101,11 @@ def _person_of(folder: str) -> str:
         raise NamelessFolder(f"folder {folder!r}: {error}: rename it") from error
 
 
-def _picture(path: Path, person: str, folders: tuple[str, ...]) -> Picture:
+def _picture(path: Path, person: str, folders: tuple[str, ...]) -> DatasetPicture:
     sessions = [folder for folder in folders if folder not in (_CROPS, _ORIGINALS)]
     session = "/".join(sessions) or None
     stem = _NOISE.sub("", path.stem)
-    return Picture(
+    return DatasetPicture(
         path=path,
         person_id=person,
         session=session,
@@ -114,9 +114,9 @@ def _picture(path: Path, person: str, folders: tuple[str, ...]) -> Picture:
     )
 
 
-def _one_of_each(pictures: list[Picture]) -> list[Picture]:
+def _one_of_each(pictures: list[DatasetPicture]) -> list[DatasetPicture]:
     """Of pictures that differ in format or crop only, the one with most in it."""
-    best: dict[tuple[str, str], Picture] = {}
+    best: dict[tuple[str, str], DatasetPicture] = {}
     for picture in pictures:
         key = (picture.family, picture.path.stem)
         if key not in best or _rank(picture.path) < _rank(best[key].path):
@@ -147,8 +147,8 @@ def order(names: Iterable[str], seed: int) -> list[str]:
 
 
 def split_validation(
-    pictures: Sequence[Picture], share: float, seed: int
-) -> tuple[list[Picture], list[Picture]]:
+    pictures: Sequence[DatasetPicture], share: float, seed: int
+) -> tuple[list[DatasetPicture], list[DatasetPicture]]:
     """One person's pictures as (train, validation).
 
     Whole sessions are held out where there are at least two, else whole families. A person
@@ -156,7 +156,7 @@ def split_validation(
     """
     by_session = len({picture.session for picture in pictures}) >= 2
 
-    def group(picture: Picture) -> str:
+    def group(picture: DatasetPicture) -> str:
         return str(picture.session) if by_session else picture.family
 
     groups = order({group(picture) for picture in pictures}, seed)

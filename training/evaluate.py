@@ -25,7 +25,7 @@ import numpy as np
 from recognition import RecognitionError
 from scripts.report.page import Report, write_page
 from training.dataset import read_picture
-from training.evaluation.answers import FINAL, MODELS, Answer
+from training.evaluation.answers import FINAL, MODELS, ModelAnswer
 from training.evaluation.filmed import (
     ClipAnswer,
     all_clip_figures,
@@ -226,7 +226,7 @@ def _mistakes(
     return shown[:_MISTAKES_SHOWN]
 
 
-def _mistake(run: Evaluation, model: str, answer: Answer) -> tuple[float, Mistake]:
+def _mistake(run: Evaluation, model: str, answer: ModelAnswer) -> tuple[float, Mistake]:
     """(score of the person it is about, what to show)."""
     sample, shown = answer.samples[0], answer.named or answer.truth or ""
     title = f"{answer.truth or 'a stranger'} named {answer.named}"

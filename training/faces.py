@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from recognition.recognizer import FaceObservation, Recognizer
-from training.dataset import DatasetError, Picture, read_picture
+from training.dataset import DatasetError, DatasetPicture, read_picture
 from training.face_cache import FaceCache
 from training.progress import progress
 
@@ -26,7 +26,7 @@ _LARGEST_SIDE_PX = 1600
 class FaceSample:
     """The face that a picture is about, as recognition observed it."""
 
-    picture: Picture
+    picture: DatasetPicture
     observation: FaceObservation
 
     @property
@@ -41,13 +41,13 @@ class FaceSample:
 
 
 @dataclass
-class Faces:
+class FaceSamples:
     """What a list of pictures gave: samples, and why the others gave none."""
 
     samples: list[FaceSample] = field(default_factory=list)
     unreadable: dict[Path, str] = field(default_factory=dict)
-    without_face: list[Picture] = field(default_factory=list)
-    several_faces: list[Picture] = field(default_factory=list)
+    without_face: list[DatasetPicture] = field(default_factory=list)
+    several_faces: list[DatasetPicture] = field(default_factory=list)
 
 
 def observe_main_face(
@@ -86,14 +86,17 @@ def _scaled(rgb: np.ndarray, scale: float) -> np.ndarray:
 
 
 def find_faces(
-    recognizer: Recognizer, pictures: list[Picture], what: str, cache: FaceCache | None = None
-) -> Faces:
+    recognizer: Recognizer,
+    pictures: list[DatasetPicture],
+    what: str,
+    cache: FaceCache | None = None,
+) -> FaceSamples:
     """The main face of every picture; what gave none is listed, nothing stops the run.
 
     Pictures are looked at side by side on all cores; the answer does not depend on that.
     """
 
-    def look(picture: Picture) -> tuple[FaceObservation | None, int] | str:
+    def look(picture: DatasetPicture) -> tuple[FaceObservation | None, int] | str:
         try:
             key = cache.key_of(picture.path) if cache else ""
             if cache and (known := cache.read(key)) is not None:
@@ -106,7 +109,7 @@ def find_faces(
             cache.write(key, *found)
         return found
 
-    found = Faces()
+    found = FaceSamples()
     # The networks run outside Python's lock, each on one thread.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         answers = pool.map(look, pictures)

@@ -33,17 +33,17 @@ _NOISE = 2.5
 
 
 @dataclass(frozen=True)
-class Portrait:
+class StressPortrait:
     """A picture, uint8 RGB, in which the face is `FACE_PX` high, and its five landmarks."""
 
     rgb: np.ndarray
     landmarks: np.ndarray
 
 
-Change = Callable[[Portrait, np.random.Generator], np.ndarray]
+Change = Callable[[StressPortrait, np.random.Generator], np.ndarray]
 
 
-def portrait_of(recognizer: Recognizer, rgb: np.ndarray) -> Portrait | None:
+def portrait_of(recognizer: Recognizer, rgb: np.ndarray) -> StressPortrait | None:
     """The picture's largest face with its border continued; None where none is found."""
     border = round(_BORDER * min(rgb.shape[:2]))
     wide = cv2.copyMakeBorder(rgb, *[border] * 4, borderType=cv2.BORDER_REPLICATE)
@@ -52,7 +52,7 @@ def portrait_of(recognizer: Recognizer, rgb: np.ndarray) -> Portrait | None:
     if not faces:
         return None
     scale = FACE_PX / faces[0].quality.size_px
-    return Portrait(_scaled(wide, scale), np.asarray(faces[0].landmarks, float) * scale)
+    return StressPortrait(_scaled(wide, scale), np.asarray(faces[0].landmarks, float) * scale)
 
 
 def _scaled(rgb: np.ndarray, scale: float) -> np.ndarray:
@@ -60,7 +60,7 @@ def _scaled(rgb: np.ndarray, scale: float) -> np.ndarray:
     return cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=method)
 
 
-def _axes(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _axes(portrait: StressPortrait) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Between the eyes, one distance of the eyes across, one down."""
     one, other = portrait.landmarks[:2].mean(0), portrait.landmarks[2:4].mean(0)
     left, right = sorted((one, other), key=lambda point: point[0])
@@ -68,7 +68,7 @@ def _axes(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (left + right) / 2, across, np.array([-across[1], across[0]])
 
 
-def _masked(portrait: Portrait, _: np.random.Generator) -> np.ndarray:
+def _masked(portrait: StressPortrait, _: np.random.Generator) -> np.ndarray:
     middle, across, down = _axes(portrait)
     outline = [(-1.15, 0.7), (0, 0.5), (1.15, 0.7), (0.95, 1.7), (0, 2.15), (-0.95, 1.7)]
     points = np.array([middle + x * across + y * down for x, y in outline])
@@ -77,7 +77,7 @@ def _masked(portrait: Portrait, _: np.random.Generator) -> np.ndarray:
     return rgb
 
 
-def _with_sunglasses(portrait: Portrait, _: np.random.Generator) -> np.ndarray:
+def _with_sunglasses(portrait: StressPortrait, _: np.random.Generator) -> np.ndarray:
     middle, across, down = _axes(portrait)
     rgb, apart = portrait.rgb.copy(), float(np.hypot(*across))
     angle = float(np.degrees(np.arctan2(across[1], across[0])))
@@ -97,7 +97,7 @@ def _darkened(gain: float) -> Change:
     return lambda portrait, _: (portrait.rgb * gain).astype(np.uint8)
 
 
-def _tilted(portrait: Portrait, _: np.random.Generator) -> np.ndarray:
+def _tilted(portrait: StressPortrait, _: np.random.Generator) -> np.ndarray:
     height, width = portrait.rgb.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), 30, 1)
     return cv2.warpAffine(portrait.rgb, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
@@ -125,7 +125,7 @@ def stressed(recognizer: Recognizer, rgb: np.ndarray, condition: str) -> np.ndar
     return None if portrait is None else changed(portrait, condition)
 
 
-def changed(portrait: Portrait, condition: str) -> np.ndarray:
+def changed(portrait: StressPortrait, condition: str) -> np.ndarray:
     random = np.random.default_rng([len(condition), *portrait.rgb.shape])
     return _noisy(MADE[condition](portrait, random), random)
 
@@ -163,7 +163,9 @@ def _framed(rgb: np.ndarray, shift: int) -> np.ndarray:
     return cv2.warpAffine(rgb, move, (640, 480), borderMode=cv2.BORDER_REPLICATE)
 
 
-def _portraits(recognizer: Recognizer, data: Path) -> Iterator[tuple[str, str, Portrait | None]]:
+def _portraits(
+    recognizer: Recognizer, data: Path
+) -> Iterator[tuple[str, str, StressPortrait | None]]:
     pictures = [picture for own in read_tree(data).values() for picture in own]
     for picture in progress(pictures, "stress"):
         try:

@@ -26,14 +26,14 @@ from pathlib import Path
 from recognition.embedder import Embedder
 from recognition.errors import RecognitionError
 from recognition.loading import load_recognizer
-from training.card import Cost, write_card
+from training.card import ModelCost, write_card
 from training.checking import check, refuse_contradictions
 from training.custom import train
-from training.dataset import Picture, read_tree
+from training.dataset import DatasetPicture, read_tree
 from training.embedding_network import EmbeddingNetwork
 from training.export import Parity, check_parity, export, ms_per_face
 from training.face_cache import FaceCache
-from training.faces import Faces, FaceSample, find_faces
+from training.faces import FaceSample, FaceSamples, find_faces
 from training.fitting import FitOptions
 from training.plots import plot_confusion, plot_curves
 from training.trained import STRANGER, Trained
@@ -70,7 +70,7 @@ def write(trained: Trained, out: Path, arch: str, options: FitOptions) -> tuple[
     plot_confusion(
         trained.confusion_rows, trained.confusion_columns, trained.confusion, out / "confusion.png"
     )
-    cost = Cost(len(exported), ms_per_face(exported, trained.sample_chips))
+    cost = ModelCost(len(exported), ms_per_face(exported, trained.sample_chips))
     write_card(trained, arch, options, created, parity, cost, out / "model-card.md")
     path = out / "custom.onnx"
     path.write_bytes(exported)
@@ -83,7 +83,7 @@ def _now() -> datetime:
     return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
 
 
-def report_faces(faces: Faces) -> None:
+def report_faces(faces: FaceSamples) -> None:
     """One line for each picture that gave no usable face."""
     for path, reason in faces.unreadable.items():
         print(f"  unreadable: {path}: {reason}", file=sys.stderr)
@@ -93,10 +93,10 @@ def report_faces(faces: Faces) -> None:
         print(f"  several faces, the main one is taken: {picture.path}", file=sys.stderr)
 
 
-def background_pictures(tree: Path) -> list[Picture]:
+def background_pictures(tree: Path) -> list[DatasetPicture]:
     """Every picture below `tree`, whoever it shows."""
     return [
-        Picture(path, STRANGER, None, path.stem, is_noisy_copy=False)
+        DatasetPicture(path, STRANGER, None, path.stem, is_noisy_copy=False)
         for path in pictures_below(tree)
     ]
 
@@ -176,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"train_face_recognition: trusted: {line}", file=sys.stderr)
         else:
             refuse_contradictions(findings)
-        background = Faces()
+        background = FaceSamples()
         if options.background:
             background = find_faces(
                 recognizer,

@@ -32,7 +32,7 @@ class FileFailed(ToolError):
 
 
 @dataclass
-class Summary:
+class TreeSummary:
     """What became of a tree: counts, and the reason for each file that failed, and for each
     that was never tried: links, hidden files."""
 
@@ -106,7 +106,7 @@ def pictures_below(tree: Path, refused: Callable[[Refusal], None] = say_refused)
     return sorted(one for one in found if isinstance(one, Path))
 
 
-def files_with(tree: Path, suffixes: Iterable[str], summary: Summary) -> list[Path]:
+def files_with(tree: Path, suffixes: Iterable[str], summary: TreeSummary) -> list[Path]:
     """Files below `tree` with one of `suffixes` (lower case), sorted; links and what else
     could not be looked at go into the summary.
 
@@ -124,8 +124,8 @@ def files_with(tree: Path, suffixes: Iterable[str], summary: Summary) -> list[Pa
 
 
 def treat_each(
-    paths: list[Path], tree: Path, what: str, treat: Callable[[Path], None], summary: Summary
-) -> Summary:
+    paths: list[Path], tree: Path, what: str, treat: Callable[[Path], None], summary: TreeSummary
+) -> TreeSummary:
     """Call `treat` on each path; what it raises for one file goes into the summary."""
     summary.found = len(paths)
     for path in progress(paths, what):

@@ -18,6 +18,7 @@ from recognition.inquiry import RecognizedFace
 from recognition.loading import load_recognizer
 from recognition.recognizer import Recognition, Recognizer
 from recognition.settings import Settings
+from recognition.stages import Stopwatch
 from recognition.tracking import FaceObservation
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "RecognizedFace",
     "Recognizer",
     "Settings",
+    "Stopwatch",
     "Verdict",
     "load_recognizer",
 ]

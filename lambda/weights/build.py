@@ -18,7 +18,7 @@ PACKAGE = "face_recognition_models"
 
 
 @dataclass(frozen=True)
-class Artifact:
+class WeightsFile:
     """One file of the function, made from one file of the package."""
 
     name: str
@@ -27,9 +27,9 @@ class Artifact:
 
 
 ARTIFACTS = (
-    Artifact("embedding.onnx", "dlib_face_recognition_resnet_model_v1.dat", embedding.convert),
-    Artifact("detector.onnx", "mmod_human_face_detector.dat", detector.convert),
-    Artifact("landmarks.npz", "shape_predictor_5_face_landmarks.dat", landmarks.convert),
+    WeightsFile("embedding.onnx", "dlib_face_recognition_resnet_model_v1.dat", embedding.convert),
+    WeightsFile("detector.onnx", "mmod_human_face_detector.dat", detector.convert),
+    WeightsFile("landmarks.npz", "shape_predictor_5_face_landmarks.dat", landmarks.convert),
 )
 # Trained by `training/distill_proposals.py`, committed beside this file.
 TRAINED = ("proposals.onnx",)
@@ -79,7 +79,7 @@ def _copy_one(name: str, out: Path, digests: Digests, say: Callable[[str], None]
 
 
 def _build_one(
-    artifact: Artifact,
+    artifact: WeightsFile,
     out: Path,
     digests: Digests,
     sources: Path,

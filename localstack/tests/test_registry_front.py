@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from localstack_image_functions.container.front import MAX_MANIFEST_BYTES, RegistryFront
-from localstack_image_functions.container.tokens import LIFE_S, Identity, Tokens
+from localstack_image_functions.container.tokens import LIFE_S, Identity, RegistryTokens
 
 OWNER = Identity("000000000000", "us-east-1")
 
@@ -45,12 +45,12 @@ def behind() -> Behind:
 
 
 @pytest.fixture
-def tokens() -> Tokens:
-    return Tokens()
+def tokens() -> RegistryTokens:
+    return RegistryTokens()
 
 
 @pytest.fixture
-def host(behind: Behind, tokens: Tokens) -> Iterator[str]:
+def host(behind: Behind, tokens: RegistryTokens) -> Iterator[str]:
     class Registry(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -92,7 +92,7 @@ def host(behind: Behind, tokens: Tokens) -> Iterator[str]:
 
 
 @pytest.fixture
-def owner(tokens: Tokens) -> tuple[str, str]:
+def owner(tokens: RegistryTokens) -> tuple[str, str]:
     return "AWS", tokens.issue(OWNER)[0]
 
 
@@ -125,7 +125,7 @@ def test_made_up_passwords_are_refused(host: str, password: str) -> None:
 
 def test_forged_and_expired_passwords_are_refused() -> None:
     now = [1_000_000.0]
-    tokens = Tokens(lambda: now[0])
+    tokens = RegistryTokens(lambda: now[0])
     password, expires = tokens.issue(OWNER)
 
     def header(text: str) -> str:
@@ -134,7 +134,7 @@ def test_forged_and_expired_passwords_are_refused() -> None:
     assert tokens.identity(header(password)) == OWNER
     assert expires.timestamp() == now[0] + LIFE_S
     assert tokens.identity(header(forged(password))) is None
-    assert Tokens().identity(header(password)) is None  # another emulator's
+    assert RegistryTokens().identity(header(password)) is None  # another emulator's
     now[0] += LIFE_S
     assert tokens.identity(header(password)) is None
 
@@ -168,7 +168,7 @@ def test_repository_that_does_not_exist_takes_nothing(
     assert [path for _, path, _ in behind.requests] == ["/v2/"]
 
 
-def test_other_accounts_repositories_are_not_ones_own(host: str, tokens: Tokens) -> None:
+def test_other_accounts_repositories_are_not_ones_own(host: str, tokens: RegistryTokens) -> None:
     stranger = ("AWS", tokens.issue(Identity("111111111111", "us-east-1"))[0])
     answer = requests.put(f"{host}/v2/app/manifests/x", data=b"{}", auth=stranger, timeout=5)
     assert (answer.status_code, code_of(answer)) == (404, "NAME_UNKNOWN")
@@ -210,7 +210,7 @@ def test_manifest_over_the_limit_is_refused(host: str, owner: tuple[str, str]) -
     assert answer.status_code == 413
 
 
-def test_emulator_itself_pulls_and_never_pushes(host: str, tokens: Tokens) -> None:
+def test_emulator_itself_pulls_and_never_pushes(host: str, tokens: RegistryTokens) -> None:
     engine = ("AWS", tokens.issue(Identity("", "", engine=True))[0])
     assert requests.get(f"{host}/v2/any/blobs/1", auth=engine, timeout=5).status_code == 200
     answer = requests.put(f"{host}/v2/any/manifests/1", data=b"{}", auth=engine, timeout=5)

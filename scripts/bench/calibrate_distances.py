@@ -29,7 +29,7 @@ _BORDER = 0.25
 
 
 @dataclass(frozen=True)
-class Faces:
+class VariedFaces:
     """Embeddings of one variation of all pictures, with who and which picture each is."""
 
     embeddings: np.ndarray  # float32 [n, 128]
@@ -77,7 +77,7 @@ def read(folder: Path) -> Iterator[tuple[int, int, np.ndarray]]:
 
 def embed_all(
     recognizer: Recognizer, folder: Path, vary: Callable[[np.ndarray], np.ndarray]
-) -> Faces:
+) -> VariedFaces:
     rows, owners, pictures, missed = [], [], [], 0
     for person, picture, rgb in read(folder):
         seen = recognizer.observe(vary(rgb))
@@ -89,10 +89,10 @@ def embed_all(
         pictures.append(picture)
     if len(set(owners)) < 4:
         raise LabError(f"faces of {len(set(owners))} people in {folder}", "it takes four or more")
-    return Faces(np.array(rows), np.array(owners), np.array(pictures), missed)
+    return VariedFaces(np.array(rows), np.array(owners), np.array(pictures), missed)
 
 
-def distances(probes: Faces, enrolled: Faces) -> dict[str, dict[float, float]]:
+def distances(probes: VariedFaces, enrolled: VariedFaces) -> dict[str, dict[float, float]]:
     """Share of pairs within each distance, for strangers and for other pictures of a person."""
     far = distances_between(probes.embeddings, enrolled.embeddings)
     same = probes.owners[:, None] == enrolled.owners[None]
@@ -104,7 +104,12 @@ def distances(probes: Faces, enrolled: Faces) -> dict[str, dict[float, float]]:
 
 
 def open_set(
-    probes: Faces, enrolled: Faces, people: int, photos: int, draws: int, settings: Settings
+    probes: VariedFaces,
+    enrolled: VariedFaces,
+    people: int,
+    photos: int,
+    draws: int,
+    settings: Settings,
 ) -> dict[str, float]:
     """What one picture leads to with `people` drawn to be enrolled with `photos` each."""
     random = np.random.default_rng(people * 100 + photos)

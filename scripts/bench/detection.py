@@ -45,7 +45,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Scene:
+class FaceScene:
     """A frame, uint8 RGB, with one face at `box`."""
 
     kind: str
@@ -54,7 +54,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Row:
+class DetectionRow:
     kind: str
     faces: int
     found: int
@@ -133,7 +133,7 @@ def camera(rgb: np.ndarray, noise: np.random.Generator, gain: float, blur: float
     return np.clip(picture + noise.normal(0, 2.5, rgb.shape), 0, 255).astype(np.uint8)
 
 
-def scenes(recognizer: Recognizer) -> Iterator[Scene]:
+def scenes(recognizer: Recognizer) -> Iterator[FaceScene]:
     noise = np.random.default_rng(11)
     rooms = empty_rooms(2)
     people = heads(recognizer)
@@ -159,7 +159,7 @@ def scenes(recognizer: Recognizer) -> Iterator[Scene]:
                     where,
                 )
                 gain, blur = float(what.get("gain", 1)), float(what.get("blur", 0))
-                yield Scene(kind, camera(rgb, noise, gain, blur), box)
+                yield FaceScene(kind, camera(rgb, noise, gain, blur), box)
 
 
 def is_hit(found: Box, wanted: Box) -> bool:
@@ -172,7 +172,9 @@ def is_hit(found: Box, wanted: Box) -> bool:
     return bool(off < wanted_size / 3 and 1 / 1.8 < size / wanted_size < 1.8)
 
 
-def count(find: Callable[[np.ndarray], list[Box]], kind: str, pictures: list[Scene]) -> Row:
+def count(
+    find: Callable[[np.ndarray], list[Box]], kind: str, pictures: list[FaceScene]
+) -> DetectionRow:
     found = false_alarms = 0
     times = []
     for scene in pictures:
@@ -182,10 +184,10 @@ def count(find: Callable[[np.ndarray], list[Box]], kind: str, pictures: list[Sce
         hits = [is_hit(box, scene.box) for box in boxes]
         found += any(hits)
         false_alarms += hits.count(False)
-    return Row(kind, len(pictures), found, false_alarms, statistics.median(times))
+    return DetectionRow(kind, len(pictures), found, false_alarms, statistics.median(times))
 
 
-def sizes(recognizer: Recognizer, find: Callable[[np.ndarray], list[Box]]) -> list[Row]:
+def sizes(recognizer: Recognizer, find: Callable[[np.ndarray], list[Box]]) -> list[DetectionRow]:
     """Every head at every size, a row for each tone and size."""
     people, room = heads(recognizer), empty_rooms(1)[0]
     noise = np.random.default_rng(3)
@@ -196,7 +198,7 @@ def sizes(recognizer: Recognizer, find: Callable[[np.ndarray], list[Box]]) -> li
             for head in people:
                 other = replace(head, rgb=toned(head.rgb, tone))
                 rgb, box = place(other, room, face_px, 0, "", (320, 240))
-                pictures.append(Scene(tone, camera(rgb, noise, 1, 0), box))
+                pictures.append(FaceScene(tone, camera(rgb, noise, 1, 0), box))
             rows.append(count(find, f"{tone}, {face_px} px", pictures))
     return rows
 
@@ -243,7 +245,7 @@ def main(arguments: list[str] | None = None) -> int:
         print_json({"pictures": options.empty, "false_alarms": alarms})
         return 0
     finders = {"face_locations": theirs, **finders}
-    by_kind: dict[str, list[Scene]] = {}
+    by_kind: dict[str, list[FaceScene]] = {}
     for scene in scenes(recognizer):
         by_kind.setdefault(scene.kind, []).append(scene)
     rows = {
@@ -261,7 +263,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _print_sizes(rows: list[Row], as_json: bool) -> None:
+def _print_sizes(rows: list[DetectionRow], as_json: bool) -> None:
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -271,7 +273,7 @@ def _print_sizes(rows: list[Row], as_json: bool) -> None:
     print("\n".join([f"{found} of {faces} found, {alarms} false alarms", *holes]))
 
 
-def as_table(rows: dict[str, list[Row]]) -> str:
+def as_table(rows: dict[str, list[DetectionRow]]) -> str:
     lines = ["| faces | of | face_locations | facelab, clip | facelab, photo |"]
     lines += ["| --- | --- | --- | --- | --- |"]
     for theirs, clip, photo in zip(*rows.values(), strict=True):

@@ -21,7 +21,7 @@ import boto3
 from botocore.config import Config
 
 from cloud.switch import Switch, read_switch
-from scripts.bench.endpoint_probes import Finding, LabImage, Probes
+from scripts.bench.endpoint_probes import LabImage, ProbeResult, Probes
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.functions.backends import running
@@ -46,7 +46,7 @@ def measure(switch: Switch, endpoint: str, clips: int, progress: Progress) -> di
             functools.partial(_client, endpoint), endpoint, prefix, replace(image, uri=None)
         ),
     }
-    findings: dict[str, list[Finding]] = {}
+    findings: dict[str, list[ProbeResult]] = {}
     try:
         for name, probes in sides.items():
             progress(f"probing {name}")
@@ -77,7 +77,7 @@ def lab_image(switch: Switch) -> LabImage:
 
 
 def _in_turn(
-    sides: dict[str, Probes], findings: dict[str, list[Finding]], clips: int, progress: Progress
+    sides: dict[str, Probes], findings: dict[str, list[ProbeResult]], clips: int, progress: Progress
 ) -> dict[str, list[float]]:
     able = [
         name

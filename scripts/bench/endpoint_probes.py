@@ -51,7 +51,7 @@ def handler(event, context):
 
 
 @dataclass(frozen=True)
-class Finding:
+class ProbeResult:
     """What became of a probe; `said` is the endpoint's own word where it does not work."""
 
     name: str
@@ -82,7 +82,7 @@ class Probes:
         self._results = ""
         self._role = ""
 
-    def all(self) -> list[Finding]:
+    def all(self) -> list[ProbeResult]:
         """Every probe in the order of the loop. A later one may need what an earlier one made.
 
         Raises
@@ -135,18 +135,18 @@ class Probes:
                 RoleName=self._prefix, AssumeRolePolicyDocument=TRUST
             )
         except EndpointConnectionError as error:
-            raise Unreachable(
+            raise EndpointUnreachable(
                 f"nothing answers at {self._endpoint}", "start the other emulator first"
             ) from error
         return role["Role"]["Arn"]
 
-    def _tried(self, name: str, probe: Callable[[], None]) -> Finding:
+    def _tried(self, name: str, probe: Callable[[], None]) -> ProbeResult:
         try:
             probe()
         except Exception as error:  # another program may answer anything
             said = str(error) if isinstance(error, _ANSWERS) else f"{type(error).__name__}: {error}"
-            return Finding(name, False, " ".join(said.split())[:300])
-        return Finding(name, True)
+            return ProbeResult(name, False, " ".join(said.split())[:300])
+        return ProbeResult(name, True)
 
     def _image_function(self) -> None:
         functions, name = self._client("lambda"), f"{self._prefix}-image"
@@ -301,7 +301,7 @@ class Probes:
         return [one["Body"] for one in found]
 
 
-class Unreachable(LabError):
+class EndpointUnreachable(LabError):
     """Nobody listens there."""
 
 

@@ -27,7 +27,7 @@ WARM_UP = 8
 MOST_COLD = 4
 
 
-class Pair:
+class LabPair:
     """The two labs, warm."""
 
     def __init__(self, trips: dict[str, RoundTrips], clip: bytes):
@@ -63,7 +63,7 @@ def measure(count: int, folder: Path, progress: Progress) -> dict[str, list[floa
             )
             lab.time_ms("up")
             trips[name] = RoundTrips(lab.switch)
-        pair = Pair(trips, easy_clip())
+        pair = LabPair(trips, easy_clip())
         for _ in range(WARM_UP):
             pair.once()
         progress(f"{count} clips in each, by turns")

@@ -10,7 +10,7 @@ import argparse
 from cloud.switch import read_switch
 from device.settings import spool_folder
 from scripts.console import print_json, print_lines, run_command
-from scripts.exercises.checking import Outcome, check
+from scripts.exercises.checking import CheckedExercise, check
 from scripts.exercises.exercise import exercise, exercises
 from scripts.exercises.lab_view import LabView
 from scripts.paths import ROOT
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if outcome.is_solved else 1
 
 
-def told(outcome: Outcome) -> str:
+def told(outcome: CheckedExercise) -> str:
     """For people: each condition, what was found, and what to do about the first unmet."""
     lines = [f"Exercise {outcome.exercise.number}: {outcome.exercise.title}", ""]
     is_first = True

@@ -20,7 +20,7 @@ from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.e2e.film import film_clips
 from scripts.e2e.players import Player
 from scripts.e2e.report import e2e_json, summary, table
-from scripts.e2e.truth import Answer, Comparison, read_truth
+from scripts.e2e.truth import Comparison, ShownResult, read_truth
 from scripts.lab.backends import choose_backend
 from scripts.lab.cpu import emulator_family, spent_s
 from scripts.lab.deployment import up
@@ -42,7 +42,7 @@ class Run:
         self._clips = clips
         self._lock = threading.Lock()
         self.indices: dict[str, int] = {}
-        self.results: dict[str, Answer] = {}
+        self.results: dict[str, ShownResult] = {}
         self.duplicates = 0
         self.listening = threading.Event()
         self.complete = threading.Event()
@@ -62,7 +62,9 @@ class Run:
         latency = event.pop("latency_ms") or {}
         known = Result.__dataclass_fields__
         result = Result.from_json(json.dumps({k: v for k, v in event.items() if k in known}))
-        answer = Answer(result, latency.get("clip_end", 0.0), latency.get("capture_start", 0.0))
+        answer = ShownResult(
+            result, latency.get("clip_end", 0.0), latency.get("capture_start", 0.0)
+        )
         with self._lock:
             self.duplicates += result.clip_id in self.results
             self.results[result.clip_id] = answer
@@ -76,7 +78,7 @@ class Run:
         if len(self.indices) == self._clips and self.indices.keys() <= self.results.keys():
             self.complete.set()
 
-    def answers(self) -> dict[int, Answer]:
+    def answers(self) -> dict[int, ShownResult]:
         """Results by the clip's place in the fixture; those of other runs are left out."""
         return {
             index: self.results[clip_id]

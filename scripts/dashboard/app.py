@@ -30,7 +30,7 @@ from scripts.dashboard.door import Door, Guarded
 from scripts.dashboard.feed import Feed
 from scripts.dashboard.frames import Frames
 from scripts.dashboard.history import MOST_CLIPS, Kept
-from scripts.dashboard.people import People
+from scripts.dashboard.people import PeopleView
 from scripts.dashboard.replaying import replay
 from scripts.errors import LabError
 from scripts.traces.function_log import FunctionLog
@@ -56,7 +56,7 @@ class Dashboard:
         self._frames = frames
         self._door = door
         self._around = Around(switch, feed)
-        self._people_page = People(switch, feed, frames)
+        self._people_page = PeopleView(switch, feed, frames)
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(default=True)
         )

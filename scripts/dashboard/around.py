@@ -17,7 +17,7 @@ from cloud.switch import Switch
 from contract.clips import SUFFIX
 from device.settings import spool_folder
 from scripts.dashboard.feed import Feed
-from scripts.dashboard.letters import DeadLetters
+from scripts.dashboard.letters import WaitingLetters
 from scripts.functions.using import listed
 from scripts.lab.queues import device_queues, waiting
 
@@ -67,8 +67,8 @@ class Around:
         self.cloud = Fresh(self._cloud, 5)
         self.functions = Fresh(self._functions, 5)
 
-    def dead_letters(self) -> DeadLetters:
-        return DeadLetters(self._switch)
+    def dead_letters(self) -> WaitingLetters:
+        return WaitingLetters(self._switch)
 
     def _client(self, service: str) -> Any:
         with self._making:

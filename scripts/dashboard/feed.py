@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cloud.switch import Switch
-from scripts.dashboard.history import MOST_CLIPS, History
+from scripts.dashboard.history import MOST_CLIPS, ClipHistory
 from scripts.dashboard.known_people import KnownPeople
 from scripts.dashboard.memory import give_back
 from scripts.traces.clip_line import read_clip_line
@@ -37,7 +37,7 @@ PAGE = 1_000
 
 
 @dataclass(frozen=True)
-class Link:
+class CloudLink:
     """Whether the cloud answers; if not, since when (Unix seconds) and why."""
 
     is_up: bool = True
@@ -52,15 +52,15 @@ class Feed:
         self,
         switch: Switch,
         spans: DeviceSpans,
-        history: History | None = None,
+        history: ClipHistory | None = None,
         people_changed: Callable[[], object] = lambda: None,
     ) -> None:
         self._people_changed = people_changed
         self._switch = switch
         self.spans = spans
-        self.history = history or History()
+        self.history = history or ClipHistory()
         self.people: KnownPeople | None = None
-        self.link = Link(False, time.time(), "asking for the first time")
+        self.link = CloudLink(False, time.time(), "asking for the first time")
         self.version = 0
         self.watchers = 0
         self._cursor_ms = int((time.time() - HISTORY_S) * 1000)
@@ -137,7 +137,7 @@ class Feed:
         news = self._name() or news
         self._note_shown()
         if not self.link.is_up:
-            self.link = Link(True, time.time())
+            self.link = CloudLink(True, time.time())
             news = True
         return news
 
@@ -193,7 +193,7 @@ class Feed:
         why = str(error)[:300]
         if self.link.is_up or self.link.why != why:
             since_s = time.time() if self.link.is_up else self.link.since_s
-            self.link = Link(False, since_s, why)
+            self.link = CloudLink(False, since_s, why)
             self.changed()
         # What comes up again may be another lab, or one with other keys.
         self._logs, self.people = None, None

@@ -70,7 +70,7 @@ class Kept:
         return line
 
 
-class History:
+class ClipHistory:
     """Newest last. Any thread may ask."""
 
     def __init__(self, most: int = MOST_CLIPS, now: Callable[[], float] = time.time) -> None:

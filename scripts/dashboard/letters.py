@@ -33,7 +33,7 @@ class DeadLetter:
     receipt: str
 
 
-class DeadLetters:
+class WaitingLetters:
     """Looks without hiding: what is read stays visible to the reconciler."""
 
     def __init__(self, switch: Switch) -> None:

@@ -30,11 +30,11 @@ SMALLEST_FACE_PX = 60
 PATIENCE_S = 60
 
 
-class Refused(LabError):
+class EnrollmentRefused(LabError):
     """The worker says why somebody can't be enrolled."""
 
 
-class People:
+class PeopleView:
     """`feed` has the clips, `frames` the bytes; a worker process has the models."""
 
     def __init__(self, switch: Switch, feed: Feed, frames: Frames) -> None:
@@ -135,7 +135,9 @@ class People:
         face = self._face(clip, number)
         data = self._frames.clip(clip.key)
         if not data:
-            raise Refused("the clip is not in the bucket any more: there is nothing to keep")
+            raise EnrollmentRefused(
+                "the clip is not in the bucket any more: there is nothing to keep"
+            )
         people = {face["person_id"], face["online"]["person_id"], face["custom"]["person_id"]}
         said = {
             "clip_id": clip.clip_id,
@@ -152,7 +154,7 @@ class People:
     def _face(self, clip: Kept, number: int) -> dict[str, Any]:
         faces = card(clip, self._known())["faces"]
         if number >= len(faces):
-            raise Refused("the clip has no such face")
+            raise EnrollmentRefused("the clip has no such face")
         return dict(faces[number])
 
     def _known(self) -> dict[str, Any]:
@@ -183,9 +185,11 @@ class People:
             )
             outcome: dict[str, Any] = json.loads(done.stdout)
         except (subprocess.SubprocessError, ValueError) as error:
-            raise Refused("the recognizer failed", "`make doctor` looks at the machine") from error
+            raise EnrollmentRefused(
+                "the recognizer failed", "`make doctor` looks at the machine"
+            ) from error
         if "error" in outcome:
-            raise Refused(outcome["error"], _for_a_page(outcome.get("hint", "")))
+            raise EnrollmentRefused(outcome["error"], _for_a_page(outcome.get("hint", "")))
         return outcome
 
 

@@ -22,7 +22,7 @@ from scripts.cloud_errors import explain
 from scripts.errors import LabError
 from scripts.gallery.enrollment import Choice, lookalikes, whose
 from scripts.gallery.known import known_people
-from scripts.gallery.photos import FRAMES_OF_A_CLIP, Picture, examine
+from scripts.gallery.photos import FRAMES_OF_A_CLIP, EnrollmentPicture, examine
 from scripts.gallery.store import PeopleStore
 from scripts.paths import BUILD
 
@@ -50,7 +50,7 @@ def facts(gallery: Gallery) -> dict[str, Any]:
     return found
 
 
-def crops(data: bytes, box: Box) -> Iterator[Picture]:
+def crops(data: bytes, box: Box) -> Iterator[EnrollmentPicture]:
     """Pictures of one face: its place, with a margin, in some frames of the clip.
 
     Raises
@@ -63,7 +63,9 @@ def crops(data: bytes, box: Box) -> Iterator[Picture]:
             rgb = frame.to_rgb()
             rows = slice(max(0, box.top - margin), max(1, box.bottom + margin))
             columns = slice(max(0, box.left - margin), max(1, box.right + margin))
-            yield Picture(f"frame {frame.index}", np.ascontiguousarray(rgb[rows, columns]))
+            yield EnrollmentPicture(
+                f"frame {frame.index}", np.ascontiguousarray(rgb[rows, columns])
+            )
     except ClipRejected as error:
         raise NoUsableFace(f"the clip can't be read: {error}") from error
 

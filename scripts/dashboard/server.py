@@ -23,7 +23,7 @@ PORT = 8646
 _M_ARENA_MAX = -8  # malloc.h
 
 
-class PortTaken(LabError):
+class DashboardPortTaken(LabError):
     """The port that was asked for is somebody else's."""
 
 
@@ -43,11 +43,13 @@ def listen(port: int | None) -> socket.socket:
         except OSError as error:
             one.close()
             if port is not None:
-                raise PortTaken(f"port {port}: {error.strerror}", "take another --port") from error
+                raise DashboardPortTaken(
+                    f"port {port}: {error.strerror}", "take another --port"
+                ) from error
             continue
         one.listen(128)  # who connects before the first answer waits for it
         return one
-    raise PortTaken("no free port on loopback", "close something that listens")
+    raise DashboardPortTaken("no free port on loopback", "close something that listens")
 
 
 def _keep_small() -> None:

@@ -18,7 +18,7 @@ BACKENDS = ("embedded", "docker")
 
 
 @dataclass(frozen=True)
-class Run:
+class MeasuredRun:
     """A run whose figures are kept: the file it writes, and where in it each figure stands."""
 
     command: str
@@ -27,15 +27,19 @@ class Run:
     backend: str = ""
 
 
-def _on_both(name: str, command: str, file: str, keeps: Mapping[str, str]) -> dict[str, Run]:
+def _on_both(
+    name: str, command: str, file: str, keeps: Mapping[str, str]
+) -> dict[str, MeasuredRun]:
     return {
-        f"{name}_{backend}": Run(f"FACELAB_BACKEND={backend} {command}", file, keeps, backend)
+        f"{name}_{backend}": MeasuredRun(
+            f"FACELAB_BACKEND={backend} {command}", file, keeps, backend
+        )
         for backend in BACKENDS
     }
 
 
 LAB_COMMANDS = ("up_cold", "up_warm", "down", "reset", "snapshot", "restore")
-RUNS: dict[str, Run] = {
+RUNS: dict[str, MeasuredRun] = {
     **_on_both(
         "e2e",
         "make e2e",
@@ -67,7 +71,7 @@ RUNS: dict[str, Run] = {
         "lab.json",
         {"clips": "clips", **{f"{one}_ms": f"lab_ms.{one}" for one in LAB_COMMANDS}},
     ),
-    "loop": Run(
+    "loop": MeasuredRun(
         "make bench-loop",
         "loop.json",
         {
@@ -79,7 +83,7 @@ RUNS: dict[str, Run] = {
             "cpu_ms": "facelab.cpu_ms_per_clip",
         },
     ),
-    "compute": Run(
+    "compute": MeasuredRun(
         "make bench-handler",
         "bench.json",
         {
@@ -91,7 +95,7 @@ RUNS: dict[str, Run] = {
             "report_init_ms": "init_ms.report_style",
         },
     ),
-    "state": Run(
+    "state": MeasuredRun(
         "make bench-state",
         "bench-state.json",
         {
@@ -104,8 +108,10 @@ RUNS: dict[str, Run] = {
             "cost_ms": "cost_ms.of_pairs",
         },
     ),
-    "throughput": Run("make throughput", "throughput.json", {"clips_per_s": "max_clips_per_s"}),
-    "soak": Run(
+    "throughput": MeasuredRun(
+        "make throughput", "throughput.json", {"clips_per_s": "max_clips_per_s"}
+    ),
+    "soak": MeasuredRun(
         "IMAGE_FUNCTIONS_DAY_S=60 make soak CLIPS=3000 RATE=1 DEVICES=2",
         "soak.json",
         {

@@ -26,11 +26,11 @@ from typing import Any, Protocol
 from cloud.switch import Switch, read_switch
 from scripts.console import Progress, print_json, run_command
 from scripts.e2e.players import Player
-from scripts.e2e.soak_report import DeviceLog, Plan, report, summary
+from scripts.e2e.soak_report import DeviceLog, SoakPlan, report, summary
 from scripts.e2e.steadiness import Sample, Sampler, judge
 from scripts.lab.backends import choose_backend
 from scripts.lab.kept import KeptState
-from scripts.lab.memory import Names
+from scripts.lab.memory import ProcessNames
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.progress_bar import Step
@@ -161,7 +161,7 @@ class Look:
         self._soak = soak
         self._spools = spools
         self._began = time.monotonic()
-        self._names = Names()
+        self._names = ProcessNames()
         self._sqs = switch.client("sqs")
         names = switch.names
         queues = [names.dead_letters, *(names.result_queue(one) for one in soak.devices)]
@@ -218,7 +218,7 @@ class Watch(Protocol):
 def play(
     switch: Switch,
     device_ids: list[str],
-    plan: Plan,
+    plan: SoakPlan,
     film: Path,
     progress: Progress,
     watch: Watch | None = None,
@@ -281,7 +281,7 @@ def main(arguments: list[str] | None = None) -> int:
     clips_each = math.ceil(
         options.clips / options.devices if options.clips else options.seconds * options.rate
     )
-    plan = Plan(options.devices, clips_each, options.rate)
+    plan = SoakPlan(options.devices, clips_each, options.rate)
     switch, progress = read_switch(), Progress()
     with added(switch, options.devices, progress) as device_ids:
         played = play(switch, device_ids, plan, options.film, progress)

@@ -7,12 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.e2e.steadiness import Sample, Verdict, as_rows, three_moments
+from scripts.e2e.steadiness import Sample, Steadiness, as_rows, three_moments
 from scripts.percentiles import percentiles
 
 
 @dataclass(frozen=True)
-class Plan:
+class SoakPlan:
     """How many devices record how many clips each, at how many a second."""
 
     devices: int
@@ -47,7 +47,7 @@ class DeviceLog:
 
 
 def report(
-    logs: list[DeviceLog], plan: Plan, backend: str, samples: list[Sample], verdict: Verdict
+    logs: list[DeviceLog], plan: SoakPlan, backend: str, samples: list[Sample], verdict: Steadiness
 ) -> dict[str, Any]:
     """The run in figures. `ok` says that every clip came back, once, to its own device, and that
     nothing grew or got slower; `faults` says what is not so.
@@ -88,7 +88,7 @@ def report(
     }
 
 
-def _wrong(totals: dict[str, int], plan: Plan) -> list[str]:
+def _wrong(totals: dict[str, int], plan: SoakPlan) -> list[str]:
     """Clips that did not come back, once, to their own device."""
     missing = plan.clips - totals["recorded"]
     counted = {

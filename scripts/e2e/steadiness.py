@@ -78,7 +78,7 @@ class Sampler:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Steadiness:
     """What grew or got slower, in words; `judged` is false for a run too short to tell."""
 
     judged: bool
@@ -87,11 +87,11 @@ class Verdict:
     faults: list[str] = field(default_factory=list)
 
 
-def judge(samples: list[Sample], rate: float) -> Verdict:
+def judge(samples: list[Sample], rate: float) -> Steadiness:
     """Look at the samples that were taken while the cameras recorded, `rate` clips a second."""
     half = samples[len(samples) // 2 :]
     if len(samples) < FEWEST_SAMPLES:
-        return Verdict(judged=False)
+        return Steadiness(judged=False)
     quarter = len(half) // 4
     before, after = half[:quarter], half[-quarter:]
     faults: list[str] = []
@@ -110,7 +110,7 @@ def judge(samples: list[Sample], rate: float) -> Verdict:
         if was and now and now > was * (1 + MOST_GROWTH) + SMALL_DESCRIPTORS:
             faults.append(f"{name} opens more and more: {was:.0f}, later {now:.0f} files")
     faults += _slower(before, after, rate)
-    return Verdict(judged=True, growth=growth, faults=faults)
+    return Steadiness(judged=True, growth=growth, faults=faults)
 
 
 def _slower(before: list[Sample], after: list[Sample], rate: float) -> list[str]:

@@ -23,7 +23,7 @@ from cloud.switch import Switch, read_switch
 from scripts.bench.loop import chosen_clips, machine
 from scripts.console import Progress, print_json, run_command
 from scripts.e2e.soak import added, play
-from scripts.e2e.soak_report import Plan
+from scripts.e2e.soak_report import SoakPlan
 from scripts.e2e.throughput_picture import picture
 from scripts.lab.cpu import emulator_family, spent_s
 from scripts.paths import ROOT
@@ -106,7 +106,7 @@ def trial(
     switch: Switch, devices: int, rate: float, seconds: float, film: Path, progress: Progress
 ) -> Trial:
     """Play `rate` clips a second, of all devices together, for some seconds."""
-    plan = Plan(devices, max(2, math.ceil(rate * seconds / devices)), rate / devices)
+    plan = SoakPlan(devices, max(2, math.ceil(rate * seconds / devices)), rate / devices)
     meter = Meter()
     quiet = Progress(quiet=True)
     with added(switch, devices, quiet) as device_ids:

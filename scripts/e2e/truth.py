@@ -42,7 +42,7 @@ def read_truth(path: Path) -> list[ClipTruth]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ShownResult:
     """One result as the device showed it, with the latencies that it computed, ms."""
 
     result: Result
@@ -61,7 +61,7 @@ class Comparison:
     """A whole run against the truth. `answers` has the shown results by clip index."""
 
     truth: list[ClipTruth]
-    answers: dict[int, Answer]
+    answers: dict[int, ShownResult]
     duplicates: int
 
     def unanswered(self) -> list[int]:

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from scripts.exercises import outage, own_function, paper, person, slow_clip, threshold
-from scripts.exercises.exercise import Condition, Exercise, Seen
+from scripts.exercises.exercise import Condition, ConditionSeen, Exercise
 from scripts.exercises.lab_view import LabView
 
 # Each gives a `Seen` for every condition, in their order, and may stop where no more can be seen.
-LOOKS: dict[str, Callable[[LabView, Mapping[str, Any]], Iterator[Seen]]] = {
+LOOKS: dict[str, Callable[[LabView, Mapping[str, Any]], Iterator[ConditionSeen]]] = {
     "person": person.look,
     "threshold": threshold.look,
     "slow_clip": slow_clip.look,
@@ -31,7 +31,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckedExercise:
     exercise: Exercise
     checked: tuple[Checked, ...]
 
@@ -52,11 +52,11 @@ class Outcome:
         }
 
 
-def check(exercise: Exercise, lab: LabView) -> Outcome:
+def check(exercise: Exercise, lab: LabView) -> CheckedExercise:
     """Look at the lab."""
     seen = {one.name: one for one in LOOKS[exercise.look](lab, exercise.given)}
     unseen = "not looked at: what comes before it is missing"
-    return Outcome(
+    return CheckedExercise(
         exercise,
         tuple(
             Checked(one, seen[one.name].is_met, seen[one.name].found)

@@ -20,7 +20,7 @@ class UnknownExercise(LabError):
 
 
 @dataclass(frozen=True)
-class Seen:
+class ConditionSeen:
     """What a look at one condition found; `name` is the condition's."""
 
     name: str

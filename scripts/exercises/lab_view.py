@@ -18,7 +18,7 @@ from device.spans import traces_folder
 from device.spooled import FOLDERS
 from scripts.dashboard.known_people import KnownPeople
 from scripts.errors import LabError
-from scripts.functions.using import Listed, listed
+from scripts.functions.using import ListedFunction, listed
 from scripts.gallery.store import PeopleStore
 from scripts.traces.clip_line import FAILED, ClipLine
 from scripts.traces.device_spans import DeviceSpans
@@ -59,7 +59,7 @@ class LabView:
         """Person ids by row of the ledger."""
         return KnownPeople(self._switch).in_rows(line.row for line in lines)
 
-    def functions(self) -> list[Listed]:
+    def functions(self) -> list[ListedFunction]:
         """Those that somebody brought."""
         names = self._switch.names
         own = (names.function, names.reconciler)

@@ -8,25 +8,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from contract.results import Status
-from scripts.exercises.exercise import Seen
+from scripts.exercises.exercise import ConditionSeen
 from scripts.exercises.lab_view import LabView
 from scripts.paths import ROOT
 
 
-def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[Seen]:
+def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[ConditionSeen]:
     seeded = json.loads((ROOT / "fixtures" / "roster.json").read_text("utf-8"))
     at_first = {one["person_id"] for one in seeded}
     new = {one.person_id: one.name for one in lab.people() if one.person_id not in at_first}
-    yield Seen(
+    yield ConditionSeen(
         "enrolled", bool(new), ", ".join(new.values()) or "only those of fixtures/roster.json"
     )
     looks = {one: lab.looks().get(one, 0) for one in new}
     told = ", ".join(f"{new[one]}: {count} looks" for one, count in looks.items())
-    yield Seen("known", max(looks.values(), default=0) >= given["looks"], told or "nobody new")
+    yield ConditionSeen(
+        "known", max(looks.values(), default=0) >= given["looks"], told or "nobody new"
+    )
     times = _times_named(lab)
     told = ", ".join(f"{name}: {times[one]} clips" for one, name in new.items())
     most = max((times[one] for one in new), default=0)
-    yield Seen("recognized", most >= given["clips"], told or "nobody new")
+    yield ConditionSeen("recognized", most >= given["clips"], told or "nobody new")
 
 
 def _times_named(lab: LabView) -> Counter[str]:

@@ -7,13 +7,13 @@ from typing import Any
 
 from contract.results import Status
 from recognition import Settings
-from scripts.exercises.exercise import Seen
+from scripts.exercises.exercise import ConditionSeen
 from scripts.exercises.lab_view import LabView
 
 RIGHT, TOO_STRICT, TOO_LOOSE = "right", "too strict", "too loose"
 
 
-def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[Seen]:
+def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[ConditionSeen]:
     judged = [
         (line.clip_id, word)
         for line in lab.clips()
@@ -22,16 +22,18 @@ def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[Seen]:
     ]
     for name, word in (("too_strict", TOO_STRICT), ("too_loose", TOO_LOOSE)):
         clips = [clip_id for clip_id, one in judged if one == word]
-        yield Seen(
+        yield ConditionSeen(
             name, bool(clips), f"{len(clips)} clips" + (f", {clips[-1]} say" if clips else "")
         )
     newest = [word for _, word in judged[-given["clips"] :]]
     right = newest.count(RIGHT)
     is_mended = len(newest) == given["clips"] and right == len(newest)
-    yield Seen("mended", is_mended, f"{right} of the newest {len(newest)} clear faces are right")
+    yield ConditionSeen(
+        "mended", is_mended, f"{right} of the newest {len(newest)} clear faces are right"
+    )
     here = Settings().accept_distance
     is_sound = here == given["accept_distance"]
-    yield Seen("checkout", is_sound, f"{here}; sound is {given['accept_distance']}")
+    yield ConditionSeen("checkout", is_sound, f"{here}; sound is {given['accept_distance']}")
 
 
 def _judge(status: str, distance: float | None, given: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.errors import LabError
-from scripts.functions.images import BundlePublisher, DockerPublisher, Publisher
+from scripts.functions.images import BundlePublisher, DockerPublisher, FolderPublisher
 from scripts.lab.backends import choose_backend
 from scripts.lab.state import LabState
 
@@ -23,7 +23,7 @@ def running(switch: Switch, progress: Progress) -> Switch:
     return switch
 
 
-def publisher_here(switch: Switch, progress: Progress) -> Publisher:
+def publisher_here(switch: Switch, progress: Progress) -> FolderPublisher:
     """Makes images for the backend that is up.
 
     Raises

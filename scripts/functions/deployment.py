@@ -14,7 +14,7 @@ from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions import roles, triggers
-from scripts.functions.images import Publisher, repository_name
+from scripts.functions.images import FolderPublisher, repository_name
 from scripts.functions.triggers import Target, Trigger
 from scripts.provision.lambda_variables import RESERVED
 
@@ -93,7 +93,9 @@ def check_name(name: str) -> None:
         )
 
 
-def deploy(switch: Switch, wanted: Wanted, publisher: Publisher, progress: Progress) -> Deployed:
+def deploy(
+    switch: Switch, wanted: Wanted, publisher: FolderPublisher, progress: Progress
+) -> Deployed:
     """Bring the function to what is wanted, with all that it needs.
 
     Raises

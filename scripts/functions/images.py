@@ -31,7 +31,7 @@ class Published:
     notes: tuple[str, ...] = ()
 
 
-class Publisher(Protocol):
+class FolderPublisher(Protocol):
     """Makes an image of a folder and puts it into the ECR that the switch leads to."""
 
     def publish(

@@ -24,7 +24,7 @@ class BadEvent(LabError):
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedFunction:
     """A function as `make functions` shows it."""
 
     name: str
@@ -37,7 +37,7 @@ class Listed:
     triggers: tuple[str, ...]
 
 
-def listed(switch: Switch) -> list[Listed]:
+def listed(switch: Switch) -> list[ListedFunction]:
     """Every function of the account and region, the lab's own too."""
     client = switch.client("lambda")
     found = []
@@ -45,7 +45,7 @@ def listed(switch: Switch) -> list[Listed]:
         for one in page["Functions"]:
             target = Target(one["FunctionName"], one["FunctionArn"], one["Timeout"])
             found.append(
-                Listed(
+                ListedFunction(
                     name=one["FunctionName"],
                     package=one.get("Runtime") or one["PackageType"].lower(),
                     # A list of functions leaves the state out.
@@ -63,7 +63,7 @@ def listed(switch: Switch) -> list[Listed]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class InvocationResult:
     """What an invocation came to. `error` is Lambda's word for a failure (`Unhandled`)."""
 
     payload: Any
@@ -92,7 +92,7 @@ def read_event(text: str) -> bytes:
     return data
 
 
-def invoke(switch: Switch, name: str, event: bytes) -> Answer:
+def invoke(switch: Switch, name: str, event: bytes) -> InvocationResult:
     """Invoke the function and wait for its answer.
 
     Raises
@@ -106,7 +106,7 @@ def invoke(switch: Switch, name: str, event: bytes) -> Answer:
     began = time.perf_counter()
     answer = client.invoke(FunctionName=name, Payload=event, LogType="Tail")
     body = answer["Payload"].read()
-    return Answer(
+    return InvocationResult(
         payload=json.loads(body) if body else None,
         error=answer.get("FunctionError"),
         log=base64.b64decode(answer.get("LogResult", "")).decode(errors="replace"),

@@ -12,7 +12,7 @@ from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions.deployment import find, wait_until_settled
-from scripts.functions.images import Publisher
+from scripts.functions.images import FolderPublisher
 
 # Editors write a file in several steps; these come together.
 STEP_MS = 20
@@ -42,7 +42,7 @@ def watch_folder(
     switch: Switch,
     name: str,
     folder: Path,
-    publisher: Publisher,
+    publisher: FolderPublisher,
     progress: Progress,
     saved: Iterable[set[str]] | None = None,
     build_arguments: Mapping[str, str] | None = None,
@@ -86,7 +86,7 @@ class Reloader:
         switch: Switch,
         name: str,
         folder: Path,
-        publisher: Publisher,
+        publisher: FolderPublisher,
         build_arguments: Mapping[str, str],
     ):
         self._switch = switch

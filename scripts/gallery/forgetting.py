@@ -54,7 +54,7 @@ def who(name: str, asked_id: str | None, people: Sequence[Person]) -> Person:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ForgettingPlan:
     """What forgetting a person would remove."""
 
     person: Person
@@ -103,7 +103,7 @@ class Forgetting:
         self._store = store
         self._copies = copies
 
-    def plan(self, name: str, asked_id: str | None) -> Plan:
+    def plan(self, name: str, asked_id: str | None) -> ForgettingPlan:
         """Who is meant and what there is of them; nothing is changed.
 
         Raises
@@ -113,7 +113,7 @@ class Forgetting:
         InvalidName, InvalidPersonId
         """
         person = who(name, asked_id, self._store.people())
-        plan = Plan(
+        plan = ForgettingPlan(
             person,
             self._store.traces_of(person.person_id),
             self._copies.pictures_of(person.person_id),
@@ -128,7 +128,7 @@ class Forgetting:
             )
         return plan
 
-    def carry_out(self, plan: Plan, say: Callable[[str], None]) -> Forgotten:
+    def carry_out(self, plan: ForgettingPlan, say: Callable[[str], None]) -> Forgotten:
         """Remove all that, the names first. Repeat it should it be cut short.
 
         Raises

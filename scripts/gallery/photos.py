@@ -40,7 +40,7 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True)
-class Picture:
+class EnrollmentPicture:
     """One RGB picture to enroll from; `source` is how a person knows it."""
 
     source: str
@@ -83,7 +83,7 @@ def count_pictures(path: Path) -> int:
     return sum(FRAMES_OF_A_CLIP if one.suffix.lower() in CLIP_SUFFIXES else 1 for one in files)
 
 
-def read_pictures(path: Path) -> Iterable[Picture | Refusal]:
+def read_pictures(path: Path) -> Iterable[EnrollmentPicture | Refusal]:
     """Every picture below `path` (a folder or one file), and some frames of every clip, one at
     a time. What can't be taken comes as a refusal, so that one broken file stops nothing.
 
@@ -111,14 +111,14 @@ def _source(root: Path, file: Path) -> str:
     return file.relative_to(root).as_posix() if file != root else file.name
 
 
-def _read_photo(file: Path, source: str) -> Picture | Refusal:
+def _read_photo(file: Path, source: str) -> EnrollmentPicture | Refusal:
     try:
-        return Picture(source, read_rgb(file))
+        return EnrollmentPicture(source, read_rgb(file))
     except PictureRefused as error:
         return Refusal(source, str(error))
 
 
-def _read_clip(file: Path, source: str) -> Iterable[Picture | Refusal]:
+def _read_clip(file: Path, source: str) -> Iterable[EnrollmentPicture | Refusal]:
     from recognition import Clip, ClipRejected
 
     settings = Settings()
@@ -128,14 +128,14 @@ def _read_clip(file: Path, source: str) -> Iterable[Picture | Refusal]:
             yield Refusal(source, f"{size} bytes, at most {settings.max_clip_bytes}: cut it")
             return
         for frame in Clip(file.read_bytes(), settings).frames(FRAMES_OF_A_CLIP):
-            yield Picture(f"{source}#{frame.index}", frame.to_rgb())
+            yield EnrollmentPicture(f"{source}#{frame.index}", frame.to_rgb())
     except (ClipRejected, OSError) as error:
         yield Refusal(source, str(error))
     except Exception as error:  # whatever the decoder's library raises
         yield Refusal(source, f"can't be decoded: {error or type(error).__name__}")
 
 
-def examine(pictures: Iterable[Picture | Refusal], observer: Observer) -> Examination:
+def examine(pictures: Iterable[EnrollmentPicture | Refusal], observer: Observer) -> Examination:
     """Take the pictures that show exactly one clear face, the same one in all of them.
 
     Raises

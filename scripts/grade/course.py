@@ -42,7 +42,7 @@ class FunctionStep:
 
 
 @dataclass(frozen=True)
-class Place:
+class ObjectPlace:
     """Where objects of one video appear: `key` is a pattern with the video's name in it."""
 
     bucket: str
@@ -67,8 +67,8 @@ class Workload:
     url_of: str = ""
     input: str = ""
     queue: str = ""
-    pictures: Place | None = None
-    answers: Place | None = None
+    pictures: ObjectPlace | None = None
+    answers: ObjectPlace | None = None
     camera_program: str = ""
     camera_s: float = 0.0
 
@@ -167,8 +167,8 @@ def _workload(said: dict[str, Any]) -> Workload:
         raise ValueError("neither answers nor pictures")
     return Workload(
         queue=answers if isinstance(answers, str) else "",
-        answers=Place(**answers) if isinstance(answers, dict) else None,
-        pictures=Place(**pictures) if pictures else None,
+        answers=ObjectPlace(**answers) if isinstance(answers, dict) else None,
+        pictures=ObjectPlace(**pictures) if pictures else None,
         camera_program=camera.get("program", ""),
         camera_s=float(camera.get("seconds", 0)),
         **said,

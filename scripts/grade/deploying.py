@@ -14,7 +14,7 @@ from contract.results import Person
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions import deployment
-from scripts.functions.images import Publisher
+from scripts.functions.images import FolderPublisher
 from scripts.functions.triggers import make_bucket, parse_trigger
 from scripts.grade.course import Course, FunctionStep
 from scripts.grade.students import Student
@@ -33,7 +33,7 @@ def the_class() -> list[Person]:
 
 
 def deploy_course(
-    switch: Switch, course: Course, student: Student, publisher: Publisher, progress: Progress
+    switch: Switch, course: Course, student: Student, publisher: FolderPublisher, progress: Progress
 ) -> dict[str, str]:
     """Deploy each function of the course from the student's folder, with all that belongs to it.
 
@@ -69,7 +69,7 @@ def _deploy(
     step: FunctionStep,
     student: Student,
     folder: Path,
-    publisher: Publisher,
+    publisher: FolderPublisher,
     progress: Progress,
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="facelab-course-") as scratch:

@@ -14,12 +14,12 @@ from typing import Any
 
 from cloud.switch import Switch
 from scripts.console import Progress
-from scripts.functions.images import Publisher
+from scripts.functions.images import FolderPublisher
 from scripts.grade import observing, sheet
 from scripts.grade.account import empty_account
 from scripts.grade.course import Course, read_course
 from scripts.grade.deploying import deploy_course, the_class
-from scripts.grade.material import FIXTURES, Film, pieces
+from scripts.grade.material import FIXTURES, FixtureClips, pieces
 from scripts.grade.playing import play
 from scripts.grade.rubric import score
 from scripts.grade.seen import Seen
@@ -47,7 +47,7 @@ def course_of(name: str, student: Student, changed: Changed) -> Course:
 
 
 def prepare(
-    switch: Switch, course: Course, student: Student, publisher: Publisher, progress: Progress
+    switch: Switch, course: Course, student: Student, publisher: FolderPublisher, progress: Progress
 ) -> dict[str, str]:
     """An account with this student's solution and nothing else; what could not be deployed."""
     empty_account(switch, progress)
@@ -55,7 +55,7 @@ def prepare(
 
 
 def grade(
-    lab: Switch, course: Course, student: Student, publisher: Publisher, progress: Progress
+    lab: Switch, course: Course, student: Student, publisher: FolderPublisher, progress: Progress
 ) -> dict[str, Any]:
     """The student's sheet as programs read it; JSON and page are written, too."""
     switch = lab.of_account(student.account)
@@ -105,7 +105,7 @@ def _camera(
     trouble = _record(switch, student, program, workload.camera_s)
     recordings = _recordings(switch, workload.input)
     _settle(switch, workload.queue, len(recordings), workload.patience_s)
-    film = Film(FIXTURES / "lab.h264", FIXTURES / "truth.json")
+    film = FixtureClips(FIXTURES / "lab.h264", FIXTURES / "truth.json")
     return len(set[int]().union(*map(film.clips_in, recordings))), trouble
 
 

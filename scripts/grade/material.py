@@ -49,7 +49,7 @@ class Piece:
 
 def pieces(workload: Workload, count: int | None = None) -> list[Piece]:
     """The pieces of a workload, in its order; the same seed gives the same ones."""
-    film = Film(FIXTURES / "lab.h264", FIXTURES / "truth.json")
+    film = FixtureClips(FIXTURES / "lab.h264", FIXTURES / "truth.json")
     order = random.Random(workload.seed)  # noqa: S311  an order, no secret
     make: Callable[[int], Piece] = {
         "pictures": film.picture,
@@ -75,7 +75,7 @@ def in_turn(groups: Sequence[Sequence[int]], many: int, order: random.Random) ->
     return taken
 
 
-class Film:
+class FixtureClips:
     """The fixture, cut into its clips of half a second."""
 
     def __init__(self, film: Path, truth: Path):

@@ -19,16 +19,16 @@ from botocore.exceptions import ClientError
 from cloud.switch import Switch
 from contract.results import Person
 from scripts.console import Progress
-from scripts.grade.course import Place, Workload
+from scripts.grade.course import ObjectPlace, Workload
 from scripts.grade.material import Piece
-from scripts.grade.seen import Outcome, as_object, named_in, plain
+from scripts.grade.seen import AnsweredPiece, as_object, named_in, plain
 
 POLL_S = 0.1
 GIVE_UP_AFTER = 3
 Class = Sequence[Person]
 
 
-class Player:
+class WorkloadPlayer:
     """What the ways of playing have in common: outcomes, and when nothing more is to come."""
 
     def __init__(self, switch: Switch, workload: Workload, people: Class, progress: Progress):
@@ -51,16 +51,16 @@ class Player:
             yield piece
 
 
-class RequestPlayer(Player):
+class RequestPlayer(WorkloadPlayer):
     """Pictures to a function's URL, answers from a queue, matched by their request ids."""
 
-    def play(self, pieces: Sequence[Piece]) -> list[Outcome]:
+    def play(self, pieces: Sequence[Piece]) -> list[AnsweredPiece]:
         url = self._url()
         if url is None:
             trouble = f"{self._workload.url_of} has no function URL"
-            return [Outcome(one.name, one.person, trouble=trouble) for one in pieces]
+            return [AnsweredPiece(one.name, one.person, trouble=trouble) for one in pieces]
         self._asked: dict[str, tuple[Piece, float]] = {}
-        self._found: dict[str, Outcome] = {}
+        self._found: dict[str, AnsweredPiece] = {}
         self._refused: dict[str, str] = {}
         self._heard = time.monotonic()
         self._all_sent = threading.Event()
@@ -126,7 +126,7 @@ class RequestPlayer(Player):
         piece, began = asked
         said = str(answer.get("result") or "")
         self._heard = at
-        self._found[piece.name] = Outcome(
+        self._found[piece.name] = AnsweredPiece(
             piece.name,
             piece.person,
             said=said,
@@ -134,17 +134,17 @@ class RequestPlayer(Player):
             latency_s=at - began,
         )
 
-    def _outcome(self, piece: Piece) -> Outcome:
+    def _outcome(self, piece: Piece) -> AnsweredPiece:
         silent = f"no message in {self._workload.queue} had its request_id"
         trouble = self._refused.get(piece.name, silent)
-        nothing = Outcome(piece.name, piece.person, trouble=trouble)
+        nothing = AnsweredPiece(piece.name, piece.person, trouble=trouble)
         return self._found.get(piece.name, nothing)
 
 
-class VideoPlayer(Player):
+class VideoPlayer(WorkloadPlayer):
     """Videos into a bucket; pictures and answers are looked for where the course says."""
 
-    def play(self, pieces: Sequence[Piece]) -> list[Outcome]:
+    def play(self, pieces: Sequence[Piece]) -> list[AnsweredPiece]:
         self._s3 = self._switch.client("s3")
         self._sent: dict[str, float] = {}
         self._came: dict[str, float] = {}
@@ -183,14 +183,14 @@ class VideoPlayer(Player):
                 self._came[piece.name] = now
         return len(self._came)
 
-    def _keys(self, place: Place) -> list[str]:
+    def _keys(self, place: ObjectPlace) -> list[str]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket)
         try:
             return [row["Key"] for page in pages for row in page.get("Contents", ())]
         except ClientError:
             return []  # no such bucket; the check of it says so
 
-    def _outcome(self, piece: Piece) -> Outcome:
+    def _outcome(self, piece: Piece) -> AnsweredPiece:
         place, pictures = self._workload.answers, self._workload.pictures
         made, shown = self._pictures(pictures, piece) if pictures else (0, 0)
         said = self._said(place, piece) if place else None
@@ -203,22 +203,22 @@ class VideoPlayer(Player):
         target = place or pictures
         missing = f"nothing at s3://{target.bucket}/{target.key}" if target else ""
         trouble = "" if came is not None else self._failed or missing.replace("{name}", piece.name)
-        return Outcome(piece.name, piece.person, said, right, latency, made, shown, trouble)
+        return AnsweredPiece(piece.name, piece.person, said, right, latency, made, shown, trouble)
 
-    def _pictures(self, place: Place, piece: Piece) -> tuple[int, int]:
+    def _pictures(self, place: ObjectPlace, piece: Piece) -> tuple[int, int]:
         """How many pictures there are, and how many of them, each another, show the video."""
         bodies = [
             self._body(place.bucket, key) for key in _of(place, piece, self._keys_once(place))
         ]
         return len(bodies), sum(piece.shows(one) for one in set(bodies))
 
-    def _said(self, place: Place, piece: Piece) -> str | None:
+    def _said(self, place: ObjectPlace, piece: Piece) -> str | None:
         found = _of(place, piece, self._keys_once(place))
         if not found:
             return None
         return self._body(place.bucket, found[0])[:1000].decode("utf-8", "replace").strip()
 
-    def _keys_once(self, place: Place) -> list[str]:
+    def _keys_once(self, place: ObjectPlace) -> list[str]:
         """The keys as they are at the end."""
         known: dict[str, list[str]] = self.__dict__.setdefault("_at_the_end", {})
         if place.bucket not in known:
@@ -229,32 +229,32 @@ class VideoPlayer(Player):
         return bytes(self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
-def _of(place: Place, piece: Piece, keys: Sequence[str]) -> list[str]:
+def _of(place: ObjectPlace, piece: Piece, keys: Sequence[str]) -> list[str]:
     pattern = place.key.replace("{name}", piece.name)
     return [key for key in keys if fnmatchcase(key, pattern)]
 
 
-class ClipPlayer(Player):
+class ClipPlayer(WorkloadPlayer):
     """Clips into a bucket one after another: the next when the queue has told of the last."""
 
     _before: frozenset[str] | set[str] = frozenset()
 
-    def play(self, pieces: Sequence[Piece]) -> list[Outcome]:
+    def play(self, pieces: Sequence[Piece]) -> list[AnsweredPiece]:
         s3, self._sqs = self._switch.client("s3"), self._switch.client("sqs")
         try:
             self._queue = self._sqs.get_queue_url(QueueName=self._workload.queue)["QueueUrl"]
         except self._sqs.exceptions.QueueDoesNotExist:
             trouble = f"there is no queue {self._workload.queue}"
-            return [Outcome(one.name, one.person, trouble=trouble) for one in pieces]
+            return [AnsweredPiece(one.name, one.person, trouble=trouble) for one in pieces]
         # A message that names one of these is of the camera's, and late.
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self._workload.input)
         with contextlib.suppress(ClientError):
             self._before = {row["Key"] for page in pages for row in page.get("Contents", ())}
-        outcomes: list[Outcome] = []
+        outcomes: list[AnsweredPiece] = []
         for piece in pieces:
             if len(outcomes) >= GIVE_UP_AFTER and all(one.said is None for one in outcomes):
                 trouble = f"not sent: the first {GIVE_UP_AFTER} clips had no answer"
-                outcomes.append(Outcome(piece.name, piece.person, trouble=trouble))
+                outcomes.append(AnsweredPiece(piece.name, piece.person, trouble=trouble))
                 continue
             began = time.monotonic()
             try:
@@ -263,12 +263,12 @@ class ClipPlayer(Player):
                 )
             except ClientError as error:
                 trouble = error.response["Error"]["Message"]
-                outcomes.append(Outcome(piece.name, piece.person, trouble=trouble))
+                outcomes.append(AnsweredPiece(piece.name, piece.person, trouble=trouble))
                 continue
             outcomes.append(self._answer(piece, began))
         return outcomes
 
-    def _answer(self, piece: Piece, began: float) -> Outcome:
+    def _answer(self, piece: Piece, began: float) -> AnsweredPiece:
         deadline = began + self._workload.patience_s
         while time.monotonic() < deadline:
             got = self._sqs.receive_message(QueueUrl=self._queue, WaitTimeSeconds=1)
@@ -282,11 +282,11 @@ class ClipPlayer(Player):
                     continue
                 right = self._tells(said, piece.person)
                 names = ", ".join(named_in(said, list(self._name_of.values())))
-                return Outcome(
+                return AnsweredPiece(
                     piece.name, piece.person, names, right, at - began, trouble=said[:120]
                 )
         silent = f"no message in {self._workload.queue} within {self._workload.patience_s:.0f} s"
-        return Outcome(piece.name, piece.person, trouble=silent)
+        return AnsweredPiece(piece.name, piece.person, trouble=silent)
 
     def _tells(self, said: str, person_id: str) -> bool:
         """Whether a message has this person's name, major and year, and nobody else's name."""
@@ -304,7 +304,7 @@ PLAYERS: dict[str, Callable[..., Any]] = {
 
 def play(
     switch: Switch, workload: Workload, people: Class, pieces: Sequence[Piece], progress: Progress
-) -> tuple[list[Outcome], float]:
+) -> tuple[list[AnsweredPiece], float]:
     """The outcome of each piece, and how long all of it took (s).
 
     One goes first and does not count: it meets functions that never ran.

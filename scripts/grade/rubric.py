@@ -8,7 +8,7 @@ from statistics import mean
 
 from scripts.functions.triggers import S3
 from scripts.grade.course import Course, Criterion
-from scripts.grade.seen import FunctionSeen, Outcome, Seen, percentile
+from scripts.grade.seen import AnsweredPiece, FunctionSeen, Seen, percentile
 
 Share = tuple[float, str]
 """Which part of its points a line earns, 0 to 1, and what was seen."""
@@ -16,7 +16,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Line:
+class RubricLine:
     """A line of the score sheet. `points` are below 0 where something that is missing costs."""
 
     name: str
@@ -31,7 +31,7 @@ class Sheet:
 
     score: float
     out_of: float
-    lines: tuple[Line, ...]
+    lines: tuple[RubricLine, ...]
 
 
 def score(course: Course, seen: Seen) -> Sheet:
@@ -41,11 +41,11 @@ def score(course: Course, seen: Seen) -> Sheet:
     return Sheet(round(total, 2), course.out_of, lines)
 
 
-def _line(criterion: Criterion, course: Course, seen: Seen) -> Line:
+def _line(criterion: Criterion, course: Course, seen: Seen) -> RubricLine:
     share, evidence = CHECKS[criterion.check](criterion, course, seen)
     earned = criterion.points * share if criterion.points else 0.0
     lost = criterion.deduct if share < 1 else 0.0
-    return Line(criterion.name, round(earned - lost, 2), criterion.points, evidence)
+    return RubricLine(criterion.name, round(earned - lost, 2), criterion.points, evidence)
 
 
 def _functions(_: Criterion, course: Course, seen: Seen) -> Share:
@@ -167,7 +167,7 @@ def _if_it_works(many: int, seen: Seen, evidence: str) -> Share:
     return many / len(seen.outcomes), evidence
 
 
-def _troubles(outcomes: Sequence[Outcome]) -> str:
+def _troubles(outcomes: Sequence[AnsweredPiece]) -> str:
     bad = [one for one in outcomes if one.latency_s is None]
     return _some(bad, lambda one: one.trouble or "nothing came")
 
@@ -184,18 +184,18 @@ def _failing(function: FunctionSeen, account: str) -> str:
     )
 
 
-def _mistakes(outcomes: Sequence[Outcome]) -> str:
+def _mistakes(outcomes: Sequence[AnsweredPiece]) -> str:
     bad = [one for one in outcomes if one.latency_s is not None and not one.right]
     return _some(bad, _mistake)
 
 
-def _mistake(one: Outcome) -> str:
+def _mistake(one: AnsweredPiece) -> str:
     if one.person:
         return f"{one.person} was called {one.said or 'nobody'!r}"
     return f"{one.pictures} pictures, {one.pictures_right} of them another one of its video"
 
 
-def _some(bad: Sequence[Outcome], say: Callable[[Outcome], str]) -> str:
+def _some(bad: Sequence[AnsweredPiece], say: Callable[[AnsweredPiece], str]) -> str:
     if not bad:
         return ""
     said = "; ".join(f"{one.name}: {say(one)}" for one in bad[:SHOWN])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AnsweredPiece:
     """What came of one piece. `right` and `pictures_right` were decided when it arrived.
 
     `said` is the name that was answered, "" where none was, None where nothing came.
@@ -52,7 +52,7 @@ class Seen:
     """Everything that was observed of one student. `at_first` says how many objects or messages a
     bucket or queue held before the workload, None where it was not there."""
 
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[AnsweredPiece]
     functions: Mapping[str, FunctionSeen]
     at_first: Mapping[str, int | None] = field(default_factory=dict)
     took_s: float = 0.0

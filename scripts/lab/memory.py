@@ -25,7 +25,7 @@ class ProcessFacts:
     descriptors: int | None = None
 
 
-class Names:
+class ProcessNames:
     """`localstack`, `function-1`, `function-2`, …: each process keeps the name it got first."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Names:
 
 def memory_mb(processes: Iterable[ProcessFacts]) -> dict[str, int]:
     """Memory by name, environments numbered from the oldest."""
-    names = Names()
+    names = ProcessNames()
     return {names.of(one): one.memory_mb for one in processes}
 
 

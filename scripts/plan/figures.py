@@ -25,7 +25,7 @@ class NotMeasured(LabError):
 
 
 @dataclass(frozen=True)
-class Spread:
+class LogNormal:
     """A log-normal duration in ms, given by its median and 95th percentile."""
 
     p50: float
@@ -68,8 +68,8 @@ class Durations(Protocol):
 class Work:
     """One clip in the function, on one full CPU of the measured machine. All in ms."""
 
-    compute: Spread
-    waiting: Spread
+    compute: LogNormal
+    waiting: LogNormal
     init: float
 
 
@@ -95,8 +95,8 @@ def aws_transit(through_queue: bool) -> Transit:
     """On AWS, as published."""
     known = published()["transit_ms"]
 
-    def spread(name: str) -> Spread:
-        return Spread(known[name]["p50"], known[name]["p95"])
+    def spread(name: str) -> LogNormal:
+        return LogNormal(known[name]["p50"], known[name]["p95"])
 
     push = "sqs_push" if through_queue else "async_push"
     return Transit((spread("put"), spread("event"), spread(push)), spread("receive"))
@@ -113,8 +113,8 @@ def measured_work(e2e: Path) -> Work:
     run = _Run.of(e2e)
     compute = run.stages_ms["recognize"]
     return Work(
-        Spread(compute, compute * run.p95_ms / run.p50_ms),
-        Spread(run.waiting_ms, 2 * run.waiting_ms),
+        LogNormal(compute, compute * run.p95_ms / run.p50_ms),
+        LogNormal(run.waiting_ms, 2 * run.waiting_ms),
         run.init_ms,
     )
 

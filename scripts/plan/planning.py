@@ -9,7 +9,7 @@ from typing import Any
 from scripts.aws.published import limit, price, price_of_gb_second, published
 from scripts.percentiles import percentiles
 from scripts.plan.figures import MB_PER_CPU, Work
-from scripts.plan.simulation import Outcome, Scenario, Simulation
+from scripts.plan.simulation import Scenario, Simulation, SimulationResult
 
 MEMORY_SIZES_MB = (512, 1024, 1536, 1769, 2048, 3008)
 SECONDS_A_MONTH = 730 * 3600
@@ -94,7 +94,7 @@ def _run(scenario: Scenario, work: Work) -> dict[str, Any]:
     return {**asdict(scenario), **_facts(outcome)}
 
 
-def _facts(outcome: Outcome) -> dict[str, Any]:
+def _facts(outcome: SimulationResult) -> dict[str, Any]:
     return {
         "clips": outcome.clips,
         "clip_end_ms": percentiles(outcome.latencies),

@@ -39,7 +39,7 @@ class Scenario:
 
 
 @dataclass
-class Outcome:
+class SimulationResult:
     """What came of it; latencies in ms from the clip's end to the result on the device."""
 
     clips: int = 0
@@ -107,7 +107,7 @@ class Simulation:
         self._in_flight = 0
         self._share = min(1.0, scenario.memory_mb / MB_PER_CPU)
         self._init_s = work.init / self._share / 1000
-        self.outcome = Outcome()
+        self.outcome = SimulationResult()
         self._draw(work, transit or aws_transit(scenario.through_queue))
 
     def _draw(self, work: Work | MeasuredWork, transit: Transit) -> None:
@@ -123,7 +123,7 @@ class Simulation:
         self._waits = work.waiting.draw(random, count) / 1000
         self._after = transit.after.draw(random, count) / 1000
 
-    def run(self) -> Outcome:
+    def run(self) -> SimulationResult:
         self.outcome.clips = len(self._starts)
         self._env.process(self._arrivals())
         if self._plan.through_queue:

@@ -24,7 +24,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
 NO_CA = ROOT / "localstack" / "no-extra-ca.pem"
 
 
-class BuildFailed(LabError):
+class ImageBuildFailed(LabError):
     """An image could not be built."""
 
 
@@ -79,7 +79,7 @@ def build_function_image(progress: Progress) -> None:
         try:
             base_image.ensure()
         except base_image.BaseImageError as error:
-            raise BuildFailed(str(error)) from error
+            raise ImageBuildFailed(str(error)) from error
     progress(f"building {FUNCTION_IMAGE}")
     command = ["docker", "build", "--file", "lambda/Dockerfile", "--tag", FUNCTION_IMAGE]
     command += [word for name in PROXIES if name in os.environ for word in ("--build-arg", name)]
@@ -89,7 +89,7 @@ def build_function_image(progress: Progress) -> None:
     )
     if done.returncode:
         lines = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
-        raise BuildFailed(f"{FUNCTION_IMAGE} could not be built:\n{lines}")
+        raise ImageBuildFailed(f"{FUNCTION_IMAGE} could not be built:\n{lines}")
 
 
 def registry_login(switch: Switch) -> dict[str, str]:

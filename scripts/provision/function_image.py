@@ -20,7 +20,7 @@ KEPT_UNTAGGED_IMAGES = 5
 MODEL_FILES = ("embedding.onnx", "detector.onnx", "landmarks.npz", "proposals.onnx")
 
 
-class ModelsMissing(LabError):
+class ModelFilesMissing(LabError):
     """The model files that the image carries have not been built."""
 
 
@@ -44,7 +44,7 @@ def function_files() -> dict[str, Path]:
     for name in MODEL_FILES:
         path = BUILD / "models" / name
         if not path.exists():
-            raise ModelsMissing(f"{path.relative_to(ROOT)} is missing", "run `make setup`")
+            raise ModelFilesMissing(f"{path.relative_to(ROOT)} is missing", "run `make setup`")
         files[str(TASK_ROOT / "models" / name)] = path
     return files
 

@@ -8,10 +8,10 @@ from typing import Any
 import cv2
 
 from contract.results import Result
-from recognition import Clip as Decoder
 from recognition import ClipRejected, Settings
-from scripts.e2e.truth import Answer, ClipTruth, Comparison, names
-from scripts.report.page import Clip, Point, Report
+from recognition import ClipRow as Decoder
+from scripts.e2e.truth import ClipTruth, Comparison, ShownResult, names
+from scripts.report.page import ClipRow, Point, Report
 
 THUMBNAIL_PX = 160
 QUALITY = 60
@@ -62,9 +62,9 @@ def verdict(run: Comparison, clip: ClipTruth, result: Result) -> str:
     return "unknown" if missed or clip.strangers else "right"
 
 
-def _row(run: Comparison, clip: ClipTruth, answer: Answer, cuts: Sequence[bytes]) -> Clip:
+def _row(run: Comparison, clip: ClipTruth, answer: ShownResult, cuts: Sequence[bytes]) -> ClipRow:
     result = answer.result
-    return Clip(
+    return ClipRow(
         number=clip.index,
         expected=clip.scene,
         custom=_said(result, "custom"),

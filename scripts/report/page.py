@@ -34,7 +34,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipRow:
     """A row of the table of clips. `verdict` is right, wrong or unknown; `jpeg` may be empty."""
 
     number: int
@@ -66,7 +66,7 @@ class Report:
     points: Sequence[Point] = ()
     stages: Sequence[tuple[str, float]] = ()
     cold: Sequence[tuple[str, float]] = ()
-    clips: Sequence[Clip] = ()
+    clips: Sequence[ClipRow] = ()
     tables: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]] = field(default=())
     drawn: str = ""
     style: str = ""

@@ -15,7 +15,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from scripts.errors import LabError
-from scripts.traces.waterfall import Row, Waterfall
+from scripts.traces.waterfall import SpanRow, Waterfall
 
 ENDPOINT, TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
@@ -75,7 +75,7 @@ def resource_spans(found: Waterfall) -> dict[str, Any]:
     return {"resourceSpans": groups}
 
 
-def _row(found: Waterfall, row: Row, root: str) -> dict[str, Any]:
+def _row(found: Waterfall, row: SpanRow, root: str) -> dict[str, Any]:
     parent = {1: "answer", 2: "recognize"}.get(row.level)
     above = _span_id(found, f"{row.station}/{parent}") if parent else root
     span = _span(

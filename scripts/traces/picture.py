@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contract.printable import printable
-from scripts.traces.waterfall import Row, Waterfall
+from scripts.traces.waterfall import SpanRow, Waterfall
 
 _COLORS = {
     "camera": "green",
@@ -45,7 +45,7 @@ def show(found: Waterfall, console: Console) -> None:
         console.print(Text(f"note: {printable(note)}", "dim"))
 
 
-def bar(row: Row, total_ms: float, width: int) -> str:
+def bar(row: SpanRow, total_ms: float, width: int) -> str:
     """The span's place and length in `width` columns; something is seen of the shortest."""
     if total_ms <= 0:
         return ""

@@ -33,7 +33,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Row:
+class SpanRow:
     """A span as it is drawn: `offset_ms` since the first one, `level` how deep it lies.
 
     `station` is camera, function or messages for what was measured there, `transit` for the way
@@ -59,7 +59,7 @@ class Waterfall:
     trace_id: str
     start_ms: float
     total_ms: float
-    rows: tuple[Row, ...]
+    rows: tuple[SpanRow, ...]
     notes: tuple[str, ...]
 
     def to_fields(self) -> dict[str, Any]:
@@ -171,15 +171,15 @@ def _level(span: Span) -> int:
     return int(span.station == "function" and span.name not in ("answer", "init"))
 
 
-def _row(span: Span, start_ms: float) -> Row:
+def _row(span: Span, start_ms: float) -> SpanRow:
     label = "not measured" if span.station == GAP else _WORDS.get(span.name, span.name)
     offset_ms = span.start_ms - start_ms
-    return Row(
+    return SpanRow(
         span.station, span.name, label, offset_ms, span.duration_ms, _level(span), span.summed
     )
 
 
-def _children_below(rows: list[Row]) -> Iterable[Row]:
+def _children_below(rows: list[SpanRow]) -> Iterable[SpanRow]:
     """Pieces of a span right below it, whatever else began meanwhile."""
     inside = [row for row in rows if row.level == 2]
     for row in rows:

@@ -21,7 +21,7 @@ VOTING_FRAMES = 5
 
 
 @dataclass(frozen=True)
-class Answer:
+class ModelAnswer:
     """What one model says of one question (a picture, or several of the same person).
 
     `scores` has a value for every person in `people` (higher is more alike), `named` is the
@@ -46,13 +46,13 @@ class Examiner:
     def people(self, model: str) -> tuple[str, ...]:
         return self.custom.labels if model == "custom" else self.gallery.people
 
-    def ask(self, truth: str | None, samples: tuple[FaceSample, ...]) -> dict[str, Answer]:
+    def ask(self, truth: str | None, samples: tuple[FaceSample, ...]) -> dict[str, ModelAnswer]:
         """Every model's answer, and the final one, about faces of one person, decided together
         as those of one clip are."""
         track = Track([sample.observation for sample in samples])
         face = Inquiry(self.gallery, self.custom, self.settings).answer(track)
         answers = {
-            model: Answer(
+            model: ModelAnswer(
                 truth=truth,
                 named=_verdict(face, model).person_id,
                 nearest=_verdict(face, model).nearest,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.answers import Answer
+from training.evaluation.answers import ModelAnswer
 
 STRANGER, UNKNOWN, NO_FACE = "(stranger)", "(unknown)", "(no face)"
 
@@ -45,7 +45,7 @@ class Comparisons:
         return [(float(rate), self.true_accepts(float(rate)) or 0.0) for rate in rates]
 
 
-def compare(answers: Sequence[Answer], people: Sequence[str], missed: int) -> Comparisons:
+def compare(answers: Sequence[ModelAnswer], people: Sequence[str], missed: int) -> Comparisons:
     """Every answer against every person; `missed` known probes had no face."""
     column = {person: index for index, person in enumerate(people)}
     genuine: list[float] = [-np.inf] * missed
@@ -74,7 +74,7 @@ def interval(part: int, whole: int) -> tuple[float, float] | None:
 
 
 def confusion(
-    answers: Sequence[Answer], people: Sequence[str], missed_by_person: dict[str | None, int]
+    answers: Sequence[ModelAnswer], people: Sequence[str], missed_by_person: dict[str | None, int]
 ) -> dict[str, object]:
     """Decisions as counts: a row for each person and strangers, a column for each answer."""
     rows = [*people, STRANGER]
@@ -91,7 +91,7 @@ def confusion(
 
 
 def figures(
-    answers: Sequence[Answer],
+    answers: Sequence[ModelAnswer],
     people: Sequence[str],
     missed_by_person: dict[str | None, int],
     pictures_without_face: int,

@@ -19,7 +19,7 @@ from recognition.gallery import Gallery
 from recognition.pose import HALF_TURNED, turn_of
 from recognition.settings import Settings
 from training.dataset import DatasetError
-from training.evaluation.answers import Answer
+from training.evaluation.answers import ModelAnswer
 from training.faces import FaceSample
 
 FALSE_NAME_RATES = (0.001, 0.005, 0.01)
@@ -36,7 +36,7 @@ class UnusableLabels(DatasetError):
 
 
 @dataclass(frozen=True)
-class Trial:
+class OpenSetTrial:
     """One question to one model. `identity` is who was asked about, enrolled or not; `score`
     (higher is surer) is that of the best guess, -inf where no face was found."""
 
@@ -55,11 +55,11 @@ class Trial:
         return self.is_known and self.named not in (None, self.identity)
 
 
-def trials(answers: Sequence[Answer], missed: Counter[str | None]) -> list[Trial]:
+def trials(answers: Sequence[ModelAnswer], missed: Counter[str | None]) -> list[OpenSetTrial]:
     """One model's answers, and the known probes without a face; strangers without one are no
     trial, for nobody could have named them."""
     made = [
-        Trial(
+        OpenSetTrial(
             answer.samples[0].picture.person_id,
             answer.truth is not None,
             answer.named,
@@ -70,22 +70,22 @@ def trials(answers: Sequence[Answer], missed: Counter[str | None]) -> list[Trial
     ]
     for person, count in missed.items():
         if person is not None:
-            made += [Trial(person, True, None, None, -np.inf)] * count
+            made += [OpenSetTrial(person, True, None, None, -np.inf)] * count
     return made
 
 
-def report_style(answers: Sequence[Answer], gallery: Gallery) -> list[Answer]:
+def report_style(answers: Sequence[ModelAnswer], gallery: Gallery) -> list[ModelAnswer]:
     """The same questions by the report's rule: the nearest raw distance, up to 0.6."""
     made = []
     for answer in answers:
         far = gallery.raw_distances(answer.samples[0].embedding)
         nearest = gallery.people[int(far.argmin())]
         named = nearest if far.min() <= _REPORT_TOLERANCE else None
-        made.append(Answer(answer.truth, named, nearest, -far.astype(float), answer.samples))
+        made.append(ModelAnswer(answer.truth, named, nearest, -far.astype(float), answer.samples))
     return made
 
 
-def open_set(asked: Sequence[Trial], seed: int = 0) -> dict[str, object]:
+def open_set(asked: Sequence[OpenSetTrial], seed: int = 0) -> dict[str, object]:
     """`named_right`, `named_wrong`, `missed` of known probes, `strangers_named` of strangers'
     faces, each with `n` and a 95 % interval; `identified_at`: the share of known probes whose
     best guess is right and above the threshold at which that share of strangers is named."""
@@ -105,7 +105,7 @@ def open_set(asked: Sequence[Trial], seed: int = 0) -> dict[str, object]:
 
 
 def identified_at(
-    known: Sequence[Trial], strangers: Sequence[Trial], rate: float, seed: int
+    known: Sequence[OpenSetTrial], strangers: Sequence[OpenSetTrial], rate: float, seed: int
 ) -> dict[str, object]:
     """Right best guesses above the threshold that names at most this share of strangers."""
     ranked = sorted((one.score for one in strangers), reverse=True)
@@ -113,7 +113,7 @@ def identified_at(
     return _share(known, lambda one: one.nearest == one.identity and one.score > threshold, seed)
 
 
-def detection_error(asked: Sequence[Trial]) -> list[tuple[float, float]]:
+def detection_error(asked: Sequence[OpenSetTrial]) -> list[tuple[float, float]]:
     """The DET curve: (share of strangers named, share of known probes not named rightly) from
     the strictest threshold to the loosest."""
     strangers = np.array(sorted((t.score for t in asked if not t.is_known), reverse=True))
@@ -128,7 +128,9 @@ def detection_error(asked: Sequence[Trial]) -> list[tuple[float, float]]:
     ]
 
 
-def _share(asked: Sequence[Trial], is_so: Callable[[Trial], bool], seed: int) -> dict[str, object]:
+def _share(
+    asked: Sequence[OpenSetTrial], is_so: Callable[[OpenSetTrial], bool], seed: int
+) -> dict[str, object]:
     return share_by_identity(((one.identity, is_so(one), 1) for one in asked), seed)
 
 
@@ -255,7 +257,7 @@ def labeled(labels: Mapping[str, Mapping[str, str]]) -> dict[str, GroupsOf]:
 
 
 def by_part(
-    answers: Sequence[Answer],
+    answers: Sequence[ModelAnswer],
     groups: GroupsOf,
     gallery: Gallery,
     settings: Settings,
@@ -268,7 +270,7 @@ def by_part(
     """
     accept = settings.accept_distance_among(len(gallery.people))
     names = groups([answer.samples[0] for answer in answers])
-    parts: dict[str, list[Answer]] = defaultdict(list)
+    parts: dict[str, list[ModelAnswer]] = defaultdict(list)
     for name, answer in zip(names, answers, strict=True):
         parts[name].append(answer)
     report = {}
@@ -280,7 +282,7 @@ def by_part(
 
 
 def _false_matches(
-    answers: Sequence[Answer], gallery: Gallery, accept: float, seed: int
+    answers: Sequence[ModelAnswer], gallery: Gallery, accept: float, seed: int
 ) -> dict[str, object]:
     compared = []
     for answer in answers:
@@ -292,7 +294,7 @@ def _false_matches(
     return share_by_identity(compared, seed, digits=6, independent=pairs)
 
 
-def _strange_distances(answer: Answer, gallery: Gallery) -> np.ndarray:
+def _strange_distances(answer: ModelAnswer, gallery: Gallery) -> np.ndarray:
     far = gallery.distances(answer.samples[0].embedding)
     others = [index for index, person in enumerate(gallery.people) if person != answer.truth]
     return far[others]

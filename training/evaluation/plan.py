@@ -8,43 +8,43 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from training.dataset import Picture, order
+from training.dataset import DatasetPicture, order
 
 ENROL_AT_MOST = 3
 STRANGERS_SHARE = 0.25
 
 
 @dataclass
-class Plan:
+class EvaluationPlan:
     """Enrollment pictures by person, probes of enrolled people, probes of strangers."""
 
-    enrollment: dict[str, list[Picture]] = field(default_factory=dict)
-    probes: list[Picture] = field(default_factory=list)
-    strangers: list[Picture] = field(default_factory=list)
+    enrollment: dict[str, list[DatasetPicture]] = field(default_factory=dict)
+    probes: list[DatasetPicture] = field(default_factory=list)
+    strangers: list[DatasetPicture] = field(default_factory=list)
 
     @property
     def people(self) -> list[str]:
         return sorted(self.enrollment)
 
-    def pictures(self) -> list[Picture]:
+    def pictures(self) -> list[DatasetPicture]:
         enrolled = [picture for person in self.people for picture in self.enrollment[person]]
         return [*enrolled, *self.probes, *self.strangers]
 
 
 def make_plan(
-    tree: dict[str, list[Picture]],
-    strangers: dict[str, list[Picture]] | None = None,
+    tree: dict[str, list[DatasetPicture]],
+    strangers: dict[str, list[DatasetPicture]] | None = None,
     in_clips: Collection[str] = (),
     enroll_at_most: int = ENROL_AT_MOST,
     seed: int = 0,
-) -> Plan:
+) -> EvaluationPlan:
     """Split `tree` into enrollment and probes, deterministically.
 
     Strangers are the people of `strangers`; without them a quarter of the people with
     several pictures, and everybody with only one, whom one can't both enroll and ask about.
     People who appear in clips (`in_clips`) are always enrolled: the clips are their probes.
     """
-    plan = Plan()
+    plan = EvaluationPlan()
     for person in _held_out(tree, in_clips, seed) if strangers is None else ():
         plan.strangers += _originals(tree[person])
     for pictures in (strangers or {}).values():
@@ -59,7 +59,9 @@ def make_plan(
     return plan
 
 
-def _held_out(tree: dict[str, list[Picture]], in_clips: Collection[str], seed: int) -> list[str]:
+def _held_out(
+    tree: dict[str, list[DatasetPicture]], in_clips: Collection[str], seed: int
+) -> list[str]:
     several = [person for person in tree if len(_originals(tree[person])) > 1]
     single = [person for person in tree if len(_originals(tree[person])) == 1]
     drawn = order((person for person in several if person not in in_clips), seed)
@@ -72,8 +74,8 @@ def _held_out(tree: dict[str, list[Picture]], in_clips: Collection[str], seed: i
 
 
 def split_person(
-    pictures: list[Picture], enroll_at_most: int, seed: int
-) -> tuple[list[Picture], list[Picture]]:
+    pictures: list[DatasetPicture], enroll_at_most: int, seed: int
+) -> tuple[list[DatasetPicture], list[DatasetPicture]]:
     """(enrollment, probes) of one person: at most half is enrolled, whole sessions apart.
 
     Pictures of one family (the same moment) stay together.
@@ -94,5 +96,5 @@ def split_person(
     return [picture for picture in pictures if picture.family in chosen], probes
 
 
-def _originals(pictures: list[Picture]) -> list[Picture]:
+def _originals(pictures: list[DatasetPicture]) -> list[DatasetPicture]:
     return [picture for picture in pictures if not picture.is_noisy_copy] or pictures

@@ -17,8 +17,8 @@ from pictures import Refusal
 from recognition import CustomModel, Gallery, Settings, load_recognizer
 from recognition.embedder import Embedder, distance_between
 from training.clips import LabeledClip, read_clips
-from training.dataset import DatasetError, Picture, order, read_picture, read_tree
-from training.evaluation.answers import FINAL, MODELS, Answer, Examiner, groups_of
+from training.dataset import DatasetError, DatasetPicture, order, read_picture, read_tree
+from training.evaluation.answers import FINAL, MODELS, Examiner, ModelAnswer, groups_of
 from training.evaluation.filmed import (
     ClipAnswer,
     recognize_clips,
@@ -26,9 +26,9 @@ from training.evaluation.filmed import (
 from training.evaluation.metrics import figures
 from training.evaluation.open_set import open_set, share_by_identity, trials
 from training.evaluation.pairs import made_pairs, read_pairs, verify
-from training.evaluation.plan import Plan, make_plan
+from training.evaluation.plan import EvaluationPlan, make_plan
 from training.face_cache import FaceCache
-from training.faces import Faces, FaceSample, find_faces, observe_main_face
+from training.faces import FaceSample, FaceSamples, find_faces, observe_main_face
 from training.progress import progress
 from training.stress import MADE, stressed
 from training.tree import ToolError
@@ -44,7 +44,7 @@ class NothingToMeasure(ToolError):
 class _Asked:
     """Every answer by model, and the probes that had no face, by person (None: strangers)."""
 
-    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    answers: dict[str, list[ModelAnswer]] = field(default_factory=dict)
     missed: Counter[str | None] = field(default_factory=Counter)
 
 
@@ -77,7 +77,7 @@ class Evaluation:
         self.custom_warnings: tuple[str, ...] = ()
         self.examiner = Examiner(self._gallery(), self._custom(), self.settings)
 
-    def _drawn(self, pictures: list[Picture]) -> list[Picture]:
+    def _drawn(self, pictures: list[DatasetPicture]) -> list[DatasetPicture]:
         families = order({picture.family for picture in pictures}, self.options.seed)
         kept = set(families[: self.options.per_person])
         return [picture for picture in pictures if picture.family in kept]
@@ -88,14 +88,14 @@ class Evaluation:
         _say("reading clips")
         return read_clips(self.options.clips, people)
 
-    def _find(self, plan: Plan) -> Faces:
+    def _find(self, plan: EvaluationPlan) -> FaceSamples:
         pictures = plan.pictures()
         _say(f"finding faces in {len(pictures)} pictures of {len(plan.people)} people and others")
         cache = FaceCache(self.options.models)
         cache.drop_old()
         return find_faces(self.recognizer, pictures, "find faces", cache)
 
-    def _samples(self, pictures: list[Picture]) -> list[FaceSample]:
+    def _samples(self, pictures: list[DatasetPicture]) -> list[FaceSample]:
         return [self.by_path[one.path] for one in pictures if one.path in self.by_path]
 
     def _gallery(self) -> Gallery:
@@ -148,7 +148,7 @@ class Evaluation:
         return asked
 
     @property
-    def _without_face(self) -> set[Picture]:
+    def _without_face(self) -> set[DatasetPicture]:
         return set(self.faces.without_face)
 
     def figures(self, asked: _Asked, model: str, *, count_missed: bool = True) -> dict[str, object]:

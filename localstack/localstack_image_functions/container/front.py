@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from localstack_image_functions.container.tokens import Identity, Tokens
+from localstack_image_functions.container.tokens import Identity, RegistryTokens
 
 LOG = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class RegistryFront:
         self,
         address: tuple[str, int],
         backend: str,
-        tokens: Tokens,
+        tokens: RegistryTokens,
         repositories: Repositories,
     ) -> None:
         self._server = _Server(address, backend, tokens, repositories)
@@ -91,7 +91,7 @@ class _Server(ThreadingHTTPServer):
         self,
         address: tuple[str, int],
         backend: str,
-        tokens: Tokens,
+        tokens: RegistryTokens,
         repositories: Repositories,
     ) -> None:
         self.backend = backend

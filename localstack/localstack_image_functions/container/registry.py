@@ -60,7 +60,7 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Reference:
+class RegistryReference:
     """An image by name: `repository` and a `tag` or `digest`."""
 
     repository: str
@@ -71,7 +71,7 @@ class Reference:
         return self.selector.startswith("sha256:")
 
 
-def parse_uri(uri: str) -> Reference:
+def parse_uri(uri: str) -> RegistryReference:
     """Read `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`; without tag and digest it is `latest`.
 
     Any host will do: the host of an ECR URI only says which account's registry is meant, and
@@ -88,7 +88,7 @@ def parse_uri(uri: str) -> Reference:
         raise ImageNotFound(f"{uri!r} is not the URI of an image in ECR: HOST/REPOSITORY:TAG")
     name, _, digest = rest.partition("@")
     repository, _, tag = name.partition(":")
-    return Reference(repository, digest or tag or "latest")
+    return RegistryReference(repository, digest or tag or "latest")
 
 
 class Registry:
@@ -206,7 +206,7 @@ class Registry:
         if answer.status_code != 201:
             raise RegistryRefused(_reason(answer))
 
-    def image(self, uri: str) -> tuple[Reference, Manifest]:
+    def image(self, uri: str) -> tuple[RegistryReference, Manifest]:
         """What a function's image URI names.
 
         Raises

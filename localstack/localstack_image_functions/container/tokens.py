@@ -26,7 +26,7 @@ class Identity:
     engine: bool = False
 
 
-class Tokens:
+class RegistryTokens:
     """Issues passwords and knows them again; an emulator's end is theirs too."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -65,4 +65,4 @@ class Tokens:
         return hmac.new(self._key, payload.encode(), hashlib.sha256).hexdigest()
 
 
-tokens = Tokens()
+tokens = RegistryTokens()

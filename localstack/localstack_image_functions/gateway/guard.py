@@ -14,7 +14,7 @@ from localstack_image_functions.gateway.rules import (
     LOOPBACK_NAMES,
     Allowed,
     Asked,
-    Refusal,
+    GatewayRefusal,
     is_function_url,
     is_open_to_all,
     refusal,
@@ -114,7 +114,7 @@ def secrets_of(key_pair: tuple[str, str]) -> Callable[[str], str | None]:
     return secret_of
 
 
-def refuse(request: Any, response: Response, why: Refusal) -> None:
+def refuse(request: Any, response: Response, why: GatewayRefusal) -> None:
     """Say it in the form that the client's protocol reads."""
     response.status_code = FORBIDDEN
     response.headers["x-amzn-errortype"] = why.code

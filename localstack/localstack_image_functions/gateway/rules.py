@@ -51,18 +51,18 @@ class Allowed:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class GatewayRefusal:
     """Why a request gets no further, in AWS's words and in ours."""
 
     code: str
     message: str
 
 
-def refusal(asked: Asked, allowed: Allowed) -> Refusal | None:
+def refusal(asked: Asked, allowed: Allowed) -> GatewayRefusal | None:
     """Why this request is refused; None when it is not."""
     name = host_name(asked.host)
     if name and not _is_ours(name, allowed.names):
-        return Refusal(
+        return GatewayRefusal(
             "InvalidHost",
             f"the gateway is not called {name!r}; name it in IMAGE_FUNCTIONS_HOSTS if it is",
         )
@@ -70,12 +70,12 @@ def refusal(asked: Asked, allowed: Allowed) -> Refusal | None:
         return None
     presigned_read = _is_presigned_read(asked)
     if not presigned_read and (page := _foreign_page(asked, allowed)):
-        return Refusal(
+        return GatewayRefusal(
             "AccessDenied",
             f"a request of a web page ({page}); EXTRA_CORS_ALLOWED_ORIGINS lets pages in",
         )
     if not (presigned_read or _is_signed(asked) or _is_public(asked, name)):
-        return Refusal(
+        return GatewayRefusal(
             "MissingAuthenticationToken",
             "Missing Authentication Token: sign the request, dummy credentials will do",
         )

@@ -13,7 +13,7 @@ from botocore.auth import UNSIGNED_PAYLOAD, S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from localstack_image_functions.gateway.rules import Refusal
+from localstack_image_functions.gateway.rules import GatewayRefusal
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 AUTHORIZATION = re.compile(
@@ -50,7 +50,7 @@ class _Claim:
 
 def check_signature(
     request: Signed, secret_of: Callable[[str], str | None], now: datetime | None = None
-) -> Refusal | None:
+) -> GatewayRefusal | None:
     """Why the signature does not hold; None when it does.
 
     `secret_of` gives the secret of an access key, None for one that nobody was given.
@@ -58,10 +58,12 @@ def check_signature(
     path, _, query = request.target.partition("?")
     claim = _claim(request.headers, query)
     if claim is None:
-        return Refusal("MissingAuthenticationToken", "this emulator takes signed requests only")
+        return GatewayRefusal(
+            "MissingAuthenticationToken", "this emulator takes signed requests only"
+        )
     secret = secret_of(claim.access_key)
     if secret is None:
-        return Refusal(
+        return GatewayRefusal(
             "InvalidClientTokenId",
             "this emulator takes its own lab's keys only: `facelab env` prints them",
         )
@@ -69,7 +71,7 @@ def check_signature(
         return late
     if hmac.compare_digest(claim.signature, _sign(request, path, query, claim, secret)):
         return None
-    return Refusal("SignatureDoesNotMatch", "the signature does not match the request")
+    return GatewayRefusal("SignatureDoesNotMatch", "the signature does not match the request")
 
 
 def _claim(headers: Mapping[str, str], query: str) -> _Claim | None:
@@ -95,19 +97,19 @@ def _claim(headers: Mapping[str, str], query: str) -> _Claim | None:
     return _Claim(parts[0], parts[2], parts[3], timestamp, names, signature, expires_s)
 
 
-def _out_of_time(claim: _Claim, now: datetime) -> Refusal | None:
+def _out_of_time(claim: _Claim, now: datetime) -> GatewayRefusal | None:
     try:
         signed = datetime.strptime(claim.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        return Refusal("SignatureDoesNotMatch", "the request's date can't be read")
+        return GatewayRefusal("SignatureDoesNotMatch", "the request's date can't be read")
     age_s = (now - signed).total_seconds()
     if claim.expires_s is not None:
         if -MAX_SKEW_S <= age_s <= min(claim.expires_s, MAX_EXPIRES_S):
             return None
-        return Refusal("AccessDenied", "Request has expired")
+        return GatewayRefusal("AccessDenied", "Request has expired")
     if abs(age_s) <= MAX_SKEW_S:
         return None
-    return Refusal("RequestTimeTooSkewed", f"the clocks differ by {age_s:.0f} s")
+    return GatewayRefusal("RequestTimeTooSkewed", f"the clocks differ by {age_s:.0f} s")
 
 
 def _sign(request: Signed, path: str, query: str, claim: _Claim, secret: str) -> str:

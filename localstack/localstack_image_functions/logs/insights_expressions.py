@@ -28,7 +28,7 @@ _TOKEN = re.compile(
 
 
 @dataclass(frozen=True)
-class Token:
+class Word:
     """`kind` is a group of the expression above."""
 
     kind: str
@@ -49,13 +49,13 @@ class Reader:
 
     def __init__(self, text: str) -> None:
         self._text = text.strip()
-        self._tokens: list[Token] = []
+        self._tokens: list[Word] = []
         place, end = 0, len(text.rstrip())
         while place < end:
             found = _TOKEN.match(text, place)
             if found is None or found.lastgroup is None:
                 raise self.unreadable(text[place:].strip())
-            self._tokens.append(Token(found.lastgroup, found[found.lastgroup]))
+            self._tokens.append(Word(found.lastgroup, found[found.lastgroup]))
             place = found.end()
 
     @property
@@ -68,7 +68,7 @@ class Reader:
             return self._tokens.pop(0).text.lower()
         return None
 
-    def take(self, *kinds: str) -> Token:
+    def take(self, *kinds: str) -> Word:
         """The next token, which must be of one of these kinds.
 
         Raises
@@ -102,7 +102,7 @@ class Reader:
         return InvalidInsightsQuery(f"{self._text!r} can't be read from {rest or 'its end'!r} on")
 
 
-def name_of(token: Token) -> str:
+def name_of(token: Word) -> str:
     """A field's name, without the quotes that it may have."""
     return token.text.strip("`")
 
@@ -167,7 +167,7 @@ def _like(left: Expression, reader: Reader) -> Expression:
     return lambda event: (value := left(event)) is not None and bool(pattern.search(str(value)))
 
 
-def regular(token: Token) -> re.Pattern[str]:
+def regular(token: Word) -> re.Pattern[str]:
     """The expression between two `/`, with its flag.
 
     Raises
@@ -185,7 +185,7 @@ def regular(token: Token) -> re.Pattern[str]:
         raise InvalidInsightsQuery(f"{token.text}: {error}") from error
 
 
-def text_of(token: Token) -> str:
+def text_of(token: Word) -> str:
     """What stands in quotes."""
     return re.sub(r"\\(.)", r"\1", token.text[1:-1])
 
@@ -301,7 +301,7 @@ def _function(name: str, reader: Reader) -> Expression:
     return call
 
 
-def seconds_of(token: Token) -> float:
+def seconds_of(token: Word) -> float:
     """A period like `5m`, s."""
     found = re.fullmatch(r"(\d+)(\D+)", token.text)
     assert found is not None  # noqa: S101  a token of this kind has this form

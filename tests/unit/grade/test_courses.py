@@ -7,7 +7,7 @@ import pytest
 from scripts.functions.triggers import parse_trigger
 from scripts.grade.course import CourseBroken, UnknownCourse, course_names, read_course
 from scripts.grade.deploying import with_handout
-from scripts.grade.material import FIXTURES, Film, pieces
+from scripts.grade.material import FIXTURES, FixtureClips, pieces
 from scripts.grade.official import packages_of
 from scripts.grade.students import Student, UnknownStudent, read_students
 
@@ -80,7 +80,7 @@ def test_workload_is_the_same_for_one_seed_and_its_names_tell_nothing():
 
 
 def test_a_video_knows_its_pictures_from_those_of_others():
-    film = Film(FIXTURES / "lab.h264", FIXTURES / "truth.json")
+    film = FixtureClips(FIXTURES / "lab.h264", FIXTURES / "truth.json")
     obama, biden = film.video(5), film.video(14)
     assert obama.shows(film.picture(5).body)
     assert not obama.shows(film.picture(14).body)
@@ -89,7 +89,7 @@ def test_a_video_knows_its_pictures_from_those_of_others():
 
 
 def test_recording_is_told_by_the_clips_in_it():
-    film = Film(FIXTURES / "lab.h264", FIXTURES / "truth.json")
+    film = FixtureClips(FIXTURES / "lab.h264", FIXTURES / "truth.json")
     assert film.clips_in(film.clip(5).body + film.clip(6).body) == {5, 6}
     assert film.clips_in(film.clip(5).body[:-50]) == set()
 

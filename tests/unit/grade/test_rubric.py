@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from scripts.grade.course import Course, course_names, read_course
-from scripts.grade.rubric import Line, score
-from scripts.grade.seen import FunctionSeen, Outcome, Seen, percentile
+from scripts.grade.rubric import RubricLine, score
+from scripts.grade.seen import AnsweredPiece, FunctionSeen, Seen, percentile
 
 PEOPLE = ("barack-obama", "eileen-collins", "joe-biden")
 
@@ -17,7 +17,7 @@ def working(course: Course) -> Seen:
     """What is seen of a solution that does everything right, quickly."""
     wanted = course.workload.pictures.count if course.workload.pictures else 0
     outcomes = [
-        Outcome(
+        AnsweredPiece(
             f"test_{at:02d}",
             "" if course.workload.material == "long_videos" else PEOPLE[at % 3],
             PEOPLE[at % 3],
@@ -47,7 +47,7 @@ def course(request: pytest.FixtureRequest) -> Course:
     return read_course(request.param, "1229679960")
 
 
-def line(sheet: object, name: str) -> Line:
+def line(sheet: object, name: str) -> RubricLine:
     return next(one for one in sheet.lines if one.name == name)  # type: ignore[attr-defined]
 
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from scripts.bench.endpoint import main
-from scripts.bench.endpoint_probes import LabImage, Probes, Unreachable
+from scripts.bench.endpoint_probes import EndpointUnreachable, LabImage, Probes
 from scripts.errors import LabError
 
 
@@ -44,7 +44,7 @@ def test_whatever_an_endpoint_answers_is_a_finding(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_endpoint_that_is_not_there_is_no_finding():
-    with pytest.raises(Unreachable, match="nothing answers at"):
+    with pytest.raises(EndpointUnreachable, match="nothing answers at"):
         probes(Silent()).all()
 
 

@@ -25,8 +25,8 @@ from scripts.dashboard import people_worker
 from scripts.dashboard.app import make_app
 from scripts.dashboard.cards import FORGOTTEN, card
 from scripts.dashboard.door import Door
-from scripts.dashboard.history import History
-from scripts.dashboard.letters import DeadLetters, LetterGone, read_letter
+from scripts.dashboard.history import ClipHistory
+from scripts.dashboard.letters import LetterGone, WaitingLetters, read_letter
 from scripts.gallery import evidence
 from scripts.gallery.local_copies import LocalCopies
 from scripts.paths import ROOT
@@ -42,7 +42,7 @@ OWN = f"http://127.0.0.1:{PORT}"
 EVIL = "<script>alert(1)</script>"
 
 
-def keep(history: History, message: str, logged_ms: int = 1) -> bool:
+def keep(history: ClipHistory, message: str, logged_ms: int = 1) -> bool:
     line = read_clip_line(message, logged_ms, "stream")
     assert line is not None
     return history.add(message, line)
@@ -97,7 +97,7 @@ def test_a_change_needs_origin_and_token_and_no_foreign_page_has_both():
 
 
 def test_ten_thousand_clips_are_kept_small_and_the_oldest_go():
-    history = History()
+    history = ClipHistory()
     message = a_message("c", face(ADA, ALAN))
     for number in range(10_050):
         keep(history, message.replace('"clip_id":"c"', f'"clip_id":"c{number:06d}"'))
@@ -112,7 +112,7 @@ def test_ten_thousand_clips_are_kept_small_and_the_oldest_go():
 
 
 def test_a_failed_try_does_not_cover_the_answer():
-    history = History()
+    history = ClipHistory()
     assert keep(history, a_message("c1", face(ADA, ADA)), 5)
     failed = json.loads(a_message("c1", face(ADA, ADA))) | {"status": "failed"}
     assert not keep(history, json.dumps(failed), 9)
@@ -121,7 +121,7 @@ def test_a_failed_try_does_not_cover_the_answer():
 
 
 def test_names_come_from_the_ledger_and_go_with_the_person():
-    history, people = History(), {ADA.person_id: ADA, ALAN.person_id: ALAN}
+    history, people = ClipHistory(), {ADA.person_id: ADA, ALAN.person_id: ALAN}
     keep(history, a_message("c1", face(ADA, ALAN)))
     clip = history.newest(1)[0]
     assert card(clip, people)["faces"][0]["custom"]["name"] == FORGOTTEN  # not known yet
@@ -185,19 +185,19 @@ class TestSendingALetterAgain:
         ledger.give_up(self.REF, "x", 0)
         ledger.note_letter(self.REF, "x")
         assert ledger.claim(self.REF, "r", 30) is Claim.GIVEN_UP
-        DeadLetters(lab).send_again("m")
+        WaitingLetters(lab).send_again("m")
         assert lab.invoked == [event_for(self.REF)]
         assert ledger.claim(self.REF, "r", 30) is Claim.OURS
 
     def test_one_whose_clip_was_answered_is_not(self, lab):
         Ledger(lab.dynamodb, lab.names.ledger_table).answered(self.REF, ())
         with pytest.raises(LetterGone):
-            DeadLetters(lab).send_again("m")
+            WaitingLetters(lab).send_again("m")
         assert lab.invoked == []
 
     def test_one_that_is_gone_is_told(self, lab):
         with pytest.raises(LetterGone):
-            DeadLetters(lab).send_again("another")
+            WaitingLetters(lab).send_again("another")
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{", '{"requestPayload": 5}', "[" * 60_000])
@@ -327,7 +327,7 @@ def feed() -> feeds.Feed:
     feed.people = SimpleNamespace(
         by_id={"evil": Person("evil", EVIL, "", "")}, photos={}, expire=lambda: None
     )
-    feed.link = feeds.Link(True)
+    feed.link = feeds.CloudLink(True)
     keep(feed.history, a_message("c1", face(Person("evil", EVIL, "", ""), None), reason=EVIL))
     keep(feed.history, a_message(f"{EVIL} c2", status="no_face"), 2)
     for clip in feed.history.unnamed():

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from scripts.dashboard.around import Around
-from scripts.dashboard.people import People
+from scripts.dashboard.people import PeopleView
 from scripts.gallery.quality import PhotoQuality
 from tests.fakes.results import ADA
 
@@ -53,7 +53,7 @@ def test_environments_are_those_that_spoke_lately(told, shown):
 def test_how_good_somebodys_pictures_were_stands_beside_them():
     quality = PhotoQuality(1, 90, 200.0)
     known = SimpleNamespace(by_id={"ada-lovelace": ADA}, photos={"ada-lovelace": quality})
-    people = People(SimpleNamespace(), SimpleNamespace(people=known), SimpleNamespace())
+    people = PeopleView(SimpleNamespace(), SimpleNamespace(people=known), SimpleNamespace())
     (row,) = people.roster(at_once=True)
     assert row["photos"]["least_face_px"] == 90
     assert row["remarks"] == quality.remarks()

@@ -12,7 +12,7 @@ from botocore.exceptions import NoCredentialsError
 
 from cloud.switch import read_switch
 from scripts import doctor, pitfalls
-from scripts.finding import Verdict
+from scripts.finding import FindingLevel
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def switch():
 
 
 def test_no_proxy_is_good():
-    assert pitfalls.proxies(dict).verdict is Verdict.GOOD
+    assert pitfalls.proxies(dict).verdict is FindingLevel.GOOD
 
 
 @pytest.mark.parametrize(
-    ("spared", "verdict"), [("", Verdict.NOTE), ("localhost,127.0.0.1", Verdict.GOOD)]
+    ("spared", "verdict"), [("", FindingLevel.NOTE), ("localhost,127.0.0.1", FindingLevel.GOOD)]
 )
 def test_a_proxy_that_is_asked_for_loopback_is_told_without_its_password(
     monkeypatch, spared, verdict
@@ -39,22 +39,22 @@ def test_a_proxy_that_is_asked_for_loopback_is_told_without_its_password(
     assert found.verdict is verdict
     assert "proxy.example:3128" in found.fact
     assert "secret" not in found.fact
-    assert bool(found.hint) == (verdict is Verdict.NOTE)
+    assert bool(found.hint) == (verdict is FindingLevel.NOTE)
 
 
 def test_two_settings_that_name_an_engine_are_told(monkeypatch):
     monkeypatch.setattr(pitfalls, "engine_host", lambda: "unix:///a.sock")
     found = pitfalls.context({"DOCKER_HOST": "unix:///a.sock", "DOCKER_CONTEXT": "colima"})
-    assert found.verdict is Verdict.NOTE
+    assert found.verdict is FindingLevel.NOTE
     assert "colima" in found.fact
 
 
 @pytest.mark.parametrize(
     ("host", "answers", "verdict"),
     [
-        (None, False, Verdict.GOOD),
-        ("unix:///a.sock", True, Verdict.GOOD),
-        ("unix:///a.sock", False, Verdict.NOTE),
+        (None, False, FindingLevel.GOOD),
+        ("unix:///a.sock", True, FindingLevel.GOOD),
+        ("unix:///a.sock", False, FindingLevel.NOTE),
     ],
 )
 def test_a_context_whose_engine_does_not_answer_is_told(monkeypatch, host, answers, verdict):
@@ -65,10 +65,10 @@ def test_a_context_whose_engine_does_not_answer_is_told(monkeypatch, host, answe
 
 def test_a_checkout_with_carriage_returns_is_bad(tmp_path):
     (tmp_path / "Makefile").write_bytes(b"up:\n\ttrue\n")
-    assert pitfalls.line_ends(tmp_path).verdict is Verdict.GOOD
+    assert pitfalls.line_ends(tmp_path).verdict is FindingLevel.GOOD
     (tmp_path / "Makefile").write_bytes(b"up:\r\n\ttrue\r\n")
     found = pitfalls.line_ends(tmp_path)
-    assert found.verdict is Verdict.BAD
+    assert found.verdict is FindingLevel.BAD
     assert "Makefile" in found.fact
     assert "autocrlf" in found.hint
 
@@ -80,13 +80,13 @@ def test_the_files_that_are_looked_at_are_there():
 
 def test_a_clock_before_the_newest_commit_is_bad(monkeypatch):
     monkeypatch.setattr(pitfalls, "_is_synchronized", lambda: True)
-    assert pitfalls.clock().verdict is Verdict.GOOD
-    assert pitfalls.clock(now_s=lambda: 0.0).verdict is Verdict.BAD
+    assert pitfalls.clock().verdict is FindingLevel.GOOD
+    assert pitfalls.clock(now_s=lambda: 0.0).verdict is FindingLevel.BAD
 
 
 def test_a_clock_that_nobody_keeps_is_told(monkeypatch):
     monkeypatch.setattr(pitfalls, "_is_synchronized", lambda: False)
-    assert pitfalls.clock().verdict is Verdict.NOTE
+    assert pitfalls.clock().verdict is FindingLevel.NOTE
 
 
 @pytest.mark.parametrize(("said", "expected"), [("yes\n", True), ("no\n", False), ("", None)])
@@ -98,16 +98,16 @@ def test_who_keeps_the_clock_is_what_the_system_says(monkeypatch, said, expected
 
 def test_a_checkout_without_git_has_a_clock_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(pitfalls, "_is_synchronized", lambda: None)
-    assert pitfalls.clock(tmp_path).verdict is Verdict.GOOD
+    assert pitfalls.clock(tmp_path).verdict is FindingLevel.GOOD
 
 
 def test_a_port_that_somebody_else_has_is_bad_unless_it_is_the_labs():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         mine = read_switch({"FACELAB_BACKEND": "embedded", "FACELAB_PORT": str(port)})
-        assert pitfalls.ports(mine, is_up=False).verdict is Verdict.BAD
-        assert pitfalls.ports(mine, is_up=True).verdict is Verdict.GOOD
-    assert pitfalls.ports(mine, is_up=False).verdict is Verdict.GOOD
+        assert pitfalls.ports(mine, is_up=False).verdict is FindingLevel.BAD
+        assert pitfalls.ports(mine, is_up=True).verdict is FindingLevel.GOOD
+    assert pitfalls.ports(mine, is_up=False).verdict is FindingLevel.GOOD
 
 
 def test_pythons_for_functions_are_listed():
@@ -143,19 +143,19 @@ def caller(date: str = "Sun, 06 Nov 1994 08:49:37 GMT") -> dict:
 def test_who_we_are_on_aws_is_told_and_a_clock_that_it_refuses():
     right_s = 784111777.0
     found = pitfalls.identity(Aws(caller()), now_s=lambda: right_s)
-    assert (found.verdict, "user/ada" in found.fact) == (Verdict.GOOD, True)
-    assert pitfalls.identity(Aws(caller()), now_s=lambda: right_s + 400).verdict is Verdict.BAD
+    assert (found.verdict, "user/ada" in found.fact) == (FindingLevel.GOOD, True)
+    assert pitfalls.identity(Aws(caller()), now_s=lambda: right_s + 400).verdict is FindingLevel.BAD
 
 
 def test_no_credentials_on_aws_are_bad_and_say_what_to_do():
     found = pitfalls.identity(Aws(NoCredentialsError()))
-    assert found.verdict is Verdict.BAD
+    assert found.verdict is FindingLevel.BAD
     assert found.hint
 
 
 def test_the_lab_does_not_ask_aws(switch):
     found = pitfalls.identity(switch)
-    assert found.verdict is Verdict.GOOD
+    assert found.verdict is FindingLevel.GOOD
     assert "not asked" in found.fact
 
 
@@ -169,7 +169,7 @@ def test_the_doctor_says_all_of_it_and_fails_only_for_what_is_bad(monkeypatch, c
     assert named <= told.keys()
     assert code == int(any(one["verdict"] == "bad" for one in told.values()))
     monkeypatch.setattr(
-        pitfalls, "line_ends", lambda: pitfalls.Finding("line ends", Verdict.BAD, "CR LF")
+        pitfalls, "line_ends", lambda: pitfalls.Finding("line ends", FindingLevel.BAD, "CR LF")
     )
     monkeypatch.setattr(doctor, "read_switch", lambda: SimpleNamespace(is_aws=False))
     assert doctor.main([]) == 1

@@ -16,10 +16,10 @@ from contract.spans import Span
 from recognition import Settings
 from scripts.cli import check as command
 from scripts.exercises import own_function
-from scripts.exercises.checking import LOOKS, Outcome, check
+from scripts.exercises.checking import LOOKS, CheckedExercise, check
 from scripts.exercises.exercise import UnknownExercise, exercise, exercises
 from scripts.exercises.lab_view import AnswerUnreadable, LabView
-from scripts.plan.figures import Spread, Work
+from scripts.plan.figures import LogNormal, Work
 from scripts.plan.planning import Asked, month_usd
 from scripts.traces.clip_line import ClipLine, Opinion, SeenFace
 from tests.fakes.lab_view import FakeLab
@@ -38,7 +38,7 @@ def line(clip_id: str, *faces: SeenFace, people: int = 0, spans: tuple[Span, ...
     )  # fmt: skip
 
 
-def looked_at(number: int, lab: FakeLab) -> Outcome:
+def looked_at(number: int, lab: FakeLab) -> CheckedExercise:
     return check(exercise(number), lab)  # type: ignore[arg-type]
 
 
@@ -103,7 +103,7 @@ def nothing_was_lost() -> FakeLab:
     return FakeLab(device_spans=spans, answers={5: {"recorded": 40, "shown": 40}})
 
 
-WORK = Work(Spread(80, 120), Spread(10, 20), 900)
+WORK = Work(LogNormal(80, 120), LogNormal(10, 20), 900)
 
 
 def a_plan(**changes: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from scripts.gallery import photos
 from scripts.gallery.people_table import PeopleTable
 from scripts.gallery.photos import (
     FRAMES_OF_A_CLIP,
+    EnrollmentPicture,
     MixedFolder,
     NotPhotos,
-    Picture,
     examine,
     read_pictures,
 )
@@ -59,7 +59,8 @@ class Observer:
 
 def look(*plan):
     pictures = [
-        Picture(f"{index}.jpg", np.full((4, 4, 3), index, np.uint8)) for index in range(len(plan))
+        EnrollmentPicture(f"{index}.jpg", np.full((4, 4, 3), index, np.uint8))
+        for index in range(len(plan))
     ]
     return examine(pictures, Observer(*plan))
 
@@ -131,7 +132,7 @@ def test_unreadable_file_is_a_refusal_not_an_end(tmp_path):
     (tmp_path / "notes.txt").write_text("named as well")
     (tmp_path / "clip.h264").write_bytes(b"no clip")
     refused = {one.source for one in read_pictures(tmp_path) if isinstance(one, Refusal)}
-    taken = [one.source for one in read_pictures(tmp_path) if isinstance(one, Picture)]
+    taken = [one.source for one in read_pictures(tmp_path) if isinstance(one, EnrollmentPicture)]
     assert refused == {"a.jpg", "notes.txt", "clip.h264"}
     assert taken == ["b.png"]
 
@@ -139,7 +140,7 @@ def test_unreadable_file_is_a_refusal_not_an_end(tmp_path):
 def test_frames_of_a_clip_are_pictures(tmp_path):
     (tmp_path / "me.h264").write_bytes(one_clip())
     taken = list(read_pictures(tmp_path))
-    assert [type(one) for one in taken] == [Picture] * FRAMES_OF_A_CLIP
+    assert [type(one) for one in taken] == [EnrollmentPicture] * FRAMES_OF_A_CLIP
     assert taken[0].source.startswith("me.h264#")
 
 

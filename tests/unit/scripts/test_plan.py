@@ -13,12 +13,12 @@ from scripts.aws.cost import Usage, per_clips
 from scripts.cli.plan import main
 from scripts.plan.check import check
 from scripts.plan.cores import SharedCores
-from scripts.plan.figures import NotMeasured, Spread, Work, measured_work
+from scripts.plan.figures import LogNormal, NotMeasured, Work, measured_work
 from scripts.plan.page import page
 from scripts.plan.planning import SECONDS_A_MONTH, Asked, billed_ms, month_usd, plan
 from scripts.plan.simulation import Scenario, Simulation
 
-WORK = Work(compute=Spread(80, 160), waiting=Spread(20, 40), init=900)
+WORK = Work(compute=LogNormal(80, 160), waiting=LogNormal(20, 40), init=900)
 SMALL = Scenario(50, 2.0, 4.0, 1769, 1000, through_queue=False)
 
 
@@ -80,7 +80,7 @@ def test_less_memory_is_slower_and_the_cheapest_size_is_marked_once():
 
 def test_the_bill_is_the_estimate_of_aws_up():
     asked = Asked(1, 1.0, "us-east-1", clip_kb=1024 * 0.33)
-    flat = Work(Spread(180, 180), Spread(20, 20), 0)
+    flat = Work(LogNormal(180, 180), LogNormal(20, 20), 0)
     bill = month_usd(asked, flat)
     lines = {line.what: line.usd for line in per_clips(SECONDS_A_MONTH, "x86_64", Usage())}
     assert bill["lambda_compute"] == pytest.approx(lines["Lambda compute"], abs=0.01)

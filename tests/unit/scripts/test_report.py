@@ -10,12 +10,12 @@ import pytest
 
 from device.sources.fixture import cut_at_key_frames
 from scripts.e2e.report import e2e_json
-from scripts.e2e.truth import Answer, ClipTruth, Comparison
+from scripts.e2e.truth import ClipTruth, Comparison, ShownResult
 from scripts.paths import ROOT
 from scripts.report.bench import bench_report, write_bench_page
 from scripts.report.e2e import e2e_report, verdict
 from scripts.report.grade import grade_report
-from scripts.report.page import Clip, Point, Report, page, write_page
+from scripts.report.page import ClipRow, Point, Report, page, write_page
 from tests.fakes.results import ADA, ALAN, face, result
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -40,7 +40,7 @@ PARTS = (
 
 
 def a_run() -> Comparison:
-    answers = {n: Answer(one, 100.0 * n + 50, 0) for n, one in enumerate(RESULTS)}
+    answers = {n: ShownResult(one, 100.0 * n + 50, 0) for n, one in enumerate(RESULTS)}
     return Comparison(TRUTH, answers, 0)
 
 
@@ -77,7 +77,7 @@ def test_a_run_without_an_answer_has_a_page_too():
 def test_names_are_text_and_the_file_is_its_owners(tmp_path):
     report = Report(
         EVIL, False, [(EVIL, EVIL)], [EVIL], [Point(0, 1, "right", EVIL)], [(EVIL, 1)], [(EVIL, 1)],
-        [Clip(0, EVIL, EVIL, EVIL, EVIL, "right", 1, False)], [(EVIL, [EVIL], [[EVIL]])],
+        [ClipRow(0, EVIL, EVIL, EVIL, EVIL, "right", 1, False)], [(EVIL, [EVIL], [[EVIL]])],
     )  # fmt: skip
     path = tmp_path / "out" / "report.html"
     write_page(report, path)

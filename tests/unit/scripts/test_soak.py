@@ -6,8 +6,8 @@ import pytest
 
 from scripts.console import Progress
 from scripts.e2e.soak import Soak
-from scripts.e2e.soak_report import Plan, report, summary
-from scripts.e2e.steadiness import Verdict
+from scripts.e2e.soak_report import SoakPlan, report, summary
+from scripts.e2e.steadiness import Steadiness
 from scripts.report.soak import soak_report
 
 
@@ -34,9 +34,9 @@ class Run:
         )
 
     def facts(self, clips_each: int = 1) -> dict:
-        plan = Plan(devices=2, clips_each=clips_each, rate=2)
+        plan = SoakPlan(devices=2, clips_each=clips_each, rate=2)
         logs = list(self.soak.devices.values())
-        return report(logs, plan, "embedded", [], Verdict(judged=False))
+        return report(logs, plan, "embedded", [], Steadiness(judged=False))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from scripts.e2e.steadiness import Sample, Sampler, judge, three_moments
-from scripts.lab.memory import FUNCTION, Names, ProcessFacts, memory_mb
+from scripts.lab.memory import FUNCTION, ProcessFacts, ProcessNames, memory_mb
 
 RATE = 8.0
 
@@ -91,7 +91,7 @@ def test_memory_has_three_moments():
 
 
 def test_a_process_keeps_its_name_when_an_older_one_ends():
-    names = Names()
+    names = ProcessNames()
     first, second = (ProcessFacts(one, FUNCTION, 100) for one in ("1@1", "2@2"))
     assert [names.of(first), names.of(second)] == ["function-1", "function-2"]
     assert names.of(second) == "function-2"

@@ -21,7 +21,7 @@ from scripts.traces.clip_line import read_clip_line
 from scripts.traces.device_spans import DeviceSpans
 from scripts.traces.function_log import FunctionLog, NoSuchClip
 from scripts.traces.picture import bar, show
-from scripts.traces.waterfall import Row, waterfall
+from scripts.traces.waterfall import SpanRow, waterfall
 from telemetry import Telemetry
 from tests.fakes.results import ADA, ALAN, face, result
 
@@ -194,7 +194,7 @@ def test_only_an_invocations_own_lines_are_a_clips_log():
 
 @pytest.mark.parametrize(("offset", "duration"), [(0, 0), (99.9, 0.1), (0, 100), (50, 1), (100, 0)])
 def test_the_shortest_span_is_seen_and_none_leaves_its_column(offset, duration):
-    drawn = bar(Row("function", "x", "x", offset, duration, 0), 100, 20)
+    drawn = bar(SpanRow("function", "x", "x", offset, duration, 0), 100, 20)
     assert drawn.strip()
     assert len(drawn) <= 20 + 1
 

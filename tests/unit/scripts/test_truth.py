@@ -1,7 +1,7 @@
 import pytest
 
 from contract.results import Box, Face, Identity, Person, Result, Status
-from scripts.e2e.truth import Answer, ClipTruth, Comparison
+from scripts.e2e.truth import ClipTruth, Comparison, ShownResult
 from scripts.percentiles import percentiles
 
 
@@ -11,13 +11,13 @@ def identity(name: str | None) -> Identity:
     return Identity(Status.RECOGNIZED, 0.9, 0.4, Person(name, name, "", ""))
 
 
-def answer(*faces: tuple[str | None, str | None]) -> Answer:
+def answer(*faces: tuple[str | None, str | None]) -> ShownResult:
     found = tuple(
         Face(Box(0, 1, 1, 0), 1.0, 1, 1.0, 1, Status.RECOGNIZED, None, identity(online),
              identity(custom), online == custom)
         for online, custom in faces
     )  # fmt: skip
-    return Answer(Result("c", "lab", "k", Status.RECOGNIZED, faces=found), 100.0, 600.0)
+    return ShownResult(Result("c", "lab", "k", Status.RECOGNIZED, faces=found), 100.0, 600.0)
 
 
 TRUTH = [

@@ -9,7 +9,7 @@ from contract.results import Box
 from recognition.quality import Quality
 from recognition.tracking import FaceObservation
 from training.checking import ContradictoryData, check, refuse_contradictions
-from training.dataset import Picture
+from training.dataset import DatasetPicture
 from training.faces import FaceSample
 
 RANDOM = np.random.default_rng(0)
@@ -31,7 +31,7 @@ def folder(person, look, count, shortcoming=None, start=0):
             Quality(100, 30.0, 40.0, 0.9, shortcoming),
         )
         path = Path(f"/data/{person}/{index:02d}.jpg")
-        samples.append(FaceSample(Picture(path, person, None, path.stem, False), seen))
+        samples.append(FaceSample(DatasetPicture(path, person, None, path.stem, False), seen))
     return samples
 
 

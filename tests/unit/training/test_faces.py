@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from training.dataset import Picture, read_picture
+from training.dataset import DatasetPicture, read_picture
 from training.faces import find_faces, observe_main_face
 
 
@@ -46,7 +46,7 @@ def test_what_gives_no_face_is_listed_and_stops_nothing(recognizer, photos, tmp_
     )
     Image.fromarray(pair).save(tmp_path / "two.png")
     paths = [photo, *(tmp_path / name for name in ("wall.png", "broken.png", "two.png"))]
-    pictures = [Picture(Path(path), "ada", None, path.stem, False) for path in paths]
+    pictures = [DatasetPicture(Path(path), "ada", None, path.stem, False) for path in paths]
     found = find_faces(recognizer, pictures, "test")
     assert [sample.picture.path for sample in found.samples] == [photo, tmp_path / "two.png"]
     assert [picture.path.name for picture in found.without_face] == ["wall.png"]

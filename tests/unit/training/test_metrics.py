@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from training.evaluation.answers import Answer
+from training.evaluation.answers import ModelAnswer
 from training.evaluation.metrics import Comparisons, compare, figures, interval
 
 PEOPLE = ("ada", "bob")
 
 
 def answer(truth, named, nearest, *scores):
-    return Answer(truth, named, nearest, np.array(scores), ())
+    return ModelAnswer(truth, named, nearest, np.array(scores), ())
 
 
 def test_true_accepts_allow_exactly_the_share_of_false_ones():

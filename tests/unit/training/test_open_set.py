@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from training.evaluation.open_set import (
-    Trial,
+    OpenSetTrial,
     UnusableLabels,
     detection_error,
     open_set,
@@ -18,11 +18,11 @@ from training.evaluation.open_set import (
 
 
 def known(identity, named, score, nearest=None):
-    return Trial(identity, True, named, nearest or named or identity, score)
+    return OpenSetTrial(identity, True, named, nearest or named or identity, score)
 
 
 def stranger(identity, score, named=None):
-    return Trial(identity, False, named, "ada", score)
+    return OpenSetTrial(identity, False, named, "ada", score)
 
 
 def test_right_wrong_missed_and_strangers_are_counted_apart():

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from training.dataset import Picture
+from training.dataset import DatasetPicture
 from training.evaluation.pairs import (
     Pair,
     UnusablePairs,
@@ -96,7 +96,7 @@ def test_an_unusable_table_is_named(tmp_path, text):
 
 def samples(folder, **counts):
     pictures = [
-        Picture(Path(folder, person, f"{n}.png"), person, None, str(n), False)
+        DatasetPicture(Path(folder, person, f"{n}.png"), person, None, str(n), False)
         for person, count in counts.items()
         for n in range(count)
     ]

@@ -1,12 +1,14 @@
 from pathlib import Path
 
-from training.dataset import Picture
+from training.dataset import DatasetPicture
 from training.evaluation.plan import make_plan, split_person
 
 
 def pictures(person, count, session=None):
     return [
-        Picture(Path(person, str(session), f"{n}.png"), person, session, f"{session}/{n}", False)
+        DatasetPicture(
+            Path(person, str(session), f"{n}.png"), person, session, f"{session}/{n}", False
+        )
         for n in range(count)
     ]
 
@@ -65,6 +67,6 @@ def test_no_session_is_on_both_sides():
 
 
 def test_pictures_of_one_moment_stay_together():
-    own = [Picture(Path(f"{n}.png"), "ada", None, str(n // 2), False) for n in range(8)]
+    own = [DatasetPicture(Path(f"{n}.png"), "ada", None, str(n // 2), False) for n in range(8)]
     enrolled, probes = split_person(own, 3, seed=0)
     assert not {one.family for one in enrolled} & {one.family for one in probes}
