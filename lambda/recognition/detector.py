@@ -30,7 +30,7 @@ from recognition.pyramid import (
     scales_down,
     whole,
 )
-from recognition.regions import has_another, regions_that_changed, regions_with_detail
+from recognition.regions import regions_that_changed, regions_with_detail
 from recognition.runtime import open_session
 from recognition.settings import Settings
 from recognition.side_by_side import share
@@ -135,13 +135,6 @@ class Detector:
         scales = scales_down(rgb, finest, self._settings.proposal_step)
         found = self._confirmed(rgb, self._proposed(rgb, scales, regions), []) if regions else []
         return [face for face in found if all(not is_same_face(face.box, box) for box in known)]
-
-    def find_others(
-        self, rgb: np.ndarray, before: np.ndarray, known: Sequence[Box]
-    ) -> list[Detection]:
-        """The faces at those of the `known` places that look quite otherwise than in `before`."""
-        near = [self.find_near(rgb, box) for box in known if has_another(rgb, before, box)]
-        return [face for face in near if face is not None]
 
     def find_near(self, rgb: np.ndarray, box: Box) -> Detection | None:
         """The face that was at `box` a moment ago, looked for at its size and place only."""

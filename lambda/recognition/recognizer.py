@@ -23,6 +23,7 @@ from recognition.inquiry import Inquiry, Measure, RecognizedFace, one_of_each
 from recognition.landmarks import LandmarkPredictor
 from recognition.pyramid import Detection, overlap
 from recognition.quality import assess
+from recognition.regions import has_another
 from recognition.settings import Settings
 from recognition.side_by_side import Ahead, share
 from recognition.stages import Stopwatch
@@ -202,8 +203,9 @@ class Recognizer:
         known = [track.last_box for track in tracks]
         with watch.stage("detect"):
             found = self._detector.find_newcomers(rgb, past, known)
-            others = self._detector.find_others(rgb, past, known)
-            found += [face for face in others if _is_new(face, found)]
+            another = [box for box in known if has_another(rgb, past, box)]
+            others = [self._detector.find_near(rgb, box) for box in another]
+            found += [face for face in others if face and _is_new(face, found)]
         for seen in self._look_at(rgb, found, watch):
             owner = owner_of(seen, tracks, frame.index, self.settings)
             if owner is None:

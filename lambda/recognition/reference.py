@@ -19,7 +19,6 @@ from recognition.gallery import Gallery
 from recognition.inquiry import Measure
 from recognition.pyramid import Detection, overlap
 from recognition.recognizer import Recognizer
-from recognition.regions import has_another
 from recognition.settings import Settings
 
 # The decision on raw distances, as `face_recognition` measures them; its tolerance is 0.6. The
@@ -91,12 +90,6 @@ class _HogDetector:
         return [
             face for face in self.find_all(rgb) if all(overlap(face.box, box) == 0 for box in known)
         ]
-
-    def find_others(
-        self, rgb: np.ndarray, before: np.ndarray, known: Sequence[Box]
-    ) -> list[Detection]:
-        near = [self.find_near(rgb, box) for box in known if has_another(rgb, before, box)]
-        return [face for face in near if face is not None]
 
     def turned_by(self, rgb: np.ndarray) -> int | None:
         return None

@@ -125,15 +125,14 @@ NO_EFFECT = (
 
 def tell_what_has_no_effect() -> None:
     """Say each of these once, after a request for it has succeeded."""
-    from localstack.aws.skeleton import Skeleton
+    from localstack_image_functions.operations import stand_around
 
     by_service: dict[str, list[NoEffect]] = {}
     for one in NO_EFFECT:
         by_service.setdefault(one.service, []).append(one)
-    original = Skeleton.dispatch_request
 
-    def dispatch_request(skeleton: Any, serializer: Any, context: Any, instance: Any) -> Any:
-        response = original(skeleton, serializer, context, instance)
+    def say_afterwards(context: Any, go_on: Callable[[], Any]) -> Any:
+        response = go_on()
         open_points = by_service.get(context.service.service_name)
         if open_points:
             operation, request = context.operation.name, context.service_request or {}
@@ -143,4 +142,4 @@ def tell_what_has_no_effect() -> None:
                     LOG.warning("no effect: %s %s: %s", one.service, operation, one.says)
         return response
 
-    Skeleton.dispatch_request = dispatch_request  # type: ignore[method-assign]
+    stand_around(say_afterwards)

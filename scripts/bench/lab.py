@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import secrets
 import socket
@@ -15,11 +14,11 @@ import time
 from pathlib import Path
 
 from cloud.switch import Switch, read_switch
+from scripts.bench.results import keep
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.lab.state import IN_MEMORY_BELOW
 from scripts.paths import ROOT
-from scripts.report.bench import write_bench_page
 
 CLIPS = 20
 
@@ -114,9 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
         "cpus": os.cpu_count(),
         "load_average_1m": round(os.getloadavg()[0], 1),
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(facts, indent=2) + "\n")
-    progress(f"wrote {options.out} and {write_bench_page(options.out.parent)}")
+    keep(facts, options.out, progress)
     if options.json:
         print_json(facts)
     else:

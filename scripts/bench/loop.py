@@ -8,7 +8,6 @@ turn plays the clips once through ours, then some of them through the report's d
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import tempfile
@@ -28,6 +27,7 @@ from device.spans import traces_folder
 from scripts.bench.cold import cold_start_ms
 from scripts.bench.loop_figures import parts_of, side, table
 from scripts.bench.loop_report import CLIP_S, DEAD_S, Printed, ReportLoop
+from scripts.bench.results import keep
 from scripts.console import Progress, print_json, run_command
 from scripts.e2e.film import film_clips
 from scripts.e2e.players import Player
@@ -36,7 +36,6 @@ from scripts.errors import LabError
 from scripts.lab.cpu import emulator_family, spent_s
 from scripts.machine import cpu_model
 from scripts.paths import ROOT
-from scripts.report.bench import write_bench_page
 from scripts.traces.device_spans import DeviceSpans
 from scripts.traces.function_log import FunctionLog
 
@@ -194,14 +193,11 @@ def main(arguments: list[str] | None = None) -> int:
         parts = bench.our_parts(began_ms)
         cold_ms = cold_start_ms(switch, clips[0], progress)
     facts = _facts(bench, parts, cold_ms, report.init_ms)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(facts, indent=2) + "\n")
-    page = write_bench_page(options.out.parent)
+    keep(facts, options.out, progress)
     if options.json:
         print_json(facts)
     else:
         print(table(facts))
-        progress(f"wrote {options.out} and {page}")
     return 0
 
 

@@ -7,20 +7,19 @@ reports up to the send; S3, the event, the invocation, the send and SQS are the 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 from cloud.switch import Switch, read_switch
 from contract.clips import ClipKey
 from contract.results import Result
+from scripts.bench.results import keep
 from scripts.console import Progress, print_json, run_command
 from scripts.e2e.film import film_clips
 from scripts.e2e.truth import read_truth
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from scripts.percentiles import percentiles
-from scripts.report.bench import write_bench_page
 
 FIXTURES = ROOT / "fixtures"
 HANDLER_STAGES = ("claim", "fetch", "recognize", "look_up")
@@ -97,9 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
         "overhead_ms": percentiles(overheads),
         "cold_round_trip_ms": percentiles(cold),
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(facts, indent=2) + "\n")
-    progress(f"wrote {options.out} and {write_bench_page(options.out.parent)}")
+    keep(facts, options.out, progress)
     if options.json:
         print_json(facts)
         return 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import tempfile
 import time
@@ -18,12 +17,12 @@ from typing import Any
 
 from cloud.switch import Switch, read_switch
 from scripts.bench.deployed import BASE_IMAGE, deployed
-from scripts.console import Progress, print_json, run_command
+from scripts.bench.results import count_and_keep
+from scripts.console import Progress, run_command
 from scripts.errors import LabError
 from scripts.functions.backends import running
 from scripts.paths import ROOT
 from scripts.percentiles import percentiles
-from scripts.report.bench import write_bench_page
 
 RESULT = ROOT / "out" / "bench-queue.json"
 NAME = "facelab-bench-queue"
@@ -95,19 +94,12 @@ def _pass_on(sqs: Any, queue: str, results: str, body: str) -> float:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="facelab bench-queue", description=__doc__)
     parser.add_argument("--count", type=int, default=50, metavar="N", help="messages to measure")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    options = parser.parse_args(arguments)
-    progress = Progress(quiet=options.json)
-    result = measure(running(read_switch(), progress), max(1, options.count), progress)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    progress(f"wrote {RESULT} and {write_bench_page(RESULT.parent)}")
-    if options.json:
-        print_json(result)
-    else:
-        figures = result["send_to_received_ms"]
-        print(f"from a queue through its function: p50 {figures['p50']}, p95 {figures['p95']} ms")
-    return 0
+
+    def in_running_lab(count: int, progress: Progress) -> dict[str, Any]:
+        return measure(running(read_switch(), progress), count, progress)
+
+    says = ("from a queue through its function", "send_to_received_ms")
+    return count_and_keep(arguments, parser, in_running_lab, RESULT, says)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ from typing import Any
 
 from cloud.switch import Switch, read_switch
 from scripts.bench.deployed import BASE_IMAGE, FUNCTIONS, deployed
-from scripts.console import Progress, print_json, run_command
+from scripts.bench.results import count_and_keep
+from scripts.console import Progress, run_command
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from scripts.percentiles import percentiles
-from scripts.report.bench import write_bench_page
 
 RESULT = ROOT / "out" / "bench-reload.json"
 NAME = "facelab-bench-reload"
@@ -95,19 +95,12 @@ def _by_docker(switch: Switch) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="facelab bench-reload", description=__doc__)
     parser.add_argument("--count", type=int, default=10, metavar="N", help="how often to save")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    options = parser.parse_args(arguments)
-    progress = Progress()
-    result = measure(read_switch(), max(1, options.count), progress)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    progress(f"wrote {RESULT} and {write_bench_page(RESULT.parent)}")
-    if options.json:
-        print_json(result)
-    else:
-        figures = result["save_to_answer_ms"]
-        print(f"from save to new answer: p50 {figures['p50']} ms, p95 {figures['p95']} ms")
-    return 0
+
+    def in_running_lab(count: int, progress: Progress) -> dict[str, Any]:
+        return measure(read_switch(), count, progress)
+
+    says = ("from save to new answer", "save_to_answer_ms")
+    return count_and_keep(arguments, parser, in_running_lab, RESULT, says)
 
 
 if __name__ == "__main__":

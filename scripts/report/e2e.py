@@ -9,7 +9,7 @@ import cv2
 
 from contract.results import Result
 from recognition import ClipRejected, Settings
-from recognition import ClipRow as Decoder
+from recognition import Clip as Decoder
 from scripts.e2e.truth import ClipTruth, Comparison, ShownResult, names
 from scripts.report.page import ClipRow, Point, Report
 

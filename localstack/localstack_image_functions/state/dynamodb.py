@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from localstack.aws.api import RequestContext
-from localstack.aws.skeleton import Skeleton
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import StreamShard, Table
 
+from localstack_image_functions.operations import GoOn, stand_around
 from localstack_image_functions.state.codec import Codec, Omissions
 from localstack_image_functions.state.database import Database, RowKey
 from localstack_image_functions.state.item_places import place_of
@@ -69,19 +69,13 @@ class ItemRows:
     def install(self) -> None:
         """Let moto's tables read and write here, each request that writes as one transaction."""
         use_rows(self)
-        original = Skeleton.dispatch_request
-        rows = self
+        stand_around(self._write_at_once)
 
-        def dispatch_request(
-            skeleton: Skeleton, serializer: Any, context: RequestContext, instance: Any
-        ) -> Any:
-            writes = context.service.service_name == "dynamodb" and context.operation.name
-            if writes not in WRITING:
-                return original(skeleton, serializer, context, instance)
-            with rows.writing():
-                return original(skeleton, serializer, context, instance)
-
-        Skeleton.dispatch_request = dispatch_request  # type: ignore[method-assign]
+    def _write_at_once(self, context: RequestContext, go_on: GoOn) -> Any:
+        if context.service.service_name != "dynamodb" or context.operation.name not in WRITING:
+            return go_on()
+        with self.writing():
+            return go_on()
 
     def after(self, context: RequestContext) -> None:
         """Keep what an operation on tables that has succeeded did to their items."""

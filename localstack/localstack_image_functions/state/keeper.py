@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from localstack.aws.api import RequestContext
-from localstack.aws.skeleton import Skeleton
 
+from localstack_image_functions.operations import GoOn, stand_around
 from localstack_image_functions.state import dynamodb, logs, s3, sqs
 from localstack_image_functions.state.codec import Codec
 from localstack_image_functions.state.containers import Residents
@@ -83,19 +83,14 @@ class Keeper:
         self.messages.install()
         self.events.install()
         self.logs.install()
-        original = Skeleton.dispatch_request
-        keeper = self
-
-        def dispatch_request(
-            skeleton: Skeleton, serializer: Any, context: RequestContext, instance: Any
-        ) -> Any:
-            with keeper.database.together():
-                response = original(skeleton, serializer, context, instance)
-                keeper.after(context)
-            return response
-
-        Skeleton.dispatch_request = dispatch_request  # type: ignore[method-assign]
+        stand_around(self._keep_together)
         self.items.install()
+
+    def _keep_together(self, context: RequestContext, go_on: GoOn) -> Any:
+        with self.database.together():
+            response = go_on()
+            self.after(context)
+        return response
 
     def load(self) -> None:
         """Bring back what is on disk; the emulator must not be serving yet.

@@ -7,11 +7,11 @@ import copy
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
-from moto.dynamodb.models.table import Table
+from moto.dynamodb.models.table import StreamShard, Table
 
 from localstack_image_functions.state.item_places import (
     AFTER_SEPARATOR,
@@ -19,8 +19,19 @@ from localstack_image_functions.state.item_places import (
     place_of,
 )
 
-if TYPE_CHECKING:
-    from localstack_image_functions.state.dynamodb import ItemRows
+
+class ItemStore(Protocol):
+    """Where the items of all tables are; `state.dynamodb.ItemRows` is one."""
+
+    @property
+    def is_writing(self) -> bool: ...
+    def find(self, table: Table, place: str) -> Item | None: ...
+    def put(self, table: Table, place: str, item: Item | None) -> None: ...
+    def pop(self, table: Table, place: str) -> Item | None: ...
+    def between(self, table: Table, first: str = "", last: str | None = None) -> Iterator[Item]: ...
+    def count(self, table: Table) -> int: ...
+    def take_over(self, table: Table, items: Iterator[Item]) -> None: ...
+    def remember_stream(self, shard: StreamShard | None) -> None: ...
 
 
 class KeptElsewhere(defaultdict[Any, Any]):
@@ -33,7 +44,7 @@ class KeptElsewhere(defaultdict[Any, Any]):
 class TableItems:
     """What moto takes for its dictionary of hash key and item, or hash key, range key and item."""
 
-    def __init__(self, rows: ItemRows, table: Table):
+    def __init__(self, rows: ItemStore, table: Table):
         self.rows = rows
         self.table = table
 
@@ -102,14 +113,14 @@ _span = threading.local()
 """Which part of a table the request of this thread has to go through: (first, last)."""
 
 
-def use_rows(rows: ItemRows) -> None:
+def use_rows(rows: ItemStore) -> None:
     """Let every table that a backend has keep its items there."""
     _keep_items(rows)
     _go_through_rows(rows)
     _go_through_what_is_asked_for()
 
 
-def _keep_items(rows: ItemRows) -> None:
+def _keep_items(rows: ItemStore) -> None:
     def items(table: Table) -> Any:
         held = vars(table)["items"]
         if isinstance(held, TableItems):
@@ -143,7 +154,7 @@ def _held_items(held: dict[Any, Any]) -> Iterator[Item]:
         yield from list(value.values()) if isinstance(value, dict) else [value]
 
 
-def _go_through_rows(rows: ItemRows) -> None:
+def _go_through_rows(rows: ItemStore) -> None:
     in_memory, count_in_memory = Table.all_items, Table.__len__
 
     def all_items(table: Table) -> Any:
