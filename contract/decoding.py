@@ -34,7 +34,7 @@ def decode(kind: type[T], text: str) -> T:
 
     Raises
     ------
-    Undecodable
+    MalformedDocument
         When it is not JSON, too large or too deep, when a field is unknown, missing or of
         another type, a number not finite or beyond 64 bits, or a text not proper Unicode.
     """
@@ -46,7 +46,7 @@ def parse(text: str) -> Any:
 
     Raises
     ------
-    Undecodable
+    MalformedDocument
         When it is not JSON, larger than `MAX_DOCUMENT_CHARS` or nested too deeply.
     """
     if len(text) > MAX_DOCUMENT_CHARS:
@@ -70,7 +70,7 @@ def check_text(text: str, where: str) -> str:
 
     Raises
     ------
-    Undecodable
+    MalformedDocument
         Otherwise.
     """
     if len(text) > MAX_TEXT_CHARS:

@@ -68,7 +68,7 @@ class ClipRecord:
 
         Raises
         ------
-        Undecodable
+        MalformedDocument
             When a crash or somebody's hand left anything else.
         """
         return decode(cls, text)

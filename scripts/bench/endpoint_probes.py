@@ -87,7 +87,7 @@ class Probes:
 
         Raises
         ------
-        Unreachable
+        EndpointUnreachable
         """
         self._role = self._make_role()
         return [

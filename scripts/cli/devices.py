@@ -7,7 +7,7 @@ import argparse
 from cloud.switch import Switch, read_switch
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
-from scripts.provision.device_policy import Place, device_policy
+from scripts.provision.device_policy import LabPlace, device_policy
 from scripts.provision.devices import add_device, device_ids, remove_device
 from scripts.provision.stacks import Stacks
 
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     device_id = options.device
     queue = switch.names.result_queue(device_id)
     if options.action == "policy":
-        print_json(device_policy(Place.of(switch), queue, device_id))
+        print_json(device_policy(LabPlace.of(switch), queue, device_id))
         return 0
     if options.action == "add":
         outcome: dict[str, object] = dict(add(switch, device_id, progress))

@@ -17,7 +17,7 @@ from scripts.develop.mutation.changed import changed_files
 from scripts.develop.mutation.equal import read_equal, stale
 from scripts.develop.mutation.measuring import Measurement
 from scripts.develop.mutation.places import FLOOR, Place, chosen
-from scripts.develop.mutation.report import Report
+from scripts.develop.mutation.report import MutationReport
 from scripts.paths import ROOT
 
 OUT = ROOT / "out" / "mutate.json"
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         places = [one for one in places if one[1] in files]
     deadline = time.monotonic() + options.seconds if options.seconds else float("inf")
-    report = Report()
+    report = MutationReport()
     for place, files_of in groupby(places, key=lambda one: one[0]):
         measure(place, [file for _, file in files_of], options.jobs, deadline, report, progress)
     OUT.parent.mkdir(exist_ok=True)
@@ -51,7 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(
-    place: Place, files: list[str], jobs: int, deadline: float, report: Report, progress: Progress
+    place: Place,
+    files: list[str],
+    jobs: int,
+    deadline: float,
+    report: MutationReport,
+    progress: Progress,
 ) -> None:
     """Add what becomes of all changes of `files` to the report."""
     equal = read_equal()

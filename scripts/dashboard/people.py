@@ -105,7 +105,7 @@ class PeopleView:
 
         Raises
         ------
-        Refused
+        EnrollmentRefused
         """
         face = self._face(clip, number)
         outcome = self._work(
@@ -130,7 +130,7 @@ class PeopleView:
 
         Raises
         ------
-        Refused
+        EnrollmentRefused
         """
         face = self._face(clip, number)
         data = self._frames.clip(clip.key)

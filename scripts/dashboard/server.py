@@ -32,7 +32,7 @@ def listen(port: int | None) -> socket.socket:
 
     Raises
     ------
-    PortTaken
+    DashboardPortTaken
         When a port was asked for and is taken.
     """
     for candidate in (PORT, 0) if port is None else (port,):

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from scripts.e2e.truth import Answer, Comparison
+from scripts.e2e.truth import Comparison, ShownResult
 from scripts.percentiles import percentiles
 
 # Stages in which the function waits for another service.
@@ -55,7 +55,7 @@ def e2e_json(run: Comparison, backend: str, cpu_ms_per_clip: Mapping[str, float]
     }
 
 
-def _parts(answer: Answer) -> dict[str, float]:
+def _parts(answer: ShownResult) -> dict[str, float]:
     """A clip's time: the whole, its recognition, and what the function waited for services."""
     stages = answer.result.stages_ms
     return {

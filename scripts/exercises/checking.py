@@ -10,7 +10,8 @@ from scripts.exercises import outage, own_function, paper, person, slow_clip, th
 from scripts.exercises.exercise import Condition, ConditionSeen, Exercise
 from scripts.exercises.lab_view import LabView
 
-# Each gives a `Seen` for every condition, in their order, and may stop where no more can be seen.
+# Each gives a `ConditionSeen` for every condition, in their order, and may stop where no more
+# can be seen.
 LOOKS: dict[str, Callable[[LabView, Mapping[str, Any]], Iterator[ConditionSeen]]] = {
     "person": person.look,
     "threshold": threshold.look,

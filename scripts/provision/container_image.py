@@ -72,7 +72,7 @@ def build_function_image(progress: Progress) -> None:
 
     Raises
     ------
-    BuildFailed
+    ImageBuildFailed
     """
     if base_image.origin() is base_image.Origin.ABSENT:
         progress(f"getting {base_image.IMAGE}")

@@ -10,7 +10,7 @@ from contract.clips import PREFIX, check_device_id
 
 
 @dataclass(frozen=True)
-class Place:
+class LabPlace:
     """Where a lab is, as ARNs say it."""
 
     partition: str
@@ -19,13 +19,13 @@ class Place:
     bucket: str
 
     @classmethod
-    def of(cls, switch: Switch) -> Place:
+    def of(cls, switch: Switch) -> LabPlace:
         """Asks the cloud for the account."""
         partition = switch.client("sqs").meta.partition
         return cls(partition, switch.region_name, switch.account, switch.bucket)
 
 
-def device_policy(place: Place, queue: str, device_id: str) -> dict[str, Any]:
+def device_policy(place: LabPlace, queue: str, device_id: str) -> dict[str, Any]:
     """The IAM policy document for one device's user or role.
 
     What else the device calls, sts:GetCallerIdentity for the bucket's name, needs no right.

@@ -8,8 +8,8 @@ from typing import Any
 import cv2
 
 from contract.results import Result
-from recognition import ClipRejected, Settings
 from recognition import Clip as Decoder
+from recognition import ClipRejected, Settings
 from scripts.e2e.truth import ClipTruth, Comparison, ShownResult, names
 from scripts.report.page import ClipRow, Point, Report
 

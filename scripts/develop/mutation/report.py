@@ -39,7 +39,7 @@ class Tally:
 
 
 @dataclass
-class Report:
+class MutationReport:
     """The places' tallies, and what was not noticed."""
 
     places: dict[str, Tally] = field(default_factory=dict)

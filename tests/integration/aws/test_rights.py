@@ -26,7 +26,7 @@ from ledger import Ledger
 from scripts.console import Progress
 from scripts.e2e.truth import read_truth
 from scripts.paths import BUILD, ROOT
-from scripts.provision.device_policy import Place, device_policy
+from scripts.provision.device_policy import LabPlace, device_policy
 from scripts.provision.devices import add_device, remove_device
 from scripts.provision.people import SHIPPED
 from sent_again import event_for
@@ -257,7 +257,7 @@ def device_calls(lab: Lab, monkeypatch, tmp_path, device_programs) -> Wire:
 
 def test_device_may_what_it_does_and_no_more(lab: Lab, device_calls: Wire):
     queue = lab.switch.names.result_queue("pi-01")
-    granted = grants(device_policy(Place.of(lab.switch), queue, "pi-01"))
+    granted = grants(device_policy(LabPlace.of(lab.switch), queue, "pi-01"))
     used = needs(device_calls.calls, REGION, ACCOUNT)
     assert {need for need in used if not any(grant.allows(need) for grant in granted)} == set()
     assert {grant for grant in granted if not any(grant.allows(need) for need in used)} == set()
@@ -284,7 +284,7 @@ def test_device_may_what_it_does_and_no_more(lab: Lab, device_calls: Wire):
     ],
 )
 def test_device_may_not_touch_what_is_not_its_own(action, resource):
-    place = Place("aws", "us-east-1", "000000000000", "facelab-000000000000-us-east-1")
+    place = LabPlace("aws", "us-east-1", "000000000000", "facelab-000000000000-us-east-1")
     granted = grants(device_policy(place, "facelab-results-pi-1", "pi-1"))
     need = Need(action, resource.format(bucket=place.bucket))
     assert not any(grant.allows(need) for grant in granted)
@@ -293,12 +293,12 @@ def test_device_may_not_touch_what_is_not_its_own(action, resource):
 def test_policy_is_what_the_command_prints(lab: Lab):
     printed = json.loads(lab.run("scripts.cli.devices", "policy", "pi-01").stdout)
     queue = lab.switch.names.result_queue("pi-01")
-    assert printed == device_policy(Place.of(lab.switch), queue, "pi-01")
+    assert printed == device_policy(LabPlace.of(lab.switch), queue, "pi-01")
     assert printed["Version"] == "2012-10-17"
 
 
 def test_policy_of_another_partition_names_it():
-    place = Place("aws-cn", "cn-north-1", "111122223333", "b")
+    place = LabPlace("aws-cn", "cn-north-1", "111122223333", "b")
     resources = {grant.resource for grant in grants(device_policy(place, "q", "pi-01"))}
     assert resources == {
         "arn:aws-cn:s3:::b/clips/pi-01/*",

@@ -22,7 +22,7 @@ from contract.decoding import (
     MAX_INTEGER,
     MAX_ITEMS,
     MAX_TEXT_CHARS,
-    Undecodable,
+    MalformedDocument,
     decode,
     parse,
 )
@@ -77,7 +77,7 @@ def test_metadata_may_be_as_large_as_it_says(name, most):
 
 def test_a_document_may_be_as_long_as_a_queue_carries():
     assert parse("1" + " " * (MAX_DOCUMENT_CHARS - 1)) == 1
-    with pytest.raises(Undecodable, match="at most"):
+    with pytest.raises(MalformedDocument, match="at most"):
         parse("1" + " " * MAX_DOCUMENT_CHARS)
 
 
@@ -107,9 +107,9 @@ def read(**fields) -> Document:
 def test_only_fields_without_a_default_must_be_there_and_none_of_ours_may():
     assert read() == Document("a", 1, 0.5)
     for name in FIELDS:
-        with pytest.raises(Undecodable, match=f"no {name}"):
+        with pytest.raises(MalformedDocument, match=f"no {name}"):
             decode(Document, json.dumps({k: v for k, v in FIELDS.items() if k != name}))
-    with pytest.raises(Undecodable, match="unknown derived"):
+    with pytest.raises(MalformedDocument, match="unknown derived"):
         read(derived="theirs")
 
 
@@ -130,12 +130,12 @@ def test_only_fields_without_a_default_must_be_there_and_none_of_ours_may():
 )  # fmt: skip
 def test_a_field_may_be_as_large_as_the_limit(name, most, more):
     assert json.loads(json.dumps(getattr(read(**{name: most}), name), default=vars)) == most
-    with pytest.raises(Undecodable, match=name):
+    with pytest.raises(MalformedDocument, match=name):
         read(**{name: more})
 
 
 def test_a_name_of_a_table_is_a_text_like_any_other():
-    with pytest.raises(Undecodable):
+    with pytest.raises(MalformedDocument):
         read(table={"x" * (MAX_TEXT_CHARS + 1): 1})
 
 

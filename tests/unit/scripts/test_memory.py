@@ -12,7 +12,7 @@ MOST_MB = 30
 MEASURE = f"""
 import json, pathlib, psutil, tempfile
 from device.spans import span_file
-from scripts.dashboard.history import History
+from scripts.dashboard.history import ClipHistory
 from scripts.dashboard.memory import give_back
 from scripts.traces.clip_line import read_clip_line
 from scripts.traces.device_spans import DeviceSpans
@@ -35,7 +35,7 @@ with tempfile.TemporaryDirectory() as folder:
                     file.write("\\n")
     give_back()
     before = me.memory_info().rss
-    history, traces = History(), DeviceSpans(pathlib.Path(folder))
+    history, traces = ClipHistory(), DeviceSpans(pathlib.Path(folder))
     for clip in range({CLIPS}):
         text = message.replace("CLIP", f"20261129T021035270Z-{{clip:06d}}-fd1c4f")
         history.add(text, read_clip_line(text, clip))

@@ -12,7 +12,7 @@ from scripts.develop.mutation.changes import Change, Outline, changes_of
 from scripts.develop.mutation.equal import BadEntry, Equal, read_equal, stale
 from scripts.develop.mutation.measuring import Measurement, Tried
 from scripts.develop.mutation.places import PLACES, NoSuchPlace, Place, chosen
-from scripts.develop.mutation.report import Report
+from scripts.develop.mutation.report import MutationReport
 from scripts.paths import ROOT
 
 SOURCE = """from __future__ import annotations
@@ -85,7 +85,7 @@ def test_only_the_forked_child_sees_the_changed_file():
 
 
 def test_equal_changes_count_neither_way_and_a_noticed_one_is_no_excuse():
-    report = Report()
+    report = MutationReport()
     for verdict in ("killed", "survived", "untested", "not run"):
         report.add("a", Tried(one("x", verdict), verdict), is_equal=False)
     report.add("a", Tried(one("x", "y"), "survived"), is_equal=True)
