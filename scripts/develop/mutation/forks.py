@@ -220,13 +220,14 @@ def _verdict(status: int) -> str:
 
 def serve(jobs: int, scratch: Path) -> None:
     children: list[_Child] = []
-    children_may_end = _wake_on_child()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     waiting = [Job(**json.loads(line)) for line in sys.stdin]
     _load_packages(sorted({test.partition("::")[0] for job in waiting for test in job.tests}))
     waiting.reverse()
+    told_to_end: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: told_to_end.append(number))
+    children_may_end = _wake_on_child()
     try:
-        while waiting or children:
+        while (waiting or children) and not told_to_end:
             while waiting and len(children) < jobs:
                 children.append(_start(waiting.pop(), scratch))
             limit = min(one.began + one.job.limit_s for one in children)
@@ -235,6 +236,8 @@ def serve(jobs: int, scratch: Path) -> None:
                 os.read(children_may_end, 4096)
             for outcome in _reap(children):
                 print(json.dumps(asdict(outcome)), flush=True)
+    except BrokenPipeError:
+        pass  # nobody wants to know any more
     finally:
         for child in children:
             _end(child)
@@ -252,3 +255,5 @@ def _wake_on_child() -> int:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="facelab-mutate-") as scratch:
         serve(int(sys.argv[1]), Path(scratch))
+    # What could not be written is nobody's any more; the end must not try again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

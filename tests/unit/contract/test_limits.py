@@ -42,8 +42,10 @@ def test_a_key_may_be_as_long_as_s3_takes_it():
 
 
 def test_a_file_beside_the_devices_is_nobodys():
-    with pytest.raises(InvalidClipKey):
-        ClipKey.parse("clips/lab.h264")
+    for key in ("clips/lab", "clips/lab.h264"):
+        with pytest.raises(InvalidClipKey) as raised:
+            ClipKey.parse(key)
+        assert type(raised.value) is InvalidClipKey
 
 
 def test_a_name_that_is_no_clips_says_which_and_whose_it_is():

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from scripts.develop.mutation.measuring import Measurement, Tried
 from scripts.develop.mutation.places import PLACES, NoSuchPlace, Place, chosen
 from scripts.develop.mutation.report import MutationReport
 from scripts.paths import ROOT
+from tests.conftest import wait_until
 
 SOURCE = """from __future__ import annotations
 
@@ -159,3 +161,29 @@ def test_a_clone_without_the_base_compares_with_nothing(tmp_path, capsys):
     assert changed_files("work", tmp_path) == {"a.py", "b ü.py"}
     assert main(["--changed", "no-such-commit"]) == 0
     assert "nothing to do" in capsys.readouterr().err
+
+
+def test_a_run_that_is_told_to_end_leaves_no_child_and_no_complaint(tmp_path):
+    test = tmp_path / "test_waits.py"
+    pid = tmp_path / "pid"
+    test.write_text(
+        "import os, pathlib, threading\n"
+        "def test_waits():\n"
+        f"    pathlib.Path({str(pid)!r}).write_text(str(os.getpid()) + ' ')\n"
+        "    threading.Event().wait(60)\n"
+    )
+    job = {"number": 1, "limit_s": 60, "tests": [str(test)]}
+    command = [sys.executable, "-m", "scripts.develop.mutation.forks", "1"]
+    with subprocess.Popen(
+        command, cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as forks:  # fmt: skip
+        forks.stdin.write(json.dumps(job))
+        forks.stdin.close()
+        wait_until(lambda: pid.exists() and pid.read_text().endswith(" "), 60, "the test")
+        forks.stdout.close()
+        forks.terminate()
+        assert forks.wait(30) == 0
+        assert forks.stderr.read() == ""
+    child = int(pid.read_text())
+    wait_until(lambda: not Path(f"/proc/{child}").exists(), 10, "the child's end")
