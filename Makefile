@@ -156,6 +156,9 @@ bench-state: setup ## what keeping state costs a clip: two labs by turns, out/be
 bench-reload: up ## from a saved file to an answer of the new code, out/bench-reload.json (part of bench)
 	@$(FACELAB) bench-reload $(ARGS)
 
+bench-dashboard: setup ## the dashboard in a browser after a day of clips: paint, news, memory, out/bench-dashboard.json
+	@$(FACELAB) bench-dashboard $(ARGS)
+
 bench-endpoint: up ## ENDPOINT=http://127.0.0.1:5000: what of the loop another emulator does, and how fast, beside ours
 	@$(FACELAB) bench-endpoint "$$ENDPOINT" $(ARGS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -32,12 +32,14 @@ from scripts.dashboard.frames import Frames
 from scripts.dashboard.history import MOST_CLIPS, Kept
 from scripts.dashboard.people import PeopleView
 from scripts.dashboard.replaying import replay
+from scripts.dashboard.worker import NoAnswer
 from scripts.errors import LabError
 from scripts.traces.function_log import FunctionLog
 from scripts.traces.waterfall import waterfall
 
 HERE = Path(__file__).resolve().parent
 SHOWN_CLIPS = 12
+AT_ONCE = 100
 VIEWS = (
     ("live", "Live", "/"),
     ("people", "People", "/people"),
@@ -50,13 +52,20 @@ EXPECTED = (HTTPException, LabError, ContractError, BotoCoreError, ClientError)
 class Dashboard:
     """Answers for each page; sync methods run in threads of Starlette's."""
 
-    def __init__(self, switch: Switch, feed: Feed, frames: Frames, door: Door) -> None:
+    def __init__(
+        self,
+        switch: Switch,
+        feed: Feed,
+        frames: Frames,
+        door: Door,
+        inventory: Callable[[str], Any],
+    ) -> None:
         self._switch = switch
         self._feed = feed
         self._frames = frames
         self._door = door
-        self._around = Around(switch, feed)
-        self._people_page = PeopleView(switch, feed, frames)
+        self._around = Around(switch, feed, inventory)
+        self._people_page = PeopleView(feed, frames, lambda: inventory("gallery"))
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(default=True)
         )
@@ -151,8 +160,18 @@ class Dashboard:
         limit = request.query_params.get("limit", "50")
         if not limit.isdecimal() or not 0 < int(limit) <= MOST_CLIPS:
             raise HTTPException(400, f"limit is a number from 1 to {MOST_CLIPS}")
-        summary = self._feed.history.summary()
-        return JSONResponse({"clips": self._cards(int(limit)), "summary": summary})
+        clips, people = self._feed.history.newest(int(limit)), self._people
+        summary = json.dumps(self._feed.history.summary())
+
+        def pieces() -> Iterator[str]:
+            """Thousands of cards at once would be memory that is not all given back."""
+            yield '{"clips": ['
+            for start in range(0, len(clips), AT_ONCE):
+                cards = [card(one, people) for one in clips[start : start + AT_ONCE]]
+                yield (", " if start else "") + json.dumps(cards)[1:-1]
+            yield f'], "summary": {summary}}}'
+
+        return StreamingResponse(pieces(), media_type="application/json")
 
     def api_clip(self, request: Request) -> Response:
         clip = self._clip(request)
@@ -248,7 +267,7 @@ class Dashboard:
         summary = self._feed.history.summary()
         people = self._people
         named = {people[one].name: n for one, n in summary["people"].items() if one in people}
-        return {"summary": {**summary, "people": named}}
+        return {"summary": {**summary, "people": named}, **self._feed.history.striking()}
 
     def _waterfall(self, clip: Kept) -> dict[str, Any]:
         spans = self._feed.spans.of(clip.device_id, clip.clip_id)
@@ -297,14 +316,17 @@ def _failed(request: Request, error: Exception) -> Response:
         told = explain(error)
         said, hint = str(told), told.hint or ""
     else:
-        status, said, hint = 409, str(error), getattr(error, "hint", "") or ""
+        status = 502 if isinstance(error, NoAnswer) else 409
+        said, hint = str(error), getattr(error, "hint", "") or ""
     return JSONResponse({"error": printable(said), "hint": printable(hint)}, status_code=status)
 
 
-def make_app(switch: Switch, feed: Feed, frames: Frames, door: Door) -> ASGIApp:
-    """The application, behind its door."""
+def make_app(
+    switch: Switch, feed: Feed, frames: Frames, door: Door, inventory: Callable[[str], Any]
+) -> ASGIApp:
+    """The application, behind its door. `inventory` answers what `cloud_worker` does."""
     app = Starlette(
-        routes=Dashboard(switch, feed, frames, door).routes(),
+        routes=Dashboard(switch, feed, frames, door, inventory).routes(),
         exception_handlers=dict.fromkeys(EXPECTED, _failed),
     )
     return Guarded(app, door)

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -21,7 +20,9 @@ from scripts.traces.clip_line import read_clip_line
 from scripts.traces.device_spans import DeviceSpans
 from scripts.traces.function_log import CLIPS_PATTERN
 
-WATCHED_S = 0.4  # while somebody looks
+WATCHED_S = 0.4  # while somebody looks and clips come
+QUIET_S = 0.6  # while somebody looks and none came for a while
+QUIET_AFTER_S = 10.0
 UNWATCHED_S = 2.0
 TROUBLE_S = 1.0
 # Environments write their lines side by side: one may come after a later one.
@@ -32,7 +33,7 @@ SETTLED_MS = 30_000
 LATE_MS = 180_000
 LATE_EVERY_S = 10.0
 HISTORY_S = 86_400
-GIVE_BACK_EVERY_S = 15.0
+GIVE_BACK_EVERY_S = 60.0
 PAGE = 1_000
 
 
@@ -46,7 +47,11 @@ class CloudLink:
 
 
 class Feed:
-    """One thread that reads. `listen` is called, from it, whenever there is something new."""
+    """One thread that reads. `listen` is called, from it, whenever there is something new.
+
+    `people_changed` is called when somebody came, went or changed, `refused` when the cloud
+    answers, but not to us.
+    """
 
     def __init__(
         self,
@@ -54,8 +59,10 @@ class Feed:
         spans: DeviceSpans,
         history: ClipHistory | None = None,
         people_changed: Callable[[], object] = lambda: None,
+        refused: Callable[[], object] = lambda: None,
     ) -> None:
         self._people_changed = people_changed
+        self._refused = refused
         self._switch = switch
         self.spans = spans
         self.history = history or ClipHistory()
@@ -65,7 +72,6 @@ class Feed:
         self.watchers = 0
         self._cursor_ms = int((time.time() - HISTORY_S) * 1000)
         self._late_s = 0.0
-        self._logs: Any = None
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._listeners: list[Callable[[], object]] = []
@@ -104,19 +110,26 @@ class Feed:
 
     def _run(self) -> None:
         given_back_s = time.monotonic()
+        news_s = 0.0
         while not self._stop.is_set():
             if time.monotonic() - given_back_s > GIVE_BACK_EVERY_S:
                 give_back()
                 given_back_s = time.monotonic()
-            pause_s = WATCHED_S if self.watchers else UNWATCHED_S
             try:
                 if self.look():
+                    news_s = time.monotonic()
                     self.changed()
+                pause_s = self._pause_s(time.monotonic() - news_s)
             except (BotoCoreError, ClientError) as error:
                 self._lost(error)
                 pause_s = TROUBLE_S
             self._hurry.wait(pause_s)
             self._hurry.clear()
+
+    def _pause_s(self, quiet_s: float) -> float:
+        if not self.watchers:
+            return UNWATCHED_S
+        return WATCHED_S if quiet_s < QUIET_AFTER_S else QUIET_S
 
     def look(self) -> bool:
         """One look at everything; whether something is new.
@@ -142,15 +155,15 @@ class Feed:
         return news
 
     def _read_log(self) -> bool:
-        if self._logs is None:
-            self._logs = self._switch.client(
-                "logs", connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}
+        pages = (
+            self._switch.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(
+                logGroupName=self._switch.names.log_group,
+                startTime=max(0, self._since_ms()),
+                filterPattern=CLIPS_PATTERN,
+                PaginationConfig={"PageSize": PAGE},
             )
-        pages = self._logs.get_paginator("filter_log_events").paginate(
-            logGroupName=self._switch.names.log_group,
-            startTime=max(0, self._since_ms()),
-            filterPattern=CLIPS_PATTERN,
-            PaginationConfig={"PageSize": PAGE},
         )
         news = False
         asked_ms = time.time() * 1000
@@ -195,5 +208,7 @@ class Feed:
             since_s = time.time() if self.link.is_up else self.link.since_s
             self.link = CloudLink(False, since_s, why)
             self.changed()
-        # What comes up again may be another lab, or one with other keys.
-        self._logs, self.people = None, None
+        if self.people is not None:
+            self.people.expire()
+        if isinstance(error, ClientError):  # it is up: another lab, or one with other keys
+            self._refused()

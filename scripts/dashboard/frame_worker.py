@@ -1,20 +1,22 @@
-"""Decodes frames for the dashboard, in a process of its own that ends when nobody looks.
+"""Fetches clips and decodes their first frames, in a process of its own.
 
-The server stays small and a clip that breaks a decoder breaks only this. Asked on stdin, answers
-on stdout: four bytes of length, then that many bytes; an answer of none says that it is no clip.
+A clip that breaks a decoder breaks only this. A question is `frame` or `clip`, and the clip's key;
+the answer a JPEG or the clip. Nothing is answered where it is not there, or is no clip.
 """
 
 from __future__ import annotations
 
-import struct
 import sys
-from typing import BinaryIO
 
 import cv2
+from botocore.exceptions import ClientError
 
+from cloud.switch import Switch, read_switch
+from contract.clips import MAX_CLIP_BYTES
 from recognition import Clip, ClipRejected, Settings
+from scripts.dashboard.clients import SharedClients
+from scripts.dashboard.worker import serve
 
-LENGTH = struct.Struct(">I")
 QUALITY = 78
 
 
@@ -32,25 +34,29 @@ def jpeg_of(data: bytes) -> bytes:
         return b""
 
 
-def read_block(stream: BinaryIO) -> bytes | None:
-    """None at the end."""
-    head = stream.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        return None
-    (length,) = LENGTH.unpack(head)
-    data = stream.read(length)
-    return data if len(data) == length else None
-
-
-def write_block(stream: BinaryIO, data: bytes) -> None:
-    stream.write(LENGTH.pack(len(data)) + data)
-    stream.flush()
+def clip_at(switch: Switch, key: str) -> bytes:
+    """A clip's bytes; nothing when it is not there, or larger than any clip."""
+    try:
+        answer = switch.client("s3").get_object(Bucket=switch.bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket", "404"):
+            return b""
+        raise
+    with answer["Body"] as body:
+        data: bytes = body.read() if answer["ContentLength"] <= MAX_CLIP_BYTES else b""
+        return data
 
 
 def main() -> None:
     cv2.setNumThreads(1)
-    while (data := read_block(sys.stdin.buffer)) is not None:
-        write_block(sys.stdout.buffer, jpeg_of(data))
+    switch = SharedClients.of(read_switch())
+
+    def answer(question: bytes) -> bytes:
+        wanted, _, key = question.decode().partition(" ")
+        data = clip_at(switch, key)
+        return jpeg_of(data) if data and wanted == "frame" else data
+
+    serve(answer)
 
 
 if __name__ == "__main__":

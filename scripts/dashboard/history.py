@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,11 +11,13 @@ from itertools import islice
 from threading import RLock
 from typing import Any
 
+from scripts.dashboard.packing import Packer, unpack
 from scripts.percentiles import percentiles
 from scripts.traces.clip_line import FAILED, ClipLine, read_clip_line, row_of
 
 MOST_CLIPS = 10_000
 LATENCIES_OF = 200
+REJECTED = "rejected"
 RATE_S = 10.0
 
 
@@ -36,6 +37,7 @@ class Kept:
     ended_ms: float
     capture_end_ms: float | None
     packed: bytes
+    packed_with: bytes
     logged_ms: int
     stream: str
     person_ids: tuple[str, ...] | None = None
@@ -65,7 +67,8 @@ class Kept:
         return ids if ids is not None and len(ids) == self.people else None
 
     def line(self) -> ClipLine:
-        line = read_clip_line(zlib.decompress(self.packed).decode(), self.logged_ms, self.stream)
+        text = unpack(self.packed, self.packed_with)
+        line = read_clip_line(text, self.logged_ms, self.stream)
         assert line is not None  # noqa: S101  it was read before it was packed
         return line
 
@@ -79,6 +82,7 @@ class ClipHistory:
         self._lock = RLock()
         self._clips: OrderedDict[str, Kept] = OrderedDict()
         self._unnamed: dict[str, Kept] = {}
+        self._packer = Packer()
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -97,7 +101,7 @@ class ClipHistory:
                 line.people,
                 line.ended_ms,
                 line.capture_end_ms,
-                zlib.compress(message.encode(), 1),
+                *self._packer.pack(message),
                 line.logged_ms,
                 sys.intern(line.stream),
                 person_ids=() if line.people == 0 else None,
@@ -128,7 +132,7 @@ class ClipHistory:
     def name(self, clip: Kept, person_ids: Iterable[str]) -> None:
         """Say who the people of a clip are."""
         with self._lock:
-            clip.person_ids = tuple(sorted(person_ids))
+            clip.person_ids = tuple(map(sys.intern, sorted(person_ids)))
             self._unnamed.pop(clip.clip_id, None)
 
     def shown(self, clip_id: str, at_ms: float) -> None:
@@ -159,6 +163,13 @@ class ClipHistory:
             "devices": dict(Counter(clip.device_id for clip in clips).most_common()),
             "people": dict(people.most_common()),
         }
+
+    def striking(self, most: int = 5) -> dict[str, list[Kept]]:
+        """Of the newest clips those to look at first: the slowest, and those that failed."""
+        clips = self.newest(LATENCIES_OF)
+        slowest = sorted(clips, key=lambda one: one.latency_ms or 0.0, reverse=True)
+        failed = [one for one in clips if one.status in (FAILED, REJECTED)]
+        return {"slowest": slowest[:most], "failed": failed[:most]}
 
     @staticmethod
     def _latencies(clips: list[Kept]) -> Iterator[float | None]:

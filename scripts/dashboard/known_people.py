@@ -22,9 +22,8 @@ class KnownPeople:
     """People by id, and the ids in rows of the ledger. For one thread at a time."""
 
     def __init__(self, switch: Switch) -> None:
-        self._dynamodb = switch.client("dynamodb", retries={"total_max_attempts": 2})
+        self._switch = switch
         self._ledger = switch.names.ledger_table
-        self._table = PeopleTable(switch)
         self._asked_s = 0.0
         self.by_id: dict[str, Person] = {}
         self.photos: dict[str, PhotoQuality] = {}
@@ -37,7 +36,7 @@ class KnownPeople:
         """Read the people table if that is due; whether somebody came, went or changed."""
         if self._asked_s and time.monotonic() - self._asked_s < REFRESH_S:
             return False
-        rows = self._table.with_photos()
+        rows = PeopleTable(self._switch).with_photos()
         people = {one.person_id: one for one in rows}
         photos = {one.person_id: quality for one, quality in rows.items() if quality is not None}
         self._asked_s = time.monotonic()
@@ -54,7 +53,7 @@ class KnownPeople:
                 {"clip": {"S": row}} for row in wanted[start : start + MOST_KEYS]
             ]
             while keys:
-                answer = self._dynamodb.batch_get_item(
+                answer = self._switch.client("dynamodb").batch_get_item(
                     RequestItems={
                         self._ledger: {"Keys": keys, "ProjectionExpression": "clip, person_ids"}
                     }

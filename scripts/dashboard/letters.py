@@ -37,10 +37,9 @@ class WaitingLetters:
     """Looks without hiding: what is read stays visible to the reconciler."""
 
     def __init__(self, switch: Switch) -> None:
+        self._switch = switch
         self._sqs = switch.client("sqs")
-        self._lambda = switch.client("lambda")
         self._names = switch.names
-        self._ledger = Ledger(switch.client("dynamodb"), switch.names.ledger_table)
 
     def count(self) -> int:
         return waiting(self._sqs, self._url())
@@ -76,15 +75,16 @@ class WaitingLetters:
         letter = next((one for one in self.peek() if one.message_id == message_id), None)
         if letter is None or letter.event is None:
             raise LetterGone("this letter is not there any more, or holds no event")
+        ledger = Ledger(self._switch.client("dynamodb"), self._names.ledger_table)
         clips = [one for one in clips_in(letter.event) if isinstance(one, ClipRef)]
         request_id = f"by hand {uuid.uuid4()}"
         for ref in clips:
-            if not self._ledger.take_back(ref, request_id, LEASE_S):
+            if not ledger.take_back(ref, request_id, LEASE_S):
                 raise LetterGone("its clip is being answered, or was, or is sent again just now")
         self._sqs.delete_message(QueueUrl=self._url(), ReceiptHandle=letter.receipt)
         for ref in clips:
-            self._ledger.reset(ref, request_id)
-        self._lambda.invoke(
+            ledger.reset(ref, request_id)
+        self._switch.client("lambda").invoke(
             FunctionName=self._names.function,
             InvocationType="Event",
             Payload=json.dumps(letter.event).encode(),

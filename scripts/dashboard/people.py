@@ -8,13 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from cloud.switch import Switch
-from contract.names import GALLERY_KEY
 from scripts.dashboard.cards import card
 from scripts.dashboard.feed import Feed
 from scripts.dashboard.frames import Frames
@@ -35,10 +32,11 @@ class EnrollmentRefused(LabError):
 
 
 class PeopleView:
-    """`feed` has the clips, `frames` the bytes; a worker process has the models."""
+    """`feed` has the clips, `frames` the bytes, `gallery` tells one gallery from the next; a worker
+    process has the models."""
 
-    def __init__(self, switch: Switch, feed: Feed, frames: Frames) -> None:
-        self._switch = switch
+    def __init__(self, feed: Feed, frames: Frames, gallery: Callable[[], str]) -> None:
+        self._gallery = gallery
         self._feed = feed
         self._frames = frames
         self._facts: tuple[str, dict[str, Any]] = ("", {})
@@ -162,10 +160,8 @@ class PeopleView:
 
     def _gallery_facts(self) -> dict[str, Any]:
         """Computed again only when there is another gallery."""
-        s3 = self._switch.client("s3")
-        try:
-            etag = s3.head_object(Bucket=self._switch.bucket, Key=GALLERY_KEY)["ETag"]
-        except ClientError:  # no gallery yet
+        etag = self._gallery()
+        if not etag:
             return {}
         if self._facts[0] != etag:
             self._facts = (etag, self._work({"do": "facts"}))

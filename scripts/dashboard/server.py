@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import socket
 from contextlib import suppress
 
@@ -12,9 +13,11 @@ from cloud.switch import Switch
 from device.settings import spool_folder
 from device.spans import traces_folder
 from scripts.dashboard.app import make_app
+from scripts.dashboard.clients import SharedClients
 from scripts.dashboard.door import Door
 from scripts.dashboard.feed import Feed
 from scripts.dashboard.frames import Frames
+from scripts.dashboard.worker import Worker
 from scripts.errors import LabError
 from scripts.traces.device_spans import DeviceSpans
 
@@ -61,11 +64,16 @@ def _keep_small() -> None:
 def serve(switch: Switch, one: socket.socket) -> None:
     """Serve until the process is told to end."""
     _keep_small()
-    frames = Frames(switch)
+    clients = SharedClients.of(switch)
+    decoder, asker = (
+        Worker(f"scripts.dashboard.{name}") for name in ("frame_worker", "cloud_worker")
+    )
+    frames = Frames(decoder.ask)
     spans = DeviceSpans(traces_folder(spool_folder()))
     # Whoever was forgotten is in no picture that we keep.
-    feed = Feed(switch, spans, people_changed=frames.forget)
-    app = make_app(switch, feed, frames, Door(one.getsockname()[1]))
+    feed = Feed(clients, spans, people_changed=frames.forget, refused=clients.let_go)
+    door = Door(one.getsockname()[1])
+    app = make_app(clients, feed, frames, door, lambda what: json.loads(asker.ask(what.encode())))
     config = uvicorn.Config(
         app,
         http="h11",
@@ -81,4 +89,5 @@ def serve(switch: Switch, one: socket.socket) -> None:
         uvicorn.Server(config).run(sockets=[one])
     finally:
         feed.stop()
-        frames.close()
+        decoder.close()
+        asker.close()

@@ -18,6 +18,7 @@ from device.spans import traces_folder
 from device.spooled import FOLDERS
 from scripts.dashboard.known_people import KnownPeople
 from scripts.errors import LabError
+from scripts.functions.deployment import log_group
 from scripts.functions.using import ListedFunction, listed
 from scripts.gallery.store import PeopleStore
 from scripts.traces.clip_line import FAILED, ClipLine
@@ -25,6 +26,7 @@ from scripts.traces.device_spans import DeviceSpans
 from scripts.traces.function_log import FunctionLog, day_ago_ms
 
 MOST_BYTES = 2**20
+REPORTS = '"REPORT RequestId"'
 
 
 class AnswerUnreadable(LabError):
@@ -64,6 +66,17 @@ class LabView:
         names = self._switch.names
         own = (names.function, names.reconciler)
         return [one for one in listed(self._switch) if one.name not in own]
+
+    def ended(self, function: str, since_ms: int) -> int:
+        """How many invocations of a function have ended since then (Unix), well or not."""
+        logs = self._switch.client("logs")
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=log_group(function), startTime=since_ms, filterPattern=REPORTS
+        )
+        try:
+            return sum(len(page["events"]) for page in pages)
+        except logs.exceptions.ResourceNotFoundException:  # it was never invoked
+            return 0
 
     def put(self, bucket: str, key: str, data: bytes) -> None:
         self._switch.client("s3").put_object(Bucket=bucket, Key=key, Body=data)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+import struct
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from contract.spans import Span
 from device.spans import span_file
@@ -13,6 +13,9 @@ from device.spans import span_file
 PROGRAMS = ("camera", "messages")
 MOST_CLIPS = 10_000
 _MOST_BYTES = 8 * 2**20
+# Of a span: which station and name it has, its start and duration in ms.
+_SPAN = struct.Struct("<Bdd")
+_MOST_KINDS = 256
 
 
 class DeviceSpans:
@@ -21,8 +24,9 @@ class DeviceSpans:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._offsets: dict[Path, tuple[int, int]] = {}
-        # (station, name, start, duration) of each span, flat: thousands of clips are kept.
-        self._spans: OrderedDict[tuple[str, str], tuple[Any, ...]] = OrderedDict()
+        # By device and clip, packed: thousands of clips are kept.
+        self._spans: dict[str, bytes] = {}
+        self._kinds: list[tuple[str, str]] = []
 
     def devices(self) -> list[str]:
         """Devices that have written spans here."""
@@ -43,21 +47,23 @@ class DeviceSpans:
         return grew
 
     def of(self, device_id: str, clip_id: str) -> list[Span]:
-        return _unfolded(self._spans.get((device_id, clip_id), ()))
+        return self._unpacked(self._spans.get(_place(device_id, clip_id), b""))
 
     def of_device(self, device_id: str) -> dict[str, list[Span]]:
         """All of a device's, by clip."""
+        beginning = _place(device_id, "")
         return {
-            clip_id: _unfolded(spans)
-            for (device, clip_id), spans in self._spans.items()
-            if device == device_id
+            place.removeprefix(beginning): self._unpacked(spans)
+            for place, spans in self._spans.items()
+            if place.startswith(beginning)
         }
 
     def last_seen_ms(self, device_id: str) -> float | None:
         """When the device last did something with a clip."""
-        for (device, _), spans in reversed(self._spans.items()):
-            if device == device_id:
-                return max(span.end_ms for span in _unfolded(spans))
+        beginning = _place(device_id, "")
+        for place, spans in reversed(self._spans.items()):
+            if place.startswith(beginning):
+                return max(span.end_ms for span in self._unpacked(spans))
         return None
 
     def _read(self, path: Path, device_id: str) -> bool:
@@ -67,18 +73,21 @@ class DeviceSpans:
                 inode, offset = self._offsets.get(path, (found.st_ino, 0))
                 if inode != found.st_ino or found.st_size < offset:
                     offset = 0  # another file has its name now
-                if found.st_size == offset:
-                    return False
-                file.seek(max(offset, found.st_size - _MOST_BYTES))
-                data = file.read(_MOST_BYTES)
-                start = file.tell() - len(data)
+                began = max(offset, found.st_size - _MOST_BYTES)
+                file.seek(began)
+                ended = self._take_lines(file, began, device_id)
         except OSError:
             return False
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offsets[path] = (found.st_ino, start + len(whole))
-        for line in whole.splitlines():
+        self._offsets[path] = (found.st_ino, ended)
+        return ended > began
+
+    def _take_lines(self, file: BinaryIO, at: int, device_id: str) -> int:
+        """Where the last whole line ends. Line by line: memory for the file in one piece would
+        not all go back to the system."""
+        while (line := file.readline(_MOST_BYTES)).endswith(b"\n"):
+            at += len(line)
             self._take(line, device_id)
-        return bool(whole)
+        return at
 
     def _take(self, line: bytes, device_id: str) -> None:
         try:
@@ -89,14 +98,26 @@ class DeviceSpans:
         span = Span.from_fields(station, fields)
         if span is None or station not in PROGRAMS or not isinstance(clip_id, str):
             return
-        of_clip = (device_id, clip_id)
-        before = self._spans.get(of_clip, ())
-        if span not in _unfolded(before):  # a file that was moved aside is read again
-            folded = (span.station, span.name, span.start_ms, span.duration_ms)
-            self._spans[of_clip] = before + folded
+        place = _place(device_id, clip_id)
+        before = self._spans.get(place, b"")
+        packed = self._packed(span)
+        if span not in self._unpacked(before):  # a file that was moved aside is read again
+            self._spans[place] = before + packed
         if len(self._spans) > MOST_CLIPS:
-            self._spans.popitem(last=False)
+            del self._spans[next(iter(self._spans))]
+
+    def _packed(self, span: Span) -> bytes:
+        """Nothing for a span of one kind too many: our programs know a dozen."""
+        kind = (span.station, span.name)
+        if kind not in self._kinds:
+            if len(self._kinds) == _MOST_KINDS:
+                return b""
+            self._kinds.append(kind)
+        return _SPAN.pack(self._kinds.index(kind), span.start_ms, span.duration_ms)
+
+    def _unpacked(self, spans: bytes) -> list[Span]:
+        return [Span(*self._kinds[kind], *times) for kind, *times in _SPAN.iter_unpack(spans)]
 
 
-def _unfolded(spans: tuple[Any, ...]) -> list[Span]:
-    return [Span(*spans[at : at + 4]) for at in range(0, len(spans), 4)]
+def _place(device_id: str, clip_id: str) -> str:
+    return f"{device_id}/{clip_id}"

@@ -23,6 +23,7 @@ class FakeLab:
     brought: list[Any] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
     answering: Callable[[str, bytes], tuple[str, bytes] | None] = lambda key, data: None
+    invocations_ended: int = 0
     device_spans: dict[str, list[Span]] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
     answers: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -42,6 +43,9 @@ class FakeLab:
 
     def functions(self):
         return self.brought
+
+    def ended(self, function, since_ms):
+        return self.invocations_ended
 
     def put(self, bucket, key, data):
         self.objects[key] = data

@@ -307,8 +307,8 @@ class Cloud:
 
     bucket = "bucket"
 
-    def head_object(self, **_: object) -> dict:
-        raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
+    def inventory(self, what: str) -> object:
+        return "" if what == "gallery" else []
 
 
 class Pictures:
@@ -337,7 +337,7 @@ def feed() -> feeds.Feed:
 
 @pytest.fixture
 def client(feed, door) -> TestClient:
-    app = make_app(Cloud(), feed, Pictures(), door)
+    app = make_app(Cloud(), feed, Pictures(), door, Cloud().inventory)
     return TestClient(app, base_url=OWN)
 
 
@@ -407,3 +407,21 @@ def test_a_cloud_that_ends_is_told_and_the_rest_of_the_page_stays(client, feed):
     assert "The lab does not answer (refused)" in page
     assert "Latest clips" in page
     assert client.get("/healthz").json()["cloud"] == "down"
+
+
+def test_names_stay_on_the_page_while_the_cloud_is_away(client, feed):
+    """Who is known was let go with the connection: everybody was "somebody who was forgotten"."""
+    before = client.get("/api/clips").json()["clips"]
+    feed._lost(ConnectionError("refused"))
+    after = client.get("/api/clips").json()["clips"]
+    assert [one["faces"] for one in after] == [one["faces"] for one in before]
+    assert EVIL in json.dumps(after)
+
+
+def test_a_cloud_with_other_keys_is_asked_by_other_clients():
+    refusals = []
+    feed = feeds.Feed(Cloud(), DeviceSpans(None), refused=lambda: refusals.append(1))
+    feed._lost(ConnectionError("nobody there"))
+    assert refusals == []
+    feed._lost(ClientError({"Error": {"Code": "InvalidClientTokenId"}}, "FilterLogEvents"))
+    assert refusals == [1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -234,6 +235,22 @@ def test_a_function_is_judged_by_what_it_answers(answering, missing, monkeypatch
     lab.answering = answering
     assert unmet(4, lab) == missing
     assert not [key for key in lab.objects if key.startswith("in/")]  # nothing is left behind
+
+
+def test_a_function_that_has_ended_without_an_answer_is_not_waited_for():
+    """The check said nothing for two minutes: a minute for each object."""
+    lab = a_function_was_brought()
+    lab.answering = lambda key, data: None
+    lab.invocations_ended = 2
+    began = time.monotonic()
+    assert unmet(4, lab) == ["answers", "odd_names"]
+    assert time.monotonic() - began < exercise(4).given["patience_s"] / 4
+
+
+def test_an_answer_that_came_with_the_functions_end_counts():
+    lab = a_function_was_brought()
+    lab.invocations_ended = 2
+    assert unmet(4, lab) == []
 
 
 def test_a_function_that_would_invoke_itself_is_given_nothing():

@@ -8,7 +8,7 @@ import sys
 from scripts.paths import ROOT
 
 CLIPS = 10_000
-MOST_MB = 30
+MOST_MB = 15
 MEASURE = f"""
 import json, pathlib, psutil, tempfile
 from device.spans import span_file

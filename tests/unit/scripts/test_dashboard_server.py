@@ -1,0 +1,57 @@
+"""How the dashboard's server stays small: clients made once, and processes for what is large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cloud.switch import read_switch
+from scripts.dashboard.clients import SharedClients
+from scripts.dashboard.frames import Frames
+from scripts.dashboard.worker import NoAnswer, Worker
+
+
+def test_a_client_is_made_once_and_anew_when_it_is_refused():
+    """Each client takes megabytes: the page of dead letters made three with every look."""
+    clients = SharedClients.of(read_switch({}))
+    first = clients.client("sqs")
+    assert clients.client("sqs", connect_timeout=60) is first
+    clients.let_go()
+    assert clients.client("sqs") is not first
+
+
+class TestAWorker:
+    """`tests.fakes.worker` ends at `die`, and its cloud refuses `refuse`."""
+
+    @pytest.fixture
+    def worker(self) -> Iterator[Worker]:
+        worker = Worker("tests.fakes.worker")
+        yield worker
+        worker.close()
+
+    def test_one_that_was_killed_is_followed_by_another(self, worker):
+        pid = worker.ask(b"pid")
+        with pytest.raises(NoAnswer):
+            worker.ask(b"die")
+        assert worker.ask(b"pid") != pid
+
+    def test_one_whose_cloud_refuses_says_why_and_goes_on(self, worker):
+        pid = worker.ask(b"pid")
+        with pytest.raises(NoAnswer, match="the lab is full"):
+            worker.ask(b"refuse")
+        assert worker.ask(b"pid") == pid
+
+    def test_a_picture_that_the_cloud_did_not_give_is_asked_for_again(self, worker):
+        """No picture was kept for good where the lab was away for a moment."""
+        asked = []
+
+        def ask(question: bytes) -> bytes:
+            asked.append(question)
+            return worker.ask(b"refuse") if len(asked) == 1 else b"a jpeg"
+
+        frames = Frames(ask)
+        with pytest.raises(NoAnswer):
+            frames.jpeg("c1", "clips/lab/c1.h264")
+        assert frames.jpeg("c1", "clips/lab/c1.h264") == b"a jpeg"
+        assert asked == [b"frame clips/lab/c1.h264"] * 2
