@@ -100,7 +100,9 @@ class Dashboard:
     # Pages
 
     def live(self, request: Request) -> Response:
-        return self._page("live.html", "live", **self._head(), cards=self._cards(SHOWN_CLIPS))
+        return self._page(
+            "live.html", "live", state=self._state(), **self._head(), cards=self._cards(SHOWN_CLIPS)
+        )
 
     def head(self, request: Request) -> Response:
         return self._page("head.html", "live", **self._head())
@@ -118,7 +120,9 @@ class Dashboard:
 
     def clip(self, request: Request) -> Response:
         clip_id = request.path_params["clip_id"]
-        return self._page("clip.html", "live", clip_id=clip_id, **self._life(clip_id))
+        return self._page(
+            "clip.html", "live", state=self._state(), clip_id=clip_id, **self._life(clip_id)
+        )
 
     def clip_part(self, request: Request) -> Response:
         clip_id = request.path_params["clip_id"]
@@ -126,19 +130,21 @@ class Dashboard:
 
     def people(self, request: Request) -> Response:
         # The gallery may have to be read first: that comes with the part, a moment later.
-        return self._page("people.html", "people", **self._people_page.all(at_once=True))
+        return self._page(
+            "people.html", "people", state=self._state(), **self._people_page.all(at_once=True)
+        )
 
     def people_part(self, request: Request) -> Response:
         return self._page("roster.html", "people", **self._people_page.all())
 
     def cloud(self, request: Request) -> Response:
-        return self._page("cloud.html", "cloud")
+        return self._page("cloud.html", "cloud", state=self._state())
 
     def cloud_part(self, request: Request) -> Response:
         return self._page("kinds.html", "cloud", kinds=self._around.cloud())
 
     def functions(self, request: Request) -> Response:
-        return self._page("functions.html", "functions")
+        return self._page("functions.html", "functions", state=self._state())
 
     def functions_part(self, request: Request) -> Response:
         return self._page("each_function.html", "functions", functions=self._around.functions())
@@ -236,8 +242,7 @@ class Dashboard:
         try:
             yield "retry: 1000\n\n"
             while not await request.is_disconnected():
-                state = {"version": self._feed.version, "up": self._feed.link.is_up}
-                yield f"event: change\ndata: {json.dumps(state)}\n\n"
+                yield f"event: change\ndata: {self._state()}\n\n"
                 try:
                     await asyncio.wait_for(changed.wait(), 15)
                 except TimeoutError:
@@ -247,6 +252,10 @@ class Dashboard:
             leave()
 
     # Parts
+
+    def _state(self) -> str:
+        """What a page compares with what it was made of: asked for before the rest of it."""
+        return json.dumps({"version": self._feed.version, "up": self._feed.link.is_up})
 
     @property
     def _people(self) -> dict[str, Any]:

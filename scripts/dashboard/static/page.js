@@ -76,7 +76,8 @@
   });
 
   // News.
-  let seen = null, last = 0, waiting = 0;
+  // What the page was made of: news may come before it listens.
+  let seen = document.querySelector('meta[name="facelab-state"]').content, last = 0, waiting = 0;
   const refresh = () => {
     waiting = 0; last = Date.now();
     htmx.trigger(document.body, "facelab:change");
@@ -87,10 +88,8 @@
   };
   const source = new EventSource("/events");
   source.addEventListener("change", (event) => {
-    const isNews = event.data !== seen;
-    const isFirst = seen === null;
+    if (event.data !== seen) soon();
     seen = event.data;
-    if (isNews && !isFirst) soon();
     document.documentElement.dataset.following = "yes";
   });
   source.onerror = () => { tell("The dashboard's server does not answer; trying again."); };
