@@ -291,7 +291,7 @@ def test_news_before_the_page_listens_are_not_missed(own: Lab, chromium: Any, ho
     """Its pictures may take all connections for a while; the first event was taken for old."""
     with Watched(chromium, home) as one:
         held = []
-        one.page.route("**/events", held.append)
+        one.page.route("**/events", lambda route: held.append(route))
         page = one.open("/")
         wait_until(lambda: held or page.wait_for_timeout(50), 20, "a page that wants to listen")
         before = page.locator("ol.cards > li").first.get_attribute("data-clip")
