@@ -26,6 +26,7 @@ from scripts.bench.dashboard_history import write_history
 from scripts.bench.lab import MeasuredLab, free_port
 from scripts.bench.overhead import RoundTrips, easy_clip
 from scripts.bench.processes import Cores, memory_mb
+from scripts.bench.results import keep
 from scripts.console import Progress, print_json, run_command
 from scripts.develop.browser import browser
 from scripts.errors import LabError
@@ -275,8 +276,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("at least one of each")
     progress = Progress(quiet=options.json)
     facts = measure(options, progress)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(facts, indent=2) + "\n")
+    keep(facts, options.out, progress)
     if options.json:
         print_json(facts)
     else:
