@@ -66,8 +66,8 @@ def changes_of(file: str, source: str) -> list[Change]:
     """Every change of `source`, in the order of its lines.
 
     Left out is what says nothing about tests: type annotations, what only a type checker reads,
-    decorators, what an error's message says, and numbers that are given a name (another limit
-    is another choice, not a fault).
+    decorators, what an error's message or a log says, and numbers that are given a name
+    (another limit is another choice, not a fault).
 
     Raises
     ------
@@ -173,7 +173,7 @@ class Outline:
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                 named, inside = f"{name}.{child.name}".lstrip("."), True
                 self._functions.append((named, child))
-                arguments = (*child.args.posonlyargs, *child.args.args, *child.args.kwonlyargs)
+                arguments = [one for one in ast.walk(child.args) if isinstance(one, ast.arg)]
                 self._idle += [one.annotation for one in arguments if one.annotation]
                 self._idle += [child.returns] if child.returns else []
                 self._named_numbers += [*child.args.defaults, *filter(None, child.args.kw_defaults)]

@@ -34,7 +34,7 @@ class InvertMembership(Operator):
 
 
 class DropCall(Operator):
-    """A call that is made for what it does, not for its value, is not made."""
+    """A call that is made for what it does, not for its value, is not made. Logs may lack."""
 
     def mutation_positions(self, node: Any) -> Iterator[Span]:
         if node.type == "simple_stmt" and _is_call(node.children[0]):
@@ -59,8 +59,8 @@ def _words(node: Any) -> str:
 def _is_call(node: Any) -> bool:
     if node.type != "atom_expr":
         return False
-    last = node.children[-1]
-    return last.type == "trailer" and last.children[0].value == "("
+    last, code = node.children[-1], node.get_code(include_prefix=False)
+    return last.type == "trailer" and last.children[0].value == "(" and not code.startswith("LOG.")
 
 
 OWN: tuple[type[Operator], ...] = (InvertMembership, DropCall)

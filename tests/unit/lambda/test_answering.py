@@ -1,6 +1,7 @@
 """The function's flow on in-memory stores: one result per clip, whatever happens."""
 
 from dataclasses import dataclass, field, replace
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -390,6 +391,58 @@ class TestForgotten:
         assert people_in(result) == ({"bob"} if custom == "bob" else set())
         assert "Ada" not in result.to_json()
         assert "ada" not in result.to_json()
+
+
+class TestNothingIsLeft:
+    """A function is frozen between its invocations: what still runs then wakes up in the next."""
+
+    @pytest.mark.parametrize("slow", ["refresh", "reach"])
+    def test_an_answer_that_needs_nothing_more_waits_for_what_was_begun(self, slow):
+        world, ref = clip()
+        world.clips.objects.clear()
+        begun, ended = Event(), Event()
+
+        def step(*_):
+            begun.set()
+            Event().wait(0.2)  # the work itself
+            ended.set()
+
+        target = world.recognizer if slow == "refresh" else world.outbox
+        setattr(target, slow, step)
+        world.answer(ref)
+        assert ended.is_set() == begun.is_set()
+
+    def test_what_goes_wrong_with_letting_go_does_not_hide_what_went_wrong_before(self):
+        world, ref = clip()
+        world.people.problem = StoreError("no people")
+        world.ledger.claim = lambda *_: 1 / 0
+        with pytest.raises(StoreError, match="no people"):
+            world.answer(ref)
+
+    def test_a_claim_that_is_another_attempts_is_not_let_go(self):
+        world, ref = clip()
+        world.ledger.rows[ref.row] = ("started", "r1")
+        world.people.problem = StoreError("no people")
+        with pytest.raises(StoreError):
+            world.answer(ref, "r1")
+        assert world.ledger.rows == {ref.row: ("started", "r1")}
+
+
+@pytest.mark.parametrize("problem", ["gone", "too large"])
+def test_an_event_without_etag_of_a_clip_that_cant_be_read_is_rejected_not_retried(problem):
+    world, ref = clip(b"x" * (MAX_CLIP_BYTES + 1))
+    if problem == "gone":
+        world.clips.objects.clear()
+    assert world.answer(replace(ref, etag="", size_bytes=5)).reason.startswith(problem)
+
+
+def test_scores_are_told_as_finely_as_they_mean_something():
+    world, ref = clip()
+    found = world.recognizer.recognize(b"ada")
+    found.faces[0].detection_score, found.faces[0].blur = 0.98765, 12.345
+    world.recognizer.recognize = lambda _: found
+    (face,) = world.answer(ref).faces
+    assert (face.detection_score, face.blur) == (0.988, 12.3)
 
 
 def clip_face(online, custom):

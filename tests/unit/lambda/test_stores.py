@@ -230,3 +230,22 @@ class TestResultQueues:
         with pytest.raises(type(problem) if not is_sure else NotSent) as raised:
             ResultQueues(sqs, Names()).send(self.RESULT)
         assert isinstance(raised.value, NotSent) == is_sure
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "style"),
+    [(None, "auto"), ("https://s3.eu-west-1.amazonaws.com", "auto"), ("http://lab:4566", "path")],
+)
+def test_clients_name_buckets_in_the_path_only_for_an_emulator(monkeypatch, endpoint, style):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    if endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    clients = stores.make_clients()
+    assert clients[0].meta.config.s3["addressing_style"] == style
+    assert [one.meta.service_model.service_name for one in clients] == ["s3", "dynamodb", "sqs"]
+    for one in clients:
+        assert one.meta.config.tcp_keepalive
+        assert one.meta.config.retries["total_max_attempts"] == 4  # and so three again

@@ -147,6 +147,26 @@ class TestPlaces:
         track = Track([seen(-ADA, shortcoming="blurred")], [0])
         assert owner_of(seen(ADA), [track], 1, SETTINGS) is track
 
+    def test_a_face_that_went_on_is_looked_for_where_it_was_last(self):
+        track = Track([seen(ADA, left=0)], [0])
+        track.add(seen(ADA, left=300), 3)
+        assert track.is_in_place(seen(ADA, left=305), SETTINGS)
+        assert not track.is_in_place(seen(ADA, left=0), SETTINGS)
+        assert owner_of(seen(ADA, left=305), [track], 3, SETTINGS) is None
+
+    def test_a_face_in_its_place_may_look_farther_away_than_one_that_moved(self):
+        track = Track([seen(ADA)], [0])
+        between = (SETTINGS.track_distance + SETTINGS.track_distance_in_place) / 2
+        aside = np.zeros_like(ADA)
+        aside[0] = 1.0
+        turned = ADA
+        for step in np.linspace(0, 2, 2000):
+            turned = ADA + step * aside
+            if track.looks_away(seen(turned)) >= between:
+                break
+        assert track.may_hold(seen(turned), SETTINGS)
+        assert not track.may_hold(seen(turned, left=500), SETTINGS)
+
     def test_the_best_picture_is_the_one_with_the_most_weight(self):
         poor, good = seen(ADA, shortcoming="blurred"), seen(ADA)
         assert Track([poor, good, poor], [0, 1, 2]).best is good
