@@ -162,6 +162,9 @@ bench-dashboard: setup ## the dashboard in a browser after a day of clips: paint
 bench-endpoint: up ## ENDPOINT=http://127.0.0.1:5000: what of the loop another emulator does, and how fast, beside ours
 	@$(FACELAB) bench-endpoint "$$ENDPOINT" $(ARGS)
 
+conformance: lab-env ## what AWS documents, asked of the lab (ENDPOINT=http://127.0.0.1:5000: of another), out/conformance.json
+	@$(FACELAB) conformance $(if $(ENDPOINT),"$$ENDPOINT") $(ARGS)
+
 bench-handler: training-env ## the report's pipeline against ours on the same clips, out/bench.json
 	@$(FACELAB) bench-handler $(ARGS)
 

@@ -66,6 +66,8 @@ def prepare_emulator() -> None:
     if not _chosen():
         return
     from localstack_image_functions import upstream
+    from localstack_image_functions.bounds.answers import answer_as_documented
+    from localstack_image_functions.bounds.refusing import refuse_what_breaks_bounds
     from localstack_image_functions.executor import make_backend
     from localstack_image_functions.fidelity import tell_what_has_no_effect
     from localstack_image_functions.gateway.guard import guard_gateway
@@ -81,8 +83,11 @@ def prepare_emulator() -> None:
     upstream.answer_about_logs()
     settings = read_settings()
     upstream.say_how_to_switch_on(settings.services_setting)
+    upstream.say_what_is_not_emulated()
     serve_function_urls(settings.key_pair)
     tell_what_has_no_effect()
+    answer_as_documented()
+    refuse_what_breaks_bounds()
     apply_what_templates_say()
     guard_gateway(settings.hosts, settings.key_pair)
     backend = make_backend(settings)

@@ -10,7 +10,9 @@ from localstack.aws.skeleton import Skeleton
 from localstack.aws.spec import load_service
 from localstack.services.moto import MotoFallbackDispatcher, call_moto, call_moto_with_request
 from localstack.services.plugins import Service, aws_provider
+from moto.ecr.models import ecr_backends
 
+from localstack_image_functions.bounds.images import documented
 from localstack_image_functions.container.registry import registry_from_environment
 from localstack_image_functions.logs import ANSWERING
 from localstack_image_functions.metrics import PROVIDER
@@ -74,12 +76,16 @@ def dynamodb() -> Service:
 def _moto_service(name: str, **own: Any) -> Service:
     """A service whose every operation goes to moto, but for those of our `own`."""
     specification = load_service(name)
-    table = dict.fromkeys(specification.operation_names, _to_moto)
-    return Service(name=name, skeleton=Skeleton(specification, table | own))
+    table = dict.fromkeys(specification.operation_names, _to_moto) | own
+    if name == "ecr":
+        table = documented(table)
+    return Service(name=name, skeleton=Skeleton(specification, table))
 
 
-def _to_moto(context: RequestContext, _request: Any) -> Any:
-    return call_moto(context)
+def _to_moto(context: RequestContext, request: Any) -> Any:
+    if request == context.service_request:
+        return call_moto(context)
+    return call_moto_with_request(context, {k: v for k, v in request.items() if v is not None})
 
 
 def _no_scan(_context: RequestContext, request: Any) -> Any:
@@ -96,6 +102,7 @@ def _put_image(context: RequestContext, request: Any) -> Any:
     moto derives its own from the layers, so that the image ECR shows would not be the one
     that runs.
     """
+    _check_place(context, request)
     digest = f"sha256:{hashlib.sha256(request['imageManifest'].encode()).hexdigest()}"
     if request.get("imageDigest") not in (None, digest):
         raise CommonServiceException(
@@ -103,3 +110,23 @@ def _put_image(context: RequestContext, request: Any) -> Any:
             message=f"The digest of the image manifest is {digest}, not {request['imageDigest']}",
         )
     return call_moto_with_request(context, {**request, "imageDigest": digest})
+
+
+def _check_place(context: RequestContext, request: Any) -> None:
+    """Refuse what moto fails at: a repository that is not there, a tag that can't be moved."""
+    name, tag = request["repositoryName"], request.get("imageTag")
+    repository = ecr_backends[context.account_id][context.region].repositories.get(name)
+    if repository is None:
+        raise CommonServiceException(
+            code="RepositoryNotFoundException",
+            message=f"The repository with name '{name}' does not exist in the registry with id "
+            f"'{context.account_id}'",
+        )
+    manifest = request["imageManifest"]
+    holder = next((image for image in repository.images if tag and tag in image.image_tags), None)
+    if holder and repository.is_tag_immutable() and holder.image_manifest != manifest:
+        raise CommonServiceException(
+            code="ImageTagAlreadyExistsException",
+            message=f"The image tag '{tag}' already exists in the '{name}' repository and cannot "
+            "be overwritten because the repository is immutable.",
+        )

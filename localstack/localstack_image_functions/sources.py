@@ -6,6 +6,7 @@ a queue is waited for, and batches run beside each other, as many as AWS begins 
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -124,6 +125,7 @@ def _is_throttled(error: Exception) -> bool:
     return error.response["Error"]["Code"] == "TooManyRequestsException"
 
 
+@functools.cache  # several first requests at once load the executor several times
 def wait_for_messages() -> None:
     """Let event source mappings of queues use the poller above."""
     factory = esm_worker_factory.EsmWorkerFactory

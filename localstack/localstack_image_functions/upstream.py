@@ -92,6 +92,24 @@ def say_how_to_switch_on(setting: str) -> None:
     ServiceLoader.require_service = require_service
 
 
+def say_what_is_not_emulated() -> None:
+    """Let an operation that nobody wrote say its name; LocalStack speaks of a license."""
+    from localstack.aws.skeleton import Skeleton
+
+    original = Skeleton.on_not_implemented_error
+
+    def on_not_implemented_error(
+        self: Skeleton, serializer: Any, context: Any, exception: NotImplementedError
+    ) -> Any:
+        service, operation = context.service.service_name, context.operation.name
+        told = NotImplementedError(
+            f"{service} {operation} is not emulated: do without it here, or run this part on AWS"
+        )
+        return original(self, serializer, context, told)
+
+    Skeleton.on_not_implemented_error = on_not_implemented_error  # type: ignore[method-assign]
+
+
 DATA_OPERATIONS = {
     "s3": {"GetObject", "PutObject", "HeadObject"},
     "sqs": {"SendMessage", "ReceiveMessage", "DeleteMessage", "GetQueueUrl"},

@@ -82,6 +82,7 @@ TASKS = (
     Task("bench-queue", "measure", "a queue and its function", "scripts.bench.queue_latency"),
     Task("bench-dashboard", "measure", "the dashboard in a browser", "scripts.bench.dashboard"),
     Task("bench-endpoint", "measure", "the loop on another emulator", "scripts.bench.endpoint"),
+    Task("conformance", "measure", "what AWS documents, asked", "scripts.cli.conformance"),
     Task("bench-handler", "measure", "the report's pipeline and ours", "scripts.bench.handler"),
     Task("bench-gallery", "measure", "search in large galleries", "scripts.bench.gallery"),
     Task("bench-detection", "measure", "which faces are found", "scripts.bench.detection"),

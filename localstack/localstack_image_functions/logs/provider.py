@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
@@ -25,6 +27,7 @@ from localstack_image_functions.logs.written import WRITTEN
 from localstack_image_functions.metrics.store import METRICS, Metric, Owner
 
 MOST_EVENTS = 10_000
+MOST_GROUPS = 50
 Result = TypeVar("Result")
 
 
@@ -44,7 +47,7 @@ class LogsProvider(upstream.LogsProvider):
                 for stream in streams
                 for event in list(stream.events)
                 if event.timestamp >= start
-                and (end is None or event.timestamp < end)
+                and (end is None or event.timestamp <= end)
                 and (event.timestamp, event.event_id) > after
                 and pattern.matches(event.message)
             ),
@@ -59,9 +62,46 @@ class LogsProvider(upstream.LogsProvider):
             answer["nextToken"] = f"{page[-1][0]}@{page[-1][1]}"
         return answer
 
+    @handler("GetLogEvents", expand=False)
+    def get_log_events(self, context: RequestContext, request: Any) -> Any:
+        """Without those at the end itself, which moto includes."""
+        end = request.get("endTime")
+        own = dict(request) if not end else {**request, "endTime": end - 1}
+        return call_moto_with_request(context, own)
+
+    @handler("DescribeLogGroups", expand=False)
+    def describe_log_groups(self, context: RequestContext, request: Any) -> Any:
+        """A page of them, with what LocalStack leaves out."""
+        answer = super().describe_log_groups(context, request)
+        counts = Counter(
+            one["logGroupName"]
+            for one in get_moto_logs_backend(
+                context.account_id, context.region
+            ).filters.metric_filters
+        )
+        after, limit = request.get("nextToken") or "", request.get("limit") or MOST_GROUPS
+        found = [one for one in answer["logGroups"] if one["logGroupName"] > after]
+        answer["logGroups"] = [
+            {**one, "metricFilterCount": counts[one["logGroupName"]]} for one in found[:limit]
+        ]
+        if len(found) > limit:
+            answer["nextToken"] = found[limit - 1]["logGroupName"]
+        return answer
+
+    @handler("ListTagsForResource", expand=False)
+    def list_tags_for_resource(self, context: RequestContext, request: Any) -> Any:
+        _known(context, request["resourceArn"])
+        return super().list_tags_for_resource(context, request["resourceArn"])
+
+    @handler("UntagResource", expand=False)
+    def untag_resource(self, context: RequestContext, request: Any) -> None:
+        _known(context, request["resourceArn"])
+        super().untag_resource(context, request["resourceArn"], request["tagKeys"])
+
     # LocalStack adds tags to those that a group was made with; where there were none it loses them.
     @handler("TagResource", expand=False)
     def tag_resource(self, context: RequestContext, request: Any) -> None:
+        _known(context, request["resourceArn"])
         _tags_of(context, request["resourceArn"])
         super().tag_resource(context, request["resourceArn"], request["tags"])
 
@@ -74,6 +114,28 @@ class LogsProvider(upstream.LogsProvider):
     @handler("PutMetricFilter", expand=False)
     def put_metric_filter(self, context: RequestContext, request: Any) -> Any:
         _checked(lambda: compile_pattern(request["filterPattern"]))
+        _group(context, request)
+        before = _metric_filter(context, request)
+        if before:  # it is replaced, where moto adds another
+            get_moto_logs_backend(context.account_id, context.region).filters.metric_filters.remove(
+                before
+            )
+        answer = call_moto(context)
+        kept = _metric_filter(context, request)
+        kept["creationTime"] = int(time.time() * 1000)
+        return answer
+
+    @handler("DescribeMetricFilters", expand=False)
+    def describe_metric_filters(self, context: RequestContext, request: Any) -> Any:
+        if request.get("logGroupName"):
+            _group(context, request)
+        return call_moto(context)
+
+    @handler("DeleteMetricFilter", expand=False)
+    def delete_metric_filter(self, context: RequestContext, request: Any) -> Any:
+        _group(context, request)
+        if _metric_filter(context, request) is None:
+            raise ResourceNotFoundException("The specified metric filter does not exist.")
         return call_moto(context)
 
     @handler("PutSubscriptionFilter", expand=False)
@@ -127,7 +189,19 @@ class LogsProvider(upstream.LogsProvider):
         if query is None:
             raise ResourceNotFoundException(f"Query {request['queryId']} does not exist.")
         answer = query.to_result_json()
-        return {**answer, "statistics": {"recordsMatched": float(len(answer["results"]))}}
+        groups = [backend.groups[name] for name in query.log_group_names if name in backend.groups]
+        sizes = [
+            len(event.message)
+            for *_, event in _events_between(groups, query.start_time, query.end_time)
+        ]
+        return {
+            **answer,
+            "statistics": {
+                "recordsMatched": float(len(answer["results"])),
+                "recordsScanned": float(len(sizes)),
+                "bytesScanned": float(sum(sizes)),
+            },
+        }
 
 
 def write_events(owner: Owner, group: str, stream: str, events: list[dict[str, Any]]) -> None:
@@ -169,15 +243,25 @@ def execute_query(
 ) -> list[dict[str, str]]:
     """In place of moto's, which knows `fields` and `limit`. Times are in seconds."""
     rows = [
-        event_row(event.message, event.timestamp, event.ingestion_time, log, name)
+        event_row(
+            event.message, event.timestamp, event.ingestion_time,
+            f"{group.account_id}:{group.name}", name,
+        )
         | {"@ptr": str(event.event_id)}
-        for group in log_groups
-        for log in [f"{group.account_id}:{group.name}"]
-        for name, stream in list(group.streams.items())
-        for event in list(stream.events)
-        if start_time * 1000 <= event.timestamp <= end_time * 1000 + 999
-    ]
+        for group, name, event in _events_between(log_groups, start_time, end_time)
+    ]  # fmt: skip
     return read_query(query).run(rows)
+
+
+def _events_between(
+    groups: Iterable[Any], start_s: int, end_s: int
+) -> Iterator[tuple[Any, str, Any]]:
+    """Every event of a time with its group and its stream's name."""
+    for group in groups:
+        for name, stream in list(group.streams.items()):
+            for event in list(stream.events):
+                if start_s * 1000 <= event.timestamp <= end_s * 1000 + 999:
+                    yield group, name, event
 
 
 def _count(owner: Owner, metric_filter: dict[str, Any], events: list[Any]) -> None:
@@ -211,6 +295,22 @@ def _checked(read: Callable[[], Result]) -> Result:
         raise CommonServiceException(
             "MalformedQueryException", str(error), sender_fault=True
         ) from error
+
+
+def _metric_filter(context: RequestContext, request: Any) -> Any:
+    """What moto keeps of a metric filter; None where there is none."""
+    filters = get_moto_logs_backend(context.account_id, context.region).filters.metric_filters
+    wanted = (request["logGroupName"], request["filterName"])
+    return next(
+        (one for one in filters if (one["logGroupName"], one["filterName"]) == wanted), None
+    )
+
+
+def _known(context: RequestContext, arn: str) -> None:
+    """Refuse the ARN of a log group that is not there."""
+    backend = get_moto_logs_backend(context.account_id, context.region)
+    if ":log-group:" in arn and _name(arn) not in backend.groups:
+        raise ResourceNotFoundException("The specified log group does not exist.")
 
 
 def _tags_of(context: RequestContext, arn: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
+from localstack.aws.api.cloudwatch import ResourceNotFoundException
 from localstack.services.cloudwatch import alarm_scheduler
 from localstack.services.cloudwatch.models import cloudwatch_stores
 from localstack.services.cloudwatch.provider_v2 import CloudwatchProvider as Upstream
@@ -65,6 +66,35 @@ class CloudwatchProvider(Upstream):
             for owner, metric, second, values in self._metrics.seconds()
             for value in values.values
         ]
+
+    @handler("GetDashboard", expand=False)
+    def get_dashboard(self, context: RequestContext, request: Any) -> Any:
+        self._check_dashboards(context, [request["DashboardName"]])
+        return super().get_dashboard(context, request["DashboardName"])
+
+    @handler("DeleteDashboards", expand=False)
+    def delete_dashboards(self, context: RequestContext, request: Any) -> Any:
+        self._check_dashboards(context, request["DashboardNames"])
+        return super().delete_dashboards(context, request["DashboardNames"])
+
+    def _check_dashboards(self, context: RequestContext, names: list[str]) -> None:
+        known = self.get_store(context.account_id, context.region).dashboards
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise CommonServiceException(
+                "ResourceNotFound",
+                f"Dashboard {', '.join(missing)} does not exist.",
+                status_code=404,
+                sender_fault=True,
+            )
+
+    @handler("TagResource", expand=False)
+    def tag_resource(self, context: RequestContext, request: Any) -> Any:
+        arn = request["ResourceARN"]
+        alarms = self.get_store(context.account_id, context.region).alarms
+        if ":alarm:" in arn and arn not in alarms:
+            raise ResourceNotFoundException(f"The alarm {arn} does not exist.")
+        return super().tag_resource(context, arn, request["Tags"])
 
     @handler("PutMetricData", expand=False)
     def put_metric_data(self, context: RequestContext, request: Any) -> None:

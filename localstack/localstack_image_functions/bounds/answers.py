@@ -1,0 +1,133 @@
+"""Answers of LocalStack's own providers that AWS documents otherwise."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote_plus
+
+from localstack_image_functions.bounds.functions import check_payload
+
+
+def answer_as_documented() -> None:
+    """Mend SQS's batches, the keys in S3's events and what Lambda says of functions."""
+    from localstack.services.lambda_.provider import LambdaProvider
+    from localstack.services.s3 import notifications
+    from localstack.services.sqs.provider import SqsProvider
+
+    # Of a key that has a space: "red+flower.jpg".
+    notifications.quote = functools.partial(quote_plus, safe="/")
+    for name in ("send_message_batch", "delete_message_batch", "change_message_visibility_batch"):
+        setattr(SqsProvider, name, _blaming_the_sender(getattr(SqsProvider, name)))
+    for name, mended in _FUNCTIONS.items():
+        setattr(LambdaProvider, name, _mended(getattr(LambdaProvider, name), mended))
+
+
+def _blaming_the_sender(batch: Callable[..., Any]) -> Callable[..., Any]:
+    """What fails in a batch was sent wrong, unless the service itself failed."""
+
+    @functools.wraps(batch)
+    def answer(*arguments: Any, **options: Any) -> Any:
+        answered = batch(*arguments, **options)
+        for failed in answered.get("Failed") or ():
+            failed["SenderFault"] = failed.get("Code") != "InternalError"
+        return answered
+
+    return answer
+
+
+def _mended(original: Callable[..., Any], mended: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def answer(self: Any, context: Any, *arguments: Any, **options: Any) -> Any:
+        return mended(self, original, context, *arguments, **options)
+
+    return answer
+
+
+def _invoke(self: Any, original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
+    stream = options.get("payload")
+    if stream:
+        payload = stream.read()
+        check_payload(payload, options.get("invocation_type"))
+        options["payload"] = io.BytesIO(payload)
+    return original(self, context, *arguments, **options)
+
+
+def _get_function(self: Any, original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
+    answered = original(self, context, *arguments, **options)
+    if not answered.get("Concurrency"):
+        name = answered["Configuration"]["FunctionArn"]
+        reserved = _function(context, name).reserved_concurrent_executions
+        if reserved is not None:  # none at all may be reserved
+            answered["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
+    return answered
+
+
+def _configuration(self: Any, _original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
+    """An alias's version, too."""
+    return self.get_function(context, *arguments, **options)["Configuration"]
+
+
+def _delete_function(
+    self: Any,
+    original: Any,
+    context: Any,
+    function_name: str,
+    qualifier: str | None = None,
+    **options: Any,
+) -> Any:
+    from localstack.aws.api.lambda_ import ResourceConflictException
+    from localstack.services.lambda_ import api_utils
+
+    _, version = api_utils.get_name_and_qualifier(function_name, qualifier, context)
+    is_number = bool(version) and version != "$LATEST"
+    function = _function(context, function_name) if is_number else None
+    named_by = [
+        alias.name
+        for alias in (function.aliases.values() if function else ())
+        if version == alias.function_version
+        or version in (getattr(alias.routing_configuration, "version_weights", None) or ())
+    ]
+    if named_by:
+        raise ResourceConflictException(
+            f"Version was not able to be deleted because it is referenced by the aliases: "
+            f"{', '.join(named_by)}",
+            Type="User",
+        )
+    return original(self, context, function_name, qualifier, **options)
+
+
+def _delete_concurrency(
+    self: Any, original: Any, context: Any, function_name: str, **options: Any
+) -> Any:
+    self.get_function_concurrency(context, function_name)  # refuses where there is no function
+    return original(self, context, function_name, **options)
+
+
+def _with_mode(self: Any, original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
+    answered = original(self, context, *arguments, **options)
+    answered["InvokeMode"] = answered.get("InvokeMode") or "BUFFERED"
+    return answered
+
+
+def _function(context: Any, name: str) -> Any:
+    from localstack.services.lambda_ import api_utils
+    from localstack.services.lambda_.invocation.models import lambda_stores
+
+    account, region = api_utils.get_account_and_region(name, context)
+    plain, _ = api_utils.get_name_and_qualifier(name, None, context)
+    return lambda_stores[account][region].functions.get(plain)
+
+
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "create_function_url_config": _with_mode,
+    "delete_function": _delete_function,
+    "delete_function_concurrency": _delete_concurrency,
+    "get_function": _get_function,
+    "get_function_configuration": _configuration,
+    "get_function_url_config": _with_mode,
+    "invoke": _invoke,
+    "update_function_url_config": _with_mode,
+}

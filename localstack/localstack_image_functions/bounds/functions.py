@@ -1,0 +1,127 @@
+"""What the pages of Lambda say of its parameters beyond its model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from localstack.aws.api import CommonServiceException
+from localstack.aws.api.lambda_ import (
+    InvalidParameterValueException,
+    InvalidRequestContentException,
+    RequestTooLargeException,
+)
+
+LONGEST_TIMEOUT_S = 5_400
+LARGEST_PAYLOAD = 6 * 2**20
+LARGEST_EVENT = 2**20
+MOST_FILTERS = 5
+
+RESERVED = frozenset(
+    {
+        *("_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV"),
+        *("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        *("AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE"),
+        *("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API"),
+        *("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+        *("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
+    }
+)
+_VARIABLE = re.compile(r"[a-zA-Z]([a-zA-Z0-9_])+", re.ASCII)
+
+
+def _refused(message: str) -> InvalidParameterValueException:
+    return InvalidParameterValueException(message, Type="User")
+
+
+def _create(request: Mapping[str, Any]) -> None:
+    _settings(request)
+    is_image = request.get("PackageType") == "Image"
+    if is_image and request.get("Handler"):
+        raise _refused("Please don't provide a handler when using a container image.")
+    if not is_image and request.get("Runtime") and not request.get("Handler"):
+        raise _refused("Runtime and Handler are mandatory parameters for a zip file.")
+
+
+def _settings(request: Mapping[str, Any]) -> None:
+    timeout = request.get("Timeout")
+    if timeout is not None and timeout > LONGEST_TIMEOUT_S:
+        raise CommonServiceException(
+            "ValidationException",
+            f"1 validation error detected: Value '{timeout}' at 'timeout' failed to satisfy "
+            f"constraint: Member must have value less than or equal to {LONGEST_TIMEOUT_S}",
+            sender_fault=True,
+        )
+    _variables((request.get("Environment") or {}).get("Variables") or {})
+    logging = request.get("LoggingConfig") or {}
+    level = logging.get("ApplicationLogLevel") or logging.get("SystemLogLevel")
+    if level and logging.get("LogFormat") != "JSON":
+        raise _refused("Levels of logs need the LogFormat JSON.")
+
+
+def _variables(variables: Mapping[str, str]) -> None:
+    reserved = sorted(RESERVED & variables.keys())
+    if reserved:
+        raise _refused(
+            "Lambda was unable to configure your environment variables because the environment "
+            "variables you have provided contains reserved keys that are currently not supported "
+            f"for modification. Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    for name in variables:
+        if not _VARIABLE.fullmatch(name):
+            raise CommonServiceException(
+                "ValidationException",
+                f"1 validation error detected: Value '{name}' at 'environment.variables' failed to "
+                "satisfy constraint: Map keys must satisfy constraint: [Member must satisfy "
+                "regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]",
+                sender_fault=True,
+            )
+
+
+def _update_configuration(request: Mapping[str, Any]) -> None:
+    _settings(request)
+    name = request["FunctionName"]
+    version = re.search(r"(?:^[a-zA-Z0-9-_]+|:function:[a-zA-Z0-9-_]+):(\d+)$", name)
+    if version:
+        raise _refused(f"The version {version[1]} can't be changed: only $LATEST can.")
+
+
+def _update_code(request: Mapping[str, Any]) -> None:
+    if not (request.get("ZipFile") or request.get("S3Bucket") or request.get("ImageUri")):
+        raise _refused("Please provide a source for function code.")
+
+
+def check_payload(payload: bytes, kind: str | None) -> None:
+    """Refuse what Invoke does not take: too much, or no JSON."""
+    limit = LARGEST_EVENT if kind == "Event" else LARGEST_PAYLOAD
+    if len(payload) > limit:
+        raise RequestTooLargeException(
+            f"{len(payload)} byte payload is too large for the {kind or 'RequestResponse'} "
+            f"invocation type (limit {limit} bytes)",
+            Type="User",
+        )
+    if not payload:
+        return
+    try:
+        json.loads(payload)
+    except ValueError as error:
+        raise InvalidRequestContentException(
+            f"Could not parse request body into json: {error}", Type="User"
+        ) from error
+
+
+def _mapping(request: Mapping[str, Any]) -> None:
+    filters = (request.get("FilterCriteria") or {}).get("Filters") or ()
+    if len(filters) > MOST_FILTERS:
+        raise _refused(f"A mapping has at most {MOST_FILTERS} filters, not {len(filters)}.")
+
+
+CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "CreateEventSourceMapping": _mapping,
+    "CreateFunction": _create,
+    "UpdateEventSourceMapping": _mapping,
+    "UpdateFunctionCode": _update_code,
+    "UpdateFunctionConfiguration": _update_configuration,
+}

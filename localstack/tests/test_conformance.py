@@ -1,0 +1,88 @@
+"""The emulator answers what AWS documents, and the page says where it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "fidelity.md"
+LIMIT_S = 120
+LEAST = 600
+
+
+def conformance(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "conformance", *arguments],
+        cwd=HERE,
+        env={"PATH": os.environ["PATH"]},  # no keys of whoever runs this
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def emulator_with_runtime(
+    make_emulator: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+    localstack_cache: Path,
+) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("conformance")
+    runtimes = folder / "runtimes"
+    runtimes.mkdir()
+    (runtimes / runtime()).symlink_to(sys.prefix)
+    emulator = make_emulator(folder / "emulator", f"pytest-{os.getpid()}-conf", localstack_cache)
+    emulator.extra = {"IMAGE_FUNCTIONS_RUNTIMES": str(runtimes)}
+    emulator.start()
+    yield emulator
+    emulator.stop()
+
+
+def runtime() -> str:
+    return f"python3.{sys.version_info.minor}"
+
+
+def test_every_behavior_is_as_aws_documents_or_a_known_difference(
+    emulator_with_runtime: Any, tmp_path: Path
+) -> None:
+    emulator, page = emulator_with_runtime, tmp_path / "fidelity.md"
+    page.write_text(PAGE.read_text())
+    ran = conformance(
+        *("--endpoint", f"http://127.0.0.1:{emulator.port}", "--runtime", runtime()),
+        *("--variant", "embedded", "--strict", "--output", str(tmp_path / "out.json")),
+        *("--write-table", str(page)),
+    )
+    unexpected = [line for line in ran.stderr.splitlines() if line.startswith("unexpected")]
+    assert unexpected == []
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result["behaviours"] >= LEAST
+    assert set(result["by_service"]) == {"cloudwatch", "ecr", "lambda", "logs", "s3", "sqs"}
+    counted = result["passed"] + result["known_differences"] + result["unsupported"]
+    assert counted == result["behaviours"]
+    assert page.read_text() == PAGE.read_text(), "`make conformance` writes docs/fidelity.md"
+    assert "left behind" not in ran.stderr
+
+
+def test_an_answer_that_is_otherwise_is_found(emulator_with_runtime: Any, tmp_path: Path) -> None:
+    """Not of an endpoint that has nothing of what is asked for."""
+    emulator = emulator_with_runtime
+    nowhere = f"http://127.0.0.1:{emulator.port}/nothing/is/here"
+    ran = conformance("--endpoint", nowhere, "--service", "ecr", "--only", "the registry")
+    assert ran.returncode == 1
+    assert "failed: ecr: ecr registry: the registry" in ran.stderr
+
+
+def test_every_behavior_names_the_page_that_says_so() -> None:
+    listed = [line.split("\t") for line in conformance("--list").stdout.splitlines()]
+    assert len({name for _, name, _ in listed}) == len(listed) >= LEAST
+    assert {source.split("/")[2] for *_, source in listed} == {"docs.aws.amazon.com"}

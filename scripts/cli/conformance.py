@@ -1,0 +1,75 @@
+"""Ask the running lab, another endpoint or AWS for the behaviors that AWS documents.
+
+    make conformance                                    # the lab that is up
+    make conformance ENDPOINT=http://127.0.0.1:5000     # another emulator
+    make conformance ARGS="--aws --role arn:aws:iam::123456789012:role/lambda-basic"
+
+The suite is the plugin's, in `localstack/tests/conformance`; what it makes it deletes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+from cloud.switch import read_switch
+from scripts.console import Progress, run_command
+from scripts.errors import LabError
+from scripts.functions.backends import running
+from scripts.lab.backends import choose_backend
+from scripts.lab.state import LabState
+from scripts.paths import ROOT
+
+SUITE = ROOT / "localstack" / "tests"
+RESULT = ROOT / "out" / "conformance.json"
+PAGE = ROOT / "docs" / "fidelity.md"
+WRITES_PAGE = "embedded"
+"""The variant of the lab whose table the page has: the one that needs nothing."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="facelab conformance",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("endpoint", nargs="?", metavar="URL", help="default: the lab that is up")
+    parser.add_argument("--aws", action="store_true", help="AWS, with the keys of the environment")
+    parser.add_argument("--role", metavar="ARN", help="the functions' role; AWS needs one")
+    parser.add_argument("--service", action="append", metavar="NAME", help="only this service")
+    parser.add_argument("--only", metavar="TEXT", help="only behaviors with this in their names")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    options = parser.parse_args(arguments)
+    if options.aws and not options.role:
+        raise LabError("--aws needs --role ARN", "functions are made with a role that exists")
+    command = [sys.executable, "-m", "conformance", "--output", str(RESULT)]
+    command += ["--aws"] if options.aws else _where(options)
+    for name in ("role", "only"):
+        if getattr(options, name):
+            command += [f"--{name}", getattr(options, name)]
+    for service in options.service or ():
+        command += ["--service", service]
+    if options.json:
+        command.append("--json")
+    return subprocess.run(
+        command, cwd=SUITE, check=False, env={**os.environ, "PYTHONPATH": str(SUITE)}
+    ).returncode
+
+
+def _where(options: argparse.Namespace) -> list[str]:
+    if options.endpoint:
+        return ["--endpoint", options.endpoint]
+    progress = Progress()
+    switch = running(read_switch(), progress)
+    if switch.is_aws:
+        raise LabError("the lab is on AWS", "say so: make conformance ARGS='--aws --role …'")
+    variant = choose_backend(switch, LabState(), progress).name
+    found = ["--endpoint", switch.endpoint_url or "", "--variant", variant, "--strict"]
+    everything = not (options.service or options.only)
+    return found + (["--write-table", str(PAGE)] if variant == WRITES_PAGE and everything else [])
+
+
+if __name__ == "__main__":
+    run_command(main)
