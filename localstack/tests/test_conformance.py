@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +75,33 @@ def test_every_behavior_is_as_aws_documents_or_a_known_difference(
     assert "left behind" not in ran.stderr
 
 
-def test_an_answer_that_is_otherwise_is_found(emulator_with_runtime: Any, tmp_path: Path) -> None:
-    """Not of an endpoint that has nothing of what is asked for."""
-    emulator = emulator_with_runtime
-    nowhere = f"http://127.0.0.1:{emulator.port}/nothing/is/here"
-    ran = conformance("--endpoint", nowhere, "--service", "ecr", "--only", "the registry")
-    assert ran.returncode == 1
-    assert "failed: ecr: ecr registry: the registry" in ran.stderr
+@pytest.mark.parametrize("status", [200, 400, 501])
+def test_an_endpoint_that_answers_something_else_passes_nothing(
+    status: int, tmp_path: Path
+) -> None:
+    class Otherwise(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Silence."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Otherwise) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ran = conformance(
+            *("--endpoint", f"http://127.0.0.1:{server.server_port}", "--service", "ecr"),
+            *("--only", "ecr registry", "--output", str(tmp_path / "out.json")),
+        )
+        server.shutdown()
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result["behaviours"] > 0
+    assert result["passed"] == 0
+    assert result["unsupported" if status == 501 else "failed"] == result["behaviours"]
+    assert ran.returncode == (0 if status == 501 else 1), ran.stderr
 
 
 def test_every_behavior_names_the_page_that_says_so() -> None:

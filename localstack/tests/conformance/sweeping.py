@@ -21,7 +21,7 @@ def sweep(endpoint: Endpoint) -> list[str]:
         try:
             client = endpoint.client(service)
             found = [name for name in names(client, endpoint.run) if endpoint.run in name]
-        except (ClientError, BotoCoreError):
+        except (ClientError, BotoCoreError, KeyError):  # KeyError: of no AWS at all
             continue
         for name in found:
             try:
