@@ -54,6 +54,13 @@ def _settings(request: Mapping[str, Any]) -> None:
             f"constraint: Member must have value less than or equal to {LONGEST_TIMEOUT_S}",
             sender_fault=True,
         )
+    network = request.get("VpcConfig") or {}
+    for name in network.get("SubnetIds") or ():
+        if not name.startswith("subnet-"):
+            raise _refused(f"{name} is no identifier of a subnet: subnet-…")
+    for name in network.get("SecurityGroupIds") or ():
+        if not name.startswith("sg-"):
+            raise _refused(f"{name} is no identifier of a security group: sg-…")
     _variables((request.get("Environment") or {}).get("Variables") or {})
     logging = request.get("LoggingConfig") or {}
     level = logging.get("ApplicationLogLevel") or logging.get("SystemLogLevel")
@@ -94,7 +101,15 @@ def _update_code(request: Mapping[str, Any]) -> None:
 
 
 def check_payload(payload: bytes, kind: str | None) -> None:
-    """Refuse what Invoke does not take: too much, or no JSON."""
+    """Refuse what Invoke does not take.
+
+    Raises
+    ------
+    RequestTooLargeException
+        When it is more than the kind of invocation takes.
+    InvalidRequestContentException
+        When it is no JSON.
+    """
     limit = LARGEST_EVENT if kind == "Event" else LARGEST_PAYLOAD
     if len(payload) > limit:
         raise RequestTooLargeException(

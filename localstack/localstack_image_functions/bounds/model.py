@@ -24,7 +24,7 @@ DEEPEST = 6
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusalForm:
     """How a service says that a bound is broken."""
 
     code: str
@@ -44,10 +44,10 @@ def _of_ecr(broken: list[str]) -> str:
 
 
 REFUSALS = {
-    "lambda": Refusal("ValidationException", _counted),
-    "ecr": Refusal("InvalidParameterException", _of_ecr),
-    "logs": Refusal("InvalidParameterException", _counted),
-    "cloudwatch": Refusal("ValidationError", _counted),
+    "lambda": RefusalForm("ValidationException", _counted),
+    "ecr": RefusalForm("InvalidParameterException", _of_ecr),
+    "logs": RefusalForm("InvalidParameterException", _counted),
+    "cloudwatch": RefusalForm("ValidationError", _counted),
 }
 
 

@@ -27,8 +27,8 @@ def check(service: str, operation: Any, request: Any) -> None:
 
     Raises
     ------
-    ServiceException
-        The refusal.
+    CommonServiceException
+        When it does.
     """
     refusal = REFUSALS.get(service)
     if refusal:

@@ -133,6 +133,13 @@ class LogsProvider(upstream.LogsProvider):
 
     @handler("DeleteMetricFilter", expand=False)
     def delete_metric_filter(self, context: RequestContext, request: Any) -> Any:
+        """Delete one that is there.
+
+        Raises
+        ------
+        ResourceNotFoundException
+            When there is none of this name.
+        """
         _group(context, request)
         if _metric_filter(context, request) is None:
             raise ResourceNotFoundException("The specified metric filter does not exist.")

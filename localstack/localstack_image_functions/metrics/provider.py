@@ -90,6 +90,13 @@ class CloudwatchProvider(Upstream):
 
     @handler("TagResource", expand=False)
     def tag_resource(self, context: RequestContext, request: Any) -> Any:
+        """Tags for what is there.
+
+        Raises
+        ------
+        ResourceNotFoundException
+            When there is no such alarm.
+        """
         arn = request["ResourceARN"]
         alarms = self.get_store(context.account_id, context.region).alarms
         if ":alarm:" in arn and arn not in alarms:

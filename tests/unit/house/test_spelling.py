@@ -15,6 +15,7 @@ _BRITISH = re.compile(
 )
 _ALLOWED = re.compile(
     "enrolment_pictures"  # a field of out/eval.json, which programs read
+    "|behaviours"  # a field of out/conformance.json, as its issue names it
     "|colour_space"  # picamera2's own
 )
 
