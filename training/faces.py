@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from recognition.recognizer import FaceObservation, Recognizer
+from recognition import FaceObservation, Recognizer
 from training.dataset import DatasetError, DatasetPicture, read_picture
 from training.face_cache import FaceCache
 from training.progress import progress

@@ -130,14 +130,11 @@ def end_at_once() -> None:
     """
     if not _chosen():
         return
-    from localstack_image_functions.executor import make_backend, shutting_down
-    from localstack_image_functions.settings import read_settings
+    from localstack_image_functions.executor import shutting_down
 
     shutting_down.set()
     _state().save()
-    backend = make_backend(read_settings())
-    backend.sweep()
-    backend.leave()
+    _end_functions()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -154,11 +151,19 @@ def _state() -> Any:
 # After LocalStack has stopped them.
 @hooks.on_infra_shutdown(priority=-100)
 def leave_nothing_behind() -> None:
-    """End functions, and remove what was made for them."""
+    """Where the end came in another way (the state could not be saved): end functions all the same,
+    and remove what was made for them."""
     if _chosen():
-        from localstack_image_functions.executor import leave
+        _end_functions()
 
-        leave()
+
+def _end_functions() -> None:
+    from localstack_image_functions.executor import make_backend
+    from localstack_image_functions.settings import read_settings
+
+    backend = make_backend(read_settings())
+    backend.sweep()
+    backend.leave()
 
 
 def _chosen() -> bool:

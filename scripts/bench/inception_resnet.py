@@ -6,11 +6,13 @@ Only its size matters here: 23 million weights and the multiplications of the or
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 
-def conv(inputs: int, outputs: int, size, stride: int = 1, padding=0) -> nn.Sequential:
+def conv(inputs: int, outputs: int, size: Any, stride: int = 1, padding: Any = 0) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, stride, padding, bias=False),
         nn.BatchNorm2d(outputs, eps=1e-3),
