@@ -50,4 +50,4 @@ def refuse_what_breaks_bounds() -> None:
         check(context.service.service_name, context.operation, instance)
         return original(skeleton, serializer, context, instance)
 
-    Skeleton.dispatch_request = dispatch_request  # type: ignore[method-assign]
+    Skeleton.dispatch_request = dispatch_request
