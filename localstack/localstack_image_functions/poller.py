@@ -9,6 +9,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from localstack.runtime import events
 from localstack.services.lambda_.invocation import event_manager
 from localstack.services.lambda_.invocation.internal_sqs_queue import get_fake_sqs_client
 from localstack.services.lambda_.invocation.version_manager import LambdaVersionManager
@@ -25,6 +26,60 @@ MAX_WORKERS = 32
 
 serving = threading.Event()
 """Set when the emulator answers requests: what functions need to run."""
+
+
+class _Outcome:
+    """What is known of the event that a thread handles."""
+
+    def __init__(self) -> None:
+        self.deletions: list[tuple[str, str]] = []
+        self.has_succeeded = False
+        self.is_kept = True
+
+
+_handled = threading.local()
+
+
+def _outcome() -> _Outcome | None:
+    return getattr(_handled, "outcome", None)
+
+
+class EventQueues:
+    """LocalStack's client of its queues of events, for threads that handle one.
+
+    LocalStack deletes an event and then sends its next attempt: an emulator that ends in between
+    has lost it. Here it goes last.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    # Named as in boto3.
+    def delete_message(self, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803
+        outcome = _outcome()
+        if outcome is None:
+            self._client.delete_message(QueueUrl=QueueUrl, ReceiptHandle=ReceiptHandle)
+        else:
+            outcome.deletions.append((QueueUrl, ReceiptHandle))
+
+    def send_message(self, **message: Any) -> Any:
+        outcome = _outcome()
+        if outcome is not None and events.infra_stopping.is_set():
+            return {}  # the event itself stays
+        try:
+            return self._client.send_message(**message)
+        except Exception:
+            if outcome is not None:
+                outcome.is_kept = False
+            raise
+
+
+def event_queues(*_: Any, **__: Any) -> Any:
+    """In place of `event_manager.get_sqs_client`."""
+    return EventQueues(get_fake_sqs_client())
 
 
 def drop_waiting_events(patience_s: float) -> tuple[int, bool]:
@@ -70,6 +125,27 @@ class Poller(event_manager.Poller):
             self._release(free - len(messages))
             for message in messages:
                 self._run(message)
+
+    def handle_message(self, message: dict) -> None:
+        _handled.outcome = outcome = _Outcome()
+        try:
+            super().handle_message(message)
+        finally:
+            _handled.outcome = None
+        if events.infra_stopping.is_set() and not outcome.has_succeeded:
+            # An emulator that ends refuses what functions ask for; that is no attempt of theirs.
+            return
+        if not outcome.is_kept:
+            return  # it comes again when its time in flight is over
+        for queue_url, receipt_handle in outcome.deletions:
+            with contextlib.suppress(Exception):  # the queue goes with a deleted function
+                self._queue.delete_message(QueueUrl=queue_url, ReceiptHandle=receipt_handle)
+
+    def process_success_destination(self, *arguments: Any, **options: Any) -> None:
+        outcome = _outcome()
+        if outcome is not None:
+            outcome.has_succeeded = True
+        super().process_success_destination(*arguments, **options)
 
     def _take_free(self) -> int:
         """Take all free workers, at most a batch; waits a while for the first.

@@ -201,9 +201,10 @@ def queue_events_instead_of_throttling() -> None:
     """
     from localstack.services.lambda_.invocation import event_manager
 
-    from localstack_image_functions.poller import Poller
+    from localstack_image_functions.poller import Poller, event_queues
 
     event_manager.Poller = Poller
+    event_manager.get_sqs_client = event_queues
 
 
 def iterate_over_environments_safely() -> None:

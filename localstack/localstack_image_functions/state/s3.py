@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 from localstack.aws.api import RequestContext
+from localstack.runtime import events as runtime_events
 from localstack.services.s3 import notifications
 from localstack.services.s3.models import (
     KeyStore,
@@ -178,10 +179,13 @@ class _Delivered:
         self._row = row
 
     def notify(self, event: Any, configuration: Any) -> None:
+        if runtime_events.infra_stopping.is_set():
+            return  # services refuse requests by now: it is due when they answer again
         try:
             self._notifier.notify(event, configuration)
         finally:  # a target that is gone stays gone
-            self._database.delete(self._row)
+            if not runtime_events.infra_stopping.is_set():
+                self._database.delete(self._row)
 
 
 def _notifier_name(dispatcher: Any, notifier: Any) -> str:
