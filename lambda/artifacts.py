@@ -45,7 +45,7 @@ class Artifact(Generic[T]):
         self._checked_at = float("-inf")
         self._seen_etag = ""  # of the version last looked at, usable or not
         self._etag = ""
-        self._told = ""
+        self._last_problem = ""
         self._refreshing = Lock()
         self.value = missing
 
@@ -93,13 +93,13 @@ class Artifact(Generic[T]):
             # better told than turned into a lab that answers nobody.
             self._tell(f"{etag} can't be used: {error!r}", with_traceback=error)
             return
-        self._etag, self._told = etag, ""
+        self._etag, self._last_problem = etag, ""
 
     def _take_refusal(self, error: ClientError) -> None:
         code = error.response["Error"]["Code"]
         if code in ("304", "NotModified"):
             if self._seen_etag == self._etag:
-                self._told = ""
+                self._last_problem = ""
             return
         if code in ("NoSuchKey", "404"):
             self.value, self._etag, self._seen_etag = self._missing, "", ""
@@ -115,9 +115,9 @@ class Artifact(Generic[T]):
     def _tell(
         self, what: str, level: int = logging.ERROR, with_traceback: Exception | None = None
     ) -> None:
-        if what == self._told:
+        if what == self._last_problem:
             return
-        self._told = what
+        self._last_problem = what
         keeping = "keeping the last good one" if self._etag else "going on without"
         is_expected = with_traceback is None or isinstance(with_traceback, ValueError)
         trace = None if is_expected else with_traceback

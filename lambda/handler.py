@@ -26,6 +26,7 @@ import stores  # noqa: E402
 from artifacts import Artifact  # noqa: E402
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY, Names  # noqa: E402
 from ledger import Ledger  # noqa: E402
+from surroundings import Surroundings, set_log_level  # noqa: E402
 from telemetry import Telemetry  # noqa: E402
 from xray import XRay  # noqa: E402
 
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from recognition import Recognizer
 
 LOG = logging.getLogger()
-LOG.setLevel(os.environ.get("FACELAB_LOG_LEVEL", "INFO"))
-logging.getLogger("botocore").setLevel("WARNING")
+set_log_level()
 
 
 class CurrentRecognizer:
@@ -61,9 +61,10 @@ class CurrentRecognizer:
 
 
 def make_service() -> answering.AnsweringService:
-    names = Names(os.environ["FACELAB_PREFIX"])
+    told = Surroundings.of_function()
+    names = Names(told.prefix)
     s3, dynamodb, sqs = stores.make_clients()
-    recognizer = CurrentRecognizer(s3, os.environ["FACELAB_BUCKET"], _LOADING.result())
+    recognizer = CurrentRecognizer(s3, told.bucket, _LOADING.result())
     people = stores.People(dynamodb, names.people_table)
     results = stores.ResultQueues(sqs, names)
     warm_up(recognizer.refresh, lambda: people.look_up(["nobody"]), results.warm_up)

@@ -7,7 +7,6 @@ destination; anything else asks for a look at all clips.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,10 +20,10 @@ from failed_events import FailedEvents
 from ledger import Ledger
 from reconcile_stores import BucketList, FunctionInvoker, LetterQueue
 from reconciling import Reconciler
+from surroundings import Surroundings, set_log_level
 
 LOG = logging.getLogger()
-LOG.setLevel(os.environ.get("FACELAB_LOG_LEVEL", "INFO"))
-logging.getLogger("botocore").setLevel("WARNING")
+set_log_level()
 AFTER_MINUTES = 20.0
 SPARE_MS = 10_000  # for the batch that is under way, and for putting letters back
 
@@ -60,7 +59,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     after_minutes = float(event.get("after_minutes", AFTER_MINUTES))
     if not 0 <= after_minutes < float("inf"):
         raise ValueError(f"after_minutes is {after_minutes}, a number of 0 or more is expected")
-    names = Names(os.environ["FACELAB_PREFIX"])
+    told = Surroundings.of_function()
+    names = Names(told.prefix)
     s3, dynamodb, sqs = stores.make_clients()
     lambda_client = boto3.client("lambda", config=Config(retries={"mode": "standard"}))
     ledger = Ledger(dynamodb, names.ledger_table)
@@ -70,7 +70,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if "requestPayload" in event:
         done = asdict(FailedEvents(ledger, letters, sender, turn).settle(event))
     else:
-        clips = BucketList(s3, os.environ["FACELAB_BUCKET"])
+        clips = BucketList(s3, told.bucket)
         reconciler = Reconciler(clips, ledger, letters, sender, turn, now_s=time.time)
         done = asdict(reconciler.run(after_minutes * 60))
     LOG.info("%s", done)

@@ -1,1 +1,1 @@
-"""The lab on AWS itself: bring it up, look at it, take it down without leavings."""
+"""The lab on AWS itself: bring it up, look at it, take it down and leave nothing behind."""

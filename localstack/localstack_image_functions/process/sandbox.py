@@ -221,7 +221,7 @@ class ProcessSandbox:
                 "AWS_LAMBDA_RUNTIME_API": address,
                 MARKER: settings.marker,
             },
-            "apart": self._apart(executable, name, storage) if settings.isolation else None,
+            "apart": self._isolation_of(executable, name, storage) if settings.isolation else None,
             "directory": str(settings.directory),
             "parent": os.getpid(),
             "max_files": MAX_OPEN_FILES,
@@ -229,7 +229,7 @@ class ProcessSandbox:
             "max_processes": settings.isolation.max_processes if settings.isolation else None,
         }
 
-    def _apart(self, executable: str, name: str, storage: int) -> dict[str, Any]:
+    def _isolation_of(self, executable: str, name: str, storage: int) -> dict[str, Any]:
         settings = self._settings
         assert settings.isolation is not None  # noqa: S101  the caller looked
         hosts = {"localhost": LOOPBACK, name: LOOPBACK}

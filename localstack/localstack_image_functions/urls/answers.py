@@ -37,12 +37,12 @@ def response_of(payload: bytes) -> HttpResponse:
     if not isinstance(result, dict) or "statusCode" not in result:
         return HttpResponse(200, (("Content-Type", JSON),), json.dumps(result).encode())
     try:
-        return _told(result)
+        return _as_function_says(result)
     except (TypeError, ValueError, AttributeError):
         return failure(BAD_GATEWAY, "Internal Server Error")
 
 
-def _told(result: Mapping[str, Any]) -> HttpResponse:
+def _as_function_says(result: Mapping[str, Any]) -> HttpResponse:
     status = int(result["statusCode"])
     if not 100 <= status <= 599:
         raise ValueError(status)
