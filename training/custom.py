@@ -11,7 +11,7 @@ import torch
 
 from recognition.embedder import Embedder, unit_length
 from training.augment import augmented
-from training.calibration import calibrate
+from training.calibration import Calibration, calibrate
 from training.dataset import split_validation
 from training.embedding_network import EmbeddingNetwork
 from training.faces import FaceSample
@@ -21,7 +21,7 @@ from training.fine_tuning import (
     fit_fine_tuned,
     frozen_features,
 )
-from training.fitting import FitOptions, make_deterministic
+from training.fitting import FitOptions, History, make_deterministic
 from training.progress import progress
 from training.scratch import ScratchNetwork, crops_of, fit_scratch, nobody
 from training.strangers import Spread, made_up_strangers, other_pictures
@@ -68,81 +68,29 @@ def train(
     Raises
     ------
     TooFewFaces
+        When there is no face in any picture.
     """
-    labels = sorted(person for person, samples in people.items() if samples)
-    if not labels:
-        raise TooFewFaces("no face was found in any picture; nothing to train on")
+    labels = _with_faces(people)
     make_deterministic(options.seed)
     random = np.random.default_rng(options.seed)
-    train_samples, held_out = [], []
-    for owner, person in enumerate(labels):
-        kept, validated = _split(people[person], validation_share, options.seed)
-        train_samples += [(sample, owner) for sample in kept]
-        held_out += [(sample, owner) for sample in validated]
+    train_samples, held_out = _split_each(
+        [people[person] for person in labels], validation_share, options.seed
+    )
     variations = int(np.clip(_VARIATIONS_OF_ALL // len(train_samples), 2, _VARIATIONS_AT_MOST))
-    if arch == "scratch":
-        embedder = None  # looks at the crops alone
-    train_set = _face_set(embedder, train_samples, variations, random)
-    validation_set = _face_set(embedder, held_out, 3, random, "vary held-out faces")
-    strange = _face_set(embedder, [(sample, 0) for sample in background], 3, random)
-    # Calibration must not see the strangers that the fit saw.
-    half = (len(strange) // 2 // 4) * 4
-    if network is not None:
-        sets = (train_set, validation_set, strange)
-        parts = [frozen_features(network, one.chips, "frozen part") for one in sets]
-        model, history = fit_fine_tuned(
-            network,
-            (parts[0], train_set.owners),
-            (parts[1], validation_set.owners),
-            parts[2][:half],
-            len(labels),
-            options,
-        )
-        train_set, validation_set, strange = (
-            replace(one, embeddings=embeddings_of(network, part))
-            for one, part in zip(sets, parts, strict=True)
-        )
-    elif arch == "transfer":
-        model, history = fit_head(
-            (train_set.embeddings, train_set.owners),
-            (validation_set.embeddings, validation_set.owners),
-            strange.embeddings[:half],
-            len(labels),
-            options,
-        )
-    else:
-        model, history = fit_scratch(
-            (train_set.chips, train_set.owners),
-            (validation_set.chips, validation_set.owners),
-            strange.chips[:half],
-            len(labels),
-            options,
-        )
-    known, nobody_at_all = _calibration_scores(
-        # Of a fine-tuned network, the sets hold its own embeddings by now.
-        model.head if isinstance(model, FineTunedNetwork) else model,
-        train_set,
-        validation_set,
-        strange.embeddings[half:],
-        strange.chips[half:],
-        random,
+    embedder = None if arch == "scratch" else embedder  # which looks at the crops alone
+    sets = _Sets(
+        _face_set(embedder, train_samples, variations, random),
+        _face_set(embedder, held_out, 3, random, "vary held-out faces"),
+        _face_set(embedder, [(sample, 0) for sample in background], 3, random),
     )
-    probabilities, owners = known
-    calibration = calibrate(
-        probabilities,
-        owners,
-        nobody_at_all,
-        # Variations of a picture say little that the picture does not.
-        pictures=len(held_out),
-        # Strangers made of the people's own faces are not like real ones; made-up embeddings are.
-        real_strangers=(len(strange) - half) // 4 if arch == "scratch" else None,
-    )
+    model, history, sets = _fit(arch, network, sets, len(labels), options)
+    calibration, confusion = _calibrated(model, sets, len(held_out), arch, random)
     return Trained(
         model=model,
         labels=labels,
         history=history,
         calibration=calibration,
-        confusion=_confusion(probabilities, owners, nobody_at_all, calibration.accept),
+        confusion=confusion,
         counts={
             "people": len(labels),
             "pictures_trained_on": len(train_samples),
@@ -150,8 +98,121 @@ def train(
             "variations_of_each": variations,
             "background_pictures": len(background),
         },
-        sample_chips=train_set.chips[:: max(1, len(train_set) // _SAMPLE_CHIPS)][:_SAMPLE_CHIPS],
+        sample_chips=_some(sets.train.chips),
     )
+
+
+@dataclass(frozen=True)
+class _Sets:
+    train: FaceSet
+    validation: FaceSet
+    strange: FaceSet
+
+    @property
+    def strangers_to_fit(self) -> int:
+        """So many of the first: calibration must not see strangers that the fit saw."""
+        return (len(self.strange) // 2 // 4) * 4
+
+
+def _some(chips: list[np.ndarray]) -> list[np.ndarray]:
+    """A few of them, evenly."""
+    return chips[:: max(1, len(chips) // _SAMPLE_CHIPS)][:_SAMPLE_CHIPS]
+
+
+def _fit(
+    arch: str,
+    network: EmbeddingNetwork | None,
+    sets: _Sets,
+    people: int,
+    options: FitOptions,
+) -> tuple[DistanceHead | ScratchNetwork | FineTunedNetwork, History, _Sets]:
+    """Fit on all but the strangers after the first ones; (model, history, the sets as the model's
+    own network embeds them)."""
+    train_set, validation_set, strange = sets.train, sets.validation, sets.strange
+    strangers = sets.strangers_to_fit
+    if network is not None:
+        every = (train_set, validation_set, strange)
+        parts = [frozen_features(network, one.chips, "frozen part") for one in every]
+        fine_tuned, history = fit_fine_tuned(
+            network,
+            (parts[0], train_set.owners),
+            (parts[1], validation_set.owners),
+            parts[2][:strangers],
+            people,
+            options,
+        )
+        embedded = (
+            replace(one, embeddings=embeddings_of(network, part))
+            for one, part in zip(every, parts, strict=True)
+        )
+        return fine_tuned, history, _Sets(*embedded)
+    if arch == "transfer":
+        head, history = fit_head(
+            (train_set.embeddings, train_set.owners),
+            (validation_set.embeddings, validation_set.owners),
+            strange.embeddings[:strangers],
+            people,
+            options,
+        )
+        return head, history, sets
+    scratch, history = fit_scratch(
+        (train_set.chips, train_set.owners),
+        (validation_set.chips, validation_set.owners),
+        strange.chips[:strangers],
+        people,
+        options,
+    )
+    return scratch, history, sets
+
+
+def _calibrated(
+    model: DistanceHead | ScratchNetwork | FineTunedNetwork,
+    sets: _Sets,
+    held_out: int,
+    arch: str,
+    random: np.random.Generator,
+) -> tuple[Calibration, np.ndarray]:
+    """Thresholds from `held_out` pictures and the strangers that the fit did not see, and how these
+    are confused with them."""
+    half = sets.strangers_to_fit
+    (probabilities, owners), nobody_at_all = _calibration_scores(
+        # Of a fine-tuned network, the sets hold its own embeddings by now.
+        model.head if isinstance(model, FineTunedNetwork) else model,
+        sets.train,
+        sets.validation,
+        sets.strange.embeddings[half:],
+        sets.strange.chips[half:],
+        random,
+    )
+    calibration = calibrate(
+        probabilities,
+        owners,
+        nobody_at_all,
+        # Variations of a picture say little that the picture does not.
+        pictures=held_out,
+        # Strangers made of the people's own faces are not like real ones; made-up embeddings are.
+        real_strangers=(len(sets.strange) - half) // 4 if arch == "scratch" else None,
+    )
+    return calibration, _confusion(probabilities, owners, nobody_at_all, calibration.accept)
+
+
+def _with_faces(people: dict[str, list[FaceSample]]) -> list[str]:
+    labels = sorted(person for person, samples in people.items() if samples)
+    if not labels:
+        raise TooFewFaces("no face was found in any picture; nothing to train on")
+    return labels
+
+
+def _split_each(
+    people: list[list[FaceSample]], share: float, seed: int
+) -> tuple[list[tuple[FaceSample, int]], list[tuple[FaceSample, int]]]:
+    """Of each person: samples to train on, and held-out ones, with the person's number."""
+    train_samples, held_out = [], []
+    for owner, samples in enumerate(people):
+        kept, validated = _split(samples, share, seed)
+        train_samples += [(sample, owner) for sample in kept]
+        held_out += [(sample, owner) for sample in validated]
+    return train_samples, held_out
 
 
 def _split(

@@ -22,12 +22,14 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from recognition.embedder import Embedder
 from recognition.errors import RecognitionError
 from recognition.loading import load_recognizer
+from recognition.recognizer import Recognizer
 from training.card import ModelCost, write_card
-from training.checking import check, refuse_contradictions
+from training.checking import Findings, check, refuse_contradictions
 from training.custom import train
 from training.dataset import DatasetPicture, read_tree
 from training.embedding_network import EmbeddingNetwork
@@ -138,6 +140,107 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def read_people(
+    options: argparse.Namespace, recognizer: Recognizer, cache: FaceCache
+) -> tuple[dict[str, list[FaceSample]], Findings]:
+    """Faces by person id, and what is doubtful about them, which is told.
+
+    Raises
+    ------
+    ToolError
+        When `--data` has no folders with pictures, or they contradict each other and nobody said
+        `--trust-data`.
+    """
+    tree = read_tree(options.data)
+    faces = find_faces(
+        recognizer, [p for person in tree.values() for p in person], "find faces", cache
+    )
+    report_faces(faces)
+    people: dict[str, list[FaceSample]] = {person: [] for person in tree}
+    for sample in faces.samples:
+        people[sample.picture.person_id].append(sample)
+    findings = check(people)
+    for line in findings.doubts:
+        print(f"train_face_recognition: careful: {line}", file=sys.stderr)
+    if options.trust_data:
+        for line in findings.contradictions:
+            print(f"train_face_recognition: trusted: {line}", file=sys.stderr)
+    else:
+        refuse_contradictions(findings)
+    return people, findings
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Train and write; what came of it.
+
+    Raises
+    ------
+    ToolError
+        When the pictures do not do.
+    RecognitionError
+        When the networks can't be used.
+    """
+    fit_options = FitOptions(
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.lr,
+        patience=options.patience,
+        seed=options.seed,
+    )
+    recognizer = load_recognizer(options.models)
+    cache = FaceCache(options.models)
+    cache.drop_old()
+    people, findings = read_people(options, recognizer, cache)
+    background = FaceSamples()
+    if options.background:
+        pictures = background_pictures(options.background)
+        background = find_faces(recognizer, pictures, "find strangers' faces", cache)
+    weights = options.models / "embedding.onnx"
+    trained = train(
+        Embedder(weights),
+        people,
+        background.samples,
+        fit_options,
+        options.arch,
+        network=EmbeddingNetwork.from_file(weights) if options.fine_tune else None,
+    )
+    arch = FINE_TUNED if options.fine_tune else options.arch
+    path, parity = write(trained, options.out, arch, fit_options)
+    return {
+        "model": str(path),
+        "people": trained.labels,
+        "left_out": sorted(set(people) - set(trained.labels)),
+        "epochs": len(trained.history),
+        "best_epoch": trained.history.best_epoch + 1,
+        "accept": trained.calibration.accept,
+        "known_named": trained.calibration.known_named,
+        "strangers_named": trained.calibration.strangers_named,
+        "parity": parity.largest_difference,
+        "contradictions": findings.contradictions,
+        "doubts": findings.doubts,
+        "warnings": trained.calibration.warnings,
+    }
+
+
+def in_words(summary: dict[str, Any]) -> str:
+    """The summary for people."""
+    path = Path(summary["model"])
+    lines = [
+        f"{len(summary['people'])} people, {summary['epochs']} epochs "
+        f"(best {summary['best_epoch']})",
+        *(
+            [f"left out, without a face: {', '.join(summary['left_out'])}"]
+            if summary["left_out"]
+            else []
+        ),
+        f"accept from {summary['accept']:.2f}: {summary['known_named']:.1%} of "
+        f"known faces named, {summary['strangers_named']:.2%} of strangers",
+        *(f"careful: {line}" for line in summary["warnings"]),
+        f"{path} ({path.stat().st_size / 1024:.0f} KB); its card lies beside",
+    ]
+    return "\n".join(lines)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -149,86 +252,12 @@ def main(arguments: list[str] | None = None) -> int:
             "network puts strangers; measure before you deploy, or train the plain head",
             file=sys.stderr,
         )
-    fit_options = FitOptions(
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        learning_rate=options.lr,
-        patience=options.patience,
-        seed=options.seed,
-    )
     try:
-        recognizer = load_recognizer(options.models)
-        tree = read_tree(options.data)
-        cache = FaceCache(options.models)
-        cache.drop_old()
-        faces = find_faces(
-            recognizer, [p for person in tree.values() for p in person], "find faces", cache
-        )
-        report_faces(faces)
-        people: dict[str, list[FaceSample]] = {person: [] for person in tree}
-        for sample in faces.samples:
-            people[sample.picture.person_id].append(sample)
-        findings = check(people)
-        for line in findings.doubts:
-            print(f"train_face_recognition: careful: {line}", file=sys.stderr)
-        if options.trust_data:
-            for line in findings.contradictions:
-                print(f"train_face_recognition: trusted: {line}", file=sys.stderr)
-        else:
-            refuse_contradictions(findings)
-        background = FaceSamples()
-        if options.background:
-            background = find_faces(
-                recognizer,
-                background_pictures(options.background),
-                "find strangers' faces",
-                cache,
-            )
-        weights = options.models / "embedding.onnx"
-        network = EmbeddingNetwork.from_file(weights) if options.fine_tune else None
-        trained = train(
-            Embedder(weights),
-            people,
-            background.samples,
-            fit_options,
-            options.arch,
-            network=network,
-        )
-        arch = FINE_TUNED if options.fine_tune else options.arch
-        path, parity = write(trained, options.out, arch, fit_options)
+        summary = run(options)
     except (ToolError, RecognitionError) as error:
         print(f"train_face_recognition: {error}", file=sys.stderr)
         return 2
-    left_out = sorted(set(tree) - set(trained.labels))
-    summary = {
-        "model": str(path),
-        "people": trained.labels,
-        "left_out": left_out,
-        "epochs": len(trained.history),
-        "best_epoch": trained.history.best_epoch + 1,
-        "accept": trained.calibration.accept,
-        "known_named": trained.calibration.known_named,
-        "strangers_named": trained.calibration.strangers_named,
-        "parity": parity.largest_difference,
-        "contradictions": findings.contradictions,
-        "doubts": findings.doubts,
-        "warnings": trained.calibration.warnings,
-    }
-    if options.json:
-        print(json.dumps(summary))
-        return 0
-    print(
-        f"{len(trained.labels)} people, {summary['epochs']} epochs (best {summary['best_epoch']})"
-    )
-    if left_out:
-        print(f"left out, without a face: {', '.join(left_out)}")
-    print(
-        f"accept from {trained.calibration.accept:.2f}: {trained.calibration.known_named:.1%} of "
-        f"known faces named, {trained.calibration.strangers_named:.2%} of strangers"
-    )
-    for line in trained.calibration.warnings:
-        print(f"careful: {line}")
-    print(f"{path} ({path.stat().st_size / 1024:.0f} KB); its card lies beside")
+    print(json.dumps(summary) if options.json else in_words(summary))
     return 0
 
 

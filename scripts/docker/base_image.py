@@ -156,26 +156,7 @@ def make() -> None:
     found = mirrors(targets)
     with tempfile.TemporaryDirectory(prefix="facelab-base-") as folder:
         archive = Path(folder) / "root.tar"
-        sources = [
-            f"deb {found.main} {RELEASE} main",
-            f"deb {found.main} {RELEASE}-updates main",
-            *([f"deb {found.security} {RELEASE}-security main"] if found.security else []),
-        ]
-        _run(
-            [
-                "mmdebstrap",
-                "--quiet",
-                "--mode=root",
-                "--variant=minbase",
-                f"--keyring={KEYRING}",
-                *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
-                *(f"--dpkgopt=path-include={pattern}" for pattern in KEPT),
-                "--customize-hook=rm -rf $1/var/lib/apt/lists $1/var/cache/apt $1/var/log/apt",
-                RELEASE,
-                str(archive),
-                *sources,
-            ]
-        )
+        _install_packages(archive, found)
         _run(
             [
                 "docker",
@@ -186,6 +167,30 @@ def make() -> None:
                 IMAGE,
             ]
         )
+
+
+def _install_packages(archive: Path, found: Mirrors) -> None:
+    """A root file system of the packages that every Debian has, as one archive."""
+    sources = [
+        f"deb {found.main} {RELEASE} main",
+        f"deb {found.main} {RELEASE}-updates main",
+        *([f"deb {found.security} {RELEASE}-security main"] if found.security else []),
+    ]
+    _run(
+        [
+            "mmdebstrap",
+            "--quiet",
+            "--mode=root",
+            "--variant=minbase",
+            f"--keyring={KEYRING}",
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
+            *(f"--dpkgopt=path-include={pattern}" for pattern in KEPT),
+            "--customize-hook=rm -rf $1/var/lib/apt/lists $1/var/cache/apt $1/var/log/apt",
+            RELEASE,
+            str(archive),
+            *sources,
+        ]
+    )
 
 
 def _run(command: list[str]) -> None:

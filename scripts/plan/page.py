@@ -34,21 +34,7 @@ def page(plan: dict[str, Any]) -> str:
         _concurrency(plan),
         "<h2>Clip end to result</h2>",
         _bars(plan["runs"]),
-        _table(
-            ["", "p50", "p95", "cold", "throttled tries", "environments", "waiting"],
-            [
-                [
-                    _RUNS[name],
-                    _seconds(run["clip_end_ms"]["p50"]),
-                    _seconds(run["clip_end_ms"]["p95"]),
-                    f"{run['cold_share']:.1%}",
-                    f"{run['throttled_tries']:,}",
-                    f"{run['most_environments']:,}",
-                    f"{run['most_waiting']:,}",
-                ]
-                for name, run in plan["runs"].items()
-            ],
-        ),
+        _latencies(plan),
         "<h2>Requests against limits</h2>",
         _table(
             ["", "a second", "limit", ""],
@@ -82,6 +68,24 @@ def page(plan: dict[str, Any]) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         f"<style>{_STYLE}</style>{''.join(parts)}</html>\n"
+    )
+
+
+def _latencies(plan: dict[str, Any]) -> str:
+    return _table(
+        ["", "p50", "p95", "cold", "throttled tries", "environments", "waiting"],
+        [
+            [
+                _RUNS[name],
+                _seconds(run["clip_end_ms"]["p50"]),
+                _seconds(run["clip_end_ms"]["p95"]),
+                f"{run['cold_share']:.1%}",
+                f"{run['throttled_tries']:,}",
+                f"{run['most_environments']:,}",
+                f"{run['most_waiting']:,}",
+            ]
+            for name, run in plan["runs"].items()
+        ],
     )
 
 
