@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,7 +56,7 @@ class Layers:
 
     def _initiate(self, context: Any, request: Request) -> dict[str, Any]:
         repository = self._repository_of(context, request)
-        number = secrets.token_hex(16)
+        number = str(uuid.uuid4())
         with self._lock:
             self._uploads[number] = _Upload(
                 repository.name, self._registry.begin_upload(repository.name)
