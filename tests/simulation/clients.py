@@ -47,8 +47,7 @@ def error(code: str, status: int, operation: str, **more: Any) -> boto.ClientErr
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}, "RequestId": "r"},
         **more,
     }
-    kind = Exceptions.named(code) or boto.ClientError
-    return kind(answer, operation)
+    return Exceptions.of(code)(answer, operation)
 
 
 class Exceptions:
@@ -60,12 +59,12 @@ class Exceptions:
     def __getattr__(self, name: str) -> type[boto.ClientError]:
         if name == "ClientError":
             return boto.ClientError
-        code = self._codes.get(name, name)
-        return self._classes.setdefault(code, type(name, (boto.ClientError,), {}))
+        return self.of(self._codes.get(name, name))
 
     @classmethod
-    def named(cls, code: str) -> type[boto.ClientError] | None:
-        return cls._classes.get(code)
+    def of(cls, code: str) -> type[boto.ClientError]:
+        """One class for a code, whoever asks first: who catches it, or who raises it."""
+        return cls._classes.setdefault(code, type(code, (boto.ClientError,), {}))
 
 
 class Client:
