@@ -257,14 +257,14 @@ def test_image_config_of_the_function_wins_over_the_images_own(
 
 
 def test_new_configuration_drops_warm_environments(deployer: Any, emulator: Any) -> None:
-    deployer.create("reconfigured", ENVIRONMENT, Environment={"Variables": {"X": "old"}})
-    assert deployer.invoke("reconfigured").payload["X"] == "old"
+    deployer.create("reconfigured", ENVIRONMENT, Environment={"Variables": {"STAGE": "old"}})
+    assert deployer.invoke("reconfigured").payload["STAGE"] == "old"
     client = emulator.client("lambda")
     client.update_function_configuration(
-        FunctionName="reconfigured", Environment={"Variables": {"X": "new"}}
+        FunctionName="reconfigured", Environment={"Variables": {"STAGE": "new"}}
     )
     client.get_waiter("function_updated_v2").wait(FunctionName="reconfigured")
-    assert deployer.invoke("reconfigured").payload["X"] == "new"
+    assert deployer.invoke("reconfigured").payload["STAGE"] == "new"
 
 
 def test_new_code_is_live_and_the_old_process_gone(
