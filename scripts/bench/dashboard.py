@@ -97,7 +97,8 @@ class Page:
         self._browser = opened
         self._system = opened.new_browser_cdp_session()
         self._home = home
-        self.page = opened.new_page(viewport={"width": 1280, "height": 900})
+        # Playwright waits by text that the page evaluates, which its policy forbids.
+        self.page = opened.new_page(viewport={"width": 1280, "height": 900}, bypass_csp=True)
         self.page.set_default_timeout(PATIENCE_S * 1000)
         self.blank_mb = memory_mb(self.pids())
         self.page.add_init_script(WATCH)
