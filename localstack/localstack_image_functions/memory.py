@@ -12,7 +12,6 @@ from typing import Any
 
 EC2_API = "localstack.aws.api.ec2"
 SAM = "samtranslator.translator"
-_loading = threading.Lock()
 
 
 def share_service_models() -> None:
@@ -24,12 +23,11 @@ def share_service_models() -> None:
     """
     from botocore.loaders import JSONFileLoader
 
-    if hasattr(JSONFileLoader, "image_functions_shared"):
-        return
     shared: dict[str, Any] = {}
+    loading = threading.Lock()
 
     def load_file(self: JSONFileLoader, full_path: str, open_method: Callable[..., Any]) -> Any:
-        with _loading:
+        with loading:
             if full_path not in shared:
                 try:
                     with open_method(full_path, "rb") as file:
@@ -40,7 +38,6 @@ def share_service_models() -> None:
             return shared[full_path]
 
     JSONFileLoader._load_file = load_file
-    JSONFileLoader.image_functions_shared = shared
 
 
 def put_off_imports() -> None:
@@ -77,8 +74,12 @@ def _later(module: str, name: str) -> Callable[..., Any]:
     return call
 
 
+_leaving = threading.Lock()
+
+
 def _real(name: str) -> ModuleType:
-    with _loading:
+    with _leaving:
         if isinstance(sys.modules.get(name), _StandIn):
             del sys.modules[name]
-        return importlib.import_module(name)
+    # Without our lock: what is imported may load models, and waits for others that import it.
+    return importlib.import_module(name)

@@ -12,7 +12,7 @@ from localstack.services.moto import MotoFallbackDispatcher, call_moto, call_mot
 from localstack.services.plugins import Service, aws_provider
 from moto.ecr.models import ecr_backends
 
-from localstack_image_functions.bounds.images import documented
+from localstack_image_functions.bounds.images import Handler, documented
 from localstack_image_functions.container.registry import registry_from_environment
 from localstack_image_functions.logs import ANSWERING
 from localstack_image_functions.metrics import PROVIDER
@@ -57,11 +57,13 @@ def ecr() -> Service:
     """ECR: with a registry behind it where there is one, else moto with the bundle store."""
     registry = registry_from_environment()
     if registry is None:
-        return _moto_service("ecr", PutImage=_put_image, StartImageScan=_no_scan)
-    from localstack_image_functions.container.ecr import registry_operations
+        own: dict[str, Any] = {"PutImage": _put_image}
+    else:
+        from localstack_image_functions.container.ecr import registry_operations
 
-    operations = registry_operations(registry) | {"StartImageScan": _no_scan}
-    return _moto_service("ecr", **operations)
+        own = registry_operations(registry)
+    table = _moto_table("ecr") | own | {"StartImageScan": _no_scan}
+    return _service("ecr", documented(table))
 
 
 @aws_provider(api="dynamodb", name="moto")
@@ -70,20 +72,20 @@ def dynamodb() -> Service:
     from localstack_image_functions.expressions import read_expressions_once
 
     read_expressions_once()
-    return _moto_service("dynamodb")
+    return _service("dynamodb", _moto_table("dynamodb"))
 
 
-def _moto_service(name: str, **own: Any) -> Service:
-    """A service whose every operation goes to moto, but for those of our `own`."""
-    specification = load_service(name)
-    table = dict.fromkeys(specification.operation_names, _to_moto) | own
-    if name == "ecr":
-        table = documented(table)
-    return Service(name=name, skeleton=Skeleton(specification, table))
+def _moto_table(name: str) -> dict[str, Handler]:
+    """Every operation of a service, to be answered by moto."""
+    return dict.fromkeys(load_service(name).operation_names, _to_moto)
+
+
+def _service(name: str, table: dict[str, Handler]) -> Service:
+    return Service(name=name, skeleton=Skeleton(load_service(name), table))
 
 
 def _to_moto(context: RequestContext, request: Any) -> Any:
-    if request == context.service_request:
+    if request is context.service_request:
         return call_moto(context)
     return call_moto_with_request(context, {k: v for k, v in request.items() if v is not None})
 

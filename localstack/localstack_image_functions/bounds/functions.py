@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from localstack.aws.api import CommonServiceException
 from localstack.aws.api.lambda_ import (
     InvalidParameterValueException,
     InvalidRequestContentException,
     RequestTooLargeException,
 )
+
+from localstack_image_functions.bounds.model import refusal, says
 
 LONGEST_TIMEOUT_S = 5_400
 LARGEST_PAYLOAD = 6 * 2**20
@@ -48,12 +49,8 @@ def _create(request: Mapping[str, Any]) -> None:
 def _settings(request: Mapping[str, Any]) -> None:
     timeout = request.get("Timeout")
     if timeout is not None and timeout > LONGEST_TIMEOUT_S:
-        raise CommonServiceException(
-            "ValidationException",
-            f"1 validation error detected: Value '{timeout}' at 'timeout' failed to satisfy "
-            f"constraint: Member must have value less than or equal to {LONGEST_TIMEOUT_S}",
-            sender_fault=True,
-        )
+        constraint = f"Member must have value less than or equal to {LONGEST_TIMEOUT_S}"
+        raise refusal("lambda", [says(timeout, "timeout", constraint)])
     network = request.get("VpcConfig") or {}
     for name in network.get("SubnetIds") or ():
         if not name.startswith("subnet-"):
@@ -78,13 +75,11 @@ def _variables(variables: Mapping[str, str]) -> None:
         )
     for name in variables:
         if not _VARIABLE.fullmatch(name):
-            raise CommonServiceException(
-                "ValidationException",
-                f"1 validation error detected: Value '{name}' at 'environment.variables' failed to "
-                "satisfy constraint: Map keys must satisfy constraint: [Member must satisfy "
-                "regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]",
-                sender_fault=True,
+            constraint = (
+                "Map keys must satisfy constraint: [Member must satisfy regular expression "
+                f"pattern: {_VARIABLE.pattern}]"
             )
+            raise refusal("lambda", [says(name, "environment.variables", constraint)])
 
 
 def _update_configuration(request: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
+from localstack.aws.api import CommonServiceException
 
 Broken = Iterator[str]
 Check = Callable[[Any, str], Broken]
@@ -49,6 +50,12 @@ REFUSALS = {
     "logs": RefusalForm("InvalidParameterException", _counted),
     "cloudwatch": RefusalForm("ValidationError", _counted),
 }
+
+
+def refusal(service: str, broken: list[str]) -> CommonServiceException:
+    """What a service of `REFUSALS` answers to a request that breaks these bounds."""
+    form = REFUSALS[service]
+    return CommonServiceException(form.code, form.says(broken), status_code=400, sender_fault=True)
 
 
 def broken_bounds(operation: OperationModel, request: Any) -> list[str]:
@@ -117,7 +124,7 @@ def _structure(shape: StructureShape, depth: int) -> Check | None:
             got = value.get(name)
             if got is None:
                 if is_required:
-                    yield _says(None, f"{place}{said}", "Member must not be null")
+                    yield says(None, f"{place}{said}", "Member must not be null")
             elif inner:
                 yield from inner(got, f"{place}{said}")
 
@@ -158,9 +165,9 @@ def _sized(shape: Shape) -> Check | None:
         length = len(value) if isinstance(value, Sized) else least
         if length < least:
             constraint = f"Member must have length greater than or equal to {least}"
-            yield _says(value, place, constraint)
+            yield says(value, place, constraint)
         if most is not None and length > most:
-            yield _says(value, place, f"Member must have length less than or equal to {most}")
+            yield says(value, place, f"Member must have length less than or equal to {most}")
 
     return check
 
@@ -177,7 +184,7 @@ def _one_of(shape: StringShape) -> Check | None:
 
     def check(value: Any, place: str) -> Broken:
         if value not in values:
-            yield _says(value, place, constraint)
+            yield says(value, place, constraint)
 
     return check
 
@@ -191,7 +198,7 @@ def _formed(shape: StringShape) -> Check | None:
 
     def check(value: Any, place: str) -> Broken:
         if isinstance(value, str) and not matches(value):
-            yield _says(value, place, constraint)
+            yield says(value, place, constraint)
 
     return check
 
@@ -212,14 +219,15 @@ def _number(shape: Shape) -> Check | None:
 
     def check(value: Any, place: str) -> Broken:
         if least is not None and value < least:
-            yield _says(value, place, f"Member must have value greater than or equal to {least}")
+            yield says(value, place, f"Member must have value greater than or equal to {least}")
         if most is not None and value > most:
-            yield _says(value, place, f"Member must have value less than or equal to {most}")
+            yield says(value, place, f"Member must have value less than or equal to {most}")
 
     return check
 
 
-def _says(value: Any, place: str, constraint: str) -> str:
+def says(value: Any, place: str, constraint: str) -> str:
+    """That a value at a place breaks a constraint, as AWS puts it."""
     shown = "null" if value is None else f"'{_shown(value)}'"
     return f"Value {shown} at '{place}' failed to satisfy constraint: {constraint}"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from localstack.aws.api import CommonServiceException
-from localstack.aws.skeleton import Skeleton
+from localstack.aws.api import RequestContext
 
 from localstack_image_functions.bounds import cloudwatch, ecr, functions, logs, notifications, sqs
-from localstack_image_functions.bounds.model import REFUSALS, broken_bounds
+from localstack_image_functions.bounds.model import REFUSALS, broken_bounds, refusal
+from localstack_image_functions.operations import GoOn, stand_around
 
 CHECKS: Mapping[str, Mapping[str, Callable[[Any], None]]] = {
     "cloudwatch": cloudwatch.CHECKS,
@@ -30,13 +30,10 @@ def check(service: str, operation: Any, request: Any) -> None:
     CommonServiceException
         When it does.
     """
-    refusal = REFUSALS.get(service)
-    if refusal:
+    if service in REFUSALS:
         broken = broken_bounds(operation, request)
         if broken:
-            raise CommonServiceException(
-                refusal.code, refusal.says(broken), status_code=400, sender_fault=True
-            )
+            raise refusal(service, broken)
     own = CHECKS.get(service, NONE).get(operation.name)
     if own:
         own(request or {})
@@ -44,10 +41,9 @@ def check(service: str, operation: Any, request: Any) -> None:
 
 def refuse_what_breaks_bounds() -> None:
     """Let every request that comes to a provider be checked first."""
-    original = Skeleton.dispatch_request
 
-    def dispatch_request(skeleton: Any, serializer: Any, context: Any, instance: Any) -> Any:
-        check(context.service.service_name, context.operation, instance)
-        return original(skeleton, serializer, context, instance)
+    def check_first(context: RequestContext, go_on: GoOn) -> Any:
+        check(context.service.service_name, context.operation, context.service_request)
+        return go_on()
 
-    Skeleton.dispatch_request = dispatch_request
+    stand_around(check_first)
