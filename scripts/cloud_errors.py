@@ -32,6 +32,11 @@ class Unreachable(CloudError):
     """Nothing answers at the endpoint, or somebody else does."""
 
 
+def says_not_there(error: boto.ClientError) -> bool:
+    """Whether S3 refused because the object or its bucket is not there."""
+    return error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket", "404")
+
+
 _ERRORS: dict[Kind, type[CloudError]] = {
     Kind.CREDENTIALS: NoCredentials,
     Kind.CLOCK: WrongClock,

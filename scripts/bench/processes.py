@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
 
 import psutil
+
+from scripts.lab.cpu import spent_s
 
 
 def memory_mb(pids: Iterable[int]) -> dict[str, float]:
@@ -27,7 +28,10 @@ class Cores:
     """Shares of a core since it was made, by name."""
 
     def __init__(self, groups: dict[str, list[int]]) -> None:
-        self._groups = groups
+        self._groups = {
+            name: [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+            for name, pids in groups.items()
+        }
         self._began = time.monotonic()
         self._before = self._seconds()
 
@@ -37,13 +41,5 @@ class Cores:
         return {name: round(100 * (now[name] - self._before[name]) / elapsed, 2) for name in now}
 
     def _seconds(self) -> dict[str, float]:
-        return {name: sum(map(_cpu_s, pids)) for name, pids in self._groups.items()}
-
-
-def _cpu_s(pid: int) -> float:
-    try:
-        times: Any = psutil.Process(pid).cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    # Children that it waited for, too: a worker that came and went.
-    return float(times.user + times.system + times.children_user + times.children_system)
+        # With children that were waited for: a worker that came and went.
+        return spent_s(self._groups, with_ended=True)

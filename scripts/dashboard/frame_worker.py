@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from cloud.switch import Switch, read_switch
 from contract.clips import MAX_CLIP_BYTES
 from recognition import Clip, ClipRejected, Settings
+from scripts.cloud_errors import says_not_there
 from scripts.dashboard.clients import SharedClients
 from scripts.dashboard.worker import serve
 
@@ -39,7 +40,7 @@ def clip_at(switch: Switch, key: str) -> bytes:
     try:
         answer = switch.client("s3").get_object(Bucket=switch.bucket, Key=key)
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket", "404"):
+        if says_not_there(error):
             return b""
         raise
     with answer["Body"] as body:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from cloud.switch import Switch
 from contract.names import GALLERY_KEY
+from scripts.cloud_errors import says_not_there
 from scripts.functions.using import listed
 from scripts.lab.queues import waiting
 
@@ -38,7 +39,7 @@ class Inventory:
         try:
             found = self._client("s3").head_object(Bucket=self._switch.bucket, Key=GALLERY_KEY)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket", "404"):
+            if says_not_there(error):
                 return ""
             raise
         return str(found["ETag"])

@@ -16,6 +16,7 @@ from contract.results import Person
 from contract.spans import Span
 from device.spans import traces_folder
 from device.spooled import FOLDERS
+from scripts.cloud_errors import says_not_there
 from scripts.dashboard.known_people import KnownPeople
 from scripts.errors import LabError
 from scripts.functions.deployment import log_group
@@ -88,7 +89,7 @@ class LabView:
             with s3.get_object(Bucket=bucket, Key=key)["Body"] as body:
                 return bytes(body.read(MOST_BYTES))
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket", "404"):
+            if says_not_there(error):
                 return None
             raise
 

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from cloud.switch import Switch
 from contract.names import TOMBSTONES_KEY
+from scripts.cloud_errors import says_not_there
 from scripts.errors import LabError
 from scripts.lab.state import LabState
 
@@ -152,7 +153,7 @@ class TombstoneBook:
         try:
             answer = self._s3.get_object(Bucket=self._switch.bucket, Key=TOMBSTONES_KEY)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket", "404"):
+            if says_not_there(error):
                 return Tombstones()
             raise
         return Tombstones.from_bytes(answer["Body"].read(), TOMBSTONES_KEY)

@@ -88,3 +88,23 @@ class SharedCores:
             self._jobs.remove(job)
             job.done.succeed()
         self._look_ahead()
+
+
+class LabWork:
+    """The parts of a clip's way in a lab, on cores that they share."""
+
+    def __init__(self, env: simpy.Environment, shares: Shares):
+        self._cores = SharedCores(env, shares.cores)
+        self._shares = shares
+
+    def compute(self, seconds: float) -> simpy.Event:
+        """The function's own."""
+        return self._cores.spend(seconds, self._shares.computing)
+
+    def serve(self, seconds: float) -> simpy.Event:
+        """The emulator's, which is one interpreter."""
+        return self._cores.spend(seconds, self._shares.serving, takes_turns=True)
+
+    def close(self) -> simpy.Event:
+        """What a clip costs after its result."""
+        return self._cores.spend(self._shares.afterwards_ms / 1000, 1.0, takes_turns=True)

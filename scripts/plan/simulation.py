@@ -16,7 +16,7 @@ import numpy as np
 import simpy
 
 from scripts.aws.published import limit
-from scripts.plan.cores import SharedCores, Shares
+from scripts.plan.cores import LabWork, Shares
 from scripts.plan.figures import MB_PER_CPU, MeasuredWork, Transit, Work, aws_transit
 
 Steps = Generator[simpy.Event, Any, None]
@@ -94,8 +94,7 @@ class Simulation:
     ):
         self._plan = scenario
         self._env = simpy.Environment()
-        self._shares = shares
-        self._cores = SharedCores(self._env, shares.cores) if shares else None
+        self._lab = LabWork(self._env, shares) if shares else None
         self._random = np.random.default_rng(scenario.seed)
         self._fleet = Fleet(
             self._env,
@@ -132,10 +131,10 @@ class Simulation:
         return self.outcome
 
     def _arrivals(self) -> Steps:
-        if self._cores:
+        if self._lab:
             for index, start in enumerate(self._starts):
                 yield self._env.timeout(max(0.0, start - self._env.now))
-                self._env.process(self._uploaded(index))
+                self._env.process(self._uploaded(index, self._lab))
             return
         for index in np.argsort(self._starts + self._before):
             due = self._starts[index] + self._before[index]
@@ -146,16 +145,10 @@ class Simulation:
             else:
                 self._env.process(self._pushed(int(index)))
 
-    def _uploaded(self, index: int) -> Steps:
+    def _uploaded(self, index: int, lab: LabWork) -> Steps:
         """In a lab: the way to the function costs the cores that the function computes on."""
-        yield self._serving(self._before[index])
+        yield lab.serve(self._before[index])
         self._queue(index)
-
-    def _serving(self, seconds: float) -> simpy.Event:
-        """Time of the emulator, which is one interpreter."""
-        if not self._cores or not self._shares:
-            return self._env.timeout(seconds)
-        return self._cores.spend(seconds, self._shares.serving, takes_turns=True)
 
     def _pushed(self, index: int) -> Steps:
         """Straight from S3: throttled events come again, each time later."""
@@ -207,10 +200,10 @@ class Simulation:
             outcome.billed_ms += self._init_s * 1000
             yield self._env.timeout(self._init_s)
         began = self._env.now
-        if self._cores and self._shares:
-            yield self._cores.spend(self._compute[index], self._shares.computing)
-            yield self._serving(self._waits[index])
-            self._cores.spend(self._shares.afterwards_ms / 1000, 1.0, takes_turns=True)
+        if self._lab:
+            yield self._lab.compute(self._compute[index])
+            yield self._lab.serve(self._waits[index])
+            self._lab.close()
         else:
             yield self._env.timeout(self._compute[index] + self._waits[index])
         outcome.billed_ms += (self._env.now - began) * 1000
