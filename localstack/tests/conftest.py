@@ -242,6 +242,36 @@ def _need_localstack() -> None:
 
 
 @pytest.fixture(scope="session")
+def asked_of_emulators_python() -> Callable[..., str]:
+    """Runs a program in the Python that LocalStack and this plugin are installed in, the plugin's
+    sources first; what it prints."""
+    _need_localstack()
+
+    def ask(program: str, *arguments: str, given: str = "") -> str:
+        done = subprocess.run(
+            [str(PYTHON), "-c", program, *arguments],
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=START_LIMIT_S,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "localstack")},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def own_runtimes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runtimes with one in it: the Python that runs these tests."""
+    folder = tmp_path_factory.mktemp("runtimes")
+    (folder / f"python3.{sys.version_info.minor}").symlink_to(sys.prefix)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def localstack_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """LocalStack's index of all services, which takes it seconds to make, made once."""
     return tmp_path_factory.mktemp("cache")

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(
-    os.environ.get("LOCALSTACK_PYTHON", ROOT / "build" / "env" / "emulator" / "bin" / "python")
-)
 PROGRAM = """
 import json
 from datetime import datetime
@@ -99,19 +93,10 @@ print(json.dumps({f"s3-{stops}": still_due(stops) for stops in ("before", "meanw
 
 
 @pytest.fixture(scope="module")
-def left_behind() -> dict[str, dict]:
+def left_behind(asked_of_emulators_python: Callable[..., str]) -> dict[str, dict]:
     """By when it was and how the attempt went: what the queue holds, and how many events were in
     flight when the next attempt was sent."""
-    done = subprocess.run(
-        [str(PYTHON), "-c", PROGRAM],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "localstack")},
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(asked_of_emulators_python(PROGRAM).splitlines()[-1])
 
 
 @pytest.mark.parametrize("how", ["fails", "raises"])

@@ -37,13 +37,11 @@ def emulator_with_runtime(
     make_emulator: Callable[..., Any],
     tmp_path_factory: pytest.TempPathFactory,
     localstack_cache: Path,
+    own_runtimes: Path,
 ) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("conformance")
-    runtimes = folder / "runtimes"
-    runtimes.mkdir()
-    (runtimes / runtime()).symlink_to(sys.prefix)
-    emulator = make_emulator(folder / "emulator", f"pytest-{os.getpid()}-conf", localstack_cache)
-    emulator.extra = {"IMAGE_FUNCTIONS_RUNTIMES": str(runtimes)}
+    emulator = make_emulator(folder, f"pytest-{os.getpid()}-conf", localstack_cache)
+    emulator.extra = {"IMAGE_FUNCTIONS_RUNTIMES": str(own_runtimes)}
     emulator.start()
     yield emulator
     emulator.stop()

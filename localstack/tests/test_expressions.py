@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(
-    os.environ.get("LOCALSTACK_PYTHON", ROOT / "build" / "env" / "emulator" / "bin" / "python")
-)
+from collections.abc import Callable
 
 PROGRAM = """
 import json, sys, time
-sys.path.insert(0, sys.argv[1])
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
 
-if sys.argv[2] == "ours":
+if sys.argv[1] == "ours":
     from localstack_image_functions.expressions import read_expressions_once
     read_expressions_once()
 backend = dynamodb_backends["000000000000"]["us-east-1"]
@@ -99,20 +91,15 @@ def requests() -> list[dict]:
     return made
 
 
-def answers(whose: str) -> tuple[list, float]:
-    """What becomes of each request, and the CPU time of some more."""
-    done = subprocess.run(
-        [PYTHON, "-c", PROGRAM, str(ROOT / "localstack"), whose],
-        input="".join(f"{json.dumps(one)}\n" for one in requests()),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    *lines, took_s = done.stdout.splitlines()
-    return [json.loads(line) for line in lines], float(took_s)
+def test_what_is_read_once_ends_as_what_is_read_each_time(
+    asked_of_emulators_python: Callable[..., str],
+):
+    def answers(whose: str) -> tuple[list, float]:
+        """What becomes of each request, and the CPU time of some more."""
+        given = "".join(f"{json.dumps(one)}\n" for one in requests())
+        *lines, took_s = asked_of_emulators_python(PROGRAM, whose, given=given).splitlines()
+        return [json.loads(line) for line in lines], float(took_s)
 
-
-def test_what_is_read_once_ends_as_what_is_read_each_time():
     (theirs, their_s), (ours, our_s) = answers("theirs"), answers("ours")
     assert len(theirs) == len(requests())
     for request, their, our in zip(requests(), theirs, ours, strict=True):

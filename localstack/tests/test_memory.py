@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(
-    os.environ.get("LOCALSTACK_PYTHON", ROOT / "build" / "env" / "emulator" / "bin" / "python")
-)
-BEGIN = """
+PROGRAM = """
 import json, sys
 from localstack_image_functions import memory
 memory.share_service_models()
 memory.put_off_imports()
-"""
-
-
-def told_by_the_emulators_python(code: str) -> dict:
-    done = subprocess.run(
-        [str(PYTHON), "-c", BEGIN + code], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-@pytest.fixture(scope="module")
-def told() -> dict:
-    return told_by_the_emulators_python(
-        """
 import localstack.services.cloudformation.v2.provider
 from localstack.aws import spec
 from botocore.session import Session
@@ -51,7 +30,11 @@ from samtranslator.translator.managed_policy_translator import ManagedPolicyLoad
 told["loader"] = type(ManagedPolicyLoader(iam_client=None)).__name__
 print(json.dumps(told))
 """
-    )
+
+
+@pytest.fixture(scope="module")
+def told(asked_of_emulators_python: Callable[..., str]) -> dict:
+    return json.loads(asked_of_emulators_python(PROGRAM).splitlines()[-1])
 
 
 def test_an_engine_for_templates_comes_without_the_serverless_transform(told):

@@ -37,15 +37,13 @@ def zips(
     make_emulator: Callable[..., Any],
     tmp_path_factory: pytest.TempPathFactory,
     localstack_cache: Path,
+    own_runtimes: Path,
 ) -> Iterator[Any]:
     """An emulator with one runtime, that of the tests' own Python."""
     folder = tmp_path_factory.mktemp("zips")
-    runtimes = folder / "runtimes"
-    runtimes.mkdir()
-    (runtimes / HERE).symlink_to(sys.prefix)
-    emulator = make_emulator(folder / "emulator", f"pytest-{os.getpid()}-zips", localstack_cache)
+    emulator = make_emulator(folder, f"pytest-{os.getpid()}-zips", localstack_cache)
     emulator.extra = {
-        "IMAGE_FUNCTIONS_RUNTIMES": str(runtimes),
+        "IMAGE_FUNCTIONS_RUNTIMES": str(own_runtimes),
         "LAMBDA_LIMITS_CODE_SIZE_UNZIPPED": str(LIMIT),
     }
     emulator.start()
