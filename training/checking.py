@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ _NAMED_AT_MOST = 8
 
 
 class ContradictoryData(DatasetError):
-    """Two people in one folder, or one person in two: a model would learn the mix-up.
+    """Two people in one folder, one person in two, or somebody of the folders among the strangers:
+    a model would learn the mix-up.
 
     Sort the pictures it names, or say `--trust-data` when the folders are right (twins).
     """
@@ -30,8 +32,9 @@ class Findings:
     doubts: tuple[str, ...]
 
 
-def check(people: dict[str, list[FaceSample]]) -> Findings:
-    """What the faces found in each person's folder say of the folder."""
+def check(people: dict[str, list[FaceSample]], strangers: Sequence[FaceSample] = ()) -> Findings:
+    """What the faces found in each person's folder say of the folder, and those of strangers of
+    whether they are."""
     contradictions, doubts = [], []
     gallery = Gallery.of(
         [person for person, samples in people.items() for _ in samples],
@@ -65,7 +68,21 @@ def check(people: dict[str, list[FaceSample]]) -> Findings:
                 contradictions.append(f"{line}; is it one person under two names?")
             else:
                 doubts.append(f"{line}; they will be mixed up now and then")
+    contradictions += _known_strangers(gallery, strangers)
     return Findings(tuple(contradictions), tuple(doubts))
+
+
+def _known_strangers(gallery: Gallery, strangers: Sequence[FaceSample]) -> list[str]:
+    """A line for each person whom pictures of strangers show."""
+    shown: dict[str, list[int]] = {}
+    for row, sample in enumerate(strangers):
+        for found in look_alikes(sample.embedding[None], gallery)[:1]:
+            if found.is_same_person:
+                shown.setdefault(found.person_id, []).append(row)
+    return [
+        f"{person} is among the strangers: {_files(strangers, rows)}"
+        for person, rows in sorted(shown.items())
+    ]
 
 
 def refuse_contradictions(findings: Findings) -> None:
@@ -81,7 +98,7 @@ def refuse_contradictions(findings: Findings) -> None:
         )
 
 
-def _files(samples: list[FaceSample], rows: tuple[int, ...] | list[int]) -> str:
+def _files(samples: Sequence[FaceSample], rows: Sequence[int]) -> str:
     names = [_name(samples[row].picture.path) for row in rows]
     more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
     return ", ".join(names[:_NAMED_AT_MOST]) + more

@@ -180,6 +180,8 @@ def _problems(run: Evaluation) -> dict[str, list[str]]:
             *run.unreadable_clips.values(),
         ],
         "several_faces": [str(picture.path) for picture in run.faces.several_faces],
+        "contradictions": list(run.findings.contradictions),
+        "doubts": list(run.findings.doubts),
         "enrolled_without_face": sorted(set(run.plan.people) - set(run.examiner.gallery.people)),
     }
 

@@ -140,10 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_people(
-    options: argparse.Namespace, recognizer: Recognizer, cache: FaceCache
-) -> tuple[dict[str, list[FaceSample]], Findings]:
-    """Faces by person id, and what is doubtful about them, which is told.
+def read_faces(
+    options: argparse.Namespace, recognizer: Recognizer
+) -> tuple[dict[str, list[FaceSample]], list[FaceSample], Findings]:
+    """Faces by person id, those of strangers, and what is doubtful about them, which is told.
 
     Raises
     ------
@@ -152,14 +152,20 @@ def read_people(
         `--trust-data`.
     """
     tree = read_tree(options.data)
+    cache = FaceCache(options.models)
+    cache.drop_old()
     faces = find_faces(
         recognizer, [p for person in tree.values() for p in person], "find faces", cache
     )
     report_faces(faces)
+    background = FaceSamples()
+    if options.background:
+        pictures = background_pictures(options.background)
+        background = find_faces(recognizer, pictures, "find strangers' faces", cache)
     people: dict[str, list[FaceSample]] = {person: [] for person in tree}
     for sample in faces.samples:
         people[sample.picture.person_id].append(sample)
-    findings = check(people)
+    findings = check(people, background.samples)
     for line in findings.doubts:
         print(f"train_face_recognition: careful: {line}", file=sys.stderr)
     if options.trust_data:
@@ -167,7 +173,7 @@ def read_people(
             print(f"train_face_recognition: trusted: {line}", file=sys.stderr)
     else:
         refuse_contradictions(findings)
-    return people, findings
+    return people, background.samples, findings
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -188,18 +194,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         seed=options.seed,
     )
     recognizer = load_recognizer(options.models)
-    cache = FaceCache(options.models)
-    cache.drop_old()
-    people, findings = read_people(options, recognizer, cache)
-    background = FaceSamples()
-    if options.background:
-        pictures = background_pictures(options.background)
-        background = find_faces(recognizer, pictures, "find strangers' faces", cache)
+    people, strangers, findings = read_faces(options, recognizer)
     weights = options.models / "embedding.onnx"
     trained = train(
         Embedder(weights),
         people,
-        background.samples,
+        strangers,
         fit_options,
         options.arch,
         network=EmbeddingNetwork.from_file(weights) if options.fine_tune else None,

@@ -56,8 +56,8 @@ def look_through(embeddings: np.ndarray) -> FolderFindings:
     """Sort one person's embeddings [n, 128] into groups that look alike.
 
     Around the picture most like all others everything within `STRANGE_DISTANCE`, in the mean
-    over the group, is one person; then the same among the rest. Two pictures that disagree
-    are two groups of one: nobody can tell which is wrong.
+    over the group, is one person; then the same among the rest. Where as many pictures look like
+    none of the others as there are of anybody, all are groups: nobody can tell which are wrong.
     """
     far = distances_between(embeddings, embeddings)
     rest, groups = list(range(len(far))), []
@@ -70,9 +70,9 @@ def look_through(embeddings: np.ndarray) -> FolderFindings:
         groups.append(tuple(group))
         rest = [i for i in rest if i not in group]
     groups.sort(key=lambda group: (-len(group), group))
-    if len(far) <= 2:
-        return FolderFindings(tuple(groups), ())
     odd = [group[0] for group in groups[1:] if len(group) == 1]
+    if groups and len(odd) >= len(groups[0]):
+        return FolderFindings(tuple(groups), ())
     return FolderFindings(
         tuple(group for index, group in enumerate(groups) if index == 0 or len(group) > 1),
         tuple(sorted(odd)),

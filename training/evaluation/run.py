@@ -16,6 +16,7 @@ import numpy as np
 from pictures import Refusal
 from recognition import CustomModel, Gallery, Settings, load_recognizer
 from recognition.embedder import Embedder, distance_between
+from training.checking import Findings, check
 from training.clips import LabeledClip, read_clips
 from training.dataset import DatasetError, DatasetPicture, order, read_picture, read_tree
 from training.evaluation.answers import FINAL, MODELS, Examiner, ModelAnswer, groups_of
@@ -74,6 +75,7 @@ class Evaluation:
         )
         if not self.enrolled:
             raise NothingToMeasure("no face was found in any enrollment picture")
+        self.findings = self._checked()
         self.custom_warnings: tuple[str, ...] = ()
         self.examiner = Examiner(self._gallery(), self._custom(), self.settings)
 
@@ -97,6 +99,23 @@ class Evaluation:
 
     def _samples(self, pictures: list[DatasetPicture]) -> list[FaceSample]:
         return [self.by_path[one.path] for one in pictures if one.path in self.by_path]
+
+    def _checked(self) -> Findings:
+        """What is doubtful about the names of the data; wrong ones make wrong figures."""
+        held_out = (
+            {picture.path for picture in self.plan.strangers} if self.options.strangers else ()
+        )
+        people: dict[str, list[FaceSample]] = {}
+        strangers = []
+        for sample in self.faces.samples:
+            if sample.picture.path in held_out:
+                strangers.append(sample)
+            else:
+                people.setdefault(sample.picture.person_id, []).append(sample)
+        findings = check(people, strangers)
+        for line in findings.contradictions:
+            _say(f"careful: {line}; the figures count it as it is named")
+        return findings
 
     def _gallery(self) -> Gallery:
         return Gallery.of(

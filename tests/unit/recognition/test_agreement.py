@@ -39,6 +39,19 @@ def test_two_pictures_that_disagree_are_two_groups():
     assert look_through(np.vstack([pictures(1, 1), pictures(2, 1)])).is_mixed
 
 
+def test_three_pictures_of_three_people_are_no_folder_of_one_with_two_odd_ones():
+    found = look_through(np.vstack([pictures(1, 1), pictures(2, 1), pictures(3, 1)]))
+    assert found.is_mixed
+    assert len(found.groups) == 3
+
+
+def test_as_many_odd_pictures_as_alike_ones_are_no_exceptions():
+    found = look_through(np.vstack([pictures(1, 2), pictures(2, 1), pictures(3, 1)]))
+    assert found.is_mixed
+    assert found.groups[0] == (0, 1)
+    assert not look_through(np.vstack([pictures(1, 3), pictures(2, 1), pictures(3, 1)])).is_mixed
+
+
 def test_one_picture_alone_agrees_with_itself():
     assert look_through(pictures(1, 1)).groups == ((0,),)
 
@@ -59,4 +72,5 @@ def test_near_twins_are_not_taken_for_one_person():
 
 
 def test_nobody_to_compare_with():
+    assert look_through(np.zeros((0, 128))).groups == ()
     assert look_alikes(pictures(1, 2), Gallery.empty()) == []

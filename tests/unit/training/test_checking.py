@@ -66,3 +66,12 @@ def test_a_picture_of_one_person_in_anothers_folder_is_found():
     people = {"ada": folder("ada", 1, 4), "bob": folder("bob", 2, 4) + folder("bob", 1, 1, start=4)}
     found = check(people)
     assert any("bob/04.jpg" in line for line in (*found.contradictions, *found.doubts))
+
+
+def test_a_person_among_the_strangers_is_refused_with_the_files():
+    """Half of the time the model would be taught that ada is nobody."""
+    people = {"ada": folder("ada", 1, 3), "bob": folder("bob", 2, 3)}
+    strangers = folder("street", 3, 4) + folder("street", 1, 2, start=4)
+    (line,) = check(people, strangers).contradictions
+    assert line == "ada is among the strangers: street/04.jpg, street/05.jpg"
+    assert check(people, strangers[:4]).contradictions == ()
