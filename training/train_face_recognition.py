@@ -31,7 +31,7 @@ from recognition.recognizer import Recognizer
 from training.card import ModelCost, write_card
 from training.checking import Findings, check, refuse_contradictions
 from training.custom import train
-from training.dataset import DatasetPicture, read_tree
+from training.dataset import DatasetPicture, read_picture, read_tree
 from training.embedding_network import EmbeddingNetwork
 from training.export import Parity, check_parity, export, ms_per_face
 from training.face_cache import FaceCache
@@ -85,12 +85,14 @@ def _now() -> datetime:
     return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
 
 
-def report_faces(faces: FaceSamples) -> None:
+def report_faces(faces: FaceSamples, recognizer: Recognizer) -> None:
     """One line for each picture that gave no usable face."""
     for path, reason in faces.unreadable.items():
         print(f"  unreadable: {path}: {reason}", file=sys.stderr)
     for picture in faces.without_face:
-        print(f"  no face found: {picture.path}", file=sys.stderr)
+        degrees = recognizer.turned_by(read_picture(picture.path))
+        hint = "" if degrees is None else f" (turn it by {degrees} degrees clockwise)"
+        print(f"  no face found: {picture.path}{hint}", file=sys.stderr)
     for picture in faces.several_faces:
         print(f"  several faces, the main one is taken: {picture.path}", file=sys.stderr)
 
@@ -157,7 +159,7 @@ def read_faces(
     faces = find_faces(
         recognizer, [p for person in tree.values() for p in person], "find faces", cache
     )
-    report_faces(faces)
+    report_faces(faces, recognizer)
     background = FaceSamples()
     if options.background:
         pictures = background_pictures(options.background)

@@ -105,6 +105,11 @@ class Recognizer:
         found = self._detector.find(np.ascontiguousarray(image_rgb))
         return self._largest_first(image_rgb, found)
 
+    def turned_by(self, image_rgb: np.ndarray) -> int | None:
+        """How far, in degrees clockwise, a picture in which nobody is found must be turned to show
+        somebody near; None where no turn does. Uint8 [h, w, 3] RGB."""
+        return self._detector.turned_by(np.ascontiguousarray(image_rgb))
+
     def _largest_first(self, rgb: np.ndarray, found: list[Detection]) -> list[FaceObservation]:
         looks = self._look_at(rgb, found, Stopwatch())
         return sorted(looks, key=lambda seen: -seen.quality.size_px)

@@ -34,9 +34,12 @@ class MixedFolder(LabError):
 
 
 class Observer(Protocol):
-    """What enrollment needs of the recognizer: faces in one RGB picture, uint8 [h, w, 3]."""
+    """What enrollment needs of the recognizer: faces in one RGB picture, uint8 [h, w, 3], and
+    where there are none, by how many degrees clockwise it must be turned to show one."""
 
     def observe(self, image_rgb: np.ndarray) -> Sequence[Any]: ...
+
+    def turned_by(self, image_rgb: np.ndarray) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,8 @@ def examine(pictures: Iterable[EnrollmentPicture | Refusal], observer: Observer)
             refusals.append(picture)
             continue
         faces = observer.observe(picture.image_rgb)
-        if reason := _unfit(faces):
+        reason = _unfit(faces) if faces else _without_face(picture, observer)
+        if reason:
             refusals.append(Refusal(picture.source, reason))
         else:
             sources.append(picture.source)
@@ -172,9 +176,14 @@ def examine(pictures: Iterable[EnrollmentPicture | Refusal], observer: Observer)
     )
 
 
+def _without_face(picture: EnrollmentPicture, observer: Observer) -> str:
+    degrees = observer.turned_by(picture.image_rgb)
+    if degrees is not None:
+        return f"a face lies on its side or head: turn the picture by {degrees} degrees clockwise"
+    return "no face found: take one from the front, in even light"
+
+
 def _unfit(faces: Sequence[Any]) -> str | None:
-    if not faces:
-        return "no face found: take one from the front, in even light"
     if len(faces) > 1:
         return f"{len(faces)} faces: cut out the one that is meant"
     quality = faces[0].quality

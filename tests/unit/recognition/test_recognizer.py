@@ -250,3 +250,13 @@ def test_fixture_every_scene_is_right(recognizer, gallery):
         strangers = [face for face in found.faces if not face.person_id]
         assert len(strangers) == expected["strangers"], expected
         assert all(face.status == Status.UNKNOWN for face in strangers), expected
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_photo_that_lies_says_how_it_must_be_turned(recognizer, portraits, quarters):
+    lying = np.rot90(portraits["biden-2010"], quarters)  # against the clock
+    assert recognizer.turned_by(lying) == 90 * quarters
+
+
+def test_a_wall_is_not_a_face_that_lies(recognizer):
+    assert recognizer.turned_by(np.full((300, 400, 3), 128, np.uint8)) is None

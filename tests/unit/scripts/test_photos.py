@@ -56,6 +56,9 @@ class Observer:
     def observe(self, image_rgb):
         return self._plan[int(image_rgb[0, 0, 0])]
 
+    def turned_by(self, image_rgb):
+        return 90 if image_rgb.shape[0] > image_rgb.shape[1] else None
+
 
 def look(*plan):
     pictures = [
@@ -86,6 +89,14 @@ def test_unfit_photo_is_refused_with_what_to_do(faces, reason):
     (refusal,) = found.refusals
     assert refusal.source == "1.jpg"
     assert reason in refusal.reason
+
+
+def test_a_photo_that_lies_on_its_side_is_told_with_the_turn_it_needs():
+    upright, lying = np.zeros((4, 4, 3), np.uint8), np.zeros((8, 4, 3), np.uint8)
+    pictures = [EnrollmentPicture("up.jpg", upright), EnrollmentPicture("side.jpg", lying)]
+    found = examine(pictures, Observer([]))
+    assert "from the front" in found.refusals[0].reason
+    assert "turn the picture by 90 degrees" in found.refusals[1].reason
 
 
 def test_photos_as_far_apart_as_the_network_spreads_one_person_are_taken():
