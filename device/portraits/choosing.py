@@ -77,6 +77,10 @@ def _look(picture: Picture, find: FaceFinder | None, rules: Rules) -> Portrait |
 def _unfit(faces: list[FoundFace], rules: Rules) -> str | None:
     if not faces:
         return "no face: look at the camera, in even light"
+    if turned_by := faces[0].turned_by:
+        return (
+            f"the face lies on its side or head: turn the camera's picture by {turned_by} degrees"
+        )
     if len(faces) > 1:
         return f"{len(faces)} faces: only the one person, please"
     if faces[0].size_px < rules.min_face_px:

@@ -23,12 +23,14 @@ class NoFaceFinder(DeviceError):
 
 @dataclass(frozen=True)
 class FoundFace:
-    """A face's place in a picture, px."""
+    """A face's place in a picture, px, and by how many degrees clockwise the picture must be turned
+    for it to stand: then the place is somewhere in it."""
 
     top: int
     right: int
     bottom: int
     left: int
+    turned_by: int = 0
 
     @property
     def size_px(self) -> int:
@@ -71,7 +73,10 @@ def lab_face_finder() -> FaceFinder:
         raise NoFaceFinder(f"the lab's models are not here: {error}", "`make setup`") from error
 
     def find(picture: Picture) -> list[FoundFace]:
-        boxes = [seen.box for seen in recognizer.observe(picture.rgb())]
+        rgb = picture.rgb()
+        boxes = [seen.box for seen in recognizer.observe(rgb)]
+        if not boxes and (degrees := recognizer.turned_by(rgb)):
+            return [FoundFace(0, picture.width, picture.height, 0, turned_by=degrees)]
         return [FoundFace(box.top, box.right, box.bottom, box.left) for box in boxes]
 
     return find

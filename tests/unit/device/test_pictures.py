@@ -86,6 +86,7 @@ class TestChoosing:
         ("faces", "words"),
         [
             ([], "no face"),
+            ([FoundFace(0, 640, 480, 0, turned_by=180)], "by 180 degrees"),
             ([FACE, FACE], "2 faces"),
             ([FoundFace(0, 50, 50, 0)], "50 px high"),
         ],
