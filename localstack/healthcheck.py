@@ -1,14 +1,20 @@
-"""Healthy once every init hook in ready.d has run; LocalStack alone answers much earlier."""
+"""Healthy once every init hook in ready.d has run; LocalStack alone answers much earlier.
+
+Runs every few seconds for as long as the container does, so it imports next to nothing: with
+urllib each look cost a seventh of a second of a core.
+"""
 
 import json
+import socket
 import sys
-from urllib.request import ProxyHandler, build_opener
 
-URL = "http://127.0.0.1:4566/_localstack/init/ready"
+REQUEST = b"GET /_localstack/init/ready HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
 try:
-    with build_opener(ProxyHandler({})).open(URL, timeout=3) as answer:
-        ready = json.load(answer)
+    with socket.create_connection(("127.0.0.1", 4566), timeout=3) as connection:
+        connection.sendall(REQUEST)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    ready = json.loads(answer.partition(b"\r\n\r\n")[2])
 except (OSError, ValueError) as error:
     sys.exit(f"LocalStack does not answer: {error}")
 failed = [script["name"] for script in ready["scripts"] if script["state"] == "ERROR"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import functools
 import gc
 import logging
@@ -16,6 +17,7 @@ from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 
 LOG = logging.getLogger(__name__)
 EXECUTOR = "image"
+SLOW_END_S = 8
 
 
 class ImageExecutorPlugin(RuntimeExecutorPlugin):
@@ -133,6 +135,8 @@ def end_at_once() -> None:
     from localstack_image_functions.executor import shutting_down
 
     shutting_down.set()
+    # Whoever waits for us kills us soon: then the log says where each thread was.
+    faulthandler.dump_traceback_later(SLOW_END_S)
     _state().save()
     _end_functions()
     sys.stdout.flush()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -72,3 +74,24 @@ def test_no_registry_unless_one_is_named():
     )
     assert far is not None
     assert (far.url, far.public_host) == ("http://registry:5000", "localhost:4510")
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_registry_that_starts_after_us_is_waited_for():
+    """After a reboot the engine starts containers in any order."""
+    with HTTPServer(("127.0.0.1", 0), _Answers, bind_and_activate=False) as late:
+        late.server_bind()  # the port is ours, and refuses until it listens
+        url = f"http://127.0.0.1:{late.server_address[1]}"
+        registry = Registry(url, "localhost:4510")
+        assert not registry.answers_within(0)
+        waiting = ThreadPoolExecutor().submit(registry.answers_within, 20)
+        late.server_activate()
+        late.handle_request()
+        assert waiting.result(20)

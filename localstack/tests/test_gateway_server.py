@@ -7,7 +7,7 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -194,3 +194,48 @@ def test_an_object_of_many_megabytes_goes_there_and_back(emulator: Any, bucket: 
     data = bytes(range(256)) * 4 * 4096 * 5  # 20 MiB
     emulator.client("s3").put_object(Bucket=bucket, Key="large", Body=data)
     assert stored(emulator, "large") == data
+
+
+A_SIGNAL_FOR_ANOTHER_THREAD = """
+import signal, sys, threading
+from localstack_image_functions.gateway.server import ThreadServer
+
+server = ThreadServer()
+given_up = threading.Event()
+
+
+def handle(*_):
+    threading.Thread(target=server.shutdown).start()
+
+
+def tell_once_it_waits():
+    def frames():
+        frame = sys._current_frames()[threading.main_thread().ident]
+        while frame:
+            yield frame.f_code.co_name
+            frame = frame.f_back
+
+    while "run" not in list(frames()):
+        pass
+    signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+
+def give_up():
+    given_up.set()
+    server.shutdown()
+
+
+signal.signal(signal.SIGUSR1, handle)
+rescue = threading.Timer(10, give_up)
+rescue.start()
+threading.Thread(target=tell_once_it_waits).start()
+server.run()
+rescue.cancel()
+print(given_up.is_set())
+"""
+
+
+def test_a_signal_that_another_thread_was_given_ends_the_server(
+    asked_of_emulators_python: Callable[..., str],
+):
+    assert asked_of_emulators_python(A_SIGNAL_FOR_ANOTHER_THREAD).strip() == "False"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 from cloud.switch import Switch, environment
@@ -27,6 +28,7 @@ from scripts.paths import ROOT
 from scripts.provision.container_image import build_environment
 
 QUIET_SECONDS = 300
+END_WITHIN_S = 15
 LAB_LABEL = "localstack-image-functions.lab"
 
 
@@ -72,7 +74,7 @@ class DockerBackend:
 
     def is_up(self) -> bool:
         """Whether LocalStack runs and its init hook has provisioned it."""
-        return self._health() == "healthy"
+        return self._container_state() == "running" and self._is_provisioned()
 
     def start(self) -> None:
         """Build what changed, start the containers, wait until the stack is deployed.
@@ -92,7 +94,7 @@ class DockerBackend:
                 "FACELAB_KEYS: the docker backend does not demand signatures",
                 "FACELAB_BACKEND=embedded does; or leave FACELAB_KEYS out",
             )
-        if is_elsewhere(host := engine_host()):
+        if is_elsewhere(host := self._engine_host):
             raise DockerFailed(
                 f"the Docker engine ({host}) is on another machine and can't mount this checkout",
                 "`docker context use` one of this machine, or FACELAB_BACKEND=embedded",
@@ -110,19 +112,29 @@ class DockerBackend:
         self._progress(f"starting LocalStack on 127.0.0.1:{self._switch.port}")
         self._state.tombstones.parent.mkdir(parents=True, exist_ok=True)  # or Docker makes it
         # A container that failed or was killed is made anew: nothing in it is worth keeping.
-        stale = [] if self._health() in ("none", "healthy") else ["--force-recreate"]
+        stale = [] if self._container_state() == "none" or self.is_up() else ["--force-recreate"]
         self._compose("up", "--detach", "--no-build", *stale)
         self._wait_until_ready()
 
     def stop(self) -> None:
         """Stop and remove every container and network of the lab. Pushed images are kept."""
-        if not engine_answers():
-            return
+        listed = self._list_containers()
+        if listed.returncode:
+            return  # no engine, so nothing that it runs
         self._progress("stopping LocalStack")
-        self._compose("down", "--remove-orphans", "--timeout", "15")
-        # Only now: a LocalStack that lives would make new ones.
-        self._remove_function_containers()
-        self._remove_function_network()
+        # By labels and all at once: `docker compose down` takes one step after the other, and
+        # would stop the registry only once LocalStack, which ends without it, has gone.
+        ours = listed.stdout.split()
+        if ours:
+            self._end(ours)
+        with ThreadPoolExecutor() as pool:
+            removing = (
+                pool.submit(self._remove_what_functions_had),
+                pool.submit(_remove_containers, ours),
+                pool.submit(_remove_networks, *self._labels()),
+            )
+        for one in removing:
+            one.result()
         self._state.forget_process()
 
     def forget(self) -> None:
@@ -132,9 +144,10 @@ class DockerBackend:
         self._state.forget_everything()
 
     def describe(self) -> dict[str, Any]:
-        health = self._health()
-        state = {"healthy": "up", "none": "down"}.get(health, health)
-        facts: dict[str, Any] = {"emulator": state}
+        state = self._container_state()
+        if state == "running":
+            state = "up" if self._is_provisioned() else "starting"
+        facts: dict[str, Any] = {"emulator": "down" if state == "none" else state}
         if state == "up":
             facts |= {
                 "endpoint": self._switch.endpoint_url,
@@ -151,22 +164,30 @@ class DockerBackend:
         """The last lines of LocalStack's own log."""
         return self._compose("logs", "--no-log-prefix", "--tail", str(lines), "localstack")
 
+    def _end(self, containers: list[str]) -> None:
+        began = time.monotonic()
+        _docker("stop", "-t", str(END_WITHIN_S), *containers)
+        if time.monotonic() - began > END_WITHIN_S:
+            log = self._state.emulator_log
+            log.write_text(self.emulator_log(1000))
+            self._progress(f"LocalStack had to be killed; {log} has its last words")
+
     def _wait_until_ready(self) -> None:
         """Wait as long as the init hook gets on: a busy machine takes its time.
 
-        The container's health counts failed checks, which on such a machine come to its limit
-        while the hook still deploys; so only `healthy` is believed.
+        Not for the container's health, which is looked at every few seconds, and counts failed
+        looks while the hook still deploys.
         """
         heard = Heard(self._progress)
         followed = self._follow_provisioning(heard)
         try:
-            while (health := self._health()) != "healthy":
-                if health in ("exited", "dead", "none"):
+            while (states := hook_states(self._switch.port)) != ["SUCCESSFUL"]:
+                state = self._container_state()
+                if state in ("exited", "dead", "none"):
                     raise DockerFailed(
-                        f"LocalStack's container is {health}:\n{self.emulator_log(15)}",
+                        f"LocalStack's container is {state}:\n{self.emulator_log(15)}",
                         "`make logs ARGS=--emulator` shows more",
                     )
-                states = hook_states(self._switch.port)
                 if "ERROR" in states:
                     why = why_the_hook_failed("\n".join(heard.said), self.emulator_log(200))
                     raise DockerFailed(
@@ -200,60 +221,37 @@ class DockerBackend:
 
     def _container(self) -> str | None:
         """The id of LocalStack's container, also when it has stopped."""
-        done = subprocess.run(
-            [
-                *("docker", "ps", "--all", "--quiet"),
-                *("--filter", f"label=com.docker.compose.project={self.lab}"),
-                *("--filter", "label=com.docker.compose.service=localstack"),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return next(iter(done.stdout.split()), None)
+        return next(iter(self._list_containers("localstack").stdout.split()), None)
 
-    def _health(self) -> str:
-        """Docker's word for the state of LocalStack's container; `none` when there is none."""
-        container = self._container()
-        if container is None:
-            return "none"
-        done = subprocess.run(
-            ["docker", "inspect", "--format", "{{json .State}}", container],
-            capture_output=True,
-            text=True,
-            check=False,
+    def _list_containers(self, service: str | None = None) -> subprocess.CompletedProcess[str]:
+        return _docker("ps", "--all", "--quiet", *_labeled(*self._labels(service)))
+
+    def _labels(self, service: str | None = None) -> list[str]:
+        project = f"com.docker.compose.project={self.lab}"
+        return [project, f"com.docker.compose.service={service}"] if service else [project]
+
+    def _container_state(self) -> str:
+        """Docker's word for LocalStack's container; `none` when there is none."""
+        listed = _docker(
+            *("ps", "--all", "--format", "{{.State}}"), *_labeled(*self._labels("localstack"))
         )
-        if done.returncode:
-            return "none"
-        state = json.loads(done.stdout)
-        if state["Status"] != "running":
-            return state["Status"]
-        return state.get("Health", {}).get("Status", "running")
+        return next(iter(listed.stdout.split()), "none")
+
+    def _is_provisioned(self) -> bool:
+        return hook_states(self._switch.port) == ["SUCCESSFUL"]
 
     def _function_containers(self) -> list[str]:
-        done = subprocess.run(
-            ["docker", "ps", "--all", "--quiet", "--filter", f"label={LAB_LABEL}={self.lab}"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.split()
+        listed = _docker("ps", "--all", "--quiet", *_labeled(f"{LAB_LABEL}={self.lab}"))
+        return listed.stdout.split()
 
-    def _remove_function_containers(self) -> None:
-        left = self._function_containers()
-        if left:
-            subprocess.run(
-                ["docker", "rm", "--force", "--volumes", *left], capture_output=True, check=False
-            )
+    def _remove_what_functions_had(self) -> None:
+        """The containers and the network that a killed LocalStack left."""
+        _remove_containers(self._function_containers())
+        _remove_networks(f"{LAB_LABEL}={self.lab}")
 
-    def _remove_function_network(self) -> None:
-        """What a killed LocalStack left of the network that it made for functions."""
-        label = f"label={LAB_LABEL}={self.lab}"
-        subprocess.run(
-            ["docker", "network", "prune", "--force", "--filter", label],
-            capture_output=True,
-            check=False,
-        )
+    @cached_property
+    def _engine_host(self) -> str | None:
+        return engine_host()
 
     def _command(self) -> list[str]:
         files = ["compose.yaml"]
@@ -276,7 +274,7 @@ class DockerBackend:
             "FACELAB_KEPT_STATE": "/state" if self._state.is_kept else "",
         }
         if "FACELAB_DOCKER_SOCKET" not in settings:
-            settings["FACELAB_DOCKER_SOCKET"] = socket_for_containers(engine_host())
+            settings["FACELAB_DOCKER_SOCKET"] = socket_for_containers(self._engine_host)
         return settings
 
     def _compose(self, *arguments: str) -> str:
@@ -299,3 +297,33 @@ class DockerBackend:
                 f"docker compose {arguments[0]} failed:\n" + "\n".join(lines[-20:]),
             )
         return done.stdout
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["docker", *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        return subprocess.CompletedProcess(command, 127, "", str(error))
+
+
+def _remove_containers(containers: list[str]) -> None:
+    if containers:
+        _must("rm", "--force", "--volumes", *containers)
+
+
+def _remove_networks(*labels: str) -> None:
+    # Not `network prune`: the engine refuses a second one at the same time, whosever it is.
+    listed = _docker("network", "ls", "--quiet", *_labeled(*labels)).stdout.split()
+    if listed:
+        _must("network", "rm", *listed)
+
+
+def _must(*arguments: str) -> None:
+    done = _docker(*arguments)
+    if done.returncode and not ("No such" in done.stderr or "not found" in done.stderr):
+        raise DockerFailed(f"docker {arguments[0]} failed:\n{done.stderr.strip()}")
+
+
+def _labeled(*labels: str) -> list[str]:
+    return [word for label in labels for word in ("--filter", f"label={label}")]

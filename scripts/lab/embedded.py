@@ -108,6 +108,9 @@ class EmbeddedBackend:
         family = [process, *process.children(recursive=True)]
         process.terminate()
         alive = running_after([process], STOP_SECONDS)
+        if alive:
+            log = self._state.emulator_log
+            self._progress(f"LocalStack has to be killed; {log} has its last words")
         for one in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()

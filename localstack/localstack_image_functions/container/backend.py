@@ -26,6 +26,7 @@ from localstack_image_functions.settings import Settings
 LOG = logging.getLogger(__name__)
 
 DEFAULT_EPHEMERAL_MB = 512
+REGISTRY_PATIENCE_S = 60
 
 
 class ContainerBackend:
@@ -133,6 +134,9 @@ class ContainerBackend:
 
     def prepare(self) -> None:
         """Join the functions' network, and serve the registry where they are not."""
+        # After a reboot the engine starts containers in any order.
+        if not self._registry.answers_within(REGISTRY_PATIENCE_S):
+            LOG.warning("%s does not answer: look at its container", self._registry.url)
         serve_registry(self._registry, self._position().outer_address)
 
     def leave(self) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_network
@@ -26,6 +27,7 @@ FUNCTION_LABEL = "localstack-image-functions.function"
 # No address of the host's in a network in which it has no business.
 NO_HOST_ADDRESS = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 HOST_PROBE_S = 1.0
+REMOVED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -163,19 +165,21 @@ def _host_answers(address: str) -> bool:
 
 
 def sweep(lab: str) -> list[str]:
-    """Remove the function containers that an earlier emulator of `lab` left; their names."""
-    removed = []
-    for container in engine().containers.list(
+    """Remove the function containers that an emulator of `lab` left; their names.
+
+    All at once: the engine takes a third of a second for each, and a lab that ends has many.
+    """
+    left = engine().containers.list(
         all=True, filters={"label": f"{LAB_LABEL}={lab}"}, ignore_removed=True
-    ):
-        try:
-            container.remove(force=True, v=True)
-            removed.append(container.name)
-        except NotFound:
-            continue
-        except APIError as error:
-            LOG.warning("could not remove %s: %s", container.name, error)
-    return removed
+    )
+    if not left:
+        return []
+    with ThreadPoolExecutor(min(len(left), REMOVED_AT_ONCE)) as pool:
+        return [
+            one.name
+            for one, gone in zip(left, pool.map(remove_container, left), strict=True)
+            if gone
+        ]
 
 
 def leave(lab: str) -> None:
@@ -185,3 +189,16 @@ def leave(lab: str) -> None:
             remove_network(network)
         except APIError as error:
             LOG.debug("network %s stays: %s", network.name, error)
+
+
+def remove_container(container: Container) -> bool:
+    """Remove a container that may be running or gone; whether it was there to be removed."""
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        return False
+    except APIError as error:
+        if "already in progress" not in str(error):
+            LOG.warning("could not remove %s: %s", container.name, error)
+        return False
+    return True

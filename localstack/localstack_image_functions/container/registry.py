@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ INDEXES = (
     "application/vnd.oci.image.index.v1+json",
 )
 TIMEOUT_S = 20
+LOOK_EVERY_S = 0.1
 
 
 class RegistryUnreachable(ImageFunctionsError):
@@ -107,6 +109,18 @@ class Registry:
     def is_public(self) -> bool:
         """Whether the container engine reaches it as we do, with nothing between."""
         return self.url == f"http://{self.public_host}"
+
+    def answers_within(self, patience_s: float) -> bool:
+        """Whether the registry is there, which may be starting beside us."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                self._request("GET", "")
+                return True
+            except RegistryUnreachable:
+                if time.monotonic() > deadline:
+                    return False
+            time.sleep(LOOK_EVERY_S)  # between looks, with a deadline
 
     def uri(self, repository: str) -> str:
         """The `repositoryUri`: what `docker push` takes."""

@@ -17,11 +17,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.types import LogConfig, Ulimit
 
-from localstack_image_functions.container.engine import FUNCTION_LABEL, LAB_LABEL, Position
+from localstack_image_functions.container.engine import (
+    FUNCTION_LABEL,
+    LAB_LABEL,
+    Position,
+    remove_container,
+)
 from localstack_image_functions.errors import EntrypointNotFound
 from localstack_image_functions.runtime.api import RuntimeApi
 from localstack_image_functions.runtime.environment import Exit
@@ -115,7 +120,7 @@ class ContainerFlavor:
                     container, self._settings, self._position.network, peer, server, output, on_exit
                 )
             except BaseException:
-                _remove(container)
+                remove_container(container)
                 raise
         except BaseException:
             server.close()
@@ -282,7 +287,7 @@ class ContainerSandbox:
             self._ask(self.thaw)
             self._ask(lambda: self._container.kill("SIGTERM"))
             self._ended.wait(grace_s)
-        _remove(self._container)
+        remove_container(self._container)
         self._server.close()
 
     def _freeze_now(self) -> None:
@@ -350,13 +355,3 @@ class ContainerSandbox:
             request()
         except APIError as error:
             LOG.debug("%s: %s", self._container.name, error)
-
-
-def _remove(container: Container) -> None:
-    try:
-        container.remove(force=True, v=True)
-    except NotFound:
-        pass
-    except APIError as error:
-        if "already in progress" not in str(error):
-            LOG.warning("could not remove %s: %s", container.name, error)

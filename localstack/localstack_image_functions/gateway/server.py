@@ -32,6 +32,7 @@ IDLE_CONNECTION_S = 75.0
 """How long a connection stays open without a request: longer than clients pause between two.
 One that is closed just as its client sends again costs a retry."""
 
+LOOK_FOR_SIGNALS_S = 1.0
 TLS_HANDSHAKE = b"\x16"
 BACKLOG = 512
 _BODILESS = {204, 304}
@@ -77,7 +78,10 @@ class ThreadServer(RuntimeServer):
         return serve_connections(listener, self._gateway)
 
     def run(self) -> None:
-        self._ended.wait()
+        # The kernel may hand a signal to another thread than this one, the main one. Python then
+        # runs its handler when this one next runs.
+        while not self._ended.wait(LOOK_FOR_SIGNALS_S):
+            pass
 
     def shutdown(self) -> None:
         for close in self._closers:
