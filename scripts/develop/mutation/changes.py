@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def changes_of(file: str, source: str) -> list[Change]:
         if outline.is_idle(line, column, is_number=name == "NumberReplacer"):
             continue
         before, after = _lines(source, start, end, new)
-        if _same_program(source, mutated) or "not not " in after:
+        if "not not " in after or outline.is_same_program(mutated, line):
             continue
         where = outline.where(line)
         change = Change(file, start, end, new, line, where, before, after)
@@ -92,15 +93,43 @@ def changes_of(file: str, source: str) -> list[Change]:
 
 
 def _mutations(source: str) -> Iterator[tuple[str, str]]:
-    mutate, nodes_of = _library()
-    nodes = nodes_of(source)
+    """The text after each change, with the name of what made it. The text is parsed once: what
+    an operator does to a node is written down, and taken back."""
+    nodes = _nodes_of(source)
+    begins = [0]
+    for line in source.splitlines(keepends=True):
+        begins.append(begins[-1] + len(line))
     for name, operator in _operators():
-        spots = sum(len(list(operator.mutation_positions(node))) for node in nodes)
-        for occurrence in range(spots):
-            yield name, mutate(source, operator, occurrence)
+        for node in nodes:
+            for index in range(len(list(operator.mutation_positions(node)))):
+                line, column = node.get_start_pos_of_prefix()
+                start = begins[line - 1] + column
+                end = start + len(node.get_code())
+                with _taken_back(node):
+                    mutated = operator.mutate(node, index)
+                    code = mutated.get_code()
+                yield name, source[:start] + code + source[end:]
 
 
-def _library() -> tuple[Callable[[str, Any, int], str], Callable[[str], list[Any]]]:
+@contextmanager
+def _taken_back(node: Any) -> Iterator[None]:
+    """Put a node's text back as it was."""
+    inner = _below(node)
+    children = [(one, list(one.children)) for one in inner if hasattr(one, "children")]
+    values = [(one, one.value) for one in inner if not hasattr(one, "children")]
+    yield
+    for one, before in children:
+        one.children = before
+    for one, value in values:
+        one.value = value
+
+
+def _below(node: Any) -> list[Any]:
+    """A node and all that is in it."""
+    return [node, *(one for child in getattr(node, "children", ()) for one in _below(child))]
+
+
+def _nodes_of(source: str) -> list[Any]:
     try:
         install_beside(LOCK, PACKAGES)
     except SetupError as error:
@@ -110,9 +139,8 @@ def _library() -> tuple[Callable[[str, Any, int], str], Callable[[str], list[Any
     if str(PACKAGES) not in sys.path:
         sys.path.append(str(PACKAGES))
     from cosmic_ray.ast import ast_nodes, get_ast
-    from cosmic_ray.mutating import mutate_code
 
-    return mutate_code, lambda source: list(ast_nodes(get_ast(source)))
+    return list(ast_nodes(get_ast(source)))
 
 
 def _operators() -> Iterator[tuple[str, Any]]:
@@ -147,19 +175,13 @@ def _lines(source: str, start: int, end: int, new: str) -> tuple[str, str]:
     return source[first:last].strip(), after.strip()
 
 
-def _same_program(source: str, mutated: str) -> bool:
-    """Whether it is no change at all, or no Python any more."""
-    try:
-        return ast.dump(ast.parse(source)) == ast.dump(ast.parse(mutated))
-    except SyntaxError:
-        return True
-
-
 class Outline:
     """What lies where in a file."""
 
     def __init__(self, source: str) -> None:
         self._tree = ast.parse(source)
+        self._newlines = source.count("\n")
+        self._dumps: dict[ast.stmt, str] = {}
         self._idle: list[ast.AST] = []
         self._named_numbers: list[ast.AST] = []
         self._functions: list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]] = []
@@ -197,6 +219,22 @@ class Outline:
         nodes = [*self._idle, *(self._named_numbers if is_number else ())]
         return any(_contains(node, line, column) for node in nodes)
 
+    def is_same_program(self, mutated: str, line: int) -> bool:
+        """Whether a text that differs at `line` is no change at all, or no Python any more."""
+        whole = next(one for one in self._tree.body if _span(one)[0] <= line <= _span(one)[1])
+        first, last = _span(whole)
+        grown = mutated.count("\n") - self._newlines
+        lines = mutated.split("\n")[first - 1 : last + grown]
+        try:
+            return ast.dump(ast.parse("\n".join(lines))) == self._dump(whole)
+        except SyntaxError:
+            return True
+
+    def _dump(self, whole: ast.stmt) -> str:
+        if whole not in self._dumps:
+            self._dumps[whole] = ast.dump(ast.Module([whole], []))
+        return self._dumps[whole]
+
     def where(self, line: int) -> str:
         """The innermost class or function around a line; the empty string for the module."""
         around = [one for one in (*self._functions, *self._classes) if _spans(one[1], line)]
@@ -222,6 +260,12 @@ def _is_for_types(test: ast.expr) -> bool:
 def _is_arithmetic(value: ast.expr) -> bool:
     numbers = (ast.BinOp, ast.UnaryOp, ast.Constant, ast.operator, ast.unaryop)
     return all(isinstance(one, numbers) for one in ast.walk(value))
+
+
+def _span(node: ast.stmt) -> tuple[int, int]:
+    """Its lines, with its decorators."""
+    decorators = [one.lineno for one in getattr(node, "decorator_list", ())]
+    return min([node.lineno, *decorators]), node.end_lineno or node.lineno
 
 
 def _spans(node: ast.stmt, line: int) -> bool:

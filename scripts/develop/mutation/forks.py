@@ -1,9 +1,13 @@
 """Tests in forked processes: the packages that they need are loaded once, by their parent.
 
-    python -m scripts.develop.mutation.forks JOBS < jobs > outcomes
+    python -m scripts.develop.mutation.forks JOBS [--collected] < jobs > outcomes
 
-Reads one `Job` a line as JSON and writes one `Outcome` a line, in the order in which they end.
-Nothing of the checkout's rooms is loaded here, so that each child loads the file it is about.
+Reads one `Job` a line as JSON and writes one `Outcome` a line, in the order in which they end. A
+first one with a number below 0 runs alone; what it loads of other people's packages is loaded here.
+Without `--collected` nothing of the checkout's rooms is loaded here, so that each child loads the
+file it is about. With it the tests are collected here, and a child exchanges the functions that
+its change is in (`loaded.py`): a tenth of the time, where the change is in a function that no
+import calls.
 """
 
 from __future__ import annotations
@@ -19,38 +23,43 @@ import sys
 import tempfile
 import time
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
 from scripts.paths import ROOT
 
-_SILENT = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-header", "--tb=line")
-# Exit codes that are no verdict of a test: pytest found none, or our own child failed.
-_NONE_FOUND, _OURS = 5, 70
+SILENT = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-header", "--tb=line")
+# Exit codes that are no verdict of a test: pytest found none, our own child failed, or the change
+# is one that only an import of the whole file can show.
+NONE_FOUND, OURS, NOT_LOADED = 5, 70, 71
 
 
 @dataclass(frozen=True)
 class Job:
-    """Run `tests` with `file` (relative to the checkout) as `source`; without: as they stand."""
+    """Run `tests` with `file` (relative to the checkout) as `source`; without: as they stand.
+
+    `test_limit_s` is what one of them may take, 0 for what is usual.
+    """
 
     number: int
     tests: list[str]
     limit_s: float
     file: str = ""
     source: str = ""
-    options: list[str] = field(default_factory=list)
+    test_limit_s: float = 0.0
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`passed`, `failed` (a test, or already the import of one), `late` (killed at its limit) or
-    `broken` (there was nothing to run)."""
+    """`passed`, `failed` (a test, or already the import of one), `late` (killed at its limit),
+    `broken` (there was nothing to run) or `not loaded` (only an import can show the change)."""
 
     number: int
     verdict: str
@@ -60,7 +69,7 @@ class Outcome:
     said: str  # the end of what a broken run printed
 
 
-class _Changed(MetaPathFinder):
+class ChangedFileFinder(MetaPathFinder):
     """Imports one file as other text."""
 
     def __init__(self, file: Path, source: str) -> None:
@@ -83,7 +92,7 @@ class _Text(SourceFileLoader):
         return compile(self._text, self.path, "exec", dont_inherit=True)
 
 
-class _Watch:
+class RunRecorder:
     """What pytest tells of the tests: how long each took, and the first that failed."""
 
     def __init__(self) -> None:
@@ -96,19 +105,27 @@ class _Watch:
         took = self.durations.get(report.nodeid, 0.0)
         self.durations[report.nodeid] = took + report.duration
 
+    def keep(self, folder: Path) -> None:
+        seen = {"durations": self.durations, "failed": self.failed, "packages": _packages()}
+        (folder / "watched.json").write_text(json.dumps(seen), "utf-8")
+
 
 @dataclass
-class _Child:
+class Child:
+    """A forked process that runs a job, as its parent and as itself sees it."""
+
     job: Job
     pid: int
     began: float
     folder: Path
 
-    def outcome(self, verdict: str) -> Outcome:
-        watched: dict[str, Any] = {}
+    def watched(self) -> dict[str, Any]:
         with contextlib.suppress(OSError, ValueError):
-            watched = json.loads((self.folder / "watched.json").read_text("utf-8"))
-        said = ""
+            return json.loads((self.folder / "watched.json").read_text("utf-8"))
+        return {}
+
+    def outcome(self, verdict: str) -> Outcome:
+        watched, said = self.watched(), ""
         if verdict == "broken":
             said = (self.folder / "said").read_text("utf-8", "replace")[-2000:]
         took = time.monotonic() - self.began
@@ -117,130 +134,138 @@ class _Child:
             watched.get("durations", {}), said,
         )  # fmt: skip
 
+    def end(self) -> None:
+        """End it, or what its tests left running."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
-def _start(job: Job, scratch: Path) -> _Child:
-    folder = scratch / str(job.number)
-    folder.mkdir()
-    began = time.monotonic()
-    pid = os.fork()
-    if pid:
-        return _Child(job, pid, began, folder)
-    status = _OURS
-    try:
+    def settle_in(self) -> None:
+        """Called in the child: it has a group, an output and a folder of its own."""
         os.setsid()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        status = _run(job, folder)
-    finally:
-        os._exit(status)
+        with (self.folder / "said").open("wb") as said, Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(self.folder)
+        sys.dont_write_bytecode = True
+        if self.job.file:
+            path = (ROOT / self.job.file).resolve()
+            sys.meta_path.insert(0, ChangedFileFinder(path, self.job.source))
 
 
-def _run(job: Job, folder: Path) -> int:
-    with (folder / "said").open("wb") as said, Path(os.devnull).open("rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-        os.dup2(said.fileno(), 1)
-        os.dup2(said.fileno(), 2)
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(folder / "hypothesis")
-    sys.dont_write_bytecode = True
-    if job.file:
-        sys.meta_path.insert(0, _Changed((ROOT / job.file).resolve(), job.source))
-    watch = _Watch()
-    options = [*_SILENT, f"--basetemp={folder / 'tmp'}", *job.options]
-    status = int(pytest.main([*options, *job.tests], plugins=[watch]))
-    seen = {"durations": watch.durations, "failed": watch.failed}
-    (folder / "watched.json").write_text(json.dumps(seen), "utf-8")
-    sys.stdout.flush()
-    return status
+class Forks:
+    """Forks a child for each job, so many at once, and writes how each ended."""
 
+    def __init__(self, jobs: list[Job], at_once: int, scratch: Path, out: TextIO) -> None:
+        self.jobs = jobs
+        self._waiting = jobs[::-1]
+        self._at_once = at_once
+        self._scratch = scratch
+        self._out = out
+        self._children: list[Child] = []
 
-def _load_packages(tests: list[str]) -> None:
-    """Load what the tests load of other people's packages: a child tells which those are."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if not pid:
+    def serve(self) -> Child | None:
+        """Returns in each child, with what it is to run, and with None once all have ended."""
+        told_to_end: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, frame: told_to_end.append(number))
+        children_may_end = _wake_on_child()
         try:
-            _tell_packages(tests, writing)
+            while (self._waiting or self._children) and not told_to_end:
+                while self._waiting and len(self._children) < self._room():
+                    if (child := self._fork(self._waiting.pop())) is not None:
+                        return child
+                limit = min(one.began + one.job.limit_s for one in self._children)
+                left_s = max(0.0, limit - time.monotonic())
+                if select.select([children_may_end], [], [], left_s)[0]:
+                    os.read(children_may_end, 4096)
+                for outcome in self._reap():
+                    print(json.dumps(asdict(outcome)), file=self._out, flush=True)
+        except BrokenPipeError:
+            pass  # nobody wants to know any more
         finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as told:
-        names = told.read().split()
-    os.waitpid(pid, 0)
-    warnings.simplefilter("ignore")
-    for name in names:
-        with contextlib.suppress(Exception):  # then the children load it, as far as they can
-            importlib.import_module(name)
+            for child in self._children:
+                child.end()
+        return None
 
+    def _room(self) -> int:
+        return 1 if any(one.job.number < 0 for one in self._children) else self._at_once
 
-def _tell_packages(tests: list[str], writing: int) -> None:
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    os.dup2(nothing, 2)
-    before = set(sys.modules)
-    pytest.main([*_SILENT, "--collect-only", *tests])
-    own = tuple(f"{room}" for room in ROOT.iterdir() if room.name not in (".venv", "build"))
-    names = []
-    for name, module in sys.modules.items():
-        file = getattr(module, "__file__", None) or ""
-        if name not in before and name.isascii() and file and not file.startswith(own):
-            names.append(name)
-    os.write(writing, "\n".join(names).encode())
+    def _fork(self, job: Job) -> Child | None:
+        folder = self._scratch / str(job.number)
+        folder.mkdir()
+        began = time.monotonic()
+        pid = os.fork()
+        child = Child(job, pid, began, folder)
+        if pid:
+            self._children.append(child)
+            return None
+        try:
+            self._children = []  # they are the parent's, as is what is written to
+            os.close(self._out.fileno())
+            child.settle_in()
+        except BaseException:
+            os._exit(OURS)
+        return child
 
-
-def _end(child: _Child) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-
-
-def _reap(children: list[_Child]) -> list[Outcome]:
-    """Those that have ended, or are over their limit, which ends them."""
-    ended = []
-    for child in list(children):
-        pid, status = os.waitpid(child.pid, os.WNOHANG)
-        is_late = not pid and time.monotonic() - child.began > child.job.limit_s
-        if is_late:
-            _end(child)
-            os.waitpid(child.pid, 0)
-        elif not pid:
-            continue
-        _end(child)  # what its tests left running
-        ended.append(child.outcome("late" if is_late else _verdict(status)))
-        children.remove(child)
-        shutil.rmtree(child.folder, ignore_errors=True)
-    return ended
+    def _reap(self) -> list[Outcome]:
+        """Those that have ended, or are over their limit, which ends them."""
+        ended = []
+        for child in list(self._children):
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            is_late = not pid and time.monotonic() - child.began > child.job.limit_s
+            if is_late:
+                child.end()
+                os.waitpid(child.pid, 0)
+            elif not pid:
+                continue
+            child.end()
+            if child.job.number < 0 and self._waiting:
+                _load(child.watched().get("packages", []))
+            ended.append(child.outcome("late" if is_late else _verdict(status)))
+            self._children.remove(child)
+            shutil.rmtree(child.folder, ignore_errors=True)
+        return ended
 
 
 def _verdict(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
-    if code in (_NONE_FOUND, _OURS):
+    if code in (NONE_FOUND, OURS):
         return "broken"
+    if code == NOT_LOADED:
+        return "not loaded"
     return "failed" if code else "passed"
 
 
-def serve(jobs: int, scratch: Path) -> None:
-    children: list[_Child] = []
-    waiting = [Job(**json.loads(line)) for line in sys.stdin]
-    _load_packages(sorted({test.partition("::")[0] for job in waiting for test in job.tests}))
-    waiting.reverse()
-    told_to_end: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: told_to_end.append(number))
-    children_may_end = _wake_on_child()
-    try:
-        while (waiting or children) and not told_to_end:
-            while waiting and len(children) < jobs:
-                children.append(_start(waiting.pop(), scratch))
-            limit = min(one.began + one.job.limit_s for one in children)
-            left_s = max(0.0, limit - time.monotonic())
-            if select.select([children_may_end], [], [], left_s)[0]:
-                os.read(children_may_end, 4096)
-            for outcome in _reap(children):
-                print(json.dumps(asdict(outcome)), flush=True)
-    except BrokenPipeError:
-        pass  # nobody wants to know any more
-    finally:
-        for child in children:
-            _end(child)
+def _run(child: Child) -> int:
+    """Import everything, and run the job's tests."""
+    job, recorder = child.job, RunRecorder()
+    limit = [f"--timeout={job.test_limit_s:.0f}"] if job.test_limit_s else []
+    status = int(pytest.main([*SILENT, *limit, *job.options, *job.tests], plugins=[recorder]))
+    recorder.keep(child.folder)
+    return status
+
+
+def test_files(jobs: list[Job]) -> list[str]:
+    """The files that the jobs' tests are in."""
+    return sorted({test.partition("::")[0] for job in jobs for test in job.tests})
+
+
+def _packages() -> list[str]:
+    """What is loaded here of other people's."""
+    own = tuple(f"{room}/" for room in ROOT.iterdir() if room.name not in (".venv", "build"))
+    files = {name: getattr(one, "__file__", None) or "" for name, one in sys.modules.items()}
+    return [name for name, file in files.items() if file and not file.startswith(own)]
+
+
+def _load(packages: list[str]) -> None:
+    warnings.simplefilter("ignore")
+    for name in packages:
+        with contextlib.suppress(Exception):  # then the children load it, as far as they can
+            importlib.import_module(name)
 
 
 def _wake_on_child() -> int:
@@ -252,8 +277,25 @@ def _wake_on_child() -> int:
     return reading
 
 
-if __name__ == "__main__":
+def main(at_once: int, *options: str) -> None:
+    jobs = [Job(**json.loads(line)) for line in sys.stdin]
+    out = os.fdopen(os.dup(1), "w")
     with tempfile.TemporaryDirectory(prefix="facelab-mutate-") as scratch:
-        serve(int(sys.argv[1]), Path(scratch))
+        forks = Forks(jobs, at_once, Path(scratch), out)
+        if "--collected" in options:
+            from scripts.develop.mutation.loaded import serve_collected
+
+            serve_collected(forks)
+        else:
+            if (child := forks.serve()) is not None:
+                status = OURS
+                try:
+                    status = _run(child)
+                finally:
+                    os._exit(status)
     # What could not be written is nobody's any more; the end must not try again.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), *sys.argv[2:])

@@ -46,9 +46,10 @@ class Tried:
 
 @dataclass(frozen=True)
 class Reach:
-    """Which tests run which lines, and how long each takes."""
+    """Which tests run which lines, which lines importing runs, and how long each test takes."""
 
     lines: dict[str, dict[int, list[str]]]
+    imported: dict[str, set[int]]
     seconds: dict[str, float]
 
     def of_file(self, file: str) -> list[str]:
@@ -61,12 +62,16 @@ class Reach:
         known = self.lines.get(file, {})
         return self._sorted({test for line in lines for test in known.get(line, ())})
 
+    def is_imported(self, file: str, lines: range | None) -> bool:
+        """Whether importing runs any of these lines."""
+        return lines is None or not self.imported.get(file, set()).isdisjoint(lines)
+
     def limit_s(self, tests: list[str]) -> float:
         return _LIMIT_S + _LIMIT_FACTOR * sum(self.seconds.get(test, 0.0) for test in tests)
 
-    def options(self, tests: list[str]) -> list[str]:
+    def test_limit_s(self, tests: list[str]) -> float:
         slowest = max((self.seconds.get(test, 0.0) for test in tests), default=0.0)
-        return [f"--timeout={_TEST_LIMIT_S + _TEST_LIMIT_FACTOR * slowest:.0f}"]
+        return _TEST_LIMIT_S + _TEST_LIMIT_FACTOR * slowest
 
     def _sorted(self, tests: set[str]) -> list[str]:
         return sorted(tests, key=lambda test: (self.seconds.get(test, 0.0), test))
@@ -111,7 +116,8 @@ class Measurement:
             file: {int(line): tests for line, tests in by_line.items()}
             for file, by_line in stored["lines"].items()
         }
-        return Reach(lines, stored["seconds"])
+        imported = {file: set(lines) for file, lines in stored["imported"].items()}
+        return Reach(lines, imported, stored["seconds"])
 
     def _run_all(self) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="facelab-reach-") as scratch:
@@ -120,7 +126,7 @@ class Measurement:
             job = {**_job(-1, [*self._place.tests], _CONTROL_LIMIT_S), "options": options}
             outcome = next(_forked([job], 1, {"COVERAGE_FILE": str(data)}))
             self._must_pass(outcome)
-            return {"lines": _lines_by_test(data), "seconds": outcome["durations"]}
+            return {**_lines_by_test(data), "seconds": outcome["durations"]}
 
     def _must_pass(self, outcome: dict[str, Any]) -> None:
         if outcome["verdict"] != "passed":
@@ -141,40 +147,54 @@ class Measurement:
         sources = {one.file: (ROOT / one.file).read_text("utf-8") for one in changes}
         outlines = {file: Outline(source) for file, source in sources.items()}
         waiting: dict[int, Change] = {}
-        jobs: list[dict[str, Any]] = []
+        loaded: list[dict[str, Any]] = []
+        imported: list[dict[str, Any]] = []
         for number, change in enumerate(changes):
             file, source = change.file, sources[change.file]
             known = self._known(change, source)
-            tests = reach.of_lines(file, outlines[file].lines_run(change.line))
+            lines = outlines[file].lines_run(change.line)
+            tests = reach.of_lines(file, lines)
             if known or not tests:
                 yield known or Tried(change, "untested")
                 continue
-            if not any(job["file"] == file for job in jobs):
-                # First without a change: what fails then says nothing of one.
-                jobs.append(_job(-1, reach.of_file(file), _CONTROL_LIMIT_S, file, source))
             waiting[number] = change
-            changed = change.apply(source)
-            job = _job(number, tests, reach.limit_s(tests), file, changed)
-            jobs.append({**job, "options": reach.options(tests)})
-        yield from self._run(jobs, waiting, sources)
-
-    def _run(
-        self, jobs: list[dict[str, Any]], waiting: dict[int, Change], sources: dict[str, str]
-    ) -> Iterator[Tried]:
-        if jobs and time.monotonic() < self._deadline:
-            with closing(_forked(jobs, self._jobs, {})) as outcomes:
-                for outcome in outcomes:
-                    if outcome["number"] < 0:
-                        self._must_pass(outcome)
-                        continue
-                    change = waiting.pop(outcome["number"])
-                    tried = self._judged(change, outcome)
-                    self._keep(tried, sources[change.file])
-                    yield tried
-                    if time.monotonic() > self._deadline:
-                        break
+            job = _job(number, tests, reach.limit_s(tests), file, change.apply(source))
+            jobs = imported if reach.is_imported(file, lines) else loaded
+            jobs.append({**job, "test_limit_s": reach.test_limit_s(tests)})
+        for outcome in self._outcomes(loaded, imported):
+            change = waiting.pop(outcome["number"])
+            tried = self._judged(change, outcome)
+            self._keep(tried, sources[change.file])
+            yield tried
         for change in waiting.values():
             yield Tried(change, "not run")
+
+    def _outcomes(
+        self, loaded: list[dict[str, Any]], imported: list[dict[str, Any]]
+    ) -> Iterator[dict[str, Any]]:
+        """What becomes of the jobs that the loaded tests can show, then of the others."""
+        by_number = {job["number"]: job for job in loaded}
+        for outcome in self._of_jobs(loaded, "--collected"):
+            if outcome["verdict"] == "not loaded":
+                imported.append(by_number[outcome["number"]])
+            else:
+                yield outcome
+        yield from self._of_jobs(imported)
+
+    def _of_jobs(self, jobs: list[dict[str, Any]], *options: str) -> Iterator[dict[str, Any]]:
+        if not jobs or time.monotonic() > self._deadline:
+            return
+        # First without a change: what fails then says nothing of one.
+        tests = sorted({test for job in jobs for test in job["tests"]})
+        jobs = [_job(-1, tests, _CONTROL_LIMIT_S), *jobs]
+        with closing(_forked(jobs, self._jobs, {}, *options)) as outcomes:
+            for outcome in outcomes:
+                if outcome["number"] < 0:
+                    self._must_pass(outcome)
+                    continue
+                yield outcome
+                if time.monotonic() > self._deadline:
+                    break
 
     def _judged(self, change: Change, outcome: dict[str, Any]) -> Tried:
         if outcome["verdict"] == "passed":
@@ -222,9 +242,9 @@ def _job(
 
 
 def _forked(
-    jobs: list[dict[str, Any]], at_once: int, environment: dict[str, str]
+    jobs: list[dict[str, Any]], at_once: int, environment: dict[str, str], *options: str
 ) -> Generator[dict[str, Any]]:
-    command = [sys.executable, "-m", "scripts.develop.mutation.forks", str(at_once)]
+    command = [sys.executable, "-m", "scripts.develop.mutation.forks", str(at_once), *options]
     paths = {"PYTHONPATH": os.pathsep.join(import_roots())}
     with subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **paths, **environment}, text=True,
@@ -241,19 +261,22 @@ def _forked(
             process.terminate()
 
 
-def _lines_by_test(data_file: Path) -> dict[str, dict[str, list[str]]]:
+def _lines_by_test(data_file: Path) -> dict[str, Any]:
     from coverage import CoverageData
 
     data = CoverageData(str(data_file))
     data.read()
-    found = {}
-    for file in data.measured_files():
-        by_line = {}
-        for line, contexts in data.contexts_by_lineno(file).items():
+    lines: dict[str, dict[str, list[str]]] = {}
+    imported: dict[str, list[int]] = {}
+    for path in data.measured_files():
+        file = Path(path).relative_to(ROOT).as_posix()
+        lines[file], imported[file] = {}, []
+        for line, contexts in data.contexts_by_lineno(path).items():
             tests = {context.rpartition("|")[0] for context in contexts}
-            by_line[str(line)] = sorted(tests - {""})
-        found[Path(file).relative_to(ROOT).as_posix()] = by_line
-    return found
+            lines[file][str(line)] = sorted(tests - {""})
+            if "" in contexts:
+                imported[file].append(line)
+    return {"lines": lines, "imported": imported}
 
 
 def _guarding(place: Place) -> list[Path]:

@@ -1,9 +1,11 @@
 """`make mutate`: which changes it makes, what it makes of verdicts, what it does without a base."""
 
+import gc
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
@@ -11,6 +13,7 @@ from scripts.cli.mutate import main
 from scripts.develop.mutation.changed import changed_files
 from scripts.develop.mutation.changes import Change, Outline, changes_of
 from scripts.develop.mutation.equal import BadEntry, Equal, read_equal, stale
+from scripts.develop.mutation.loaded import NotLoaded, exchange, exchanged
 from scripts.develop.mutation.measuring import Measurement, Tried
 from scripts.develop.mutation.places import PLACES, NoSuchPlace, Place, chosen
 from scripts.develop.mutation.report import MutationReport
@@ -59,32 +62,103 @@ def test_a_line_of_a_function_is_its_statement_and_one_that_importing_runs_is_th
     assert list(outline.lines_run(12)) == [12]
 
 
-def test_only_the_forked_child_sees_the_changed_file():
-    clips = (ROOT / "contract" / "clips.py").read_text()
-    test = "tests/unit/contract/test_clips.py::test_metadata_survives_s3"
-    sources = [clips, clips.replace('"sequence": str(', '"squence": str('), f"{clips}broken("]
-    jobs = [
-        {
-            "number": number,
-            "tests": [test],
-            "limit_s": 60,
-            "file": "contract/clips.py",
-            "source": one,
-        }
-        for number, one in enumerate(sources)
-    ]
-    jobs.append({**jobs[0], "number": 3, "tests": [f"{test}_which_is_not_there"]})
-    jobs.append({**jobs[0], "number": 4, "limit_s": 0})
+CLIPS = (ROOT / "contract" / "clips.py").read_text()
+SURVIVES = "tests/unit/contract/test_clips.py::test_metadata_survives_s3"
+MISNAMED = CLIPS.replace('"sequence": str(', '"squence": str(')
+
+
+def outcomes_of(jobs: list[dict], *options: str) -> dict[int, dict]:
+    usual = {"tests": [SURVIVES], "limit_s": 60, "file": "contract/clips.py"}
+    lines = [json.dumps({**usual, **job, "number": number}) for number, job in enumerate(jobs, -1)]
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.develop.mutation.forks", "2"],
-        cwd=ROOT, input="\n".join(map(json.dumps, jobs)), capture_output=True, text=True,
-        timeout=240, check=True,
+        [sys.executable, "-m", "scripts.develop.mutation.forks", "2", *options],
+        cwd=ROOT, input="\n".join(lines), capture_output=True, text=True, timeout=240, check=True,
     )  # fmt: skip
     outcomes = {one["number"]: one for one in map(json.loads, done.stdout.splitlines())}
-    verdicts = [outcomes[number]["verdict"] for number in range(5)]
+    assert len(outcomes) == len(jobs), done.stderr
+    return outcomes
+
+
+def test_only_the_forked_child_sees_the_changed_file():
+    missing = f"{SURVIVES}_which_is_not_there"
+    jobs = [
+        {"source": CLIPS}, {"source": MISNAMED}, {"source": f"{CLIPS}broken("},
+        {"source": CLIPS, "tests": [missing]}, {"source": CLIPS, "limit_s": 0},
+    ]  # fmt: skip
+    outcomes = outcomes_of(jobs)
+    verdicts = [outcomes[number]["verdict"] for number in range(-1, 4)]
     assert verdicts == ["passed", "failed", "failed", "failed", "late"], outcomes
-    assert outcomes[1]["failed_test"] == test
-    assert (ROOT / "contract" / "clips.py").read_text() == clips
+    assert outcomes[0]["failed_test"] == SURVIVES
+    assert (ROOT / "contract" / "clips.py").read_text() == CLIPS
+
+
+def test_a_child_of_collected_tests_sees_changed_functions_and_leaves_the_rest_to_an_import():
+    jobs = [
+        {"source": CLIPS}, {"source": MISNAMED}, {"source": f"{CLIPS}broken("},
+        {"source": f"{CLIPS}MORE = 1\n"}, {"source": CLIPS, "tests": [f"{SURVIVES}_not"]},
+        {"source": CLIPS, "limit_s": 0}, {"source": CLIPS},
+    ]  # fmt: skip
+    outcomes = outcomes_of(jobs, "--collected")
+    verdicts = [outcomes[number]["verdict"] for number in range(-1, 6)]
+    assert verdicts == [
+        "passed", "failed", "not loaded", "not loaded", "broken", "late", "passed"
+    ], outcomes  # fmt: skip
+    assert outcomes[0]["failed_test"] == SURVIVES
+
+
+LOADED = """import functools
+LIMIT = 3
+def plain(x): return x + 1
+def outer(y):
+    def inner(x): return x + y
+    return inner
+class Box:
+    @property
+    def width(self): return 2 + 1
+    @functools.lru_cache
+    def height(self, x): return [x + one for one in range(3)]
+TABLE = {"a": lambda x: x + 1, "b": lambda x: x + 2}
+"""
+
+
+def loaded(before: str, after: str) -> dict:
+    """The names of the module LOADED after a change of it."""
+    names: dict = {}
+    exec(compile(LOADED, "loaded.py", "exec"), names)  # noqa: S102
+    held = {"inner": names["outer"](10), "plain": names["plain"]}
+    assert before in LOADED
+    live = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
+    ours = [one for one in live if one.__globals__ is names]
+    exchange(ours, list(exchanged(LOADED, LOADED.replace(before, after), "loaded.py")))
+    return names | held
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "asked", "said"),
+    [
+        ("return x + 1", "return x - 1", "plain(5)", 4),
+        ("return x + y", "return x - y", "inner(1)", -9),  # made before the change
+        ("return x + y", "return x - y", "outer(2)(1)", -1),
+        ("2 + 1", "2 - 1", "Box().width", 1),
+        ("[x + one", "[x - one", "Box().height(5)", [5, 4, 3]),
+        ("x: x + 1", "x: x - 1", "[TABLE['a'](0), TABLE['b'](0)]", [-1, 2]),
+    ],
+)
+def test_what_is_loaded_does_what_the_changed_text_says(before, after, asked, said):
+    assert eval(asked, loaded(before, after)) == said  # noqa: S307
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("(x): return x + 1", "(x, z=1): return x + 1"),  # defaults are the module's to make
+        ("return x + y", "return x"),  # closes over nothing
+    ],
+)
+def test_what_only_an_import_shows_is_left_to_one(before, after):
+    with pytest.raises(NotLoaded):
+        loaded(before, after)
 
 
 def test_equal_changes_count_neither_way_and_a_noticed_one_is_no_excuse():
