@@ -70,7 +70,8 @@ class ClipKey:
 
     @classmethod
     def new(cls, device_id: str, captured_at_ms: int, sequence: int) -> ClipKey:
-        """Key of a clip whose capture began at `captured_at_ms` (Unix ms, device clock).
+        """Key of a clip whose capture began at `captured_at_ms` (Unix ms, device clock), the
+        recorder's `sequence`th since it started.
 
         Ids sort by capture time; the random tail keeps two devices, or one device whose
         clock was set back, from ever meeting in the same id.

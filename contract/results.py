@@ -84,7 +84,8 @@ class Face:
     `box` is where it was in its best frame, `size_px` the box's height there, `blur` the
     variance of the Laplacian of the aligned face (higher is sharper). `person_id` is the
     final decision: the person that the models agree on, or that one names while the other
-    stays unsure; None when they name different people or nobody.
+    stays unsure; None when they name different people or nobody. `detection_score` is the
+    detector's (0 where it just says face, more is surer), of `frames_used` frames the best.
     """
 
     box: Box

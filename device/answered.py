@@ -34,7 +34,8 @@ class AnsweredUnusable(DeviceError):
 
 
 class Answered:
-    """The writer's side. `folder` is the spool folder of all devices.
+    """The writer's side. `folder` is the spool folder of all devices, `keep` how many ids the
+    file keeps, the newest.
 
     An id is remembered at once; the file follows. Where the disk takes nothing, what is to be
     written waits in memory, and goes out with the next `add` or `save` that succeeds. `add` and

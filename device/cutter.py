@@ -19,7 +19,8 @@ class EncodedFrame:
 
 
 class Cutter:
-    """Collects frames; gives a clip back when the key frame after its last frame has come.
+    """Collects frames; gives a clip back when the key frame after its last frame has come. A clip
+    has `frames_per_clip` frames, or as many more as it takes to that key frame.
 
     No frame is dropped between two clips. Frames before the first key frame can't be decoded
     and are left out. An encoder that gives its parameter sets only once gets them repeated.

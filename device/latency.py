@@ -48,7 +48,7 @@ class Percentiles:
 
 
 class Latencies:
-    """The latencies of a run."""
+    """The latencies of a run, the last `keep` of them."""
 
     def __init__(self, keep: int = KEEP) -> None:
         self._values: deque[Latency] = deque(maxlen=keep)

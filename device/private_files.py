@@ -31,7 +31,8 @@ def make_private_folder(folder: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A file descriptor as from `os.open`; the file, also one that was there, is private.
+    """A file descriptor as from `os.open`, with its `flags`; the file, also one that was there, is
+    private.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def private_opener(path: str, flags: int) -> int:
-    """As `opener` of `open`."""
+    """As `opener` of `open`, which says the `flags`."""
     return open_private(Path(path), flags)
 
 

@@ -37,7 +37,8 @@ class FoundFace:
         return self.bottom - self.top
 
     def crop(self, width: int, height: int) -> Square:
-        """The square around the face with a margin, moved and cut to lie in the picture."""
+        """The square around the face with a margin, moved and cut to lie in a picture of `width` ×
+        `height` px."""
         side = round(max(self.size_px, self.right - self.left) * (1 + 2 * MARGIN))
         side = min(side, width, height)
         left = round((self.left + self.right - side) / 2)

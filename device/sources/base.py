@@ -28,7 +28,7 @@ class SourceOptions:
     rotation: int = 0  # degrees: 0 or 180
     focus_m: float | None = None  # distance in meters; None follows what is there
     loop: bool = False
-    speed: float = 1.0
+    speed: float = 1.0  # how many times as fast as it was recorded; of a file
 
     @property
     def frames_per_clip(self) -> int:

@@ -71,7 +71,8 @@ class PiCameraValueError(PiCameraError, ValueError):
 
 
 class PiCamera:
-    """One camera. The film begins when it is opened, and plays at its own pace, over and over.
+    """One camera. The film begins when it is opened, and plays at its own pace, over and over. The
+    arguments are `picamera`'s; `camera_num` and `sensor_mode` choose nothing here.
 
     Raises
     ------

@@ -30,7 +30,8 @@ _REFERENCE = np.array(
 
 
 def face_chip(rgb: np.ndarray, landmarks: np.ndarray, side_px: int = CHIP_PX) -> np.ndarray:
-    """The face with these five landmarks as uint8 [side_px, side_px, 3], RGB."""
+    """The face with these `landmarks` ([5, 2], x and y, px) of a picture `rgb` (uint8
+    [height, width, 3]) as uint8 [side_px, side_px, 3], RGB."""
     goal = (_REFERENCE + PADDING) / (2 * PADDING + 1) * side_px
     linear, offset = _similarity(goal, np.asarray(landmarks, np.float64))
     scale = math.hypot(linear[0, 0], linear[1, 0])

@@ -45,7 +45,8 @@ _TRIAL_S = 5.0
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Probabilities: to name a person, to vote for one, and the lead over the second."""
+    """Probabilities from 0 to 1: `accept` to name a person, `candidate` to vote for one, and as
+    `margin` the lead over the second."""
 
     accept: float
     candidate: float

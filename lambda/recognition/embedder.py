@@ -40,7 +40,8 @@ def unit_length(embeddings: np.ndarray) -> np.ndarray:
 
 
 def distance_between(a: np.ndarray, b: np.ndarray) -> float:
-    """L2 distance of two embeddings [128] at unit length: 0 to 2, strangers around 0.53."""
+    """L2 distance of two embeddings `a` and `b` [128] at unit length: 0 to 2, strangers around
+    0.53."""
     return float(np.linalg.norm(unit_length(a) - unit_length(b)))
 
 

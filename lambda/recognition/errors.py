@@ -50,7 +50,7 @@ class NotH264(ClipRejected):
 
 
 class TooManyUnits(ClipRejected):
-    """Thousands of pieces before the first of a video: made to keep a reader busy."""
+    """`limit` pieces, thousands, before the first of a video: made to keep a reader busy."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"not a clip: more than {limit} pieces and no picture among them")

@@ -26,8 +26,9 @@ from recognition.tracking import FaceObservation, Track
 class RecognizedFace:
     """One face of a clip with both models' answers.
 
-    `box`, `size_px` and `blur` (higher is sharper) are of its best frame. `person_id` is the
-    final decision. `shortcoming` says why a face of status `low_quality` can't be named.
+    `box`, `size_px`, `detection_score` (mmod's, 0 is its own threshold) and `blur` (higher is
+    sharper) are of its best frame. `person_id` is the final decision. `shortcoming` says why a
+    face of status `low_quality` can't be named.
     """
 
     box: Box

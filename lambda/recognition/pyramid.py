@@ -62,7 +62,7 @@ def around(box: Box, share: float, rgb: np.ndarray) -> Region:
 
 
 def box_at(x: float, y: float, half_x: float, half_y: float) -> Box:
-    """The box around a middle, px, that reaches so far to each side."""
+    """The box around a middle `x`, `y`, px, that reaches `half_x` and `half_y` px to each side."""
     return Box(
         top=round(y - half_y), right=round(x + half_x), bottom=round(y + half_y),
         left=round(x - half_x),
@@ -70,7 +70,8 @@ def box_at(x: float, y: float, half_x: float, half_y: float) -> Box:
 
 
 def scales_down(rgb: np.ndarray, scale: float, step: float) -> list[float]:
-    """From `scale` on, until a face that fills the picture fits the window."""
+    """From `scale` on, each `step` (below 1) times the one before, until a face that fills the
+    picture fits the window."""
     scales = [scale]
     while scale * step * min(rgb.shape[:2]) >= _LARGEST_USEFUL_PX:
         scale *= step
@@ -79,7 +80,8 @@ def scales_down(rgb: np.ndarray, scale: float, step: float) -> list[float]:
 
 
 def levels_between(coarsest: float, finest: float, least_step: float) -> list[float]:
-    """Scales after `coarsest` up to `finest`, evenly spread, no farther apart than allowed."""
+    """Scales after `coarsest` up to `finest`, evenly spread, each at least `least_step` (below 1)
+    times the next."""
     if finest < coarsest * _WORTH_A_LEVEL:
         return []
     count = math.ceil(math.log(finest / coarsest) / -math.log(least_step) - 1e-9)

@@ -14,7 +14,8 @@ from recognition.settings import Settings
 @dataclass(frozen=True)
 class Quality:
     """`weight` in (0, 1] is the face's say in a vote; `shortcoming` is None when it is good
-    enough to be named, else what it lacks."""
+    enough to be named, else what it lacks. `blur` is the variance of the Laplacian (higher is
+    sharper), `contrast` the standard deviation of the gray levels, of 255."""
 
     size_px: int
     blur: float

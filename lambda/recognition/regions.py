@@ -35,9 +35,9 @@ def regions_with_detail(rgb: np.ndarray, least_contrast: float) -> list[Region]:
 def regions_that_changed(
     rgb: np.ndarray, before: np.ndarray, known: Sequence[Box], least_change: float
 ) -> list[Region]:
-    """Where gray levels differ by `least_change` from those of an earlier picture, more than
-    the whole picture has got lighter or darker, beside the people whose faces are `known`: they
-    breathe and turn all the time."""
+    """Where gray levels of `rgb` differ by `least_change` from those of an earlier picture
+    (`before`), more than the whole picture has got lighter or darker, beside the people whose
+    faces are `known`: they breathe and turn all the time."""
     change = _blocks(rgb) - _blocks(before)
     changed = np.abs(change - np.median(change)) > least_change
     for face in known:
@@ -48,8 +48,9 @@ def regions_that_changed(
 
 
 def has_another(rgb: np.ndarray, before: np.ndarray, face: Box) -> bool:
-    """Whether what is at and around the place of a face correlates so little with what was there
-    that somebody else may be there: after a cut, or where a face has turned away."""
+    """Whether what is in `rgb` at and around the place of a face correlates so little with what was
+    there in the picture `before` that somebody else may be there: after a cut, or where a face
+    has turned away."""
     shown, wanted = _small(rgb, face, _MAY_MOVE), _small(before, face, -_INNER)
     if min(wanted.shape) < 8 or any(s < w for s, w in zip(shown.shape, wanted.shape, strict=True)):
         return False

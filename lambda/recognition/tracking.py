@@ -21,7 +21,7 @@ class FaceObservation:
     """One face in one picture: everything that recognition, enrollment and training need."""
 
     box: Box
-    detection_score: float
+    detection_score: float  # mmod's: 0 is its own threshold, more is surer
     landmarks: np.ndarray  # float [5, 2], x and y, px
     chip: np.ndarray  # uint8 [150, 150, 3], RGB, aligned
     embedding: np.ndarray  # float32 [128], as dlib makes it

@@ -32,7 +32,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 
 
 class QueuePoller(sqs_poller.SqsPoller):
-    """Receives for one event source mapping. `poll_events` is called again and again."""
+    """Receives for one event source mapping. `poll_events` is called again and again. At most
+    `maximum_concurrency` batches are with the function (None: as many as the lab allows)."""
 
     def __init__(self, *arguments: Any, maximum_concurrency: int | None = None, **options: Any):
         super().__init__(*arguments, **options)

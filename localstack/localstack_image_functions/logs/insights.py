@@ -52,7 +52,8 @@ class Query:
     times: set[str] = field(default_factory=lambda: set(TIMES))
 
     def run(self, events: Iterable[Row], limit: int | None = None) -> list[dict[str, str]]:
-        """The results, as the API gives them: the newest event first, unless sorted."""
+        """The results, as the API gives them: the newest event first, unless sorted; `limit` rows
+        at most where the query itself sets no limit (None: as many as usual)."""
         rows = sorted(events, key=lambda row: row["@timestamp"], reverse=True)
         for step in self.steps:
             rows = step(rows)
@@ -91,7 +92,8 @@ def read_query(text: str) -> Query:
 
 
 def event_row(message: str, timestamp: int, ingested: int, group: str, stream: str) -> Row:
-    """An event with the fields that Insights discovers in it."""
+    """An event with the fields that Insights discovers in it. `timestamp` and `ingested` are Unix
+    ms."""
     row: Row = {
         "@timestamp": timestamp,
         "@ingestionTime": ingested,

@@ -248,7 +248,8 @@ def answer_queries() -> None:
 def execute_query(
     log_groups: list[Any], query: str, start_time: int, end_time: int
 ) -> list[dict[str, str]]:
-    """In place of moto's, which knows `fields` and `limit`. Times are in seconds."""
+    """In place of moto's, which knows `fields` and `limit`. `start_time` and `end_time` are Unix
+    seconds."""
     rows = [
         event_row(
             event.message, event.timestamp, event.ingestion_time,

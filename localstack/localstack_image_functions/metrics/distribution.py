@@ -15,7 +15,8 @@ PERCENTILE = re.compile(r"p(\d{1,2}(\.\d{1,10})?|100)")
 
 @dataclass(slots=True)
 class Distribution:
-    """Values with their counts. A statistic set (`add_set`) has no values to tell apart."""
+    """Values with their counts, their `total`, and the `smallest` and `largest` of them, in the
+    metric's unit. A statistic set (`add_set`) has no values to tell apart."""
 
     count: float = 0.0
     total: float = 0.0

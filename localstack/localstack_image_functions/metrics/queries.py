@@ -35,7 +35,8 @@ class Window:
 
     @classmethod
     def of(cls, start: datetime, end: datetime, period: int) -> Window:
-        """A request's times. The start is rounded down, as CloudWatch does.
+        """A request's times. The start is rounded down to what `period` (seconds) asks for, as
+        CloudWatch does.
 
         Raises
         ------
@@ -97,7 +98,8 @@ def statistics(
     names: Sequence[str],
     unit: str | None = None,
 ) -> list[dict[str, Any]]:
-    """The data points of GetMetricStatistics, those of each unit for themselves.
+    """The data points of GetMetricStatistics, one for each `period` (seconds), those of each unit
+    for themselves.
 
     Raises
     ------

@@ -82,7 +82,7 @@ class MetricStore:
         unit: str | None,
         at: float | None = None,
     ) -> None:
-        """Add a statistic set: count, sum, minimum, maximum."""
+        """Add a statistic set: count, sum, minimum, maximum; `at` in Unix seconds, None: now."""
         with self._lock:
             self._second(owner, metric, unit, at).add_set(*figures)
 
@@ -152,7 +152,7 @@ class MetricStore:
             ]
 
     def put_back(self, second: int, kept: list[Kept]) -> None:
-        """Take what `at` gave, in this process or another."""
+        """Take what `at` gave of the Unix `second`, in this process or another."""
         with self._lock:
             for (account, region, namespace, name, unit), dimensions, figures, values in kept:
                 metric = Metric(namespace, name, tuple((key, value) for key, value in dimensions))

@@ -42,7 +42,8 @@ def serve(
     loop: asyncio.AbstractEventLoop,
     backlog: int = 128,
 ) -> Close:
-    """Call `accepted` on `loop` for every connection; returns how to stop listening."""
+    """Call `accepted` on `loop` for every connection; returns how to stop listening. `backlog`
+    connections may wait to be accepted."""
 
     async def start() -> asyncio.Server:
         return await asyncio.start_server(accepted, sock=listener, backlog=backlog)

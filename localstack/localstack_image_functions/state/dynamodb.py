@@ -194,7 +194,8 @@ class ItemRows:
             self._database.delete_scope(ITEM, arn)
 
     def expire(self, now: float | None = None) -> int:
-        """Delete items whose time to live is over, as AWS does; moto never does. How many.
+        """Delete items whose time to live is over at `now` (Unix seconds; None: the clock's), as
+        AWS does; moto never does. How many.
 
         Of a table with more than 5000 rows it looks at the next so many.
         """

@@ -139,7 +139,7 @@ def _watch(store: Any) -> None:
 
 
 def rest_what_nobody_writes(now: float | None = None) -> None:
-    """Pack the objects that have been whole for half a minute."""
+    """Pack the objects that have been whole for half a minute at `now` (monotonic seconds)."""
     now = time.monotonic() if now is None else now
     while being_written and being_written[0][0] <= now - RESTS_AFTER_S:
         rest(being_written.popleft()[1])

@@ -187,7 +187,8 @@ def all_queues() -> list[SqsQueue]:
 
 
 def trim_deduplication(now: float | None = None) -> None:
-    """Forget ids of FIFO messages whose five minutes are over; LocalStack keeps them for good."""
+    """Forget ids of FIFO messages whose five minutes are over at `now` (Unix seconds); LocalStack
+    keeps them for good."""
     from localstack.services.sqs.constants import DEDUPLICATION_INTERVAL_IN_SEC
 
     horizon = (time.time() if now is None else now) - DEDUPLICATION_INTERVAL_IN_SEC

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,10 @@ ROOMS = (
 SECTION = re.compile(r"^Raises\n-+\n(?P<entries>.*?)(?=^\w[\w ]*\n-+\n|\Z)", re.M | re.S)
 SHAPE = re.compile(r"\[[^\[\]]*(?:\w+|\.\.\.)(?:, *[^\[\]]+)*\]")
 DTYPE = re.compile(r"\b(?:uint8|float32|float64|int64|intp|bool)\b")
+# A name that ends so says what its number counts or measures.
+MEASURED = re.compile(
+    r"(?:^|_)(?:ms|s|ns|seconds|px|bytes|mb|m|fps|percent|port|pid|descriptor|status|workers|count)$"
+)
 
 Callable = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -37,6 +41,7 @@ class Documented:
     node: ast.ClassDef | Callable
     docs: tuple[str, ...]  # its own first, then those of its class and module
     is_method: bool
+    commented: frozenset[int] = frozenset()  # the file's lines that a comment explains
 
 
 class Face:
@@ -50,7 +55,8 @@ class Face:
             for node in ast.walk(tree):
                 if isinstance(node, ast.ClassDef):
                     self._bases[node.name] = [ast.unparse(base) for base in node.bases]
-            self.found += _public(tree.body, path, (ast.get_docstring(tree) or "",))
+            found = _public(tree.body, path, (ast.get_docstring(tree) or "",))
+            self.found += [replace(one, commented=_commented(text)) for one in found]
 
     def ancestors(self, name: str) -> set[str]:
         """The error's name and those of its bases, as far as these files tell them."""
@@ -82,6 +88,10 @@ class Face:
             said = "\n".join(one.docs)
             if not SHAPE.search(said) or not DTYPE.search(said):
                 yield "an array without its shape or its type"
+        for name in _to_explain(one):
+            said = "\n".join(one.docs[:2] if one.is_method else one.docs[:1])
+            if one.docs[0] and not re.search(rf"\b{name}\b", f"{said}\n{own}"):
+                yield f"does not say what {name} is"
 
     def _raised(self, one: Documented) -> Iterator[str | None]:
         """Names of what it raises itself and lets go; None where that has no name here."""
@@ -158,9 +168,58 @@ def _swallowed(handler: ast.ExceptHandler) -> list[str]:
 
 
 def _has_arrays(node: Callable) -> bool:
-    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    told = [one.annotation for one in arguments] + [node.returns]
+    told = [one.annotation for one in _arguments(node)] + [node.returns]
     return any("ndarray" in ast.unparse(one) for one in told if one is not None)
+
+
+def _arguments(node: Callable) -> list[ast.arg]:
+    return [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+
+
+def _to_explain(one: Documented) -> list[str]:
+    """What a caller gives and its type does not explain: numbers that no unit in their name
+    measures, and arrays, where one has to be told from another. Of a dataclass the fractions and
+    arrays without a comment; whole numbers say in their name what they count."""
+    node = one.node
+    if isinstance(node, ast.ClassDef):
+        if (constructor := _constructor(node)) and constructor.name == "__init__":
+            return _to_explain(replace(one, node=constructor))
+        if not any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+            return []
+        fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
+        return [
+            name
+            for part in fields
+            if not (name := ast.unparse(part.target)).startswith("_")
+            and part.lineno not in one.commented
+            and not isinstance(part.value, ast.Call)  # it describes the field
+            and (_is_array(part) or _is_unmeasured(name, part, "float"))
+        ]
+    arguments = [part for part in _arguments(node) if part.annotation is not None]
+    arrays = [part.arg for part in arguments if _is_array(part)]
+    numbers = [part.arg for part in arguments if _is_unmeasured(part.arg, part, "int|float")]
+    return numbers + (arrays if len(arrays) > 1 else [])
+
+
+def _is_array(part: ast.arg | ast.AnnAssign) -> bool:
+    return "ndarray" in ast.unparse(part.annotation)
+
+
+def _is_unmeasured(name: str, part: ast.arg | ast.AnnAssign, kinds: str) -> bool:
+    is_number = re.fullmatch(rf"(?:{kinds})(?: \| None)?", ast.unparse(part.annotation))
+    return bool(is_number) and not MEASURED.search(name)
+
+
+def _commented(text: str) -> frozenset[int]:
+    """The lines with a comment at their end or above them, or a docstring below."""
+    lines = ["", *text.splitlines(), ""]
+    return frozenset(
+        number
+        for number in range(1, len(lines) - 1)
+        if "  # " in lines[number]
+        or lines[number - 1].lstrip().startswith("#")
+        or lines[number + 1].lstrip().startswith('"""')
+    )
 
 
 def face_of(root: Path) -> Face:
@@ -205,6 +264,15 @@ def h(picture: np.ndarray) -> int:
     """Look at a picture, uint8 [height, width, 3]."""
 def _private(x):
     raise Worse(x)
+def k(one: np.ndarray, other: np.ndarray, within_px: int, share: float) -> bool:
+    """Whether `one` and `other`, uint8 [height, width, 3], differ in a `share` from 0 to 1."""
+@dataclass
+class Seen:
+    """What was seen, `bright` from 0 to 1."""
+    bright: float
+    faces: int
+    took_ms: float
+    sharp: float  # from 0 to 1
 '''
 
 
@@ -224,7 +292,13 @@ def test_a_documented_face_passes():
         ("(x):\n    raise Worse(x)", "(x):\n    raise x", ""),
         ("def _private(x):\n    raise Worse(x)", "def p(x):\n    raise x", "p: has a raise"),
         (", uint8 [height, width, 3]", ", uint8", "h: an array without its shape"),
-        ("uint8 [height", "[height", "h: an array without its shape or its type"),
+        ("picture, uint8 [height", "picture, [height", "h: an array without its shape or its type"),
+        ("`one` and", "this and", "k: does not say what one is"),
+        ("a `share` from", "parts from", "k: does not say what share is"),
+        ("within_px: int", "within: int", "k: does not say what within is"),
+        (", `bright` from", ", from", "Seen: does not say what bright is"),
+        ("  # from 0 to 1", "", "Seen: does not say what sharp is"),
+        ("faces: int", "faces: float", "Seen: does not say what faces is"),
     ],
 )  # fmt: skip
 def test_what_is_not_said_is_named(old, new, fault):
