@@ -208,17 +208,3 @@ class Settings:
 
     def _falloff_among(self, people: int) -> float:
         return self.accept_falloff * math.log10(max(1, people))
-
-
-def describe_settings() -> list[tuple[str, float, float, float, str]]:
-    """Name, default, lowest, highest and description of every setting, for docs and `--help`."""
-    return [
-        (
-            item.name,
-            item.default,
-            item.metadata["low"],
-            item.metadata["high"],
-            item.metadata["description"],
-        )
-        for item in fields(Settings)
-    ]

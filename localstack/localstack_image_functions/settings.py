@@ -1,4 +1,5 @@
-"""The emulator's environment variables that this plugin reads, all in one place."""
+"""This plugin's own environment variables, all read in one place; LocalStack's and Docker's that it
+looks at stand where they matter."""
 
 from __future__ import annotations
 

@@ -12,16 +12,20 @@ from scripts.cli.facelab import TASKS
 from scripts.paths import ROOT
 from tests.documents import Block, blocks, fault_of
 
-DOCUMENTS = sorted(
-    ROOT / name
-    for name in subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+
+def ours(*patterns: str) -> list[Path]:
+    """The checkout's files of these forms, those too that are not committed yet."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
-    ).stdout.split()
-)
+    )
+    return sorted(ROOT / name for name in listed.stdout.split())
+
+
+DOCUMENTS = ours("*.md")
 # Where a document may name a file from: the checkout, its own folder, import roots and rooms.
 ROOMS = [
     "",
@@ -69,6 +73,19 @@ def missing_names(text: str, document: Path) -> list[str]:
     return [name for name in named if not is_there(name, document)]
 
 
+def missing_in_comments(text: str, file: Path) -> list[str]:
+    """Files by path, in backticks in Python, in plain words in comments of what else has them."""
+    if file.suffix == ".py":
+        words = re.findall(r"`([^`\s]+)`", text)
+    else:
+        comments = " ".join(line.partition("#")[2] for line in text.splitlines())
+        words = [word.strip("`.,;:()\"'") for word in comments.split()]
+    paths = [
+        word for word in words if "/" in word and FILE.match(word) and not NOT_OURS.match(word)
+    ]
+    return [path for path in paths if not is_there(path, file)]
+
+
 def unknown_commands(text: str) -> list[str]:
     """make targets, modules and tasks in a document's commands that do not exist."""
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
@@ -107,6 +124,15 @@ def _exists(module: str) -> bool:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
 def test_every_file_that_a_document_names_is_there(document):
     assert missing_names(document.read_text(), document) == []
+
+
+def test_every_file_that_a_comment_names_is_there():
+    kinds = ("*.py", "*.in", "*.toml", "*.yaml", "*.yml", "*Dockerfile", "Makefile", ".ci/run")
+    files = [file for file in ours(*kinds) if file != Path(__file__)]
+    named = {ids(file): missing_in_comments(file.read_text(), file) for file in files}
+    assert {file: missing for file, missing in named.items() if missing} == {}
+    gone = "# Read by lambda/models/build.py.\nnumpy  # see `lambda/weights/build.py`\n"
+    assert missing_in_comments(gone, ROOT / "requirements.in") == ["lambda/models/build.py"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from recognition.decision import (
     final_person,
     models_agree,
 )
-from recognition.settings import InvalidSettings, describe_settings
+from recognition.settings import InvalidSettings
 
 PEOPLE = ("ada", "bob", "cy")
 SETTINGS = Settings()
@@ -192,8 +194,8 @@ def test_settings_out_of_bounds_are_named():
 
 
 def test_every_setting_has_bounds_around_its_default_and_a_description():
-    rows = describe_settings()
-    assert len(rows) > 10
-    for name, default, low, high, description in rows:
-        assert low <= default <= high, name
-        assert description.endswith("."), name
+    found = fields(Settings)
+    assert len(found) > 10
+    for one in found:
+        assert one.metadata["low"] <= one.default <= one.metadata["high"], one.name
+        assert one.metadata["description"].endswith("."), one.name
