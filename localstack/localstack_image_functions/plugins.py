@@ -26,10 +26,10 @@ class ImageExecutorPlugin(RuntimeExecutorPlugin):
     name = EXECUTOR
 
     def load(self, *_: Any, **__: Any) -> type:
-        from localstack_image_functions import direct_calls, executor, sources, upstream
+        from localstack_image_functions import direct_calls, event_sources, executor, upstream
 
         direct_calls.call_directly()
-        sources.wait_for_messages()
+        event_sources.wait_for_messages()
         upstream.resolve_images_through_ecr()
         upstream.iterate_over_environments_safely()
         upstream.queue_events_instead_of_throttling()
@@ -110,7 +110,7 @@ def load_state() -> None:
 def serve_state() -> None:
     """From now on all changes are kept, and functions are invoked."""
     if _chosen():
-        from localstack_image_functions.poller import serving
+        from localstack_image_functions.async_events import serving
 
         _state().serve()
         serving.set()

@@ -140,23 +140,23 @@ def log_what_changes_or_fails() -> None:
 
 
 def give_back_what_nobody_receives() -> None:
-    """Let no long poll of a client that has gone swallow a message (see `polls`)."""
+    """Let no long poll of a client that has gone swallow a message (see `long_polls`)."""
     from localstack.services.sqs.models import FifoQueue, StandardQueue
     from localstack.services.sqs.provider import SqsProvider
 
-    from localstack_image_functions import polls
+    from localstack_image_functions import long_polls
 
     receive_message = SqsProvider.receive_message
 
     @functools.wraps(receive_message)
     def receive(self: Any, context: Any, *arguments: Any, **options: Any) -> Any:
-        gone = polls.is_gone(context.request.environ) if context.request else None
-        with polls.poll_of(gone):
+        gone = long_polls.is_gone(context.request.environ) if context.request else None
+        with long_polls.poll_of(gone):
             return receive_message(self, context, *arguments, **options)
 
     SqsProvider.receive_message = receive
-    StandardQueue.receive = polls.giving_back(StandardQueue.receive)
-    FifoQueue.receive = polls.giving_back(FifoQueue.receive)
+    StandardQueue.receive = long_polls.giving_back(StandardQueue.receive)
+    FifoQueue.receive = long_polls.giving_back(FifoQueue.receive)
 
 
 QUIET_HEADER = "x-image-functions-quiet"
@@ -201,7 +201,7 @@ def queue_events_instead_of_throttling() -> None:
     """
     from localstack.services.lambda_.invocation import event_manager
 
-    from localstack_image_functions.poller import Poller, event_queues
+    from localstack_image_functions.async_events import Poller, event_queues
 
     event_manager.Poller = Poller
     event_manager.get_sqs_client = event_queues

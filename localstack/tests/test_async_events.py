@@ -16,7 +16,7 @@ from localstack.services.lambda_.invocation.event_manager import SQSInvocation
 from localstack.services.lambda_.invocation.lambda_models import Invocation, InvocationResult
 from localstack.utils.xray.trace_header import TraceHeader
 from localstack_image_functions import upstream
-from localstack_image_functions.poller import Poller, get_fake_sqs_client
+from localstack_image_functions.async_events import Poller, get_fake_sqs_client
 
 upstream.queue_events_instead_of_throttling()
 client = get_fake_sqs_client()

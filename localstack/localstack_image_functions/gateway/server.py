@@ -25,7 +25,7 @@ from rolo.gateway.wsgi import WsgiGateway
 
 from localstack import config
 from localstack_image_functions.gateway.body import NotFramed, RequestBody, request_body
-from localstack_image_functions.polls import CLIENT_GONE, hung_up
+from localstack_image_functions.long_polls import CLIENT_GONE, hung_up
 
 LOG = logging.getLogger(__name__)
 IDLE_CONNECTION_S = 75.0

@@ -17,7 +17,7 @@ from localstack.services.edge import ROUTER
 from rolo import Request, Response
 
 from localstack import config
-from localstack_image_functions.poller import drop_waiting_events
+from localstack_image_functions.async_events import drop_waiting_events
 from localstack_image_functions.settings import Settings
 from localstack_image_functions.state import dynamodb, logs
 from localstack_image_functions.state.codec import Codec

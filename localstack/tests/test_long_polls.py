@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from localstack_image_functions.polls import hung_up
+from localstack_image_functions.long_polls import hung_up
 
 
 def test_open_and_closed_connections_are_told_apart() -> None:

@@ -18,7 +18,7 @@ from localstack.services.lambda_.event_source_mapping import esm_worker_factory
 from localstack.services.lambda_.event_source_mapping.pollers import sqs_poller
 
 from localstack import config
-from localstack_image_functions.poller import serving
+from localstack_image_functions.async_events import serving
 
 LOG = logging.getLogger(__name__)
 
