@@ -14,9 +14,9 @@ from itertools import groupby
 
 from scripts.console import Progress, print_json, print_lines
 from scripts.develop.mutation.changed import changed_files
-from scripts.develop.mutation.equal import read_equal, stale
 from scripts.develop.mutation.measuring import Measurement
 from scripts.develop.mutation.places import FLOOR, Place, chosen
+from scripts.develop.mutation.reasons import read_reasons, reason_of, stale
 from scripts.develop.mutation.report import MutationReport
 from scripts.paths import ROOT
 
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         print_lines(report.as_text() if places else "none of the files that are measured changed")
     for fault in report.faults:
-        progress(f"equal.yaml: {fault}")
+        progress(f"reasons.yaml: {fault}")
     for name in report.too_low:
         progress(f"{name}: tests notice less than {FLOOR:.0f} % of what was changed")
     return 1 if report.faults or report.too_low else 0
@@ -59,16 +59,15 @@ def measure(
     progress: Progress,
 ) -> None:
     """Add what becomes of all changes of `files` to the report."""
-    equal = read_equal()
-    known = {entry.identity for entry in equal}
+    reasons = read_reasons()
     measurement = Measurement(place, jobs, deadline)
     changes = [change for file in files for change in measurement.changes(file)]
     progress(f"{place.folder}: {len(changes)} changes of {len(files)} files")
     tried = []
     for one in progress.each(measurement.tried(changes), place.folder, len(changes)):
         tried.append(one)
-        report.add(place.folder, one, is_equal=one.change.identity in known)
-    report.faults += stale(equal, changes, tried)
+        report.add(place.folder, one, reason_of(one.change, reasons))
+    report.faults += stale(reasons, changes, tried)
 
 
 def _parser() -> argparse.ArgumentParser:

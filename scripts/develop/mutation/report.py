@@ -8,6 +8,7 @@ from typing import Any
 
 from scripts.develop.mutation.measuring import Tried
 from scripts.develop.mutation.places import FLOOR
+from scripts.develop.mutation.reasons import Reason
 
 UNNOTICED = ("survived", "untested")
 
@@ -44,16 +45,16 @@ class MutationReport:
 
     places: dict[str, Tally] = field(default_factory=dict)
     files: dict[str, Tally] = field(default_factory=dict)
-    survivors: list[Tried] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)  # of the list of equal changes
+    survivors: list[tuple[Tried, str]] = field(default_factory=list)  # each with its reason
+    faults: list[str] = field(default_factory=list)  # of the list of reasons
 
-    def add(self, place: str, tried: Tried, *, is_equal: bool) -> None:
-        is_excused = is_equal and tried.verdict in UNNOTICED
+    def add(self, place: str, tried: Tried, reason: Reason | None) -> None:
+        is_excused = reason is not None and reason.is_equal and tried.verdict in UNNOTICED
         verdict = "equal" if is_excused else tried.verdict
         self.places.setdefault(place, Tally()).add(verdict)
         self.files.setdefault(tried.change.file, Tally()).add(verdict)
         if verdict in UNNOTICED:
-            self.survivors.append(tried)
+            self.survivors.append((tried, reason.why if reason else ""))
 
     @property
     def too_low(self) -> list[str]:
@@ -65,8 +66,9 @@ class MutationReport:
             "floor": FLOOR,
             "places": {name: tally.as_json() for name, tally in self.places.items()},
             "files": {name: tally.as_json() for name, tally in sorted(self.files.items())},
-            "survivors": [_survivor(one) for one in self._sorted()],
-            "faults_of_equal_list": self.faults,
+            "survivors": [_survivor(one, why) for one, why in self._sorted()],
+            "without_reason": self.without_reason,
+            "faults_of_reasons": self.faults,
         }
 
     def as_text(self) -> str:
@@ -75,14 +77,20 @@ class MutationReport:
             lines.append(_row(f"  {name}", tally))
         lines += ["", *(_row(name, tally) for name, tally in self.places.items())]
         if self.survivors:
-            lines += ["", "not noticed by any test:"]
-        for one in self._sorted():
+            without = f", {self.without_reason} without a reason" if self.without_reason else ""
+            lines += ["", f"not noticed by any test{without}:"]
+        for one, why in self._sorted():
             what = f"{_flat(one.change.before)}  ▸  {_flat(one.change.after)}"
             lines += [f"  {one.change.file}:{one.change.line} {one.change.where}", f"      {what}"]
+            lines += [f"      because: {why}"] if why else []
         return "\n".join(lines)
 
-    def _sorted(self) -> list[Tried]:
-        return sorted(self.survivors, key=lambda one: (one.change.file, one.change.line))
+    @property
+    def without_reason(self) -> int:
+        return sum(not why for _, why in self.survivors)
+
+    def _sorted(self) -> list[tuple[Tried, str]]:
+        return sorted(self.survivors, key=lambda one: (one[0].change.file, one[0].change.line))
 
 
 def _row(name: str, tally: Tally) -> str:
@@ -95,11 +103,11 @@ def _row(name: str, tally: Tally) -> str:
     )
 
 
-def _survivor(one: Tried) -> dict[str, Any]:
+def _survivor(one: Tried, why: str) -> dict[str, Any]:
     change = one.change
     return {
         "file": change.file, "line": change.line, "in": change.where, "before": change.before,
-        "after": change.after, "verdict": one.verdict,
+        "after": change.after, "verdict": one.verdict, "reason": why,
     }  # fmt: skip
 
 

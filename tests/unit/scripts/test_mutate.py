@@ -12,10 +12,10 @@ import pytest
 from scripts.cli.mutate import main
 from scripts.develop.mutation.changed import changed_files
 from scripts.develop.mutation.changes import Change, Outline, changes_of
-from scripts.develop.mutation.equal import BadEntry, Equal, read_equal, stale
 from scripts.develop.mutation.loaded import NotLoaded, exchange, exchanged
 from scripts.develop.mutation.measuring import Measurement, Tried
 from scripts.develop.mutation.places import PLACES, NoSuchPlace, Place, chosen
+from scripts.develop.mutation.reasons import BadEntry, Reason, read_reasons, reason_of, stale
 from scripts.develop.mutation.report import MutationReport
 from scripts.paths import ROOT
 from tests.conftest import wait_until
@@ -161,12 +161,20 @@ def test_what_only_an_import_shows_is_left_to_one(before, after):
         loaded(before, after)
 
 
+def equal(before: str, after: str, why: str = "it is", file: str = "a.py") -> Reason:
+    return Reason(file, "f", before, after, why, is_equal=True)
+
+
+def left(where: str = "", before: str = "", after: str = "") -> Reason:
+    return Reason("a.py", where, before, after, "it costs too much", is_equal=False)
+
+
 def test_equal_changes_count_neither_way_and_a_noticed_one_is_no_excuse():
     report = MutationReport()
     for verdict in ("killed", "survived", "untested", "not run"):
-        report.add("a", Tried(one("x", verdict), verdict), is_equal=False)
-    report.add("a", Tried(one("x", "y"), "survived"), is_equal=True)
-    report.add("a", Tried(one("x", "z"), "killed"), is_equal=True)
+        report.add("a", Tried(one("x", verdict), verdict), None)
+    report.add("a", Tried(one("x", "y"), "survived"), equal("x", "y"))
+    report.add("a", Tried(one("x", "z"), "killed"), equal("x", "z"))
     shown = report.as_json()["places"]["a"]
     assert shown == {
         "changes": 6, "killed": 2, "survived": 1, "untested": 1, "equal": 1, "not_run": 1,
@@ -176,32 +184,64 @@ def test_equal_changes_count_neither_way_and_a_noticed_one_is_no_excuse():
     assert "not noticed" in report.as_text()
 
 
+def test_what_is_left_counts_and_stands_there_with_its_reason():
+    report = MutationReport()
+    for after, reason in (("y", left("f")), ("z", None)):
+        report.add("a", Tried(one("x", after), "survived"), reason)
+    assert report.places["a"].score == 0
+    assert report.without_reason == 1
+    assert [each["reason"] for each in report.as_json()["survivors"]] == ["it costs too much", ""]
+    assert "1 without a reason" in report.as_text()
+    assert "because: it costs too much" in report.as_text()
+
+
+def test_a_reason_is_of_one_change_of_a_function_or_of_a_file():
+    change, other = one("x", "y"), one("x", "y", where="g")
+    assert reason_of(change, [left("g"), left()]) == left()
+    assert reason_of(change, [left("f", "x", "y"), left()]) == left("f", "x", "y")
+    assert reason_of(other, [left("f", "x", "y"), left("f")]) is None
+    assert reason_of(one("x", "y", file="b.py"), [left()]) is None
+
+
 def test_an_entry_of_a_change_that_is_gone_or_noticed_is_told_of():
     there = one("a < b", "a <= b")
     entries = [
-        Equal("a.py", "f", "a < b", "a <= b", "never equal"),
-        Equal("a.py", "f", "a > b", "a >= b", "the line is gone"),
-        Equal("other.py", "f", "c", "d", "not looked at"),
+        equal("a < b", "a <= b"),
+        equal("a > b", "a >= b"),
+        equal("c", "d", file="other.py"),
     ]
     gone = "a.py f: a > b ▸ a >= b is no change of that file any more"
     assert stale(entries, [there], [Tried(there, "survived")]) == [gone]
     noticed = stale(entries[:1], [there], [Tried(there, "killed")])
-    assert noticed == ["a.py f: a < b ▸ a <= b is noticed by a test, so it is not equal"]
+    assert noticed == ["a.py f: a < b ▸ a <= b is noticed by a test, so it needs no reason"]
+    both = [there, one("a < b", "a > b")]
+    tried = [Tried(both[0], "killed"), Tried(both[1], "survived")]
+    assert stale([left("f"), left()], both, tried) == []
+    assert stale([left("g")], both, tried) == ["a.py g is no change of that file any more"]
 
 
-def test_an_entry_without_a_reason_is_refused(tmp_path):
-    file = tmp_path / "equal.yaml"
-    file.write_text("a.py:\n- {in: f, before: a, after: b}\n")
-    with pytest.raises(BadEntry, match="needs before, after and why"):
-        read_equal(file)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{in: f, before: a, after: b}",
+        "{in: f, before: a, left: why}",
+        "{in: f, equal: all of it}",
+        "{before: a, after: b, equal: one, left: other}",
+    ],
+)
+def test_an_entry_without_a_reason_is_refused(tmp_path, entry):
+    file = tmp_path / "reasons.yaml"
+    file.write_text(f"a.py:\n- {entry}\n")
+    with pytest.raises(BadEntry, match=r"a\.py"):
+        read_reasons(file)
 
 
 def test_the_committed_list_names_only_changes_that_can_be_made():
-    entries = read_equal()
-    files = {entry.file for entry in entries}
+    reasons = read_reasons()
     places = {file: place for place, file in chosen([])}
+    files = {reason.file for reason in reasons}
     there = [change for file in files for change in Measurement(places[file], 1).changes(file)]
-    assert stale(entries, there, []) == []
+    assert stale(reasons, there, []) == []
 
 
 def test_every_place_and_its_tests_are_there():
