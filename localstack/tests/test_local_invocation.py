@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import signal
+import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
@@ -20,6 +22,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from localstack_image_functions.runtime import local_invocation
+
+WAIT_S = 20.0
 PLUGIN = Path(__file__).parents[1]
 PATH = "/2015-03-31/functions/function/invocations"
 RUNTIME = """
@@ -34,18 +39,49 @@ while True:
     time.sleep(event.get("seconds", 0))
     kind = "error" if event.get("fail") else "response"
     facts = {"pid": os.getpid(), "name": os.environ["AWS_LAMBDA_FUNCTION_NAME"]}
+    facts |= os.environ if event.get("environment") else {}
+    facts["arn"] = answer.headers["Lambda-Runtime-Invoked-Function-Arn"]
     facts["context"] = answer.headers.get("Lambda-Runtime-Client-Context")
     body = json.dumps({"errorType": "Wished", "errorMessage": "x"} if event.get("fail") else facts)
     urllib.request.urlopen(api + f"{request_id}/{kind}", data=body.encode()).read()
 """
 
 
-class Served:
-    """A running endpoint."""
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.005)  # between looks
 
-    def __init__(self, process: subprocess.Popen[str], port: str) -> None:
-        self.process = process
-        self.url = f"http://127.0.0.1:{port}"
+
+class Printed:
+    """What the endpoint prints, whole lines as they come, and what it complains of."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self._out = self._err = ""
+
+    def _look(self) -> None:
+        out, err = self._capsys.readouterr()
+        self._out, self._err = self._out + out, self._err + err
+
+    def readline(self) -> str:
+        wait_until(lambda: self._look() or "\n" in self._out)
+        line, end, self._out = self._out.partition("\n")
+        return line + end
+
+    def complains(self, text: str) -> bool:
+        self._look()
+        return text in self._err
+
+
+@dataclass
+class Served:
+    """A running endpoint, and what it prints."""
+
+    url: str
+    printed: Printed | None
+    end: Callable[[], object]
 
     def post(self, body: bytes, path: str = PATH) -> tuple[dict, str | None]:
         url = f"{self.url}{path}"
@@ -54,7 +90,42 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Served]]:
+    """Serves a function in this process, until somebody calls its `end`."""
+    runtime = tmp_path / "runtime.py"
+    runtime.write_text(RUNTIME)
+    for name in [one for one in os.environ if one.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    printed, ends, threads = Printed(capsys), [], []
+    monkeypatch.setattr(local_invocation, "_when_told_to_end", ends.append)
+
+    def serve(*command: str, **settings: str) -> Served:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        command = command or (sys.executable, str(runtime), "app.handler")
+        arguments = ["--host", "127.0.0.1", "--port", "0", *command]
+        threads.append(threading.Thread(target=local_invocation.main, args=(arguments,)))
+        threads[-1].start()
+        head, _, port = printed.readline().rpartition(" ")
+        assert head == "serving /2015-03-31/functions/function/invocations on port"
+        return Served(f"http://127.0.0.1:{port.strip()}", printed, ends[-1])
+
+    yield serve
+    for end in ends:
+        end()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def served(serve) -> Served:
+    return serve()
+
+
+def test_it_is_a_program_that_ends_when_told_to(tmp_path):
     runtime = tmp_path / "runtime.py"
     runtime.write_text(RUNTIME)
     process = subprocess.Popen(
@@ -66,10 +137,18 @@ def served(tmp_path: Path) -> Iterator[Served]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout
-    yield Served(process, process.stdout.readline().rsplit(" ", 1)[1].strip())
-    process.kill()
-    process.wait()
+    try:
+        port = process.stdout.readline().rsplit(" ", 1)[1].strip()
+        served = Served(f"http://127.0.0.1:{port}", None, process.terminate)
+        pid = served.post(b"{}")[0]["pid"]
+        served.end()
+        assert process.wait(10) == 0
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
 
 
 def test_event_is_answered_by_a_warm_runtime(served):
@@ -81,7 +160,7 @@ def test_event_is_answered_by_a_warm_runtime(served):
 
 def test_log_lines_are_those_of_lambda(served):
     served.post(b'{"a": 1}')
-    lines = [served.process.stdout.readline() for _ in range(4)]
+    lines = [served.printed.readline() for _ in range(4)]
     assert lines[0].startswith("START RequestId: ")
     assert lines[1] == "heard {'a': 1}\n"
     assert lines[2].startswith("END RequestId: ")
@@ -111,10 +190,86 @@ def test_event_over_six_megabytes_is_refused(served):
         assert error.value.code == 413
 
 
-def test_it_ends_when_told_to(served):
-    served.post(b"{}")
-    served.process.send_signal(signal.SIGTERM)
-    assert served.process.wait(10) == 0
+def test_the_function_sees_what_lambda_tells_and_what_the_image_sets(serve):
+    served = serve(
+        AWS_REGION="eu-west-1", OWN="x", PYTHONPATH="/ours", AWS_LAMBDA_FUNCTION_NAME="f"
+    )
+    told = served.post(b'{"environment": true}')[0]
+    assert {name: told.get(name) for name in (
+        "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "_HANDLER", "OWN", "PYTHONPATH",
+    )} == {
+        "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008", "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/f",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "$LATEST", "_HANDLER": "app.handler", "OWN": "x",
+        "PYTHONPATH": None,
+    }  # fmt: skip
+    assert told["arn"] == "arn:aws:lambda:eu-west-1:012345678912:function:f"
+
+
+def test_time_and_memory_are_those_that_the_image_sets(serve):
+    served = serve(AWS_LAMBDA_FUNCTION_TIMEOUT="0.5", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="512")
+    answer, error = served.post(b'{"seconds": 30}')
+    assert (answer["errorType"], error) == ("Sandbox.Timedout", "Unhandled")
+    lines: list[str] = []
+    while not lines or not lines[-1].startswith("REPORT"):
+        lines.append(served.printed.readline())
+    assert "Memory Size: 512 MB" in lines[-1]
+    used = int(lines[-1].partition("Max Memory Used: ")[2].split()[0])
+    assert 3 < used < 512  # what the runtime had taken, and it is Python
+    first = served.post(b"{}")[0]["pid"]
+    assert served.post(b"{}")[0]["pid"] == first
+
+
+def test_a_runtime_that_ignores_the_end_is_killed(serve, tmp_path):
+    deaf = tmp_path / "deaf.py"
+    deaf.write_text("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + RUNTIME)
+    served = serve(sys.executable, str(deaf), AWS_LAMBDA_FUNCTION_TIMEOUT="0.5")
+    pid = served.post(b"{}")[0]["pid"]
+    assert served.post(b'{"seconds": 30}')[1] == "Unhandled"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_runtime_that_is_not_there_is_the_answer(serve):
+    answer, error = serve("/no/such/program").post(b"{}")
+    assert (answer["errorType"], error) == ("Runtime.InvalidEntrypoint", "Unhandled")
+    assert answer["errorMessage"].endswith("fork/exec /no/such/program: No such file or directory")
+
+
+def test_what_a_runtime_says_last_is_heard(serve):
+    served = serve(sys.executable, "-c", "print('last words'); raise SystemExit(3)")
+    answer, _ = served.post(b"{}")
+    assert answer["errorMessage"].endswith("exit status 3")
+    assert served.printed.readline() == "last words\n"
+
+
+def test_a_signal_that_ended_a_runtime_is_named(serve):
+    killed = serve("/bin/sh", "-c", "kill -9 $$")
+    assert killed.post(b"{}")[0]["errorMessage"].endswith("signal: killed")
+
+
+def test_a_get_and_a_command_that_is_missing_say_what_is_wanted(served):
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+        urllib.request.urlopen(f"{served.url}{PATH}", timeout=30)  # noqa: S310
+    assert json.load(refused.value) == {
+        "message": "POST to /2015-03-31/functions/function/invocations"
+    }
+    with pytest.raises(SystemExit):
+        local_invocation.main([])
+    assert served.printed.complains("which command starts")
+
+
+def test_events_that_wait_when_it_ends_are_said_to_be_lost(served):
+    for _ in range(2):
+        request = urllib.request.Request(  # noqa: S310
+            f"{served.url}{PATH}", b'{"seconds": 30}', {"X-Amz-Invocation-Type": "Event"}
+        )
+        assert urllib.request.urlopen(request, timeout=30).status == 202  # noqa: S310
+    served.end()
+    wait_until(lambda: served.printed.complains("an event was not run: the function is stopped"))
 
 
 @pytest.fixture
@@ -132,21 +287,22 @@ def client(served):
 def test_event_answers_at_once_and_runs_later(served, client):
     begin = time.monotonic()
     answer = client.invoke(
-        FunctionName="function", InvocationType="Event", Payload=b'{"seconds": 3}'
+        FunctionName="function", InvocationType="Event", Payload=b'{"seconds": 1}'
     )
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 1
     assert (answer["StatusCode"], answer["Payload"].read()) == (202, b"")
-    lines = iter(served.process.stdout.readline, "")
-    assert "heard {'seconds': 3}\n" in lines
-    assert next(lines).startswith("END RequestId: ")
+    lines = [served.printed.readline() for _ in range(3)]
+    assert lines[0].startswith("START RequestId: ")
+    assert lines[1] == "heard {'seconds': 1}\n"
+    assert lines[2].startswith("END RequestId: ")
 
 
 def test_dry_run_runs_nothing(served, client):
     answer = client.invoke(FunctionName="function", InvocationType="DryRun", Payload=b'{"d": 1}')
     assert answer["StatusCode"] == 204
     client.invoke(FunctionName="function", Payload=b'{"after": 1}')
-    assert served.process.stdout.readline().startswith("START")
-    assert served.process.stdout.readline() == "heard {'after': 1}\n"
+    assert served.printed.readline().startswith("START")
+    assert served.printed.readline() == "heard {'after': 1}\n"
 
 
 def test_tail_of_the_log_comes_with_the_answer(client):

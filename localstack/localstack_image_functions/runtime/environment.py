@@ -319,7 +319,8 @@ class ExecutionEnvironment:
             runtime.api.wait_for({RuntimeState.GONE}, SETTLE_LIMIT_S)
             answer = runtime.api.init_error
         elif state is RuntimeState.GONE:
-            answer = _exit_answer(runtime.exit or KILLED, request_id)
+            # Maybe right after it said why, before anybody looked.
+            answer = runtime.api.init_error or _exit_answer(runtime.exit or KILLED, request_id)
         else:
             answer = self._timeout_answer(request_id)
         runtime.sandbox.flush_output()

@@ -88,6 +88,8 @@ PLACES = (
             "localstack/tests/test_runtime_api.py",
             "localstack/tests/test_local_invocation.py",
             "localstack/tests/test_runtime_states.py",
+            "localstack/tests/test_execution_environment.py",
+            "localstack/tests/test_relay.py",
         ),
     ),
 )  # fmt: skip
