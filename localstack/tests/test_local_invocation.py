@@ -219,8 +219,6 @@ def test_time_and_memory_are_those_that_the_image_sets(serve):
     assert "Memory Size: 512 MB" in lines[-1]
     used = int(lines[-1].partition("Max Memory Used: ")[2].split()[0])
     assert 3 < used < 512  # what the runtime had taken, and it is Python
-    first = served.post(b"{}")[0]["pid"]
-    assert served.post(b"{}")[0]["pid"] == first
 
 
 def test_a_runtime_that_ignores_the_end_is_killed(serve, tmp_path):
@@ -231,6 +229,14 @@ def test_a_runtime_that_ignores_the_end_is_killed(serve, tmp_path):
     assert served.post(b'{"seconds": 30}')[1] == "Unhandled"
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_all_that_was_written_before_the_answer_is_in_its_log(served):
+    """Threads that read it came too late on a busy machine."""
+    for number in range(30):
+        served.post(json.dumps({"a": "x" * 3000, "n": number}).encode())
+        lines = [served.printed.readline() for _ in range(4)]
+        assert [line.split()[0] for line in lines] == ["START", "heard", "END", "REPORT"]
 
 
 def test_a_runtime_that_is_not_there_is_the_answer(serve):

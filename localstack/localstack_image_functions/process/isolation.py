@@ -16,9 +16,9 @@ from localstack_image_functions.errors import ImageFunctionsError, IsolationUnav
 from localstack_image_functions.process.launch import launch
 from localstack_image_functions.process.leftovers import MARKER
 from localstack_image_functions.process.peers import OwnProcesses
-from localstack_image_functions.process.pipes import Pipes
 from localstack_image_functions.process.view import FUNCTION_GID, FUNCTION_UID, view_of
 from localstack_image_functions.runtime.logs import OutputLog
+from localstack_image_functions.runtime.pipes import Pipes
 
 MAX_PROCESSES = 1024
 OF_ITS_OWN = 1

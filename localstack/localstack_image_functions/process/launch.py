@@ -17,7 +17,7 @@ from localstack_image_functions.errors import EntrypointNotFound, IsolationUnava
 from localstack_image_functions.process import launcher
 from localstack_image_functions.process.leftovers import MARKER
 from localstack_image_functions.process.peers import OwnProcesses
-from localstack_image_functions.process.pipes import Pipes
+from localstack_image_functions.runtime.pipes import Pipes
 
 # -I: nothing of the host's Python settings; -S: half the start-up time.
 COMMAND = (sys.executable, "-I", "-S", launcher.__file__)

@@ -25,11 +25,11 @@ from localstack_image_functions.process.launch import launch
 from localstack_image_functions.process.leftovers import MARKER, kill_marked
 from localstack_image_functions.process.memory import memory_watch, used_bytes
 from localstack_image_functions.process.peers import OwnProcesses
-from localstack_image_functions.process.pipes import Pipes
 from localstack_image_functions.process.view import view_of
 from localstack_image_functions.runtime.api import RuntimeApi
 from localstack_image_functions.runtime.environment import Exit
 from localstack_image_functions.runtime.logs import OutputLog
+from localstack_image_functions.runtime.pipes import Pipes
 from localstack_image_functions.runtime.relay import Close
 from localstack_image_functions.runtime.server import Guard, RuntimeApiServer
 

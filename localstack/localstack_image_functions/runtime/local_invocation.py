@@ -39,6 +39,7 @@ from localstack_image_functions.runtime.environment import (
     Outcome,
 )
 from localstack_image_functions.runtime.logs import OutputLog
+from localstack_image_functions.runtime.pipes import Pipes
 from localstack_image_functions.runtime.server import RuntimeApiServer
 
 PREFIX = "/2015-03-31/functions/"
@@ -47,7 +48,6 @@ MAX_REQUEST_BYTES = 6 * 1024 * 1024
 MAX_TAIL_BYTES = 4096
 DEFAULT_TIMEOUT_S = 300
 DEFAULT_MEMORY_MB = 3008
-FLUSH_LIMIT_S = 0.2
 
 
 class ChildFlavor:
@@ -68,20 +68,24 @@ class ChildFlavor:
             When it can't be started.
         """
         server = RuntimeApiServer(api)
+        pipes = Pipes(output)
         environment = {**self._environment, "AWS_LAMBDA_RUNTIME_API": server.address}
         try:
             process = subprocess.Popen(
                 self._argv,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stdout=pipes.stdout,
+                stderr=pipes.stderr,
                 start_new_session=True,
             )
         except OSError as error:
             server.close()
+            pipes.close()
             raise EntrypointNotFound(f"fork/exec {self._argv[0]}: {error.strerror}") from error
-        return ChildSandbox(process, server, output, on_exit)
+        finally:
+            pipes.close_write_ends()
+        return ChildSandbox(process, server, pipes, on_exit)
 
 
 class ChildSandbox:
@@ -91,18 +95,13 @@ class ChildSandbox:
         self,
         process: subprocess.Popen[bytes],
         server: RuntimeApiServer,
-        output: OutputLog,
+        pipes: Pipes,
         on_exit: Callable[[Exit], None],
     ) -> None:
         self._process = process
         self._server = server
-        self._output = output
-        self._readers = [
-            threading.Thread(target=self._read, args=(number, stream), daemon=True)
-            for number, stream in enumerate((process.stdout, process.stderr))
-        ]
-        for reader in self._readers:
-            reader.start()
+        self._pipes = pipes
+        threading.Thread(target=pipes.read_until_closed, daemon=True).start()
         threading.Thread(target=self._wait, args=(on_exit,), daemon=True).start()
 
     def thaw(self) -> None:
@@ -112,9 +111,7 @@ class ChildSandbox:
         """Nothing to do."""
 
     def flush_output(self) -> None:
-        if self._process.poll() is not None:
-            for reader in self._readers:
-                reader.join(FLUSH_LIMIT_S)
+        self._pipes.drain()
 
     def peak_memory_bytes(self) -> int:
         with contextlib.suppress(OSError, ValueError), open(self._status) as lines:  # noqa: PTH123
@@ -134,6 +131,8 @@ class ChildSandbox:
         except subprocess.TimeoutExpired:
             self._signal(signal.SIGKILL)
             self._process.wait()
+        self._pipes.drain()
+        self._pipes.close()
         self._server.close()
 
     def _signal(self, number: signal.Signals) -> None:
@@ -141,14 +140,9 @@ class ChildSandbox:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
-    def _read(self, number: int, stream) -> None:
-        while data := stream.read1(65_536):
-            self._output.write(number, data)
-
     def _wait(self, on_exit: Callable[[Exit], None]) -> None:
         status = self._process.wait()
-        for reader in self._readers:
-            reader.join(FLUSH_LIMIT_S)
+        self._pipes.drain()
         on_exit(Exit(signal=-status) if status < 0 else Exit(status=status))
 
 
