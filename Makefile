@@ -54,7 +54,7 @@ e2e: setup ## play the fixture through the whole loop, compare with the truth, w
 dashboard: lab-env ## a page that follows the lab, http://127.0.0.1:8646 (ARGS="--port …")
 	@$(FACELAB) dashboard $(ARGS)
 
-trace: lab-env ## CLIP=… (the newest without): its life from shutter to screen (ARGS=--json)
+trace: lab-env ## CLIP=… (the newest without): its life from shutter to screen (ARGS=--json, --follow)
 	@$(FACELAB) trace $(if $(CLIP),"$$CLIP") $(ARGS)
 
 check: lab-env ## EXERCISE=1…6: is that exercise of docs/class-guide.md solved, and what is missing (ARGS=--json)

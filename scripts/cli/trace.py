@@ -1,12 +1,15 @@
 """One clip's life from shutter to screen, with the time that each station took.
 
-Where OTEL_EXPORTER_OTLP_ENDPOINT names a collector, it gets the same spans.
+Where OTEL_EXPORTER_OTLP_ENDPOINT names a collector, it gets the same spans; with --follow, those
+of each clip from now on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import time
 
 from rich.console import Console
 
@@ -15,10 +18,39 @@ from device.settings import spool_folder
 from device.spans import traces_folder
 from scripts.console import Progress, print_json, run_command
 from scripts.traces.device_spans import DeviceSpans
+from scripts.traces.following import Following
 from scripts.traces.function_log import FunctionLog
-from scripts.traces.otlp import collector, export
+from scripts.traces.otlp import NotExported, collector, export
 from scripts.traces.picture import show
-from scripts.traces.waterfall import waterfall
+from scripts.traces.waterfall import Waterfall, waterfall
+
+LOOK_S = 1.0
+
+
+def _follow(log: FunctionLog, spans: DeviceSpans, is_json: bool) -> None:
+    """Until the process is told to end. A collector that is away costs the clips of that time."""
+    progress, console, url = Progress(is_json), Console(file=sys.stdout), collector(environment())
+    following = Following(log, spans)
+    progress(f"each clip from now on{f', also to {url}' if url else ''}; Ctrl-C ends")
+    while True:
+        for found in following.look():
+            if is_json:
+                print(json.dumps(found.to_fields()), flush=True)
+            else:
+                show(found, console)
+            try:
+                _send(found)
+            except NotExported as error:
+                progress(f"{found.clip_id} was not sent: {error}")
+        time.sleep(LOOK_S)  # between looks
+
+
+def _send(found: Waterfall) -> str | None:
+    """Where to; None where nobody asks."""
+    url = collector(environment())
+    if url:
+        export(found, url, environment())
+    return url
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,14 +58,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "clip", nargs="?", default="", help="a clip's id, or how it begins or ends (the newest)"
     )
+    parser.add_argument("--follow", "-f", action="store_true", help="every clip from now on")
     parser.add_argument("--json", action="store_true", help="spans with start and duration in ms")
     options = parser.parse_args(arguments)
-    line = FunctionLog(read_switch()).find(options.clip)
-    spans = DeviceSpans(traces_folder(spool_folder()))
+    if options.clip and options.follow:
+        parser.error("a clip, or --follow")
+    log, spans = FunctionLog(read_switch()), DeviceSpans(traces_folder(spool_folder()))
+    if options.follow:
+        _follow(log, spans, options.json)
+    line = log.find(options.clip)
     spans.refresh()
     found = waterfall(line, spans.of(line.device_id, line.clip_id))
-    if url := collector(environment()):
-        export(found, url, environment())
+    if url := _send(found):
         Progress(options.json)(f"sent to {url}")
     if options.json:
         print_json(found.to_fields())

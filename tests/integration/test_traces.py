@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from contract.clips import ClipKey, ClipMetadata
 from device.sources.fixture import cut_at_key_frames
 from scripts.paths import ROOT
 from tests.conftest import Lab, wait_until
+from tests.fakes.collector import collector
+from tests.fakes.programs import Program
+
+ROUNDED_NS = 2_000  # a Unix time in ms as a float knows no less than a quarter of a microsecond
 
 
 def test_a_clip_has_a_trace_names_nobody_and_is_counted_in_cloudwatch(lab: Lab):
@@ -54,3 +61,44 @@ def test_a_clip_has_a_trace_names_nobody_and_is_counted_in_cloudwatch(lab: Lab):
         Statistics=["Sum"],
     )
     assert sum(point["Sum"] for point in answer["Datapoints"]) >= 1
+
+
+def test_a_collector_gets_what_device_and_function_do_with_each_clip(lab: Lab, tmp_path: Path):
+    environment = {**lab.env, "FACELAB_TRACES": str(tmp_path)}
+    spool = ("--device", "lab", "--spool", tmp_path)
+    with (
+        collector() as there,
+        subprocess.Popen(
+            [sys.executable, "-m", "scripts.cli.trace", "--follow"],
+            env={**environment, "OTEL_EXPORTER_OTLP_ENDPOINT": there.url}, cwd=ROOT,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        ) as following,
+    ):  # fmt: skip
+        try:
+            assert following.stderr is not None
+            assert there.url in following.stderr.readline()
+            with (
+                Program("device.messages", *spool, environment=environment),
+                Program("device.camera", *spool, "--count", 1, environment=environment) as camera,
+            ):
+                (clip,) = camera.wait_for("clip")
+                wait_until(lambda: there.taken, 60, "the clip's spans")
+                assert camera.end() == 0
+        finally:
+            following.terminate()
+    ((path, headers, _),) = there.taken
+    assert (path, headers["content-type"]) == ("/v1/traces", "application/json")
+    found = there.spans()
+    assert len({span["traceId"] for _, span in found}) == 1
+    names = {(service, span["name"]) for service, span in found}
+    assert clip["clip_id"] in json.dumps(there.taken)
+    assert {
+        ("facelab", "clip"), ("facelab-camera", "record"), ("facelab-camera", "upload"),
+        ("facelab-function", "recognize"), ("facelab-function", "send"),
+        ("facelab-messages", "print"),
+    } <= names  # fmt: skip
+    # All of one clip's life lies within the clip's own span.
+    (whole,) = (span for service, span in found if service == "facelab")
+    for _, span in found:
+        assert int(whole["startTimeUnixNano"]) <= int(span["startTimeUnixNano"]) + ROUNDED_NS
+        assert int(span["endTimeUnixNano"]) <= int(whole["endTimeUnixNano"]) + ROUNDED_NS

@@ -84,19 +84,26 @@ def test_a_network_cut_in_the_middle_leaves_no_clip_unanswered_and_none_doubled(
         Proxy(lab.port) as network,
         program(lab, "device.messages", *spool, endpoint=network.url) as viewer,
         program(
-            lab, "device.camera", *spool, "--count", count, "--speed", 2, endpoint=network.url
+            lab, "device.camera", *spool, "--count", count, "--speed", 2, "--metrics-port", 0,
+            endpoint=network.url,
         ) as camera,
-    ):
+    ):  # fmt: skip
         camera.wait_for("uploaded", 6)
         network.down()
         recorded = len(camera.of("clip"))
         camera.wait_for("clip", recorded + 8)
+        told = metrics_of(camera)
         network.up()
         assert camera.end(ANSWER_S) == 0
         shown = viewer.wait_for("result", count, seconds=ANSWER_S)
         clips = sorted(camera.of("clip"), key=lambda clip: clip["sequence"])
         assert ids(shown) == ids(clips)
         assert [line["state"] for line in camera.of("link")] == ["closed", "open"]
+    # What Prometheus saw while nothing answered: recording went on, and what it recorded waited.
+    counts = {line.split("{")[0]: line.split()[-1] for line in told.splitlines()}
+    assert int(counts["facelab_clips_recorded_total"]) >= recorded + 8
+    assert int(counts["facelab_clips_waiting"]) >= 8
+    assert int(counts["facelab_spool_bytes"]) > 0
     for before, after in itertools.pairwise(clips):
         assert abs(after["capture_start_ms"] - before["capture_end_ms"]) <= 2, "recording paused"
     s3, bucket = lab.switch.client("s3"), lab.switch.bucket

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -19,10 +17,12 @@ from events import ClipRef
 from scripts.traces import function_log, otlp
 from scripts.traces.clip_line import read_clip_line
 from scripts.traces.device_spans import DeviceSpans
+from scripts.traces.following import Following
 from scripts.traces.function_log import FunctionLog, NoSuchClip
 from scripts.traces.picture import bar, show
 from scripts.traces.waterfall import SpanRow, waterfall
 from telemetry import Telemetry
+from tests.fakes.collector import collector
 from tests.fakes.results import ADA, ALAN, face, result
 
 
@@ -208,44 +208,57 @@ def test_the_picture_has_no_colors_where_nobody_sees_them_and_obeys_no_escape():
     assert "not measured" in out.getvalue()
 
 
+# As they come
+
+
+def test_each_clip_is_told_once_when_its_device_has_printed_it_or_is_elsewhere(tmp_path):
+    """A failed try comes before its answer, and the device's last span after the function's."""
+    now_s, lines = [1_000.0], []
+    log = SimpleNamespace(
+        clips=lambda since_ms: [one for one in lines if one.logged_ms >= since_ms]
+    )
+    spans = DeviceSpans(tmp_path)
+    following = Following(log, spans, lambda: now_s[0])
+
+    def told() -> list[tuple[str, str]]:
+        return [(one.clip_id, one.status) for one in following.look()]
+
+    lines.append(a_line(clip_id="before", logged_ms=999_000))
+    lines.append(a_line(clip_id="here", device_id="lab", status="failed", logged_ms=1_000_100))
+    lines.append(a_line(clip_id="here", device_id="lab", status="unknown", logged_ms=1_000_200))
+    lines.append(a_line(clip_id="elsewhere", device_id="pi", logged_ms=1_000_300))
+    now_s[0] += 1
+    assert told() == []
+    file = span_file(tmp_path, "lab", "messages")
+    file.parent.mkdir()
+    printed = {"clip_id": "here", "station": "messages"}
+    file.write_text(
+        json.dumps(printed | Span("messages", "print", 1_000_400, 1).to_fields()) + "\n"
+    )
+    assert told() == [("here", "unknown")]
+    now_s[0] += 3
+    assert told() == [("elsewhere", "unknown")]
+    for _ in range(100):
+        now_s[0] += 1
+        assert told() == []
+
+
 # For other people's tools
-
-
-class Collector(BaseHTTPRequestHandler):
-    """Takes what a collector takes."""
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.taken.append((self.path, headers, json.loads(body)))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 def test_a_collector_gets_the_spans_as_one_trace_with_parents_that_are_there():
     found = waterfall(
         a_line(spans=FUNCTION_SPANS, trace_id=f"1-{'5' * 8}-{'a' * 24}"), DEVICE_SPANS
     )
-    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
-        server.taken = []
-        Thread(target=server.serve_forever, daemon=True).start()
+    with collector() as there:
         settings = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_port}/",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"{there.url}/",
             "OTEL_EXPORTER_OTLP_HEADERS": "x-key=1, other=2",
         }
         otlp.export(found, otlp.collector(settings), settings)
-        server.shutdown()
-    ((path, headers, body),) = server.taken
+    ((path, headers, _),) = there.taken
     assert (path, headers["x-key"]) == ("/v1/traces", "1")
-    spans = [
-        span
-        for group in body["resourceSpans"]
-        for scope in group["scopeSpans"]
-        for span in scope["spans"]
-    ]
+    spans = [span for _, span in there.spans()]
     assert {span["traceId"] for span in spans} == {"5" * 8 + "a" * 24}
     ids = {span["spanId"] for span in spans}
     assert len(ids) == len(spans)
