@@ -17,7 +17,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from cloud.switch import Switch
@@ -25,11 +24,13 @@ from contract.clips import ContractError
 from contract.printable import printable, printable_lines
 from scripts.cloud_errors import explain
 from scripts.dashboard.around import Around
+from scripts.dashboard.assets import Assets
 from scripts.dashboard.cards import card
 from scripts.dashboard.door import Door, Guarded
 from scripts.dashboard.feed import Feed
 from scripts.dashboard.frames import Frames
 from scripts.dashboard.history import MOST_CLIPS, Kept
+from scripts.dashboard.nearest import NearestPeople
 from scripts.dashboard.people import PeopleView
 from scripts.dashboard.replaying import replay
 from scripts.dashboard.worker import NoAnswer
@@ -59,17 +60,25 @@ class Dashboard:
         frames: Frames,
         door: Door,
         inventory: Callable[[str], Any],
+        nearest: NearestPeople,
     ) -> None:
         self._switch = switch
         self._feed = feed
         self._frames = frames
         self._door = door
+        self._nearest = nearest
         self._around = Around(switch, feed, inventory)
-        self._people_page = PeopleView(feed, frames, lambda: inventory("gallery"))
+        self._people_page = PeopleView(feed, frames, nearest)
         self._templates = Environment(
-            loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(default=True)
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=select_autoescape(default=True),
+            auto_reload=False,
         )
+        self._assets = Assets()
+        self._templates.globals["asset"] = self._assets.address
         self._templates.filters["shown"] = lambda text: printable(str(text))
+        for name in self._templates.list_templates():  # now, not when somebody waits for a page
+            self._templates.get_template(name)
 
     def routes(self) -> list[Route | Mount]:
         views = {
@@ -94,7 +103,7 @@ class Dashboard:
             *(Route(path, view) for path, view in views.items()),
             *(Route(path, act, methods=["POST"]) for path, act in acts.items()),
             Route("/events", self.events),
-            Mount("/static", _Static(directory=HERE / "static")),
+            Mount("/static", self._assets),
         ]
 
     # Pages
@@ -129,10 +138,7 @@ class Dashboard:
         return self._page("life.html", "live", clip_id=clip_id, **self._life(clip_id))
 
     def people(self, request: Request) -> Response:
-        # The gallery may have to be read first: that comes with the part, a moment later.
-        return self._page(
-            "people.html", "people", state=self._state(), **self._people_page.all(at_once=True)
-        )
+        return self._page("people.html", "people", state=self._state(), **self._people_page.all())
 
     def people_part(self, request: Request) -> Response:
         return self._page("roster.html", "people", **self._people_page.all())
@@ -184,7 +190,7 @@ class Dashboard:
         return JSONResponse({**self._waterfall(clip), "clip": card(clip, self._people)})
 
     def api_people(self, request: Request) -> Response:
-        return JSONResponse({"people": self._people_page.roster()})
+        return JSONResponse({"people": self._people_page.roster(self._nearest.ask())})
 
     def api_functions(self, request: Request) -> Response:
         return JSONResponse({"functions": self._around.functions()})
@@ -301,15 +307,6 @@ class Dashboard:
         return HTMLResponse(text)
 
 
-class _Static(StaticFiles):
-    """Vendored files change only with a new version of facelab."""
-
-    def file_response(self, *arguments: Any, **named: Any) -> Response:
-        answer = super().file_response(*arguments, **named)
-        answer.headers["cache-control"] = "no-cache"
-        return answer
-
-
 async def form_of(request: Request) -> dict[str, str]:
     """The fields of a submitted form."""
     body = (await request.body()).decode("utf-8", "replace")
@@ -331,11 +328,16 @@ def _failed(request: Request, error: Exception) -> Response:
 
 
 def make_app(
-    switch: Switch, feed: Feed, frames: Frames, door: Door, inventory: Callable[[str], Any]
+    switch: Switch,
+    feed: Feed,
+    frames: Frames,
+    door: Door,
+    inventory: Callable[[str], Any],
+    nearest: NearestPeople,
 ) -> ASGIApp:
     """The application, behind its door. `inventory` answers what `cloud_worker` does."""
     app = Starlette(
-        routes=Dashboard(switch, feed, frames, door, inventory).routes(),
+        routes=Dashboard(switch, feed, frames, door, inventory, nearest).routes(),
         exception_handlers=dict.fromkeys(EXPECTED, _failed),
     )
     return Guarded(app, door)

@@ -34,6 +34,15 @@ def card(clip: Kept, people: Mapping[str, Person]) -> dict[str, Any]:
     }
 
 
+def opinions(clip: Kept, face: SeenFace, people: Mapping[str, Person]) -> tuple[str, str]:
+    """The names that the custom and the online model gave to a face of a clip."""
+    custom, online = (
+        _name(one.status, one.person, _person(one.person, clip.named, people))
+        for one in (face.custom, face.online)
+    )
+    return custom, online
+
+
 def _face(
     face: SeenFace, named: tuple[str, ...] | None, people: Mapping[str, Person]
 ) -> dict[str, Any]:

@@ -123,8 +123,11 @@ class Feed:
             except (BotoCoreError, ClientError) as error:
                 self._lost(error)
                 pause_s = TROUBLE_S
+            looked_s = time.monotonic()
             self._hurry.wait(pause_s)
             self._hurry.clear()
+            # However many pages open: the lab is not asked more often than for one.
+            self._stop.wait(looked_s + WATCHED_S - time.monotonic())
 
     def _pause_s(self, quiet_s: float) -> float:
         if not self.watchers:

@@ -13,9 +13,10 @@ from typing import Any
 
 from scripts.dashboard.packing import Packer, unpack
 from scripts.percentiles import percentiles
-from scripts.traces.clip_line import FAILED, ClipLine, read_clip_line, row_of
+from scripts.traces.clip_line import FAILED, ClipLine, SeenFace, read_clip_line, row_of
 
 MOST_CLIPS = 10_000
+LOOKED_THROUGH = 300  # clips whose faces stay at hand: to unpack each with every look takes long
 LATENCIES_OF = 200
 REJECTED = "rejected"
 RATE_S = 10.0
@@ -73,6 +74,29 @@ class Kept:
         return line
 
 
+class ClipCounts:
+    """Counts over all kept clips, kept up with each: a page that opens counts nothing."""
+
+    def __init__(self) -> None:
+        self.statuses: Counter[str] = Counter()
+        self.devices: Counter[str] = Counter()
+        self.people: Counter[str] = Counter()
+
+    def count(self, clip: Kept, by: int = 1) -> None:
+        self.statuses[clip.status] += by
+        self.devices[clip.device_id] += by
+        self.count_people(clip, by)
+
+    def count_people(self, clip: Kept, by: int = 1) -> None:
+        for one in clip.person_ids or ():
+            self.people[one] += by
+
+    def fields(self) -> dict[str, dict[str, int]]:
+        """Most frequent first; who is in no clip any more is not there."""
+        counts = {"statuses": self.statuses, "devices": self.devices, "people": self.people}
+        return {name: dict((+one).most_common()) for name, one in counts.items()}
+
+
 class ClipHistory:
     """Newest last. Any thread may ask."""
 
@@ -82,6 +106,8 @@ class ClipHistory:
         self._lock = RLock()
         self._clips: OrderedDict[str, Kept] = OrderedDict()
         self._unnamed: dict[str, Kept] = {}
+        self._faces: OrderedDict[str, tuple[SeenFace, ...]] = OrderedDict()
+        self._counts = ClipCounts()
         self._packer = Packer()
 
     def __len__(self) -> int:
@@ -93,7 +119,9 @@ class ClipHistory:
             before = self._clips.get(line.clip_id)
             if before is not None and (line.status == FAILED or before.logged_ms >= line.logged_ms):
                 return False
-            self._clips[line.clip_id] = Kept(
+            if before is not None:
+                self._counts.count(before, -1)
+            kept = self._clips[line.clip_id] = Kept(
                 line.clip_id,
                 sys.intern(line.device_id),
                 line.result_id,
@@ -106,14 +134,24 @@ class ClipHistory:
                 sys.intern(line.stream),
                 person_ids=() if line.people == 0 else None,
             )
+            self._counts.count(kept)
             self._clips.move_to_end(line.clip_id)
+            self._keep_faces(line)
             self._unnamed.pop(line.clip_id, None)
             if line.people:
-                self._unnamed[line.clip_id] = self._clips[line.clip_id]
+                self._unnamed[line.clip_id] = kept
             while len(self._clips) > self._most:
-                gone, _ = self._clips.popitem(last=False)
+                gone, clip = self._clips.popitem(last=False)
+                self._counts.count(clip, -1)
                 self._unnamed.pop(gone, None)
+                self._faces.pop(gone, None)
             return True
+
+    def _keep_faces(self, line: ClipLine) -> None:
+        self._faces[line.clip_id] = line.faces
+        self._faces.move_to_end(line.clip_id)
+        while len(self._faces) > LOOKED_THROUGH:
+            self._faces.popitem(last=False)
 
     def get(self, clip_id: str) -> Kept | None:
         with self._lock:
@@ -124,6 +162,11 @@ class ClipHistory:
         with self._lock:
             return list(islice(reversed(self._clips.values()), limit))
 
+    def with_faces(self) -> list[tuple[Kept, tuple[SeenFace, ...]]]:
+        """The newest `LOOKED_THROUGH` clips and who is to be seen in them, newest first."""
+        with self._lock:
+            return [(self._clips[one], faces) for one, faces in reversed(self._faces.items())]
+
     def unnamed(self) -> list[Kept]:
         """Clips whose people were not asked for yet, newest first."""
         with self._lock:
@@ -132,8 +175,16 @@ class ClipHistory:
     def name(self, clip: Kept, person_ids: Iterable[str]) -> None:
         """Say who the people of a clip are."""
         with self._lock:
-            clip.person_ids = tuple(map(sys.intern, sorted(person_ids)))
+            self._know(clip, map(sys.intern, sorted(person_ids)))
             self._unnamed.pop(clip.clip_id, None)
+
+    def _know(self, clip: Kept, person_ids: Iterable[str]) -> None:
+        is_kept = self._clips.get(clip.clip_id) is clip  # it may have gone, or a newer line come
+        if is_kept:
+            self._counts.count_people(clip, -1)
+        clip.person_ids = tuple(person_ids)
+        if is_kept:
+            self._counts.count_people(clip)
 
     def shown(self, clip_id: str, at_ms: float) -> None:
         clip = self.get(clip_id)
@@ -143,26 +194,23 @@ class ClipHistory:
     def keep_only(self, person_ids: Iterable[str]) -> None:
         """Let go of everybody else's ids: they were forgotten."""
         known = set(person_ids)
-        for clip in self.newest(self._most):
-            if clip.person_ids and not known.issuperset(clip.person_ids):
-                clip.person_ids = tuple(one for one in clip.person_ids if one in known)
+        with self._lock:
+            for clip in self._clips.values():
+                if clip.person_ids and not known.issuperset(clip.person_ids):
+                    self._know(clip, [one for one in clip.person_ids if one in known])
 
     def summary(self) -> dict[str, Any]:
         """Counts and times for the head of the page."""
-        clips = self.newest(self._most)
-        latencies = [one for one in self._latencies(clips) if one is not None]
         since_ms = (self._now() - RATE_S) * 1000
-        people: Counter[str] = Counter()
-        for clip in clips:
-            people.update(clip.person_ids or ())
-        return {
-            "clips": len(clips),
-            "latency_ms": percentiles(latencies),
-            "clips_per_s": round(sum(clip.ended_ms >= since_ms for clip in clips) / RATE_S, 2),
-            "statuses": dict(Counter(clip.status for clip in clips).most_common()),
-            "devices": dict(Counter(clip.device_id for clip in clips).most_common()),
-            "people": dict(people.most_common()),
-        }
+        with self._lock:
+            ended = sum(clip.ended_ms >= since_ms for clip in self._clips.values())
+            latencies = self._latencies(self.newest(LATENCIES_OF))
+            return {
+                "clips": len(self._clips),
+                "latency_ms": percentiles([one for one in latencies if one is not None]),
+                "clips_per_s": round(ended / RATE_S, 2),
+                **self._counts.fields(),
+            }
 
     def striking(self, most: int = 5) -> dict[str, list[Kept]]:
         """Of the newest clips those to look at first: the slowest, and those that failed."""

@@ -8,21 +8,22 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
-from scripts.dashboard.cards import card
+from scripts.dashboard.cards import card, opinions
 from scripts.dashboard.feed import Feed
 from scripts.dashboard.frames import Frames
-from scripts.dashboard.history import Kept
+from scripts.dashboard.history import LOOKED_THROUGH, Kept
+from scripts.dashboard.nearest import Facts, NearestPeople
 from scripts.errors import LabError
 from scripts.gallery import evidence
 from scripts.gallery.quality import ENOUGH_PICTURES
 from scripts.paths import ROOT, import_roots
 
-LOOKED_THROUGH = 300
 SHOWN_FACES = 12
+MOST_PAIRS = 10
 SMALLEST_FACE_PX = 60
 PATIENCE_S = 60
 
@@ -32,29 +33,30 @@ class EnrollmentRefused(LabError):
 
 
 class PeopleView:
-    """`feed` has the clips, `frames` the bytes, `gallery` tells one gallery from the next; a worker
-    process has the models."""
+    """`feed` has the clips, `frames` the bytes, `nearest` what the gallery tells."""
 
-    def __init__(self, feed: Feed, frames: Frames, gallery: Callable[[], str]) -> None:
-        self._gallery = gallery
+    def __init__(self, feed: Feed, frames: Frames, nearest: NearestPeople) -> None:
+        self._nearest = nearest
         self._feed = feed
         self._frames = frames
-        self._facts: tuple[str, dict[str, Any]] = ("", {})
 
-    def all(self, *, at_once: bool = False) -> dict[str, Any]:
-        """What the page shows; `at_once`, without asking the gallery who is like whom."""
+    def all(self) -> dict[str, Any]:
+        """What the page shows, of what is known: what the gallery tells may come a moment later."""
+        if self._known():
+            self._nearest.ask_soon()
         return {
-            "people": self.roster(at_once=at_once),
+            "people": self.roster(self._nearest.known or {}),
+            "problem": self._nearest.problem,
             "confusion": self.confusion(),
             "faces": self.unknown_faces(),
             "looked_through": min(LOOKED_THROUGH, len(self._feed.history)),
         }
 
-    def roster(self, *, at_once: bool = False) -> list[dict[str, Any]]:
-        """Everybody, with the person they are most like and how far that is."""
+    def roster(self, facts: Facts) -> list[dict[str, Any]]:
+        """Everybody, with the person they are most like and how far that is. Who is not among
+        `facts` has no number of embeddings."""
         people = self._known()
-        facts = self._facts[1] if at_once or not people else self._gallery_facts()
-        empty = {"embeddings": 0, "nearest": None, "distance": None}
+        empty = {"embeddings": None, "nearest": None, "distance": None}
         rows = []
         for person in people.values():
             row = asdict(person) | facts.get(person.person_id, empty)
@@ -63,40 +65,37 @@ class PeopleView:
             rows.append(row | self._photos(person.person_id, row["embeddings"]))
         return rows
 
-    def _photos(self, person_id: str, embeddings: int) -> dict[str, Any]:
+    def _photos(self, person_id: str, embeddings: int | None) -> dict[str, Any]:
         """How good the enrollment pictures were; nothing for who was there from the start."""
         known = self._feed.people
         quality = known.photos.get(person_id) if known is not None else None
         if quality is None:
-            few = ["three or more recognize better"] if embeddings < ENOUGH_PICTURES else []
-            return {"photos": None, "remarks": few}
+            is_few = embeddings is not None and embeddings < ENOUGH_PICTURES
+            return {"photos": None, "remarks": ["three or more recognize better"] if is_few else []}
         return {"photos": asdict(quality), "remarks": quality.remarks()}
 
     def confusion(self) -> list[tuple[str, str, int]]:
         """(custom model, online model, how often) where the two said different things."""
         people = self._known()
-        pairs: Counter[tuple[str, str]] = Counter()
-        for clip in self._feed.history.newest(LOOKED_THROUGH):
-            for face in card(clip, people)["faces"]:
-                said = face["custom"]["name"], face["online"]["name"]
-                if said[0] != said[1]:
-                    pairs[said] += 1
-        return [(custom, online, count) for (custom, online), count in pairs.most_common(10)]
+        said = Counter(
+            opinions(clip, face, people)
+            for clip, faces in self._feed.history.with_faces()
+            for face in faces
+        )
+        differ = [(*names, count) for names, count in said.most_common() if names[0] != names[1]]
+        return differ[:MOST_PAIRS]
 
     def unknown_faces(self) -> list[dict[str, Any]]:
         """The newest faces that got no name and are large enough to be known by."""
-        found = []
-        for clip in self._feed.history.newest(LOOKED_THROUGH):
-            for number, face in enumerate(card(clip, self._known())["faces"]):
-                if face["status"] == "unknown" and face["size_px"] >= SMALLEST_FACE_PX:
-                    ago_s = round(time.time() - clip.ended_ms / 1000)
-                    found.append(
-                        {"clip_id": clip.clip_id, "number": number, "box": face["box"],
-                         "device_id": clip.device_id, "ended_ms": clip.ended_ms, "ago_s": ago_s}
-                    )  # fmt: skip
-            if len(found) >= SHOWN_FACES:
-                break
-        return found[:SHOWN_FACES]
+        found = (
+            {"clip_id": clip.clip_id, "number": number, "box": asdict(face.box),
+             "device_id": clip.device_id, "ended_ms": clip.ended_ms,
+             "ago_s": round(time.time() - clip.ended_ms / 1000)}
+            for clip, faces in self._feed.history.with_faces()
+            for number, face in enumerate(faces)
+            if face.status == "unknown" and face.size_px >= SMALLEST_FACE_PX
+        )  # fmt: skip
+        return list(islice(found, SHOWN_FACES))
 
     def enroll(self, clip: Kept, number: int, form: dict[str, str]) -> str:
         """Enroll a face of a clip; what to tell.
@@ -106,7 +105,7 @@ class PeopleView:
         EnrollmentRefused
         """
         face = self._face(clip, number)
-        outcome = self._work(
+        outcome = ask_recognizer(
             {
                 "do": "enroll",
                 "key": clip.key,
@@ -117,7 +116,7 @@ class PeopleView:
                 "is_new": form.get("is_new") == "yes",
             }
         )
-        self._facts = ("", {})
+        self._nearest.expire()
         self._feed.look_now()
         what = "is enrolled" if outcome["is_new"] else "has one more look"
         warning = f" Careful: much like {', '.join(outcome['alike'])}." if outcome["alike"] else ""
@@ -158,35 +157,33 @@ class PeopleView:
     def _known(self) -> dict[str, Any]:
         return self._feed.people.by_id if self._feed.people is not None else {}
 
-    def _gallery_facts(self) -> dict[str, Any]:
-        """Computed again only when there is another gallery."""
-        etag = self._gallery()
-        if not etag:
-            return {}
-        if self._facts[0] != etag:
-            self._facts = (etag, self._work({"do": "facts"}))
-        return self._facts[1]
 
-    def _work(self, task: dict[str, Any]) -> dict[str, Any]:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "scripts.dashboard.people_worker"],
-                input=json.dumps(task),
-                capture_output=True,
-                text=True,
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(import_roots())},
-                timeout=PATIENCE_S,
-                check=True,
-            )
-            outcome: dict[str, Any] = json.loads(done.stdout)
-        except (subprocess.SubprocessError, ValueError) as error:
-            raise EnrollmentRefused(
-                "the recognizer failed", "`make doctor` looks at the machine"
-            ) from error
-        if "error" in outcome:
-            raise EnrollmentRefused(outcome["error"], _for_a_page(outcome.get("hint", "")))
-        return outcome
+def ask_recognizer(task: dict[str, Any]) -> dict[str, Any]:
+    """What `people_worker` makes of a task.
+
+    Raises
+    ------
+    EnrollmentRefused
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "scripts.dashboard.people_worker"],
+            input=json.dumps(task),
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(import_roots())},
+            timeout=PATIENCE_S,
+            check=True,
+        )
+        outcome: dict[str, Any] = json.loads(done.stdout)
+    except (subprocess.SubprocessError, ValueError) as error:
+        raise EnrollmentRefused(
+            "the recognizer failed", "`make doctor` looks at the machine"
+        ) from error
+    if "error" in outcome:
+        raise EnrollmentRefused(outcome["error"], _for_a_page(outcome.get("hint", "")))
+    return outcome
 
 
 def _for_a_page(hint: str) -> str:

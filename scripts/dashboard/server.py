@@ -6,6 +6,7 @@ import ctypes
 import json
 import socket
 from contextlib import suppress
+from typing import Any
 
 import uvicorn
 
@@ -17,6 +18,8 @@ from scripts.dashboard.clients import SharedClients
 from scripts.dashboard.door import Door
 from scripts.dashboard.feed import Feed
 from scripts.dashboard.frames import Frames
+from scripts.dashboard.nearest import NearestPeople
+from scripts.dashboard.people import ask_recognizer
 from scripts.dashboard.worker import Worker
 from scripts.errors import LabError
 from scripts.traces.device_spans import DeviceSpans
@@ -70,10 +73,20 @@ def serve(switch: Switch, one: socket.socket) -> None:
     )
     frames = Frames(decoder.ask)
     spans = DeviceSpans(traces_folder(spool_folder()))
-    # Whoever was forgotten is in no picture that we keep.
-    feed = Feed(clients, spans, people_changed=frames.forget, refused=clients.let_go)
-    door = Door(one.getsockname()[1])
-    app = make_app(clients, feed, frames, door, lambda what: json.loads(asker.ask(what.encode())))
+
+    def inventory(what: str) -> Any:
+        return json.loads(asker.ask(what.encode()))
+
+    def people_changed() -> None:
+        frames.forget()  # whoever was forgotten is in no picture that we keep
+        nearest.expire()
+        nearest.ask_soon()
+
+    feed = Feed(clients, spans, people_changed=people_changed, refused=clients.let_go)
+    nearest = NearestPeople(
+        lambda: str(inventory("gallery")), lambda: ask_recognizer({"do": "facts"}), feed.changed
+    )
+    app = make_app(clients, feed, frames, Door(one.getsockname()[1]), inventory, nearest)
     config = uvicorn.Config(
         app,
         http="h11",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,10 +20,13 @@ import httpx2
 import psutil
 import pytest
 
+from contract.clips import ClipKey, ClipMetadata
 from device.sources.fixture import cut_at_key_frames
+from events import clip_ref
 from scripts.develop.browser import PACKAGES, NoBrowser, browser
 from scripts.e2e.truth import read_truth
 from scripts.paths import ROOT
+from sent_again import event_for
 from tests.browser.test_foreign_page import FOREIGN, REBOUND, sink
 from tests.conftest import Lab, free_port, wait_until
 
@@ -37,6 +44,9 @@ LOOKS = [
 ]
 MOST_MB = 85  # ten thousand clips are 10 MB of it: tests/unit/scripts/test_memory.py
 HOPPER = "Grace Hopper"
+# FACELAB_BROWSER_BACKEND=docker: the same before a lab of containers.
+BACKEND = os.environ.get("FACELAB_BROWSER_BACKEND")
+OF_BACKEND = {"FACELAB_BACKEND": BACKEND, "FACELAB_PREFIX": "browser"} if BACKEND else {}
 # `make test ARGS=tests/browser` with this set renews the README's picture.
 PICTURE = Path(os.environ.get("FACELAB_PICTURE") or ROOT / "out" / "dashboard.png")
 
@@ -67,8 +77,8 @@ def film(*wanted: str) -> bytes:
 def own(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Lab]:
     """A lab of its own: somebody is enrolled in it, and it is stopped meanwhile."""
     folder = tmp_path_factory.mktemp("dashboard")
-    lab = Lab(folder / "state", free_port(), {"FACELAB_SPOOL": str(folder / "spool")})
-    lab.up()
+    lab = Lab(folder / "state", free_port(), {"FACELAB_SPOOL": str(folder / "spool"), **OF_BACKEND})
+    lab.up(timeout=600)
     yield lab
     lab.down()
 
@@ -99,6 +109,16 @@ def served(own: Lab) -> Iterator[tuple[str, int]]:
     yield f"http://127.0.0.1:{port}", process.pid
     process.terminate()
     assert process.wait(10) is not None
+
+
+def clips(home: str) -> list[dict[str, Any]]:
+    """As programs read them, newest first."""
+    found: list[dict[str, Any]] = httpx2.get(f"{home}/api/clips").json()["clips"]
+    return found
+
+
+def clip_ids(home: str) -> list[str]:
+    return [one["clip_id"] for one in clips(home)]
 
 
 @pytest.fixture
@@ -170,6 +190,7 @@ def test_a_run_appears_by_itself_with_names_boxes_chart_and_waterfall(own: Lab, 
     assert known.locator(".name").inner_text() in ("Barack Obama", "Eileen Collins", "Joe Biden")
     assert known.locator(".models div").count() == 2
     wait_until(lambda: known.locator("img").evaluate("one => one.naturalWidth") > 0, 20, "a frame")
+    known.locator("svg.boxes[viewBox]").wait_for()
     box = known.locator("rect.box").bounding_box()
     picture = known.locator("img").bounding_box()
     assert box["width"] > 10
@@ -209,6 +230,55 @@ def test_an_unknown_face_is_enrolled_by_a_click_and_recognized_in_the_next_clip(
     record(own, "nobody", "nobody", "stranger", "stranger", "stranger", "stranger")
     page = watched.open("/")
     page.locator("ol.cards .name", has_text=HOPPER).first.wait_for()
+
+
+def test_an_answer_that_was_wrong_is_kept_by_a_click(home: str, watched: Watched):
+    clip = next(one for one in clips(home) if one["faces"])
+    page = watched.open(f"/clips/{clip['clip_id']}")
+    page.get_by_role("button", name="This was wrong").first.click()
+    told = page.get_by_text("Kept as evidence in").inner_text()
+    place = ROOT / told.removeprefix("Kept as evidence in ").removesuffix(".")
+    try:
+        said = json.loads((place / "said.json").read_text())
+        assert (said["clip_id"], said["face"]) == (clip["clip_id"], 0)
+        assert (place / "clip.h264").stat().st_size == clip["size_bytes"]
+    finally:
+        shutil.rmtree(place)
+
+
+def failed_clip(lab: Lab, reason: str) -> str:
+    """The id of a clip in the bucket whose event failed in all its attempts, as Lambda says it."""
+    switch, data, now_ms = lab.switch, film("nobody"), int(time.time() * 1000)
+    key = ClipKey.new(switch.device_id, now_ms - 500, 1)
+    etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    ref = clip_ref(switch.bucket, str(key), etag=etag, size_bytes=len(data))
+    assert ref is not None
+    failed = {
+        "requestContext": {"condition": "RetriesExhausted", "requestId": "r"},
+        "requestPayload": event_for(ref),
+        "responsePayload": {"errorMessage": reason},
+    }
+    answer = switch.client("lambda").invoke(
+        FunctionName=switch.names.reconciler, Payload=json.dumps(failed)
+    )
+    assert json.load(answer["Payload"])["letters"] == [str(key)]
+    # Given up before it comes: its own event is not answered any more.
+    switch.client("s3").put_object(
+        Bucket=switch.bucket, Key=str(key), Body=data,
+        Metadata=ClipMetadata(now_ms - 500, now_ms, 1).to_s3(),
+    )  # fmt: skip
+    return key.clip_id
+
+
+def test_a_dead_letter_is_sent_again_by_a_click_and_answered(own: Lab, home: str, watched: Watched):
+    clip_id = failed_clip(own, "the table was away")
+    page = watched.open("/")
+    letter = page.locator(".letters li")
+    assert "RetriesExhausted: the table was away" in letter.inner_text()
+    assert clip_id not in clip_ids(home)
+    letter.get_by_role("button", name="Send again").click()
+    page.get_by_text("Nothing failed for good").wait_for()
+    page.locator(f"ol.cards > li[data-clip='{clip_id}']").wait_for()
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -251,10 +321,6 @@ def test_it_is_walked_through_by_keyboard_alone(watched: Watched):
         reached.add(page.evaluate("document.activeElement.getAttribute('href')"))
     assert {"/", "/people", "/cloud", "/functions"} <= reached
     assert any(one and one.startswith("/clips/") for one in reached)
-
-
-def clip_ids(home: str) -> list[str]:
-    return [one["clip_id"] for one in httpx2.get(f"{home}/api/clips").json()["clips"]]
 
 
 def test_a_page_of_somebody_else_changes_nothing_and_reads_nothing(chromium: Any, home: str):

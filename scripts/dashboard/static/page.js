@@ -29,16 +29,42 @@
     if (said && said.textContent.trim()) { said.focus(); htmx.trigger(document.body, "facelab:change"); }
   });
 
-  // Boxes are in pixels of the frame.
-  const fit = (image) => {
-    const boxes = image.parentElement.querySelector("svg.boxes");
-    if (boxes && image.naturalWidth) boxes.setAttribute("viewBox", `0 0 ${image.naturalWidth} ${image.naturalHeight}`);
+  // Pictures take their turn: all at once they would hold each connection that a browser has for
+  // a server, and news and clicks would wait until the last of them is decoded.
+  const AT_ONCE = 2, MOST_SIZES = 100;
+  const wanted = [], sizes = new Map(); // by address, of those that came
+  let coming = 0;
+  const show = (picture, size) => {
+    const address = picture.dataset.frame;
+    if (picture.localName === "image") { picture.setAttribute("href", address); return; }
+    picture.src = address;
+    // Boxes are in pixels of the frame.
+    const boxes = picture.parentElement.querySelector("svg.boxes");
+    if (boxes) boxes.setAttribute("viewBox", `0 0 ${size[0]} ${size[1]}`);
+  };
+  const fetchNext = () => {
+    while (coming < AT_ONCE && wanted.length) {
+      const picture = wanted.shift();
+      if (!picture.isConnected) continue; // its part was made anew meanwhile
+      const probe = new Image(), address = picture.dataset.frame;
+      const done = () => { coming -= 1; fetchNext(); };
+      probe.addEventListener("load", () => {
+        sizes.set(address, [probe.naturalWidth, probe.naturalHeight]);
+        if (sizes.size > MOST_SIZES) sizes.delete(sizes.keys().next().value);
+        show(picture, sizes.get(address));
+        done();
+      });
+      probe.addEventListener("error", done);
+      coming += 1;
+      probe.src = address;
+    }
   };
   const dress = (root) => {
-    root.querySelectorAll(".picture img").forEach((image) => {
-      if (image.complete) fit(image); else image.addEventListener("load", () => fit(image), { once: true });
-      image.addEventListener("error", () => image.parentElement.classList.add("gone"), { once: true });
+    root.querySelectorAll("[data-frame]").forEach((picture) => {
+      const size = sizes.get(picture.dataset.frame);
+      if (size) show(picture, size); else wanted.push(picture);
     });
+    fetchNext();
     ages(root);
   };
   const ages = (root) => root.querySelectorAll("time[data-ms]").forEach((time) => {
@@ -96,6 +122,6 @@
   source.onopen = () => { if (problem.textContent.startsWith("The dashboard's server")) tell(""); };
   addEventListener("pagehide", () => source.close());
 
-  dress(document);
-  chart().catch(() => {});
+  // Words and figures are painted first.
+  requestAnimationFrame(() => setTimeout(() => { dress(document); chart().catch(() => {}); }));
 })();

@@ -109,7 +109,7 @@ def test_names_come_from_the_ledger_and_go_with_the_person():
     keep(history, a_message("c1", face(ADA, ALAN)))
     clip = history.newest(1)[0]
     assert card(clip, people)["faces"][0]["custom"]["name"] == FORGOTTEN  # not known yet
-    clip.person_ids = (ADA.person_id, ALAN.person_id)
+    history.name(clip, [ADA.person_id, ALAN.person_id])
     shown = card(clip, people)["faces"][0]
     assert (shown["custom"]["name"], shown["online"]["name"]) == (ADA.name, ALAN.name)
     history.keep_only([ALAN.person_id])

@@ -15,6 +15,7 @@ from contract.results import Person
 from scripts.dashboard import feed as feeds
 from scripts.dashboard.app import make_app
 from scripts.dashboard.door import Door
+from scripts.dashboard.nearest import NearestPeople
 from scripts.traces.device_spans import DeviceSpans
 from tests.fakes.dashboard import OWN, PORT, keep
 from tests.fakes.results import face
@@ -41,7 +42,7 @@ class Cloud:
     bucket = "bucket"
 
     def inventory(self, what: str) -> object:
-        return "" if what == "gallery" else []
+        return []
 
 
 class Pictures:
@@ -70,7 +71,8 @@ def feed() -> feeds.Feed:
 
 @pytest.fixture
 def client(feed, door) -> TestClient:
-    app = make_app(Cloud(), feed, Pictures(), door, Cloud().inventory)
+    nearest = NearestPeople(lambda: "", dict)
+    app = make_app(Cloud(), feed, Pictures(), door, Cloud().inventory, nearest)
     return TestClient(app, base_url=OWN)
 
 
@@ -101,6 +103,17 @@ def test_no_page_asks_anything_of_another_machine(client):
         text = client.get(path).text
         for scheme in ("https://", "//cdn", "@import"):
             assert scheme not in text.replace("http://127.0.0.1:1", ""), (path, scheme)
+
+
+def test_a_browser_asks_once_for_each_file_and_again_when_it_has_changed(client):
+    """Five questions with every page, each of which the page waited for."""
+    addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', client.get("/").text)
+    assert len(addresses) == 5
+    for address in addresses:
+        assert "immutable" in client.get(address).headers["cache-control"]
+        # Of another version of facelab: what this one has is not that for good.
+        assert client.get(f"{address}0").headers["cache-control"] == "no-cache"
+    assert client.get("/static/nowhere.js?0").status_code == 404
 
 
 def test_programs_read_clips_people_and_a_clips_waterfall(client):
