@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -172,7 +173,12 @@ def test_image_serves_itself_outside_lambda(docker_lab, single_person_clip):
 
 
 def test_restarted_emulator_provisions_itself(docker_lab, single_person_clip):
-    docker_lab.containers("localstack")[0].restart(timeout=15)
+    (container,) = docker_lab.containers("localstack")
+    container.restart(timeout=15)
+    container.stop(timeout=60)  # while it starts, which must not take until it is killed
+    container.reload()
+    assert container.attrs["State"]["ExitCode"] in (0, 128 + signal.SIGTERM)
+    container.start()
     wait_until(docker_lab.emulator_is_healthy, 120, "LocalStack to be healthy again")
     cloud = Cloud(docker_lab)
     key = new_key()
