@@ -147,6 +147,9 @@ throughput: up ## the most clips a second for 1, 2, 4 and 8 devices, out/through
 bench-queue: up ## from a message in a queue through its function, out/bench-queue.json (part of bench)
 	@$(FACELAB) bench-queue $(ARGS)
 
+bench-device: up ## instructions of a clip in camera and messages, and its time on a Pi (needs valgrind), out/bench-device.json
+	@$(FACELAB) bench-device $(ARGS)
+
 bench-lab: setup ## how long up, down, reset, snapshot and restore take, out/lab.json (part of bench)
 	@$(FACELAB) bench-lab
 
