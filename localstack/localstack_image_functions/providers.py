@@ -69,9 +69,12 @@ def ecr() -> Service:
 @aws_provider(api="dynamodb", name="moto")
 def dynamodb() -> Service:
     """DynamoDB by moto, whose expressions are read once."""
+    from moto.dynamodb import responses
+
     from localstack_image_functions.expressions import read_expressions_once
 
     read_expressions_once()
+    responses.TRANSACTION_MAX_ITEMS = 100  # AWS's since 2022
     return _service("dynamodb", _moto_table("dynamodb"))
 
 

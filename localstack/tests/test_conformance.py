@@ -66,7 +66,9 @@ def test_every_behavior_is_as_aws_documents_or_a_known_difference(
     assert ran.returncode == 0, ran.stderr
     result = json.loads((tmp_path / "out.json").read_text())
     assert result["behaviours"] >= LEAST
-    assert set(result["by_service"]) == {"cloudwatch", "ecr", "lambda", "logs", "s3", "sqs"}
+    assert set(result["by_service"]) == {
+        *("cloudwatch", "dynamodb", "ecr", "lambda", "logs", "s3", "sqs")
+    }
     counted = result["passed"] + result["known_differences"] + result["unsupported"]
     assert counted == result["behaviours"]
     assert page.read_text() == PAGE.read_text(), "`make conformance` writes docs/fidelity.md"

@@ -27,7 +27,7 @@ def run(query: str) -> list[dict[str, str]]:
         event_row(message, START_MS + 60_000 * number, START_MS, "0:group", "stream")
         for number, message in enumerate(MESSAGES)
     ]
-    return read_query(query).run(rows)
+    return read_query(query).run(rows).rows
 
 
 def test_the_newest_come_first_and_limits_hold() -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
 import io
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote_plus
 
 from localstack_image_functions.bounds.functions import check_payload
 
+READY_S = 2.0
+
 
 def answer_as_documented() -> None:
     """Mend SQS's batches, the keys in S3's events and what Lambda says of functions."""
+    from localstack.services.lambda_.invocation.lambda_service import LambdaService
     from localstack.services.lambda_.provider import LambdaProvider
     from localstack.services.s3 import notifications
     from localstack.services.sqs.provider import SqsProvider
@@ -21,8 +26,22 @@ def answer_as_documented() -> None:
     notifications.quote = functools.partial(quote_plus, safe="/")
     for name in ("send_message_batch", "delete_message_batch", "change_message_visibility_batch"):
         setattr(SqsProvider, name, _blaming_the_sender(getattr(SqsProvider, name)))
+    LambdaService.create_function_version = _waiting_for_code(LambdaService.create_function_version)
     for name, mended in _FUNCTIONS.items():
         setattr(LambdaProvider, name, _mended(getattr(LambdaProvider, name), mended))
+
+
+def _waiting_for_code(create: Callable[..., Future[None]]) -> Callable[..., Future[None]]:
+    """AWS takes longer to answer than to unpack a zip file: the next request finds it ready."""
+
+    @functools.wraps(create)
+    def made(service: Any, function_version: Any) -> Future[None]:
+        future = create(service, function_version)
+        if function_version.config.package_type == "Zip":
+            concurrent.futures.wait([future], timeout=READY_S)
+        return future
+
+    return made
 
 
 def _blaming_the_sender(batch: Callable[..., Any]) -> Callable[..., Any]:

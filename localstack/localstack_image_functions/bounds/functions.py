@@ -14,23 +14,12 @@ from localstack.aws.api.lambda_ import (
 )
 
 from localstack_image_functions.bounds.model import refusal, says
+from localstack_image_functions.bounds.reserved import VARIABLES
 
 LONGEST_TIMEOUT_S = 5_400
 LARGEST_PAYLOAD = 6 * 2**20
 LARGEST_EVENT = 2**20
 MOST_FILTERS = 5
-
-RESERVED = frozenset(
-    {
-        *("_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV"),
-        *("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-        *("AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE"),
-        *("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API"),
-        *("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
-        *("LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
-    }
-)
-_VARIABLE = re.compile(r"[a-zA-Z]([a-zA-Z0-9_])+", re.ASCII)
 
 
 def _refused(message: str) -> InvalidParameterValueException:
@@ -66,20 +55,13 @@ def _settings(request: Mapping[str, Any]) -> None:
 
 
 def _variables(variables: Mapping[str, str]) -> None:
-    reserved = sorted(RESERVED & variables.keys())
+    reserved = sorted(VARIABLES & variables.keys())
     if reserved:
         raise _refused(
             "Lambda was unable to configure your environment variables because the environment "
             "variables you have provided contains reserved keys that are currently not supported "
             f"for modification. Reserved keys used in this request: {', '.join(reserved)}"
         )
-    for name in variables:
-        if not _VARIABLE.fullmatch(name):
-            constraint = (
-                "Map keys must satisfy constraint: [Member must satisfy regular expression "
-                f"pattern: {_VARIABLE.pattern}]"
-            )
-            raise refusal("lambda", [says(name, "environment.variables", constraint)])
 
 
 def _update_configuration(request: Mapping[str, Any]) -> None:

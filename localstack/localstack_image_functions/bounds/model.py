@@ -49,6 +49,7 @@ REFUSALS = {
     "ecr": RefusalForm("InvalidParameterException", _of_ecr),
     "logs": RefusalForm("InvalidParameterException", _counted),
     "cloudwatch": RefusalForm("ValidationError", _counted),
+    "dynamodb": RefusalForm("ValidationException", _counted),
 }
 
 
@@ -85,7 +86,11 @@ def _check(shape: Shape, depth: int) -> Check | None:
     if isinstance(shape, ListShape):
         return _both(_sized(shape), _each(_check(shape.member, depth + 1)))
     if isinstance(shape, MapShape):
-        return _both(_sized(shape), _each_value(_check(shape.value, depth + 1)))
+        return _both(
+            _sized(shape),
+            _each_key(_check(shape.key, depth + 1)),
+            _each_value(_check(shape.value, depth + 1)),
+        )
     if isinstance(shape, StringShape):
         return _text(shape)
     if shape.type_name in ("integer", "long", "double", "float"):
@@ -141,6 +146,19 @@ def _each(inner: Check | None) -> Check | None:
     def check(value: Any, place: str) -> Broken:
         for number, one in enumerate(value, 1):
             yield from inner(one, f"{place}.{number}.member")
+
+    return check
+
+
+def _each_key(inner: Check | None) -> Check | None:
+    if inner is None:
+        return None
+
+    def check(value: Any, place: str) -> Broken:
+        for name in value:
+            for broken in inner(name, place):
+                constraint = broken.partition("failed to satisfy constraint: ")[2]
+                yield says(name, place, f"Map keys must satisfy constraint: [{constraint}]")
 
     return check
 

@@ -7,19 +7,33 @@ from typing import Any
 
 from localstack.aws.api import RequestContext
 
-from localstack_image_functions.bounds import cloudwatch, ecr, functions, logs, notifications, sqs
+from localstack_image_functions.bounds import (
+    cloudwatch,
+    dynamodb,
+    ecr,
+    functions,
+    logs,
+    notifications,
+    sqs,
+    tables,
+)
 from localstack_image_functions.bounds.model import REFUSALS, broken_bounds, refusal
 from localstack_image_functions.operations import GoOn, stand_around
 
 CHECKS: Mapping[str, Mapping[str, Callable[[Any], None]]] = {
     "cloudwatch": cloudwatch.CHECKS,
+    "dynamodb": dynamodb.CHECKS,
     "ecr": ecr.CHECKS,
     "lambda": functions.CHECKS,
     "logs": logs.CHECKS,
     "s3": notifications.CHECKS,
     "sqs": sqs.CHECKS,
 }
-NONE: Mapping[str, Callable[[Any], None]] = {}
+CHECKS_OF_WHAT_IS_THERE: Mapping[str, Mapping[str, Callable[[RequestContext, Any], None]]] = {
+    "dynamodb": tables.CHECKS,
+    "sqs": sqs.CHECKS_OF_WHAT_IS_THERE,
+}
+NONE: Mapping[str, Callable[..., None]] = {}
 
 
 def check(service: str, operation: Any, request: Any) -> None:
@@ -43,7 +57,11 @@ def refuse_what_breaks_bounds() -> None:
     """Let every request that comes to a provider be checked first."""
 
     def check_first(context: RequestContext, go_on: GoOn) -> Any:
-        check(context.service.service_name, context.operation, context.service_request)
+        service, operation = context.service.service_name, context.operation
+        check(service, operation, context.service_request)
+        of_what_is_there = CHECKS_OF_WHAT_IS_THERE.get(service, NONE).get(operation.name)
+        if of_what_is_there:
+            of_what_is_there(context, context.service_request)
         return go_on()
 
     stand_around(check_first)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from localstack.aws.api import CommonServiceException
+from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.aws.api.sqs import InvalidAttributeName, InvalidAttributeValue, OverLimit
 
 LONGEST_DELAY_S = 900
@@ -15,6 +15,7 @@ LONGEST_VISIBILITY_S = 43_200
 MOST_ATTRIBUTES = 10
 MOST_ACTIONS = 7
 MOST_MOVED_PER_S = 500
+MOST_RECEIVES = 1_000
 
 _NUMBERS = {
     "DelaySeconds": (0, LONGEST_DELAY_S),
@@ -70,9 +71,34 @@ def _attributes(request: Mapping[str, Any]) -> None:
             is_good = name not in _JSON or not value or _is_json(value)
         if not is_good:
             raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
+    _redrive(given.get("RedrivePolicy"))
     scope = given.get("DeduplicationScope")
     if given.get("FifoThroughputLimit") == "perMessageGroupId" and scope == "queue":
         raise InvalidAttributeValue("perMessageGroupId needs the DeduplicationScope messageGroup.")
+
+
+def _redrive(text: str | None) -> None:
+    policy = json.loads(text) if text else None
+    if policy is None:
+        return
+    for name in ("deadLetterTargetArn", "maxReceiveCount"):
+        if not policy.get(name) and policy.get(name) != 0:
+            raise _bad_redrive(
+                text, f"Redrive policy does not contain mandatory attribute: {name}."
+            )
+    count = str(policy["maxReceiveCount"])
+    if not count.isdecimal() or not 1 <= int(count) <= MOST_RECEIVES:
+        raise _bad_redrive(
+            text,
+            f"Invalid value for maxReceiveCount: {count}, valid values are from 1 to "
+            f"{MOST_RECEIVES} both inclusive.",
+        )
+
+
+def _bad_redrive(text: str | None, reason: str) -> InvalidAttributeValue:
+    return InvalidAttributeValue(
+        f"Value {text} for parameter RedrivePolicy is invalid. Reason: {reason}"
+    )
 
 
 def _is_json(value: str) -> bool:
@@ -85,12 +111,24 @@ def _is_json(value: str) -> bool:
 def _create(request: Mapping[str, Any]) -> None:
     _required(request, "QueueName")
     _attributes(request)
+    _tags(request.get("tags"))
     target = _dead_letter_target(request)
     if target and target.endswith(".fifo") != request["QueueName"].endswith(".fifo"):
         raise InvalidAttributeValue(
             "Invalid value for the parameter RedrivePolicy. Reason: the dead-letter queue of a "
             "FIFO queue must be a FIFO queue, that of a standard queue a standard one."
         )
+
+
+def _tag(request: Mapping[str, Any]) -> None:
+    _required(request, "QueueUrl", "Tags")
+    _tags(request["Tags"])
+
+
+def _tags(tags: Mapping[str, Any] | None) -> None:
+    for name, value in (tags or {}).items():
+        if value is None:
+            raise _invalid("null", f"Tags.{name}", "A tag's value must not be null.")
 
 
 def _set(request: Mapping[str, Any]) -> None:
@@ -165,6 +203,18 @@ def _permission(request: Mapping[str, Any]) -> None:
         raise OverLimit(f"{count} Actions were found, maximum allowed is {MOST_ACTIONS}.")
 
 
+def _of_this_region(context: RequestContext, request: Mapping[str, Any]) -> None:
+    """The queue of dead letters is one of the same account and region."""
+    target = _dead_letter_target(request)
+    if target and target.split(":")[3:5] != [context.region, context.account_id]:
+        text = request["Attributes"]["RedrivePolicy"]
+        raise _bad_redrive(text, "The dead-letter queue must be of the same account and region.")
+
+
+CHECKS_OF_WHAT_IS_THERE: Mapping[str, Callable[[RequestContext, Any], None]] = {
+    "CreateQueue": _of_this_region,
+    "SetQueueAttributes": _of_this_region,
+}
 CHECKS: Mapping[str, Callable[[Any], None]] = {
     "AddPermission": _permission,
     "ChangeMessageVisibility": _change,
@@ -179,4 +229,5 @@ CHECKS: Mapping[str, Callable[[Any], None]] = {
     "StartMessageMoveTask": lambda request: _within(
         request, "MaxNumberOfMessagesPerSecond", 1, MOST_MOVED_PER_S
     ),
+    "TagQueue": _tag,
 }

@@ -41,25 +41,37 @@ _REQUEST = re.compile(r"^(?:(START|END|REPORT) )?RequestId: ([0-9a-f-]{36})")
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
+@dataclass(frozen=True)
+class Found:
+    """A query's results, as the API gives them, and how many events its filters let through."""
+
+    rows: list[dict[str, str]]
+    matched: int
+
+
 @dataclass
 class Query:
     """A query that was read. `shows` are the fields of its results, in this order."""
 
     steps: list[Step] = field(default_factory=list)
+    filters: int = 0
+    """How many steps there are up to the last filter."""
     shows: list[str] = field(default_factory=lambda: ["@timestamp", "@message"])
     named: bool = False
     limited: bool = False
     times: set[str] = field(default_factory=lambda: set(TIMES))
 
-    def run(self, events: Iterable[Row], limit: int | None = None) -> list[dict[str, str]]:
-        """The results, as the API gives them: the newest event first, unless sorted; `limit` rows
-        at most where the query itself sets no limit (None: as many as usual)."""
+    def run(self, events: Iterable[Row], limit: int | None = None) -> Found:
+        """The results: the newest event first, unless sorted; `limit` rows at most where the query
+        itself sets no limit (None: as many as usual)."""
         rows = sorted(events, key=lambda row: row["@timestamp"], reverse=True)
-        for step in self.steps:
+        matched = len(rows)
+        for number, step in enumerate(self.steps, 1):
             rows = step(rows)
+            matched = len(rows) if number == self.filters else matched
         if not self.limited:
             rows = rows[: limit or DEFAULT_ROWS]
-        return [self._shown(row) for row in rows]
+        return Found([self._shown(row) for row in rows], matched)
 
     def _shown(self, row: Row) -> dict[str, str]:
         names = [*self.shows, *(["@ptr"] if "@ptr" in row else [])]
@@ -178,6 +190,7 @@ def _filter(query: Query, rest: str) -> None:
     condition = expression(reader)
     _end(reader)
     query.steps.append(lambda rows: [row for row in rows if condition(row)])
+    query.filters = len(query.steps)
 
 
 def _sort(query: Query, rest: str) -> None:

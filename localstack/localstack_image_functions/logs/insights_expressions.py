@@ -321,6 +321,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "greatest": lambda *values: max(float(value) for value in values),
     "least": lambda *values: min(float(value) for value in values),
     "strlen": lambda value: len(str(value)),
+    "tomillis": number_of,  # what a time is here
     "toupper": lambda value: value.upper(),
     "tolower": lambda value: value.lower(),
     "upper": lambda value: value.upper(),

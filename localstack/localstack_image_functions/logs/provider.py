@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
-from localstack.aws.api import CommonServiceException, RequestContext, handler
+from localstack.aws.api import RequestContext, handler
 from localstack.aws.api.logs import InvalidParameterException, ResourceNotFoundException
 from localstack.services.logs import provider as upstream
 from localstack.services.logs.models import get_moto_logs_backend, logs_stores
 from localstack.services.moto import call_moto, call_moto_with_request
+from localstack.state import StateVisitor
 from localstack.utils.aws import arns
 from localstack.utils.bootstrap import is_api_enabled
-from moto.logs import models
 
 from localstack_image_functions.logs.conditions import number_of
 from localstack_image_functions.logs.embedded_metrics import embedded_values
-from localstack_image_functions.logs.errors import InvalidInsightsQuery, InvalidPattern
-from localstack_image_functions.logs.insights import event_row, read_query
+from localstack_image_functions.logs.groups import checked, group_of, name_in
 from localstack_image_functions.logs.json_pattern import value_at
 from localstack_image_functions.logs.notation import Values
 from localstack_image_functions.logs.patterns import compile_pattern
+from localstack_image_functions.logs.queries import Queries, query_stores, run_no_query_twice
 from localstack_image_functions.logs.written import WRITTEN
 from localstack_image_functions.metrics.store import METRICS, Metric, Owner
 
 MOST_EVENTS = 10_000
 MOST_GROUPS = 50
-Result = TypeVar("Result")
 
 
-class LogsProvider(upstream.LogsProvider):
+class LogsProvider(Queries, upstream.LogsProvider):
     """What moto and LocalStack leave out; everything else is theirs."""
 
     @handler("FilterLogEvents", expand=False)
     def filter_log_events(self, context: RequestContext, request: Any) -> dict[str, Any]:
-        group = _group(context, request)
-        pattern = _checked(lambda: compile_pattern(request.get("filterPattern")))
+        group = group_of(context, request)
+        pattern = checked(lambda: compile_pattern(request.get("filterPattern")))
         streams = _streams(group, request)
         start, end = request.get("startTime") or 0, request.get("endTime")
         after = _position(request.get("nextToken"))
@@ -66,8 +64,9 @@ class LogsProvider(upstream.LogsProvider):
     def get_log_events(self, context: RequestContext, request: Any) -> Any:
         """Without those at the end itself, which moto includes."""
         end = request.get("endTime")
-        own = dict(request) if not end else {**request, "endTime": end - 1}
-        return call_moto_with_request(context, own)
+        own = {**request, "logGroupName": group_of(context, request).name}
+        own.pop("logGroupIdentifier", None)
+        return call_moto_with_request(context, own | ({"endTime": end - 1} if end else {}))
 
     @handler("DescribeLogGroups", expand=False)
     def describe_log_groups(self, context: RequestContext, request: Any) -> Any:
@@ -113,8 +112,8 @@ class LogsProvider(upstream.LogsProvider):
 
     @handler("PutMetricFilter", expand=False)
     def put_metric_filter(self, context: RequestContext, request: Any) -> Any:
-        _checked(lambda: compile_pattern(request["filterPattern"]))
-        _group(context, request)
+        checked(lambda: compile_pattern(request["filterPattern"]))
+        group_of(context, request)
         before = _metric_filter(context, request)
         if before:  # it is replaced, where moto adds another
             get_moto_logs_backend(context.account_id, context.region).filters.metric_filters.remove(
@@ -128,7 +127,7 @@ class LogsProvider(upstream.LogsProvider):
     @handler("DescribeMetricFilters", expand=False)
     def describe_metric_filters(self, context: RequestContext, request: Any) -> Any:
         if request.get("logGroupName"):
-            _group(context, request)
+            group_of(context, request)
         return call_moto(context)
 
     @handler("DeleteMetricFilter", expand=False)
@@ -140,19 +139,19 @@ class LogsProvider(upstream.LogsProvider):
         ResourceNotFoundException
             When there is none of this name.
         """
-        _group(context, request)
+        group_of(context, request)
         if _metric_filter(context, request) is None:
             raise ResourceNotFoundException("The specified metric filter does not exist.")
         return call_moto(context)
 
     @handler("PutSubscriptionFilter", expand=False)
     def put_subscription_filter(self, context: RequestContext, request: Any) -> Any:
-        _checked(lambda: compile_pattern(request["filterPattern"]))
+        checked(lambda: compile_pattern(request["filterPattern"]))
         return call_moto(context)
 
     @handler("TestMetricFilter", expand=False)
     def test_metric_filter(self, context: RequestContext, request: Any) -> dict[str, Any]:
-        pattern = _checked(lambda: compile_pattern(request["filterPattern"]))
+        pattern = checked(lambda: compile_pattern(request["filterPattern"]))
         found = enumerate(map(pattern.extract, request["logEventMessages"]), 1)
         return {
             "matches": [
@@ -173,42 +172,9 @@ class LogsProvider(upstream.LogsProvider):
         _count_events(owner, request["logGroupName"], request["logEvents"])
         return answer
 
-    @handler("StartQuery", expand=False)
-    def start_query(self, context: RequestContext, request: Any) -> Any:
-        _checked(lambda: read_query(request["queryString"]))
-        own = dict(request)
-        groups = own.pop("logGroupIdentifiers", None) or own.get("logGroupNames") or []
-        groups = [*groups, *([own.pop("logGroupName")] if own.get("logGroupName") else [])]
-        own["logGroupNames"] = [_name(group) for group in groups]
-        return call_moto_with_request(context, own)
-
-    @handler("GetQueryResults", expand=False)
-    def get_query_results(self, context: RequestContext, request: Any) -> dict[str, Any]:
-        """A query's answer, with how many events matched.
-
-        Raises
-        ------
-        ResourceNotFoundException
-            When there is no query with this id.
-        """
-        backend = get_moto_logs_backend(context.account_id, context.region)
-        query = backend.queries.get(request["queryId"])
-        if query is None:
-            raise ResourceNotFoundException(f"Query {request['queryId']} does not exist.")
-        answer = query.to_result_json()
-        groups = [backend.groups[name] for name in query.log_group_names if name in backend.groups]
-        sizes = [
-            len(event.message)
-            for *_, event in _events_between(groups, query.start_time, query.end_time)
-        ]
-        return {
-            **answer,
-            "statistics": {
-                "recordsMatched": float(len(answer["results"])),
-                "recordsScanned": float(len(sizes)),
-                "bytesScanned": float(sum(sizes)),
-            },
-        }
+    def accept_state_visitor(self, visitor: StateVisitor) -> None:
+        super().accept_state_visitor(visitor)
+        visitor.visit(query_stores)
 
 
 def write_events(owner: Owner, group: str, stream: str, events: list[dict[str, Any]]) -> None:
@@ -239,37 +205,10 @@ def _count_events(owner: Owner, group: str, events: list[Any]) -> None:
 
 def answer_queries() -> None:
     """Let moto's queries and LocalStack's subscription filters be those above."""
-    models.execute_query = execute_query
+    run_no_query_twice()
     upstream.get_pattern_matcher = lambda _: (
         lambda pattern, event: compile_pattern(pattern).matches(event["message"])
     )
-
-
-def execute_query(
-    log_groups: list[Any], query: str, start_time: int, end_time: int
-) -> list[dict[str, str]]:
-    """In place of moto's, which knows `fields` and `limit`. `start_time` and `end_time` are Unix
-    seconds."""
-    rows = [
-        event_row(
-            event.message, event.timestamp, event.ingestion_time,
-            f"{group.account_id}:{group.name}", name,
-        )
-        | {"@ptr": str(event.event_id)}
-        for group, name, event in _events_between(log_groups, start_time, end_time)
-    ]  # fmt: skip
-    return read_query(query).run(rows)
-
-
-def _events_between(
-    groups: Iterable[Any], start_s: int, end_s: int
-) -> Iterator[tuple[Any, str, Any]]:
-    """Every event of a time with its group and its stream's name."""
-    for group in groups:
-        for name, stream in list(group.streams.items()):
-            for event in list(stream.events):
-                if start_s * 1000 <= event.timestamp <= end_s * 1000 + 999:
-                    yield group, name, event
 
 
 def _count(owner: Owner, metric_filter: dict[str, Any], events: list[Any]) -> None:
@@ -294,17 +233,6 @@ def _metric_value(asked: str, message: str, values: Values) -> float | None:
     return number_of(values.get(asked[1:]) if asked.startswith("$") else asked)
 
 
-def _checked(read: Callable[[], Result]) -> Result:
-    try:
-        return read()
-    except InvalidPattern as error:
-        raise InvalidParameterException(str(error)) from error
-    except InvalidInsightsQuery as error:
-        raise CommonServiceException(
-            "MalformedQueryException", str(error), sender_fault=True
-        ) from error
-
-
 def _metric_filter(context: RequestContext, request: Any) -> Any:
     """What moto keeps of a metric filter; None where there is none."""
     filters = get_moto_logs_backend(context.account_id, context.region).filters.metric_filters
@@ -317,31 +245,13 @@ def _metric_filter(context: RequestContext, request: Any) -> Any:
 def _known(context: RequestContext, arn: str) -> None:
     """Refuse the ARN of a log group that is not there."""
     backend = get_moto_logs_backend(context.account_id, context.region)
-    if ":log-group:" in arn and _name(arn) not in backend.groups:
+    if ":log-group:" in arn and name_in(context, arn) not in backend.groups:
         raise ResourceNotFoundException("The specified log group does not exist.")
 
 
 def _tags_of(context: RequestContext, arn: str) -> dict[str, str]:
     found: dict[str, str] = logs_stores[context.account_id][context.region].TAGS.setdefault(arn, {})
     return found
-
-
-def _group(context: RequestContext, request: Any) -> Any:
-    name, identifier = request.get("logGroupName"), request.get("logGroupIdentifier")
-    if bool(name) == bool(identifier):
-        raise InvalidParameterException(
-            "Exactly one of logGroupName and logGroupIdentifier must be given."
-        )
-    backend = get_moto_logs_backend(context.account_id, context.region)
-    group = backend.groups.get(name or _name(identifier))
-    if group is None:
-        raise ResourceNotFoundException("The specified log group does not exist.")
-    return group
-
-
-def _name(identifier: str) -> str:
-    """A log group's name, from that or from its ARN."""
-    return identifier.removesuffix(":*").partition(":log-group:")[2] or identifier
 
 
 def _streams(group: Any, request: Any) -> list[Any]:
