@@ -337,7 +337,7 @@ def wait_until(condition: Callable[[], Any], limit_s: float = 20.0) -> Any:
     return value
 
 
-@pytest.fixture(name="wait_until")
+@pytest.fixture(name="wait_until", scope="session")
 def wait_until_fixture() -> Callable[..., Any]:
     return wait_until
 
