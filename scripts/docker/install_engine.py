@@ -5,13 +5,15 @@ where an engine, Compose and buildx already answer. Standard library only, becau
 before the lab's environment exists:
 
     python3 scripts/docker/install_engine.py          install what is missing, start the engine
-    python3 scripts/docker/install_engine.py --stop   stop an engine that this command started
+    python3 scripts/docker/install_engine.py --stop   stop the engine that this command started,
+                                                      and remove the packages that it installed
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -25,6 +27,8 @@ NEWER_RELEASE = "trixie"  # the first Debian whose Compose is version 2
 NEWER_SOURCE = Path("/etc/apt/sources.list.d/facelab-trixie.sources")
 NEWER_PIN = Path("/etc/apt/preferences.d/facelab-trixie")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+ADDED = Path("/var/lib/facelab-engine.json")
+"""The packages that `install` installed, for `remove`. It outlives a reboot, as they do."""
 APT_GET = Path(__file__).with_name("apt_get.py")
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
@@ -172,8 +176,42 @@ def install() -> None:
         plugins = [f"{package}/{NEWER_RELEASE}" for package in plugins]
     wanted = sorted({*missing, *plugins})
     print(f"installing {', '.join(wanted)}", flush=True)
+    before = _installed()
     _apt("update")
-    _apt("install", "--no-install-recommends", *wanted)
+    try:
+        _apt("install", "--no-install-recommends", *wanted)
+    finally:
+        ADDED.write_text(json.dumps(sorted({*_added(), *(_installed() - before)})))
+
+
+def remove() -> None:
+    """Remove the packages and the package source that `install` added; the engine must have ended.
+
+    Images and volumes stay, in /var/lib/docker, for the next engine.
+
+    Raises
+    ------
+    EngineError
+        When the packages can't be removed.
+    """
+    packages = sorted(_installed() & set(_added()))
+    if packages:
+        print(f"removing {', '.join(packages)}", flush=True)
+        _apt("remove", *packages)
+    for path in (NEWER_SOURCE, NEWER_PIN, ADDED):
+        path.unlink(missing_ok=True)
+
+
+def _installed() -> set[str]:
+    told = _output(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package}\n"])
+    return {line.split()[1] for line in told.splitlines() if line.startswith("ii")}
+
+
+def _added() -> list[str]:
+    try:
+        return [str(name) for name in json.loads(ADDED.read_text())]
+    except FileNotFoundError:
+        return []
 
 
 def start(engine: Engine) -> None:
@@ -236,7 +274,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="Install and start Debian's Docker engine, Compose v2 and buildx."
     )
-    parser.add_argument("--stop", action="store_true", help="stop the engine started before")
+    parser.add_argument(
+        "--stop", action="store_true", help="stop what was started, remove what was installed"
+    )
     parser.add_argument(
         "--folder",
         type=Path,
@@ -247,6 +287,8 @@ def main() -> int:
     try:
         if arguments.stop:
             stop(engine)
+            if engine.folder is None and ADDED.exists() and not engine.answers():
+                remove()
             return 0
         if not (
             engine.answers()

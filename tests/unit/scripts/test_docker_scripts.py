@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 
 import pytest
 
+from scripts.docker import install_engine
 from scripts.docker.base_image import BaseImageError, mirrors
 from scripts.docker.install_engine import Engine, stop
 from scripts.provision.container_image import NO_CA, ca_file
@@ -75,3 +77,36 @@ def test_engine_that_we_started_is_stopped(tmp_path):
         stop(engine)
         assert ours.wait(5) != 0
         assert not engine.started_file.exists()
+
+
+@pytest.fixture
+def debian(tmp_path, monkeypatch):
+    """A machine whose packages are lines of a file; returns what is installed on it."""
+    packages = tmp_path / "packages"
+    packages.write_text("bash\ntzdata\n")
+    programs = {
+        "dpkg-query": f"sed 's/^/ii  /' {packages}",
+        "apt-get": f"""case "$*" in
+            *" install "*) printf 'docker.io\\nrunc\\n' >> {packages} ;;
+            *" remove "*) for one; do sed -i "/^$one$/d" {packages}; done ;;
+            *indextargets*) echo "http://mirror.invalid/debian $NAME main" ;;
+            esac""",
+        "docker": "exit 1",
+    }
+    for name, commands in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{commands}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("NAME", install_engine._debian_release())
+    monkeypatch.setattr(install_engine.os, "geteuid", lambda: 0)
+    for name in ("NEWER_SOURCE", "NEWER_PIN", "ADDED"):
+        monkeypatch.setattr(install_engine, name, tmp_path / name)
+    return lambda: set(packages.read_text().split())
+
+
+def test_what_was_installed_is_removed_and_nothing_else(debian, tmp_path):
+    install_engine.install()
+    assert debian() == {"bash", "tzdata", "docker.io", "runc"}
+    install_engine.remove()
+    assert debian() == {"bash", "tzdata"}
+    assert not any((tmp_path / name).exists() for name in ("NEWER_SOURCE", "NEWER_PIN", "ADDED"))
