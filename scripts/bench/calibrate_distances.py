@@ -1,17 +1,21 @@
 """What the online model's distances mean, measured on a folder of faces (one folder a person).
 
-Every picture is also made small, dark, tilted and blurred like a camera's. Prints how near
-strangers come and how far the right people are, and what the settings then accept with some
-people enrolled and the others as strangers. Says nothing of people who look otherwise than
-these: measure your own.
+Every picture is also made small, dark, tilted and blurred like a camera's. Says how near
+strangers come and how far the right people are, what the settings then accept with some
+people enrolled and the others as strangers, and how often a nearest person is the right one
+where the score said so; for distances at unit length, by which facelab decides, and for raw
+ones, by which FACELAB_RECOGNIZER=face_recognition_raw does (on our detector's faces). Says
+nothing of people who look otherwise than these: measure your own.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,13 +23,47 @@ import numpy as np
 from recognition import Gallery, Recognizer, Settings
 from recognition.decision import decide_online
 from recognition.embedder import distances_between
+from recognition.inquiry import Measure
+from recognition.reference import RAW
+from scripts.bench.results import keep
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.paths import ROOT
 
 PICTURES = (".pgm", ".png", ".jpg", ".jpeg")
-THRESHOLDS = (0.26, 0.28, 0.30, 0.32, 0.34, 0.36, 0.38, 0.40, 0.42)
+SCORES = (0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
 _BORDER = 0.25
+
+
+@dataclass(frozen=True)
+class DistanceRule:
+    """How faces are compared, and the settings that decide by it."""
+
+    settings: Settings
+    measure: Measure
+    between: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    thresholds: tuple[float, ...]
+
+
+def raw_distances_between(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """L2 of embeddings as they are, [n, 128] and [m, 128]: [n, m]."""
+    return np.array([np.linalg.norm(others - one, axis=1) for one in some])
+
+
+RULES = {
+    "unit length": DistanceRule(
+        Settings(),
+        Gallery.distances,
+        distances_between,
+        (0.26, 0.28, 0.30, 0.32, 0.34, 0.36, 0.38, 0.40, 0.42),
+    ),
+    "raw": DistanceRule(
+        RAW,
+        Gallery.raw_distances,
+        raw_distances_between,
+        (0.40, 0.43, 0.46, 0.48, 0.50, 0.52, 0.54, 0.57, 0.60),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -92,28 +130,41 @@ def embed_all(
     return VariedFaces(np.array(rows), np.array(owners), np.array(pictures), missed)
 
 
-def distances(probes: VariedFaces, enrolled: VariedFaces) -> dict[str, dict[float, float]]:
+def distances(
+    probes: VariedFaces, enrolled: VariedFaces, rule: DistanceRule
+) -> dict[str, dict[str, float]]:
     """Share of pairs within each distance, for strangers and for other pictures of a person."""
-    far = distances_between(probes.embeddings, enrolled.embeddings)
+    far = rule.between(probes.embeddings, enrolled.embeddings)
     same = probes.owners[:, None] == enrolled.owners[None]
     other_picture = probes.pictures[:, None] != enrolled.pictures[None]
     return {
-        "strangers": {t: float((far[~same] < t).mean()) for t in THRESHOLDS},
-        "right": {t: float((far[same & other_picture] < t).mean()) for t in THRESHOLDS},
+        "strangers": {f"{t:.2f}": float((far[~same] < t).mean()) for t in rule.thresholds},
+        "right": {
+            f"{t:.2f}": float((far[same & other_picture] < t).mean()) for t in rule.thresholds
+        },
     }
 
 
-def open_set(
+@dataclass(frozen=True)
+class Outcome:
+    """What one picture led to."""
+
+    is_known: bool
+    is_right: bool  # the nearest is the one
+    is_named: bool
+    score: float
+
+
+def outcomes(
     probes: VariedFaces,
     enrolled: VariedFaces,
     people: int,
     photos: int,
     draws: int,
-    settings: Settings,
-) -> dict[str, float]:
-    """What one picture leads to with `people` drawn to be enrolled with `photos` each."""
+    rule: DistanceRule,
+) -> Iterator[Outcome]:
+    """Of every picture, as often as it is drawn who of `people` is enrolled with `photos` each."""
     random = np.random.default_rng(people * 100 + photos)
-    tally = {"named_right": 0, "named_wrong": 0, "known": 0, "stranger_named": 0, "strangers": 0}
     for _ in range(draws):
         chosen = random.permutation(np.unique(enrolled.owners))[:people]
         rows = [
@@ -128,20 +179,72 @@ def open_set(
         for row, owner in enumerate(probes.owners):
             if (owner, probes.pictures[row]) in taken:
                 continue
-            far = gallery.distances(probes.embeddings[row])
-            named = decide_online(gallery.people, far[None], [1.0], settings).person_id
-            if owner in chosen:
-                tally["known"] += 1
-                tally["named_right"] += named == f"{owner:04d}"
-                tally["named_wrong"] += named not in (None, f"{owner:04d}")
-            else:
-                tally["strangers"] += 1
-                tally["stranger_named"] += named is not None
+            far = rule.measure(gallery, probes.embeddings[row])
+            verdict = decide_online(gallery.people, far[None], [1.0], rule.settings)
+            yield Outcome(
+                is_known=bool(owner in chosen),
+                is_right=verdict.nearest == f"{owner:04d}",
+                is_named=verdict.person_id is not None,
+                score=verdict.score,
+            )
+
+
+def open_set(came: list[Outcome]) -> dict[str, float]:
+    """Shares of known people's pictures and of strangers'."""
+    known = [one for one in came if one.is_known]
+    strangers = [one for one in came if not one.is_known]
     return {
-        "named_right": round(tally["named_right"] / max(1, tally["known"]), 4),
-        "named_wrong": round(tally["named_wrong"] / max(1, tally["known"]), 4),
-        "stranger_named": round(tally["stranger_named"] / max(1, tally["strangers"]), 4),
+        "named_right": _share(known, lambda one: one.is_named and one.is_right),
+        "named_wrong": _share(known, lambda one: one.is_named and not one.is_right),
+        "stranger_named": _share(strangers, lambda one: one.is_named),
     }
+
+
+def reliability(came: list[Outcome]) -> dict[str, dict[str, float]]:
+    """What the score said, and how often the nearest person was the right one; every other face
+    counts as a stranger's, however many of each there were."""
+    known = sum(one.is_known for one in came)
+    weight = {True: 0.5 / max(1, known), False: 0.5 / max(1, len(came) - known)}
+    report: dict[str, dict[str, float]] = {}
+    for low, high in itertools.pairwise(SCORES):
+        within = [one for one in came if low <= one.score < high or one.score == high == 1.0]
+        weights = np.array([weight[one.is_known] for one in within])
+        if not len(within):
+            continue
+        report[f"{low:g} to {high:g}"] = {
+            "said": round(float(np.average([one.score for one in within], weights=weights)), 3),
+            "was": round(float(np.average([one.is_right for one in within], weights=weights)), 3),
+            "n": len(within),
+        }
+    return report
+
+
+def _share(came: list[Outcome], is_so: Callable[[Outcome], bool]) -> float:
+    return round(sum(map(is_so, came)) / max(1, len(came)), 4)
+
+
+def measured(faces: dict[str, VariedFaces], rule: DistanceRule, draws: int) -> dict[str, Any]:
+    """Everything about one rule; `faces` by variation, "as it is" is who gets enrolled."""
+    enrolled = faces["as it is"]
+    count = len(np.unique(enrolled.owners))
+    sizes = sorted({3, min(10, count - 2), count * 3 // 4})
+    kinds: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
+    for kind, probes in faces.items():
+        shares = {}
+        for people in sizes:
+            for photos in (1, 3):
+                name = f"{people} people, {photos} photos"
+                came = list(outcomes(probes, enrolled, people, photos, draws, rule))
+                shares[name] = open_set(came)
+                if kind == "as it is":
+                    scores[name] = reliability(came)
+        kinds[kind] = {
+            "missed": probes.missed,
+            **distances(probes, enrolled, rule),
+            "open_set": shares,
+        }
+    return {"pictures": kinds, "scores": scores}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -161,48 +264,36 @@ def main(arguments: list[str] | None = None) -> int:
     for kind, vary in kinds.items():
         say(f"{kind}: finding and embedding every face")
         faces[kind] = embed_all(recognizer, options.faces, vary)
-    enrolled = faces["as it is"]
-    count = len(np.unique(enrolled.owners))
-    report = {
-        kind: {
-            "missed": probes.missed,
-            **distances(probes, enrolled),
-            "open_set": {
-                f"{people} people, {photos} photos": open_set(
-                    probes, enrolled, people, photos, options.draws, Settings()
-                )
-                for people in sorted({3, min(10, count - 2), count * 3 // 4})
-                for photos in (1, 3)
-            },
-        }
-        for kind, probes in faces.items()
-    }
+    report = {name: measured(faces, rule, options.draws) for name, rule in RULES.items()}
+    keep(report, ROOT / "out" / "distances.json", say)
     if options.json:
-        print_json({kind: _with_text_keys(row) for kind, row in report.items()})
+        print_json(report)
     else:
-        _print(report)
+        for name, of_rule in report.items():
+            print(f"{name}\n")
+            _print(of_rule)
     return 0
 
 
-def _with_text_keys(row: dict) -> dict:
-    return {
-        name: {str(key): value for key, value in part.items()} if isinstance(part, dict) else part
-        for name, part in row.items()
-    }
-
-
-def _print(report: dict) -> None:
-    print("share of pairs within a distance".ljust(34) + "".join(f"{t:9}" for t in THRESHOLDS))
-    for kind, row in report.items():
+def _print(report: dict[str, Any]) -> None:
+    kinds = report["pictures"]
+    thresholds = kinds["as it is"]["strangers"]
+    print("share of pairs within a distance".ljust(34) + "".join(f"{t:>9}" for t in thresholds))
+    for kind, row in kinds.items():
         for who in ("strangers", "right"):
             shares = "".join(f"{share:9.5f}" for share in row[who].values())
             print(f"{kind}, {who}".ljust(34) + shares)
     print("\none picture, the settings as they are: named right / named wrong / stranger named")
-    for kind, row in report.items():
+    for kind, row in kinds.items():
         print(f"{kind} ({row['missed']} faces not found)")
         for setting, shares in row["open_set"].items():
             values = " / ".join(f"{share:.4f}" for share in shares.values())
             print(f"  {setting:24} {values}")
+    print("\nthe score, pictures as they are: what it said, and how often the nearest was right")
+    for setting, bins in report["scores"].items():
+        told = ", ".join(f"{one['said']:.2f}: {one['was']:.2f}" for one in bins.values())
+        print(f"  {setting:24} {told}")
+    print()
 
 
 if __name__ == "__main__":

@@ -87,6 +87,12 @@ TASKS = (
     Task("bench-handler", "measure", "the report's pipeline and ours", "scripts.bench.handler"),
     Task("bench-gallery", "measure", "search in large galleries", "scripts.bench.gallery"),
     Task("bench-detection", "measure", "which faces are found", "scripts.bench.detection"),
+    Task(
+        "calibrate-distances",
+        "measure",
+        "what distances and scores mean",
+        "scripts.bench.calibrate_distances",
+    ),
     Task("figures", "develop", "the documents' tables of figures", "scripts.cli.figures"),
     Task("mutate", "develop", "do the tests notice faults", "scripts.cli.mutate"),
     Task("check-imports", "develop", "who may import whom", "scripts.cli.check_imports"),
@@ -98,7 +104,7 @@ def usage() -> str:
     lines = ["usage: facelab TASK [--help] …", "", __doc__.strip(), ""]
     for group in dict.fromkeys(task.group for task in TASKS):
         lines.append(f"{group}:")
-        lines += [f"  {task.name:16} {task.help}" for task in TASKS if task.group == group]
+        lines += [f"  {task.name:20} {task.help}" for task in TASKS if task.group == group]
     return "\n".join(lines)
 
 

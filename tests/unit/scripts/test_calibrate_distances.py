@@ -1,0 +1,72 @@
+"""What the distances' table says: of both rules, with the score held against what was so."""
+
+import numpy as np
+import pytest
+
+from recognition.reference import RAW
+from recognition.settings import Settings
+from scripts.bench.calibrate_distances import (
+    RULES,
+    Outcome,
+    VariedFaces,
+    measured,
+    open_set,
+    raw_distances_between,
+    reliability,
+)
+
+
+def faces(people=8, pictures=5, length=1.0):
+    random = np.random.default_rng(0)
+    owners = np.repeat(np.arange(people), pictures)
+    centers = random.normal(0, 1, (people, 128))
+    rows = centers[owners] + random.normal(0, 0.15, (len(owners), 128))
+    rows *= length / np.linalg.norm(rows, axis=1, keepdims=True)
+    return VariedFaces(
+        rows.astype(np.float32), owners, np.tile(np.arange(pictures), people), missed=0
+    )
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_people_far_apart_are_named_and_strangers_are_not(name):
+    report = measured({"as it is": faces()}, RULES[name], draws=2)
+    for shares in report["pictures"]["as it is"]["open_set"].values():
+        assert shares == {"named_right": 1.0, "named_wrong": 0.0, "stranger_named": 0.0}
+
+
+def test_raw_distances_depend_on_the_lengths_and_those_at_unit_length_do_not():
+    short, long = faces(length=0.5), faces(length=2.0)
+    unit = RULES["unit length"].between
+    assert unit(short.embeddings, short.embeddings) == pytest.approx(
+        unit(long.embeddings, long.embeddings), abs=1e-5
+    )
+    apart = raw_distances_between(long.embeddings, long.embeddings)
+    assert apart == pytest.approx(
+        4 * raw_distances_between(short.embeddings, short.embeddings), abs=1e-4
+    )
+
+
+def test_the_raw_rule_decides_as_the_reference_recognizer_does():
+    assert RULES["raw"].settings is RAW
+    assert RULES["unit length"].settings == Settings()
+
+
+def test_a_score_is_held_against_as_many_strangers_as_known_faces():
+    """A thousand strangers must not make a guess look worse than ten would."""
+    known = [Outcome(True, True, True, 0.9)] * 9 + [Outcome(True, False, False, 0.9)]
+    few = reliability([*known, *[Outcome(False, False, False, 0.01)] * 10])
+    many = reliability([*known, *[Outcome(False, False, False, 0.01)] * 1000])
+    assert few["0.8 to 0.95"] == many["0.8 to 0.95"] == {"said": 0.9, "was": 0.9, "n": 10}
+    assert many["0 to 0.05"]["was"] == 0.0
+    certain = reliability([*known[:1], *[Outcome(False, False, False, 1.0)] * 4])
+    assert certain["0.95 to 1"] == {"said": 1.0, "was": 0.0, "n": 4}
+
+
+def test_a_wrong_name_is_not_a_right_one_and_no_stranger_is_known():
+    came = [
+        Outcome(True, True, True, 0.9),
+        Outcome(True, False, True, 0.9),
+        Outcome(False, False, True, 0.9),
+        Outcome(False, False, False, 0.1),
+    ]
+    assert open_set(came) == {"named_right": 0.5, "named_wrong": 0.5, "stranger_named": 0.5}
