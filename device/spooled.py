@@ -60,8 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _list(folder: Path, console: Console) -> int:
+    # A clip that was shown after its camera had ended lies there until the next one begins.
+    answered = set(AnsweredReader(folder / ANSWERED).new_ids())
     for name, part in FOLDERS.items():
-        sizes = [clip.stat().st_size for clip in (folder / part).glob("*" + SUFFIX)]
+        clips = [one for one in (folder / part).glob("*" + SUFFIX) if one.stem not in answered]
+        sizes = [clip.stat().st_size for clip in clips]
         console.say(f"{len(sizes):6d} clips, {sum(sizes) / 2**20:8.1f} MB  {name}")
         console.event("clips", state=name, clips=len(sizes), bytes=sum(sizes))
     return 0

@@ -91,8 +91,17 @@
       series: [{}, { stroke: color("--accent"), width: 2, points: { size: 5 } }],
     }, data, place);
   };
+  // What draws is as much script as all the rest: it comes when the page stands.
+  let drawing = null;
+  const fetchDrawing = () => drawing ||= new Promise((resolve, reject) => {
+    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: place.dataset.style });
+    const script = Object.assign(document.createElement("script"), { src: place.dataset.script, onload: resolve });
+    script.onerror = () => { drawing = null; reject(new Error("the server did not give it")); };
+    document.head.append(style, script);
+  });
   const chart = async () => {
     if (!place) return;
+    await fetchDrawing();
     const answer = await fetch("/api/points");
     if (answer.ok) draw((await answer.json()).points);
   };
@@ -122,6 +131,7 @@
   source.onopen = () => { if (problem.textContent.startsWith("The dashboard's server")) tell(""); };
   addEventListener("pagehide", () => source.close());
 
-  // Words and figures are painted first.
-  requestAnimationFrame(() => setTimeout(() => { dress(document); chart().catch(() => {}); }));
+  // Words and figures are painted first; Safari knows no idle time.
+  const later = window.requestIdleCallback || ((act) => requestAnimationFrame(() => setTimeout(act)));
+  later(() => { dress(document); chart().catch(() => {}); }, { timeout: LEAST_MS });
 })();

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from contract.clips import ClipKey, ClipMetadata
+from device.answered import Answered
 from device.clip_record import ClipRecord
 from device.spool import RETRY_NAME, Spool
 from device.spooled import main
@@ -49,6 +51,26 @@ def test_what_is_refused_again_stays_and_says_so(
     assert main(["retry", "--spool", str(tmp_path)]) == 1
     assert "EntityTooLarge" in capsys.readouterr().out
     assert (tmp_path / "lab" / "refused" / f"{refused}.h264").exists()
+
+
+def test_a_clip_that_was_shown_after_its_camera_had_ended_waits_for_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    """Everything was shown, and the list said that half of it was awaiting an answer."""
+    with_answer, without = (f"20261129T12433001{n}Z-00001{n}-dd44cf" for n in (1, 2))
+    sent = tmp_path / "lab" / "sent"
+    sent.mkdir(parents=True)
+    for clip_id in (with_answer, without):
+        (sent / f"{clip_id}.h264").write_bytes(DATA)
+    answered = Answered(tmp_path, "lab")
+    answered.open()
+    answered.add(with_answer)
+    answered.close()
+    assert main(["list", "--spool", str(tmp_path), "--json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {one["state"]: one["clips"] for one in told} == {
+        "waiting": 0, "awaiting an answer": 1, "refused": 0, "damaged": 0
+    }  # fmt: skip
 
 
 def test_without_a_network_it_ends_in_time_and_loses_nothing(
