@@ -146,7 +146,7 @@ def distances(
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeOutcome:
     """What one picture led to."""
 
     is_known: bool
@@ -162,7 +162,7 @@ def outcomes(
     photos: int,
     draws: int,
     rule: DistanceRule,
-) -> Iterator[Outcome]:
+) -> Iterator[ProbeOutcome]:
     """Of every picture, as often as it is drawn who of `people` is enrolled with `photos` each."""
     random = np.random.default_rng(people * 100 + photos)
     for _ in range(draws):
@@ -181,7 +181,7 @@ def outcomes(
                 continue
             far = rule.measure(gallery, probes.embeddings[row])
             verdict = decide_online(gallery.people, far[None], [1.0], rule.settings)
-            yield Outcome(
+            yield ProbeOutcome(
                 is_known=bool(owner in chosen),
                 is_right=verdict.nearest == f"{owner:04d}",
                 is_named=verdict.person_id is not None,
@@ -189,7 +189,7 @@ def outcomes(
             )
 
 
-def open_set(came: list[Outcome]) -> dict[str, float]:
+def open_set(came: list[ProbeOutcome]) -> dict[str, float]:
     """Shares of known people's pictures and of strangers'."""
     known = [one for one in came if one.is_known]
     strangers = [one for one in came if not one.is_known]
@@ -200,7 +200,7 @@ def open_set(came: list[Outcome]) -> dict[str, float]:
     }
 
 
-def reliability(came: list[Outcome]) -> dict[str, dict[str, float]]:
+def reliability(came: list[ProbeOutcome]) -> dict[str, dict[str, float]]:
     """What the score said, and how often the nearest person was the right one; every other face
     counts as a stranger's, however many of each there were."""
     known = sum(one.is_known for one in came)
@@ -219,7 +219,7 @@ def reliability(came: list[Outcome]) -> dict[str, dict[str, float]]:
     return report
 
 
-def _share(came: list[Outcome], is_so: Callable[[Outcome], bool]) -> float:
+def _share(came: list[ProbeOutcome], is_so: Callable[[ProbeOutcome], bool]) -> float:
     return round(sum(map(is_so, came)) / max(1, len(came)), 4)
 
 

@@ -7,7 +7,7 @@ from recognition.reference import RAW
 from recognition.settings import Settings
 from scripts.bench.calibrate_distances import (
     RULES,
-    Outcome,
+    ProbeOutcome,
     VariedFaces,
     measured,
     open_set,
@@ -53,20 +53,20 @@ def test_the_raw_rule_decides_as_the_reference_recognizer_does():
 
 def test_a_score_is_held_against_as_many_strangers_as_known_faces():
     """A thousand strangers must not make a guess look worse than ten would."""
-    known = [Outcome(True, True, True, 0.9)] * 9 + [Outcome(True, False, False, 0.9)]
-    few = reliability([*known, *[Outcome(False, False, False, 0.01)] * 10])
-    many = reliability([*known, *[Outcome(False, False, False, 0.01)] * 1000])
+    known = [ProbeOutcome(True, True, True, 0.9)] * 9 + [ProbeOutcome(True, False, False, 0.9)]
+    few = reliability([*known, *[ProbeOutcome(False, False, False, 0.01)] * 10])
+    many = reliability([*known, *[ProbeOutcome(False, False, False, 0.01)] * 1000])
     assert few["0.8 to 0.95"] == many["0.8 to 0.95"] == {"said": 0.9, "was": 0.9, "n": 10}
     assert many["0 to 0.05"]["was"] == 0.0
-    certain = reliability([*known[:1], *[Outcome(False, False, False, 1.0)] * 4])
+    certain = reliability([*known[:1], *[ProbeOutcome(False, False, False, 1.0)] * 4])
     assert certain["0.95 to 1"] == {"said": 1.0, "was": 0.0, "n": 4}
 
 
 def test_a_wrong_name_is_not_a_right_one_and_no_stranger_is_known():
     came = [
-        Outcome(True, True, True, 0.9),
-        Outcome(True, False, True, 0.9),
-        Outcome(False, False, True, 0.9),
-        Outcome(False, False, False, 0.1),
+        ProbeOutcome(True, True, True, 0.9),
+        ProbeOutcome(True, False, True, 0.9),
+        ProbeOutcome(False, False, True, 0.9),
+        ProbeOutcome(False, False, False, 0.1),
     ]
     assert open_set(came) == {"named_right": 0.5, "named_wrong": 0.5, "stranger_named": 0.5}
