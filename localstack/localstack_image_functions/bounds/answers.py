@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import functools
+import hashlib
 import io
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -13,6 +15,7 @@ from urllib.parse import quote_plus
 from localstack_image_functions.bounds.functions import check_payload
 
 READY_S = 2.0
+MOST_LAYERS = 50
 
 
 def answer_as_documented() -> None:
@@ -20,10 +23,12 @@ def answer_as_documented() -> None:
     from localstack.services.lambda_.invocation.lambda_service import LambdaService
     from localstack.services.lambda_.provider import LambdaProvider
     from localstack.services.s3 import notifications
+    from localstack.services.sqs.models import FifoQueue
     from localstack.services.sqs.provider import SqsProvider
 
     # Of a key that has a space: "red+flower.jpg".
     notifications.quote = functools.partial(quote_plus, safe="/")
+    FifoQueue.put = _by_group(FifoQueue.put)
     for name in ("send_message_batch", "delete_message_batch", "change_message_visibility_batch"):
         setattr(SqsProvider, name, _blaming_the_sender(getattr(SqsProvider, name)))
     LambdaService.create_function_version = _waiting_for_code(LambdaService.create_function_version)
@@ -42,6 +47,32 @@ def _waiting_for_code(create: Callable[..., Future[None]]) -> Callable[..., Futu
         return future
 
     return made
+
+
+def _by_group(put: Callable[..., Any]) -> Callable[..., Any]:
+    """Where messages are the same within a group only, LocalStack knows the last group's alone."""
+
+    @functools.wraps(put)
+    def message_put(queue: Any, message: Any, *arguments: Any, **options: Any) -> Any:
+        group = options.get("message_group_id")
+        if queue.deduplication_scope != "messageGroup" or not group:
+            return put(queue, message, *arguments, **options)
+        known = queue.deduplication
+        name = options.get("message_deduplication_id") or _digest(message.get("Body") or "")
+        own = f"{group}\n{name}"
+        with queue.mutex:
+            if own in known:
+                known[name] = known[own]
+            kept = put(queue, message, *arguments, **options)
+            if name in known:
+                known[own] = known[name]
+        return kept
+
+    return message_put
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 def _blaming_the_sender(batch: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,6 +156,68 @@ def _delete_concurrency(
     return original(self, context, function_name, **options)
 
 
+def _list_layer_versions(
+    self: Any,
+    original: Any,
+    context: Any,
+    marker: str | None = None,
+    max_items: int | None = None,
+    **asked: Any,
+) -> Any:
+    """A page of those that are for the runtime and the architecture."""
+    answered = original(self, context, **asked)
+    found = [one for one in answered["LayerVersions"] if _is_for(one, asked)]
+    return _page(found, "LayerVersions", marker, max_items)
+
+
+def _list_layers(
+    self: Any,
+    original: Any,
+    context: Any,
+    marker: str | None = None,
+    max_items: int | None = None,
+    **asked: Any,
+) -> Any:
+    """A page of layers, each with its newest version for the runtime and the architecture."""
+    found = []
+    for layer in original(self, context, **asked)["Layers"]:
+        versions = self.list_layer_versions(context, layer_name=layer["LayerName"], **asked)
+        if versions["LayerVersions"]:
+            found.append({**layer, "LatestMatchingVersion": versions["LayerVersions"][0]})
+    return _page(found, "Layers", marker, max_items)
+
+
+def _is_for(version: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    kinds = {
+        "compatible_runtime": "CompatibleRuntimes",
+        "compatible_architecture": "CompatibleArchitectures",
+    }
+    return all(
+        not asked.get(name) or asked[name] in (version.get(kind) or ())
+        for name, kind in kinds.items()
+    )
+
+
+def _page(found: list[Any], name: str, marker: str | None, limit: int | None) -> dict[str, Any]:
+    start = int(marker) if marker and marker.isdecimal() else 0
+    end = start + (limit or MOST_LAYERS)
+    return {name: found[start:end], **({"NextMarker": str(end)} if end < len(found) else {})}
+
+
+def _update_alias(self: Any, original: Any, context: Any, **options: Any) -> Any:
+    """Without weights a version gets everything; LocalStack fails at an empty routing."""
+    routing = options.get("routing_config")
+    if routing is not None and not routing.get("AdditionalVersionWeights"):
+        function = _function(context, options["function_name"])
+        alias = function.aliases.get(options["name"]) if function else None
+        if alias:
+            function.aliases[options["name"]] = dataclasses.replace(
+                alias, routing_configuration=None
+            )
+        options.pop("routing_config")
+    return original(self, context, **options)
+
+
 def _with_mode(self: Any, original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
     answered = original(self, context, *arguments, **options)
     answered["InvokeMode"] = answered.get("InvokeMode") or "BUFFERED"
@@ -148,5 +241,8 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "get_function_configuration": _configuration,
     "get_function_url_config": _with_mode,
     "invoke": _invoke,
+    "list_layer_versions": _list_layer_versions,
+    "list_layers": _list_layers,
+    "update_alias": _update_alias,
     "update_function_url_config": _with_mode,
 }

@@ -44,7 +44,7 @@ def check_item(item: Mapping[str, Value]) -> None:
 
 
 def check_value(value: Value, depth: int = 0) -> None:
-    """Refuse what is no value of an attribute.
+    """Refuse what is no value of an attribute; `depth` is the number of lists and maps around it.
 
     Raises
     ------

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from localstack.aws.api import CommonServiceException
 from localstack.aws.api.lambda_ import (
     InvalidParameterValueException,
     InvalidRequestContentException,
     RequestTooLargeException,
 )
 
-from localstack_image_functions.bounds.model import refusal, says
+from localstack_image_functions.bounds.model import says
 from localstack_image_functions.bounds.reserved import VARIABLES
 
 LONGEST_TIMEOUT_S = 5_400
@@ -39,7 +40,10 @@ def _settings(request: Mapping[str, Any]) -> None:
     timeout = request.get("Timeout")
     if timeout is not None and timeout > LONGEST_TIMEOUT_S:
         constraint = f"Member must have value less than or equal to {LONGEST_TIMEOUT_S}"
-        raise refusal("lambda", [says(timeout, "timeout", constraint)])
+        said = says(timeout, "timeout", constraint)
+        raise CommonServiceException(
+            "ValidationException", f"1 validation error detected: {said}", sender_fault=True
+        )
     network = request.get("VpcConfig") or {}
     for name in network.get("SubnetIds") or ():
         if not name.startswith("subnet-"):
@@ -47,11 +51,31 @@ def _settings(request: Mapping[str, Any]) -> None:
     for name in network.get("SecurityGroupIds") or ():
         if not name.startswith("sg-"):
             raise _refused(f"{name} is no identifier of a security group: sg-…")
+    _target(request)
     _variables((request.get("Environment") or {}).get("Variables") or {})
     logging = request.get("LoggingConfig") or {}
     level = logging.get("ApplicationLogLevel") or logging.get("SystemLogLevel")
     if level and logging.get("LogFormat") != "JSON":
         raise _refused("Levels of logs need the LogFormat JSON.")
+
+
+def _target(request: Mapping[str, Any]) -> None:
+    """Dead letters go to a queue or a topic."""
+    arn = (request.get("DeadLetterConfig") or {}).get("TargetArn")
+    if arn and not _is_arn_of(arn, "sqs", "sns"):
+        raise _refused(f"{arn} is no ARN of a queue or a topic.")
+
+
+def _destinations(request: Mapping[str, Any]) -> None:
+    for config in (request.get("DestinationConfig") or {}).values():
+        arn = (config or {}).get("Destination")
+        if arn and not _is_arn_of(arn, "sqs", "sns", "lambda", "events", "s3"):
+            raise _refused(f"The provided destination {arn} is invalid.")
+
+
+def _is_arn_of(arn: str, *services: str) -> bool:
+    parts = arn.split(":", 5)
+    return len(parts) == 6 and parts[2] in services and bool(parts[5])
 
 
 def _variables(variables: Mapping[str, str]) -> None:
@@ -113,7 +137,9 @@ def _mapping(request: Mapping[str, Any]) -> None:
 CHECKS: Mapping[str, Callable[[Any], None]] = {
     "CreateEventSourceMapping": _mapping,
     "CreateFunction": _create,
+    "PutFunctionEventInvokeConfig": _destinations,
     "UpdateEventSourceMapping": _mapping,
     "UpdateFunctionCode": _update_code,
     "UpdateFunctionConfiguration": _update_configuration,
+    "UpdateFunctionEventInvokeConfig": _destinations,
 }

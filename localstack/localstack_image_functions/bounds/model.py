@@ -53,10 +53,17 @@ REFUSALS = {
 }
 
 
-def refusal(service: str, broken: list[str]) -> CommonServiceException:
-    """What a service of `REFUSALS` answers to a request that breaks these bounds."""
-    form = REFUSALS[service]
-    return CommonServiceException(form.code, form.says(broken), status_code=400, sender_fault=True)
+def refusal(operation: OperationModel, broken: list[str]) -> CommonServiceException:
+    """What a service of `REFUSALS` answers to a request that breaks these bounds.
+
+    Of operations that were added later it may have another code than of the rest.
+    """
+    form = REFUSALS[operation.service_model.service_name]
+    documented = {shape.name for shape in operation.error_shapes}
+    code = form.code
+    if code not in documented and "ValidationException" in documented:
+        code = "ValidationException"
+    return CommonServiceException(code, form.says(broken), status_code=400, sender_fault=True)
 
 
 def broken_bounds(operation: OperationModel, request: Any) -> list[str]:

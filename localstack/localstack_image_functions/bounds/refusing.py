@@ -14,6 +14,7 @@ from localstack_image_functions.bounds import (
     functions,
     logs,
     notifications,
+    objects,
     sqs,
     tables,
 )
@@ -26,11 +27,12 @@ CHECKS: Mapping[str, Mapping[str, Callable[[Any], None]]] = {
     "ecr": ecr.CHECKS,
     "lambda": functions.CHECKS,
     "logs": logs.CHECKS,
-    "s3": notifications.CHECKS,
+    "s3": {**notifications.CHECKS, **objects.CHECKS},
     "sqs": sqs.CHECKS,
 }
 CHECKS_OF_WHAT_IS_THERE: Mapping[str, Mapping[str, Callable[[RequestContext, Any], None]]] = {
     "dynamodb": tables.CHECKS,
+    "logs": logs.CHECKS_OF_WHAT_IS_THERE,
     "sqs": sqs.CHECKS_OF_WHAT_IS_THERE,
 }
 NONE: Mapping[str, Callable[..., None]] = {}
@@ -47,7 +49,7 @@ def check(service: str, operation: Any, request: Any) -> None:
     if service in REFUSALS:
         broken = broken_bounds(operation, request)
         if broken:
-            raise refusal(service, broken)
+            raise refusal(operation, broken)
     own = CHECKS.get(service, NONE).get(operation.name)
     if own:
         own(request or {})

@@ -35,8 +35,16 @@ _JSON = ("Policy", "RedriveAllowPolicy", "RedrivePolicy")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
+class InvalidParameterValue(CommonServiceException):
+    """Named as AWS's, for LocalStack tells JSON clients the name."""
+
+
+class MissingParameter(CommonServiceException):
+    """The same."""
+
+
 def _invalid(value: Any, name: str, reason: str) -> CommonServiceException:
-    return CommonServiceException(
+    return InvalidParameterValue(
         "InvalidParameterValue",
         f"Value {value} for parameter {name} is invalid. Reason: {reason}",
         sender_fault=True,
@@ -52,7 +60,7 @@ def _within(request: Mapping[str, Any], name: str, least: int, most: int) -> Non
 def _required(request: Mapping[str, Any], *names: str) -> None:
     for name in names:
         if request.get(name) is None:
-            raise CommonServiceException(
+            raise MissingParameter(
                 "MissingParameter",
                 f"The request must contain the parameter {name}.",
                 sender_fault=True,
