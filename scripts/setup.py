@@ -59,7 +59,9 @@ class Environment:
     def plugin_fingerprint(self) -> str:
         """Of the plugin's sources: an edit must reach the environment at the next command."""
         assert self.plugin  # noqa: S101  only asked of environments that have one
-        sources = [self.plugin / "pyproject.toml", *self.plugin.glob("localstack_*/**/*.py")]
+        kinds = ("*.py", "*.mjs")
+        found = [one for kind in kinds for one in self.plugin.glob(f"localstack_*/**/{kind}")]
+        sources = [self.plugin / "pyproject.toml", *found]
         return _digest(*(f"{path.name}\0{path.read_text()}" for path in sorted(sources)))
 
 

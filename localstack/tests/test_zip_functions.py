@@ -6,9 +6,10 @@ import base64
 import io
 import json
 import os
+import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ HERE = f"python3.{sys.version_info.minor}"
 LIMIT = 5_000_000
 
 
-def archive(files: dict[str, bytes | str], mode: int = 0o644) -> bytes:
+def archive(files: Mapping[str, bytes | str], mode: int = 0o644) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
         for name, content in files.items():
@@ -136,7 +137,72 @@ def test_python_that_is_not_here_is_said_in_the_log(zips: Any) -> None:
     create(zips, "elsewhere", archive({"app.py": code}), Runtime=other)
     answer = zips.client("lambda").invoke(FunctionName="elsewhere", LogType="Tail")
     log = base64.b64decode(answer["LogResult"]).decode()
-    assert f"{other} is not on this machine: {HERE} runs this function, the nearest" in log
+    assert f"{other} is not here: {HERE} runs this function, the nearest" in log
+
+
+needs_node = pytest.mark.skipif(not shutil.which("node"), reason="no Node.js here")
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("name", "code", "answer"),
+    [
+        ("promise", "exports.handler = async (event) => ({got: event.x})", {"got": 1}),
+        (
+            "callback",
+            "exports.handler = (event, context, callback) =>"
+            " setTimeout(() => callback(null, context.functionName), 10)",
+            "node-callback",
+        ),
+        ("nothing", "exports.handler = async () => {}", None),
+        ("layer", "exports.handler = async () => require('told')", "by a layer"),
+    ],
+)
+def test_handlers_in_node(zips: Any, name: str, code: str, answer: Any) -> None:
+    layer = zips.client("lambda").publish_layer_version(
+        LayerName="node",
+        Content={
+            "ZipFile": archive({"nodejs/node_modules/told/index.js": "module.exports='by a layer'"})
+        },
+    )
+    create(
+        zips,
+        f"node-{name}",
+        archive({"app.js": code}),
+        Runtime="nodejs20.x",
+        Layers=[layer["LayerVersionArn"]],
+    )
+    assert invoke(zips, f"node-{name}", x=1) == answer
+
+
+@needs_node
+def test_a_module_of_node_whose_log_has_the_request(zips: Any) -> None:
+    code = "export const handler = async (event) => { console.log('said', event); }"
+    create(zips, "node-module", archive({"app.mjs": code}), Runtime="nodejs20.x")
+    answer = zips.client("lambda").invoke(FunctionName="node-module", LogType="Tail")
+    request = answer["ResponseMetadata"]["RequestId"]
+    assert f"\t{request}\tINFO\tsaid {{}}" in base64.b64decode(answer["LogResult"]).decode()
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("name", "code", "kind"),
+    [
+        ("thrown", "handler = async () => { throw new TypeError('no') }", "TypeError"),
+        ("rejected", "handler = (e, c, callback) => callback(new RangeError())", "RangeError"),
+        ("missing", "other = 1", "Runtime.HandlerNotFound"),
+        (
+            "outside",
+            "handler = () => new Promise(() => setImmediate(() => { throw new Error() }))",
+            "Error",
+        ),
+    ],
+)
+def test_errors_in_node(zips: Any, name: str, code: str, kind: str) -> None:
+    create(zips, f"node-{name}", archive({"app.js": f"exports.{code}"}), Runtime="nodejs20.x")
+    answer = zips.client("lambda").invoke(FunctionName=f"node-{name}")
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.load(answer["Payload"])["errorType"] == kind
 
 
 def test_new_code_is_what_runs_next(zips: Any) -> None:
@@ -150,9 +216,9 @@ def test_new_code_is_what_runs_next(zips: Any) -> None:
 
 
 def test_another_language_fails_with_the_reason(zips: Any) -> None:
-    state = create(zips, "scripted", archive({"index.js": ""}), Runtime="nodejs20.x")
+    state = create(zips, "scripted", archive({"app.rb": ""}), Runtime="ruby3.3")
     assert state["State"] == "Failed"
-    assert "nodejs20.x can't be run as a process" in state["StateReason"]
+    assert "ruby3.3 can't be run here" in state["StateReason"]
 
 
 def test_code_and_layers_together_have_a_limit(zips: Any) -> None:
@@ -205,5 +271,8 @@ def test_nearest_runtime_is_the_newer_of_two(tmp_path: Path) -> None:
     assert find_runtime(tmp_path, "python3.11").note == ""
     assert find_runtime(tmp_path, "python3.12").name == "python3.13"
     assert find_runtime(tmp_path, "python3.8").name == "python3.9"
+    (tmp_path / "nodejs4.x" / "bin").mkdir(parents=True)
+    (tmp_path / "nodejs4.x" / "bin" / "node").write_text("")
+    assert find_runtime(tmp_path, "nodejs4.x").program == tmp_path / "nodejs4.x" / "bin" / "node"
     with pytest.raises(RuntimeNotFound, match=r"no runtime for python3\.12"):
         find_runtime(tmp_path / "other", "python3.12")

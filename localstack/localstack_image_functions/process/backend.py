@@ -172,22 +172,16 @@ class ProcessBackend:
         storage = version.config.ephemeral_storage
         return ProcessFlavor(
             ProcessSettings(
-                argv=zips.arguments(runtime, version.config.handler, variables),
+                argv=zips.arguments(runtime, before, version.config.handler, variables),
                 directory=Path(before + zips.TASK_ROOT),
-                environment={
-                    "LAMBDA_TASK_ROOT": before + zips.TASK_ROOT,
-                    "_HANDLER": version.config.handler,
-                    "PYTHONDONTWRITEBYTECODE": "1",
-                    **zips.variables_of(runtime, before, variables),
-                    "AWS_EXECUTION_ENV": f"AWS_Lambda_{version.config.runtime}",
-                },
+                environment=zips.environment_of(runtime, before, version.config, variables),
                 memory_mb=version.config.memory_size,
                 ephemeral_mb=storage.size if storage else DEFAULT_EPHEMERAL_MB,
                 marker=f"{self._lab}/{environment_id}",
                 temporary_root=self._temporary_root,
                 isolation=self._isolation,
                 root=root,
-                programs=(str(runtime.python),),
+                programs=(str(runtime.program),),
                 note=runtime.note,
                 shown=self._shown,
                 doors=self._doors(),

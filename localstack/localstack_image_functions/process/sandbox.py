@@ -28,7 +28,7 @@ from localstack_image_functions.process.peers import OwnProcesses
 from localstack_image_functions.process.view import view_of
 from localstack_image_functions.runtime.api import RuntimeApi
 from localstack_image_functions.runtime.environment import Exit
-from localstack_image_functions.runtime.logs import OutputLog
+from localstack_image_functions.runtime.logs import NOTES, OutputLog
 from localstack_image_functions.runtime.pipes import Pipes
 from localstack_image_functions.runtime.relay import Close
 from localstack_image_functions.runtime.server import Guard, RuntimeApiServer
@@ -37,8 +37,6 @@ DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 MAX_OPEN_FILES = 1024
 RUNTIME_API_PORT = 9001
 LOOPBACK = "127.0.0.1"
-NOTES = -1
-"""The stream of what we say ourselves in a function's log."""
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,18 @@
 """Zip functions as processes: code and layers as one tree, started by a runtime of this machine.
 
-A runtime is an environment below one folder, named as Lambda names it (`python3.12/bin/python`),
-with `awslambdaric` in it and whatever else AWS's has (boto3).
+Runtimes are environments below one folder, named as Lambda names them: `python3.12/bin/python` with
+`awslambdaric` in it and whatever else AWS's has (boto3), `nodejs20.x/bin/node`; the machine's own
+Node.js, too.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,12 +22,18 @@ from typing import TYPE_CHECKING
 from localstack_image_functions.errors import CodeTooLarge, RuntimeNotFound
 
 if TYPE_CHECKING:
-    from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
+    from localstack.services.lambda_.invocation.lambda_models import (
+        FunctionVersion,
+        VersionFunctionConfiguration,
+    )
 
 TASK_ROOT = "/var/task"
 LAYERS_ROOT = "/opt"
+RUNTIME_ROOT = "/var/runtime"
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 PYTHON = re.compile(r"python3\.(\d+)")
+NODE = re.compile(r"nodejs(\d+)\.x")
+NODE_CLIENT = Path(__file__).with_name("node_runtime.mjs")
 PATH = "/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin"
 
 
@@ -33,43 +42,66 @@ class LambdaRuntime:
     """A runtime of this machine. `note` says where it is not the one that was asked for."""
 
     name: str
-    python: Path
+    program: Path
     note: str = ""
+
+    @property
+    def is_node(self) -> bool:
+        return NODE.fullmatch(self.name) is not None
 
 
 def find_runtime(folder: Path | None, wanted: str) -> LambdaRuntime:
-    """The runtime of that name, else the Python nearest to it.
+    """What runs functions of this runtime as processes here: see `nearest_runtime`."""
+    return nearest_runtime(wanted, {**_of_this_machine(), **_in_folder(folder)})
+
+
+def nearest_runtime(wanted: str, here: Mapping[str, Path]) -> LambdaRuntime:
+    """The runtime of that name, else the nearest to it of the same language.
+
+    `here` has the programs by the name of their runtime.
 
     Raises
     ------
     RuntimeNotFound
-        For another language, and where no runtime is here.
+        For another language, and where no runtime of this one is here.
     """
-    asked = PYTHON.fullmatch(wanted)
-    if asked is None:
-        raise RuntimeNotFound(
-            f"the runtime {wanted} can't be run as a process: Python's can; others run where "
-            "functions are containers"
-        )
-    here = {
-        int(match[1]): path
-        for path in (folder.iterdir() if folder and folder.is_dir() else ())
-        if (match := PYTHON.fullmatch(path.name)) and (path / "bin" / "python").exists()
-    }
-    if not here:
-        raise RuntimeNotFound(
-            f"no runtime for {wanted} is on this machine: IMAGE_FUNCTIONS_RUNTIMES names a folder "
-            "of environments like python3.12"
-        )
-    minor = int(asked[1])
-    nearest = min(here, key=lambda one: (abs(one - minor), -one))
-    python = here[nearest].resolve() / "bin" / "python"
-    name = f"python3.{nearest}"
-    if nearest == minor:
-        return LambdaRuntime(name, python)
-    return LambdaRuntime(
-        name, python, f"{wanted} is not on this machine: {name} runs this function, the nearest\n"
+    for language in (PYTHON, NODE):
+        asked = language.fullmatch(wanted)
+        if asked is None:
+            continue
+        found = {int(match[1]): name for name in here if (match := language.fullmatch(name))}
+        if not found:
+            raise RuntimeNotFound(
+                f"no runtime for {wanted} is here: IMAGE_FUNCTIONS_RUNTIMES names a folder of "
+                f"environments like {wanted}"
+            )
+        version = int(asked[1])
+        name = found[min(found, key=lambda one: (abs(one - version), -one))]
+        note = f"{wanted} is not here: {name} runs this function, the nearest\n"
+        return LambdaRuntime(name, here[name], "" if name == wanted else note)
+    raise RuntimeNotFound(
+        f"the runtime {wanted} can't be run here: those of Python and Node.js can"
     )
+
+
+def _in_folder(folder: Path | None) -> dict[str, Path]:
+    """Programs by runtime. A link to an environment is followed, its program is left as it is."""
+    found = {}
+    for path in folder.iterdir() if folder and folder.is_dir() else ():
+        for language, program in ((PYTHON, "bin/python"), (NODE, "bin/node")):
+            if language.fullmatch(path.name) and (path / program).exists():
+                found[path.name] = path.resolve() / program
+    return found
+
+
+@functools.cache
+def _of_this_machine() -> dict[str, Path]:
+    node = shutil.which("node")
+    if node is None:
+        return {}
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.match(r"v(\d+)\.", told)
+    return {f"nodejs{version[1]}.x": Path(node)} if version else {}
 
 
 def unpack(version: FunctionVersion, store: Path, limit: int) -> Path:
@@ -84,7 +116,9 @@ def unpack(version: FunctionVersion, store: Path, limit: int) -> Path:
     layers = [layer.code for layer in version.config.layers or ()]
     for archive in (code, *layers):
         archive.prepare_for_execution()
-    key = hashlib.sha256("\0".join(one.id for one in (code, *layers)).encode()).hexdigest()[:32]
+    client = NODE_CLIENT if NODE.fullmatch(version.config.runtime) else None
+    parts = [*(one.id for one in (code, *layers)), client.read_text() if client else ""]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     root = store / key
     if root.exists():
         return root
@@ -97,6 +131,10 @@ def unpack(version: FunctionVersion, store: Path, limit: int) -> Path:
         _lay(folders[0], draft / TASK_ROOT.lstrip("/"))
         for folder in folders[1:]:
             _lay(folder, draft / LAYERS_ROOT.lstrip("/"))
+        if client:
+            place = draft / RUNTIME_ROOT.lstrip("/")
+            place.mkdir(parents=True)
+            shutil.copyfile(client, place / client.name)
         try:
             draft.rename(root)
         except OSError:
@@ -135,26 +173,49 @@ def _lay(source: Path, target: Path) -> None:
 
 
 def arguments(
-    runtime: LambdaRuntime, handler: str, variables: Mapping[str, str]
+    runtime: LambdaRuntime, root: str, handler: str, variables: Mapping[str, str]
 ) -> tuple[str, ...]:
     """What starts the function: the runtime, or the script that a layer puts before it."""
-    started = (str(runtime.python), "-m", "awslambdaric", handler)
+    started = (
+        (str(runtime.program), f"{root}{RUNTIME_ROOT}/{NODE_CLIENT.name}")
+        if runtime.is_node
+        else (str(runtime.program), "-m", "awslambdaric", handler)
+    )
     wrapper = variables.get(WRAPPER)
     return (wrapper, *started) if wrapper else started
+
+
+def environment_of(
+    runtime: LambdaRuntime, root: str, config: VersionFunctionConfiguration, own: Mapping[str, str]
+) -> dict[str, str]:
+    """The whole environment of a function, with its `own` variables."""
+    return {
+        "LAMBDA_TASK_ROOT": root + TASK_ROOT,
+        "_HANDLER": config.handler,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **variables_of(runtime, root, own),
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.runtime}",
+    }
 
 
 def variables_of(runtime: LambdaRuntime, root: str, variables: Mapping[str, str]) -> dict[str, str]:
     """Where AWS's runtime looks for modules and libraries; `root` stands before each place."""
     layers = root + LAYERS_ROOT
-    modules = [
-        f"{layers}/python/lib/{runtime.name}/site-packages",
-        f"{layers}/python",
-        *filter(None, [variables.get("PYTHONPATH")]),
-    ]
     libraries = [f"{root}{TASK_ROOT}", f"{root}{TASK_ROOT}/lib", f"{layers}/lib"]
+    if runtime.is_node:
+        name = "NODE_PATH"
+        version = runtime.name.removeprefix("nodejs").removesuffix(".x")
+        modules = [
+            f"{layers}/nodejs/node{version}/node_modules",
+            f"{layers}/nodejs/node_modules",
+            f"{root}{RUNTIME_ROOT}/node_modules",
+        ]
+    else:
+        name = "PYTHONPATH"
+        modules = [f"{layers}/python/lib/{runtime.name}/site-packages", f"{layers}/python"]
     return {
         "PATH": PATH.replace(LAYERS_ROOT, layers),
         "LD_LIBRARY_PATH": ":".join(libraries),
         **variables,
-        "PYTHONPATH": ":".join(modules),
+        name: ":".join([*modules, *filter(None, [variables.get(name)])]),
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 
 MAX_BYTES = 8 * 1024 * 1024
+NOTES = -1
+"""The stream of what is said of the function, beside its own."""
 
 
 class OutputLog:
