@@ -78,12 +78,9 @@ class Soak:
                 elif event["event"] == "duplicate":
                     log.repeated += 1
                 elif event["event"] == "result":
-                    log.shown.append((event["clip_id"], time.monotonic()))
-                    log.claimed_by.append(event["device_id"])
+                    log.show(event, time.monotonic())
                     self.step(1)
-                    log.statuses[event["status"]] += 1
                     if event["latency_ms"]:
-                        log.latency_ms[event["clip_id"]] = event["latency_ms"]["clip_end"]
                         self._latencies.append(event["latency_ms"]["clip_end"])
                     self._tell()
                 self._note()

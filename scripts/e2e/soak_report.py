@@ -39,7 +39,24 @@ class DeviceLog:
     statuses: Counter[str] = field(default_factory=Counter)
     latency_ms: dict[str, float] = field(default_factory=dict)
     """Of each clip that was shown, from its end."""
+    stages_ms: dict[str, list[float]] = field(default_factory=dict)
+    """What the function took for each of its stages, a value for each clip that was shown."""
+    cold: list[tuple[str, float]] = field(default_factory=list)
+    """(clip id, init in ms) of those that began an environment."""
     repeated: int = 0
+
+    def show(self, result: dict[str, Any], at_s: float) -> None:
+        """`result` is what `messages` says of one that it has shown."""
+        clip_id = result["clip_id"]
+        self.shown.append((clip_id, at_s))
+        self.claimed_by.append(result["device_id"])
+        self.statuses[result["status"]] += 1
+        if result["latency_ms"]:
+            self.latency_ms[clip_id] = result["latency_ms"]["clip_end"]
+        for stage, ms in result["stages_ms"].items():
+            self.stages_ms.setdefault(stage, []).append(ms)
+        if result["cold_start"]:
+            self.cold.append((clip_id, result["init_ms"] or 0.0))
 
     @property
     def answered(self) -> set[str]:

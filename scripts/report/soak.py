@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
 from scripts.e2e.soak_report import DeviceLog
+from scripts.report.e2e import STAGES
 from scripts.report.page import Point, Report
+
+MOST_SLOW = 20
 
 
 def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any]) -> Report:
@@ -34,7 +38,10 @@ def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any]) -> Report:
             ("p95", f"{latency['p95']:.0f} ms"),
         ],
         points=points,
+        stages=_stages(logs),
+        cold=[one for log in logs for one in log.cold],
         tables=[
+            ("The slowest clips", ("clip", "device", "ms"), _slowest(logs)),
             (
                 "Memory, MB",
                 ("what", "start", "middle", "end"),
@@ -54,3 +61,15 @@ def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any]) -> Report:
             ),
         ],
     )  # fmt: skip
+
+
+def _stages(logs: Sequence[DeviceLog]) -> list[tuple[str, float]]:
+    """The median of each stage, in the order in which a clip passes through."""
+    took = {one: [ms for log in logs for ms in log.stages_ms.get(one, ())] for one in STAGES}
+    return [(one, statistics.median(values)) for one, values in took.items() if values]
+
+
+def _slowest(logs: Sequence[DeviceLog]) -> list[tuple[str, str, str]]:
+    took = [(ms, clip, log.device_id) for log in logs for clip, ms in log.latency_ms.items()]
+    worst = sorted(took, reverse=True)[:MOST_SLOW]
+    return [(clip_id, device_id, f"{ms:.0f}") for ms, clip_id, device_id in worst]

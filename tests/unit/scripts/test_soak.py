@@ -21,7 +21,12 @@ class Run:
         self.soak.camera_of(device)({"event": "clip", "clip_id": clip_id})
 
     def result(
-        self, device: str, clip_id: str, of: str | None = None, took_ms: float | None = 100.0
+        self,
+        device: str,
+        clip_id: str,
+        of: str | None = None,
+        took_ms: float | None = 100.0,
+        init_ms: float | None = None,
     ) -> None:
         self.soak.messages_of(device)(
             {
@@ -30,6 +35,9 @@ class Run:
                 "device_id": of or device,
                 "status": "no_face",
                 "latency_ms": took_ms and {"clip_end": took_ms, "capture_start": took_ms + 500},
+                "stages_ms": {"fetch": 4.0, "detect": took_ms or 0.0},
+                "cold_start": init_ms is not None,
+                "init_ms": init_ms,
             }
         )
 
@@ -113,3 +121,13 @@ def test_a_result_without_a_latency_moves_no_other_in_the_picture(run):
         (shown["a2"] - first, 40.0),
         (shown["b1"] - first, 70.0),
     ]
+
+
+def test_the_picture_has_stages_cold_starts_and_the_slowest_clips(run):
+    run.result("a", "a1", took_ms=400.0, init_ms=900.0)
+    run.result("b", "b1", took_ms=60.0)
+    shown = soak_report(list(run.soak.devices.values()), run.facts())
+    assert shown.stages == [("fetch", 4.0), ("detect", 230.0)]
+    assert shown.cold == [("a1", 900.0)]
+    (slowest,) = (rows for title, _, rows in shown.tables if title == "The slowest clips")
+    assert slowest == [("a1", "a", "400"), ("b1", "b", "60")]
