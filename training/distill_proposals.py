@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--faces", type=folder, required=True, help="a folder for each person")
     parser.add_argument("--backgrounds", type=folder, required=True, help="no people in them")
     parser.add_argument("--scenes", type=int, default=3000, help="default %(default)s")
-    parser.add_argument("--epochs", type=int, default=16, help="default %(default)s")
+    parser.add_argument("--epochs", type=int, default=9, help="default %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models")
     parser.add_argument("--out", type=Path, default=ROOT / "lambda" / "weights" / "proposals.onnx")

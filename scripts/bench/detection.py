@@ -1,11 +1,12 @@
 """Faces that are hard to find: ours against face_recognition.face_locations (upsample 1).
 
 Real portraits are put into the fixture's empty room: small, dark, tilted, half covered,
-blurred. Prints a table of faces found and writes it as Markdown with `--out`.
+blurred. Prints a table of faces found, as Markdown, and writes out/detection.json.
 
 `--sizes` looks for every portrait at sizes from 60 to 400 px instead, in several tones, as a
 clip's first frame is looked at: is there a size at which nobody is found? `--empty N` looks
 for faces in N pictures of nobody (`--photographs DIR`: parts of pictures without people, too).
+These write out/detection-sizes.json and out/detection-empty.json.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,8 +28,10 @@ from contract.results import Box
 from recognition import Recognizer, Settings
 from recognition.decode import Clip
 from recognition.detector import Detector
+from scripts.bench.detection_report import as_table, empty_in_words, sizes_in_words
 from scripts.bench.hard_pictures import SIZES_PX, TONES, empty_pictures, toned
-from scripts.console import print_json, run_command
+from scripts.bench.results import keep
+from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.paths import ROOT
 
@@ -214,8 +218,12 @@ def empty(count: int, photographs: Path | None, finders: Finders) -> dict[str, l
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab bench-detection", description=__doc__)
-    parser.add_argument("--out", type=Path, help="write the table here as Markdown")
+    parser = argparse.ArgumentParser(
+        prog="facelab bench-detection",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "out", help="default: out/")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--sizes", action="store_true", help="one face at every size")
     parser.add_argument("--empty", type=int, help="so many pictures of nobody")
@@ -237,56 +245,53 @@ def main(arguments: list[str] | None = None) -> int:
         return [face.box for face in detector.find_all(rgb)]
 
     finders: Finders = {"clip": ours_in_a_clip, "photo": ours_thorough}
+    say = Progress(quiet=options.json)
+    name, in_words = "detection", as_table
     if options.sizes:
-        _print_sizes(sizes(recognizer, ours_in_a_clip), options.json)
-        return 0
-    if options.empty:
+        name, in_words = "detection-sizes", sizes_in_words
+        facts = summed({"clip": sizes(recognizer, ours_in_a_clip)})
+    elif options.empty:
+        name, in_words = "detection-empty", empty_in_words
         alarms = empty(options.empty, options.photographs, finders)
-        print_json({"pictures": options.empty, "false_alarms": alarms})
-        return 0
-    finders = {"face_locations": theirs, **finders}
-    by_kind: dict[str, list[FaceScene]] = {}
-    for scene in scenes(recognizer):
-        by_kind.setdefault(scene.kind, []).append(scene)
-    rows = {
-        name: [count(find, kind, pictures) for kind, pictures in by_kind.items()]
-        for name, find in finders.items()
-    }
+        facts = {"pictures": options.empty, "false_alarms": alarms}
+    else:
+        by_kind: dict[str, list[FaceScene]] = {}
+        for scene in scenes(recognizer):
+            by_kind.setdefault(scene.kind, []).append(scene)
+        rows: dict[str, list[DetectionRow]] = {}
+        for finder, find in {"face_locations": theirs, **finders}.items():
+            say(f"{finder}: {sum(map(len, by_kind.values()))} faces")
+            rows[finder] = [count(find, kind, pictures) for kind, pictures in by_kind.items()]
+        facts = summed(rows)
+    keep(facts, options.out / f"{name}.json", say)
     if options.json:
-        print(json.dumps({name: [row.__dict__ for row in each] for name, each in rows.items()}))
-        return 0
-    table = as_table(rows)
-    print(table)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(table + "\n")
+        print_json(facts)
+    else:
+        print(in_words(facts))
     return 0
 
 
-def _print_sizes(rows: list[DetectionRow], as_json: bool) -> None:
-    if as_json:
-        print_json([asdict(row) for row in rows])
-        return
-    holes = [f"{row.kind}: {row.found} of {row.faces}" for row in rows if row.found < row.faces]
-    alarms = sum(row.false_alarms for row in rows)
-    faces, found = sum(row.faces for row in rows), sum(row.found for row in rows)
-    print("\n".join([f"{found} of {faces} found, {alarms} false alarms", *holes]))
-
-
-def as_table(rows: dict[str, list[DetectionRow]]) -> str:
-    lines = ["| faces | of | face_locations | facelab, clip | facelab, photo |"]
-    lines += ["| --- | --- | --- | --- | --- |"]
-    for theirs, clip, photo in zip(*rows.values(), strict=True):
-        found = f"{theirs.found} | {clip.found} | {photo.found}"
-        lines.append(f"| {theirs.kind} | {theirs.faces} | {found} |")
-    totals = [sum(row.found for row in each) for each in rows.values()]
-    alarms = [sum(row.false_alarms for row in each) for each in rows.values()]
-    times = [statistics.median(row.median_ms for row in each) for each in rows.values()]
-    faces = sum(row.faces for row in rows["clip"])
-    lines.append(f"| **all** | {faces} | " + " | ".join(f"**{n}**" for n in totals) + " |")
-    lines.append("| false alarms | | " + " | ".join(str(n) for n in alarms) + " |")
-    lines.append("| median ms | | " + " | ".join(f"{ms:.0f}" for ms in times) + " |")
-    return "\n".join(lines)
+def summed(rows: dict[str, list[DetectionRow]]) -> dict[str, Any]:
+    """`faces` looked for, and by finder all `found`, all `false_alarms` and the `kinds` of faces,
+    each with how many there are and how many were found."""
+    some = next(iter(rows.values()))
+    return {
+        "faces": sum(row.faces for row in some),
+        "found": {name: sum(row.found for row in own) for name, own in rows.items()},
+        "false_alarms": {name: sum(row.false_alarms for row in own) for name, own in rows.items()},
+        "median_ms": {
+            name: round(statistics.median(row.median_ms for row in own), 1)
+            for name, own in rows.items()
+        },
+        "kinds": [
+            {
+                "kind": same[0].kind,
+                "faces": same[0].faces,
+                "found": {name: row.found for name, row in zip(rows, same, strict=True)},
+            }
+            for same in zip(*rows.values(), strict=True)
+        ],
+    }
 
 
 if __name__ == "__main__":

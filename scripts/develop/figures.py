@@ -38,6 +38,7 @@ def _on_both(
     }
 
 
+SEEDS = (0, 1, 2)
 LAB_COMMANDS = ("up_cold", "up_warm", "down", "reset", "snapshot", "restore")
 RUNS: dict[str, MeasuredRun] = {
     **_on_both(
@@ -120,6 +121,23 @@ RUNS: dict[str, MeasuredRun] = {
             "growth": "memory_growth",
         },
     ),
+    "detection_empty": MeasuredRun(
+        "facelab bench-detection --empty 100 --photographs DIR",
+        "detection-empty.json",
+        {name: name for name in ("pictures", "false_alarms")},
+    ),
+    **{
+        f"open_set_{seed}": MeasuredRun(
+            f'make evaluate DATA=att_faces ARGS="--seed {seed}"',
+            "eval.json",
+            {
+                f"{model} {kept}": f"open_set.{model}.{kept}"
+                for model in ("online", "custom", "final", "report_style")
+                for kept in ("named_right", "named_wrong", "strangers_named")
+            },
+        )
+        for seed in SEEDS
+    },
 }
 Figures = dict[str, Any]
 

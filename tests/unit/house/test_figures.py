@@ -60,6 +60,32 @@ def test_a_figure_inside_a_sentence_stays_in_its_line(tmp_path):
     assert made == text.replace("1 s", "0.16 s")
 
 
+def test_pictures_of_several_seeds_are_added_up():
+    def share(count, of):
+        return {"value": count / of, "count": count, "n": of}
+
+    models = ("online", "custom", "final", "report_style")
+    figures = {
+        f"open_set_{seed}": {
+            "values": {
+                f"{model} {kept}": share(*counts)
+                for model in models
+                for kept, counts in (
+                    ("named_right", (209 + (seed > 0), 210)),
+                    ("named_wrong", (0, 210)),
+                    ("strangers_named", (seed, 100)),
+                )
+            }
+        }
+        for seed in (0, 1, 2)
+    }
+    made = rendered("<!-- figures: open_set -->\n<!-- end of figures -->", figures)
+    assert (
+        "| online | 99.5 / 100.0 / 100.0 (629 of 630) | 0.0 / 0.0 / 0.0 (0 of 630) "
+        "| 0.0 / 1.0 / 2.0 (3 of 300) |"
+    ) in made
+
+
 def test_figures_of_the_other_backend_are_refused(tmp_path):
     (tmp_path / "e2e.json").write_text(json.dumps(e2e("docker")))
     with pytest.raises(NothingMeasured, match="docker"):
