@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from typing import Any
 
 from localstack.aws.api import CommonServiceException, RequestContext
@@ -55,15 +56,14 @@ def logs() -> Service:
 @aws_provider()
 def ecr() -> Service:
     """ECR: with a registry behind it where there is one, else moto with the bundle store."""
-    registry = registry_from_environment()
+    registry, scans = registry_from_environment(), {"StartImageScan": _no_scan}
     if registry is None:
         own: dict[str, Any] = {"PutImage": _put_image}
-    else:
-        from localstack_image_functions.container.ecr import registry_operations
+        # moto walks through repositories that another request may make or delete.
+        return _service("ecr", documented(_one_at_a_time(_moto_table("ecr") | own | scans)))
+    from localstack_image_functions.container.ecr import registry_operations
 
-        own = registry_operations(registry)
-    table = _moto_table("ecr") | own | {"StartImageScan": _no_scan}
-    return _service("ecr", documented(table))
+    return _service("ecr", documented(_moto_table("ecr") | registry_operations(registry) | scans))
 
 
 @aws_provider(api="dynamodb", name="moto")
@@ -81,6 +81,19 @@ def dynamodb() -> Service:
 def _moto_table(name: str) -> dict[str, Handler]:
     """Every operation of a service, to be answered by moto."""
     return dict.fromkeys(load_service(name).operation_names, _to_moto)
+
+
+def _one_at_a_time(table: dict[str, Handler]) -> dict[str, Handler]:
+    lock = threading.Lock()
+
+    def locked(handler: Handler) -> Handler:
+        def handle(context: RequestContext, request: Any) -> Any:
+            with lock:
+                return handler(context, request)
+
+        return handle
+
+    return {name: locked(handler) for name, handler in table.items()}
 
 
 def _service(name: str, table: dict[str, Handler]) -> Service:

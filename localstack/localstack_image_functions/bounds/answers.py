@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import io
+import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -172,18 +173,27 @@ def _list_layer_versions(
 
 def _list_layers(
     self: Any,
-    original: Any,
+    _original: Any,
     context: Any,
     marker: str | None = None,
     max_items: int | None = None,
     **asked: Any,
 ) -> Any:
-    """A page of layers, each with its newest version for the runtime and the architecture."""
+    """A page of layers, each with its newest version for the runtime and the architecture.
+
+    LocalStack's own fails where all versions of one are deleted.
+    """
+    from localstack.services.lambda_.invocation.models import lambda_stores
+
     found = []
-    for layer in original(self, context, **asked)["Layers"]:
-        versions = self.list_layer_versions(context, layer_name=layer["LayerName"], **asked)
-        if versions["LayerVersions"]:
-            found.append({**layer, "LatestMatchingVersion": versions["LayerVersions"][0]})
+    layers = lambda_stores[context.account_id][context.region].layers
+    for name, layer in list(layers.items()):
+        versions = self.list_layer_versions(context, layer_name=name, **asked)["LayerVersions"]
+        if versions:
+            newest = versions[0]
+            found.append(
+                {"LayerName": name, "LayerArn": layer.arn, "LatestMatchingVersion": newest}
+            )
     return _page(found, "Layers", marker, max_items)
 
 
@@ -205,17 +215,32 @@ def _page(found: list[Any], name: str, marker: str | None, limit: int | None) ->
 
 
 def _update_alias(self: Any, original: Any, context: Any, **options: Any) -> Any:
-    """Without weights a version gets everything; LocalStack fails at an empty routing."""
-    routing = options.get("routing_config")
-    if routing is not None and not routing.get("AdditionalVersionWeights"):
-        function = _function(context, options["function_name"])
-        alias = function.aliases.get(options["name"]) if function else None
-        if alias:
-            function.aliases[options["name"]] = dataclasses.replace(
-                alias, routing_configuration=None
-            )
-        options.pop("routing_config")
-    return original(self, context, **options)
+    """With weights, where LocalStack's own fails."""
+    weights = (options.get("routing_config") or {}).get("AdditionalVersionWeights")
+    function = _function(context, options["function_name"])
+    alias = function.aliases.get(options["name"]) if function and weights else None
+    if alias is None:
+        return original(self, context, **options)
+    number = options.get("function_version") or alias.function_version
+    version = function.versions.get(number)
+    routing = self._create_routing_config_model(weights, version) if version else None
+    original(self, context, **{**options, "routing_config": None})
+    function.aliases[alias.name] = dataclasses.replace(
+        function.aliases[alias.name], routing_configuration=routing
+    )
+    return self.get_alias(context, function_name=options["function_name"], name=alias.name)
+
+
+def _layer_policy(self: Any, original: Any, context: Any, **asked: Any) -> Any:
+    """A policy whose last statement was removed is none."""
+    from localstack.aws.api.lambda_ import ResourceNotFoundException
+
+    answered = original(self, context, **asked)
+    if not json.loads(answered["Policy"])["Statement"]:
+        raise ResourceNotFoundException(
+            "No policy is associated with the given resource.", Type="User"
+        )
+    return answered
 
 
 def _with_mode(self: Any, original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
@@ -240,6 +265,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "get_function": _get_function,
     "get_function_configuration": _configuration,
     "get_function_url_config": _with_mode,
+    "get_layer_version_policy": _layer_policy,
     "invoke": _invoke,
     "list_layer_versions": _list_layer_versions,
     "list_layers": _list_layers,
