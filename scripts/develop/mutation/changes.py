@@ -31,7 +31,7 @@ _REPLACED = {
 }  # fmt: skip
 _OTHERS = (
     "ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue",
-    "ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "AddNot", "ExceptionReplacer",
+    "ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "AddNot",
     "NumberReplacer", "ZeroIterationForLoop",
 )  # fmt: skip
 OPERATORS = (*(f"{kind}_{pair}" for kind, pairs in _REPLACED.items() for pair in pairs), *_OTHERS)

@@ -1,4 +1,5 @@
-"""Two changes that cosmic-ray does not know, in its form. Loaded once its package is there."""
+"""Three changes that cosmic-ray does not know, or not all of, in its form. Loaded once its package
+is there."""
 
 from __future__ import annotations
 
@@ -52,6 +53,37 @@ class DropCall(Operator):
         return (Example("f(x)", "None"),)
 
 
+class CatchAnother(Operator):
+    """An error that is caught is caught no more; cosmic-ray's own trips over `socket.error`."""
+
+    def mutation_positions(self, node: Any) -> Iterator[Span]:
+        for one in self._caught(node):
+            yield one.start_pos, one.end_pos
+
+    def mutate(self, node: Any, index: int) -> Any:
+        import parso
+
+        caught = self._caught(node)[index]
+        siblings = caught.parent.children
+        prefix = caught.get_first_leaf().prefix
+        siblings[siblings.index(caught)] = parso.parse(f"{prefix}CosmicRayTestingException")
+        return node
+
+    @staticmethod
+    def _caught(node: Any) -> list[Any]:
+        if node.type != "except_clause":
+            return []
+        named = node.children[1]
+        if named.type != "atom":
+            return [named]
+        inside = named.children[1]
+        return inside.children[::2] if inside.type == "testlist_comp" else [inside]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return (Example("try: f()\nexcept (a.E, F): g()", "try: f()\nexcept (b, F): g()"),)
+
+
 def _words(node: Any) -> str:
     return " ".join(node.get_code().split())
 
@@ -63,4 +95,4 @@ def _is_call(node: Any) -> bool:
     return last.type == "trailer" and last.children[0].value == "(" and not code.startswith("LOG.")
 
 
-OWN: tuple[type[Operator], ...] = (InvertMembership, DropCall)
+OWN: tuple[type[Operator], ...] = (InvertMembership, DropCall, CatchAnother)

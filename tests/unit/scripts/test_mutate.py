@@ -55,6 +55,18 @@ def test_changes_are_faults_and_leave_out_types_messages_and_named_numbers():
     assert {change.where for change in changes_of("gate.py", SOURCE)} == {"Gate.opens"}
 
 
+def test_each_error_that_is_caught_is_caught_no_more_also_one_of_a_module():
+    source = (
+        "try:\n    x()\nexcept (socket.timeout, OSError) as e:\n    y(e)\nexcept a.B:\n    z()\n"
+    )
+    found = {change.after for change in changes_of("a.py", source)}
+    assert {line.replace("CosmicRayTestingException", "?") for line in found} >= {
+        "except (?, OSError) as e:",
+        "except (socket.timeout, ?) as e:",
+        "except ?:",
+    }
+
+
 def test_a_line_of_a_function_is_its_statement_and_one_that_importing_runs_is_the_whole_file():
     outline = Outline(SOURCE)
     assert outline.lines_run(3) is None
