@@ -82,3 +82,8 @@ def test_a_picture_needs_both_parameter_sets_to_stand_alone():
     assert AccessUnit((sps, pps, idr)).is_self_contained
     assert not AccessUnit((sps, idr)).is_self_contained
     assert not AccessUnit((pps, idr)).is_self_contained
+
+
+def test_a_stream_that_begins_with_its_start_code_and_ends_with_a_zero_begins_at_its_first_byte():
+    (unit,) = nal_units(b"\x00\x00\x01\x65\x80\x00")
+    assert (unit.start, unit.data) == (0, b"\x65\x80")

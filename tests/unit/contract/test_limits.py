@@ -184,3 +184,18 @@ def test_a_result_s_moments_are_of_this_age_of_the_world(name):
     for moment in (-1, MAX_TIME_MS + 1):
         with pytest.raises(InvalidResult, match=name):
             Result.from_json(json.dumps(fields | {name: moment}))
+
+
+def test_a_table_s_values_are_of_its_second_type():
+    fields = {"text": "x", "whole": 1, "number": 1.5}
+    assert decode(Document, json.dumps({**fields, "table": {"a": 1}})).table == {"a": 1}
+    with pytest.raises(MalformedDocument, match="'1' is not"):
+        decode(Document, json.dumps({**fields, "table": {"a": "1"}}))
+    with pytest.raises(MalformedDocument, match="list is not"):
+        decode(Document, json.dumps({**fields, "text": ["x"]}))
+
+
+def test_a_refused_name_says_so_in_words():
+    with pytest.raises(InvalidClipName) as refused:
+        ClipKey.parse("clips/lab/notes.txt")
+    assert str(refused.value) == "'notes.txt' is not <clip>.h264"

@@ -61,6 +61,11 @@ def test_indented_json_is_as_harmless_and_the_same_value(text):
     assert json.loads(shown) == {"name": text, "list": [text]}
 
 
+def test_json_is_written_for_people_sorted_indented_and_in_their_letters():
+    assert json_text({"b": "é", "a": [1]}) == '{\n  "a": [\n    1\n  ],\n  "b": "é"\n}'
+    assert json_line({"b": "é", "a": [1]}) == '{"b":"é","a":[1]}'
+
+
 def test_several_lines_stay_several_lines_and_columns_stay_columns():
     text = "START\tRequestId: 1\nAda\x1b[2K\rEve\n"
     assert printable_lines(text) == "START   RequestId: 1\nAda\\x1b[2K\\rEve\n"

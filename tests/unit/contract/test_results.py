@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,12 @@ def result() -> Result:
 
 def test_result_survives_the_queue():
     assert Result.from_json(result().to_json()) == result()
+
+
+def test_a_name_travels_in_its_own_letters():
+    assert (
+        '"key":"clips/lab/Øyvind.h264"' in replace(result(), key="clips/lab/Øyvind.h264").to_json()
+    )
 
 
 def test_result_of_another_schema_version_says_which():

@@ -14,8 +14,8 @@ def test_a_span_is_read_back_as_it_was_written():
 
 
 def test_what_is_empty_is_not_written():
-    assert Span("camera", "store", 1.006, 2.004).to_fields() == {
-        "name": "store", "start_ms": 1.01, "duration_ms": 2.0,
+    assert Span("camera", "store", 1.006, 2.014).to_fields() == {
+        "name": "store", "start_ms": 1.01, "duration_ms": 2.01,
     }  # fmt: skip
     assert Span.from_fields("camera", {"name": "a", "start_ms": 0, "duration_ms": 0}) == Span(
         "camera", "a", 0, 0
