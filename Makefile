@@ -5,6 +5,9 @@ FACELAB := .venv/bin/facelab
 LAB := .venv/bin/python
 TRAINING := build/env/training/bin/python
 ARGS ?=
+# The floor of `make coverage`: what stood when it was made. It only rises.
+COVERED ?= 90
+COVERAGE_TESTS := $(addprefix tests/unit/,contract cloud device lambda)
 # The training environment sees the checkout by this; the lab's own has it built in.
 export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
 
@@ -182,6 +185,10 @@ soak: setup ## CLIPS=3000 RATE=2 DEVICES=4: does all come back, does anything gr
 ##@ Develop
 test: setup ## unit and integration tests, against a lab of their own
 	@$(LAB) -m pytest --ignore=tests/faults $(ARGS)
+
+coverage: setup ## unit tests of the rooms that guard every clip, and how much of them they run; fails below COVERED percent
+	@$(LAB) -m pytest $(COVERAGE_TESTS) --cov --cov-config=tests/coverage.ini --cov-report=term \
+	    --cov-fail-under=$(COVERED) $(ARGS)
 
 faults: setup ## kill -9, spoiled answers, full disks on the real programs (FAULTS=part-of-a-name STORM=600), out/faults.json and a page
 	@FACELAB_STORM_CLIPS=$(or $(STORM),60) $(LAB) -m pytest tests/faults $(if $(FAULTS),-k "$$FAULTS") $(ARGS)

@@ -1,9 +1,10 @@
 """Tests in forked processes: the packages that they need are loaded once, by their parent.
 
-    python -m scripts.develop.mutation.forks JOBS [--collected] < jobs > outcomes
+    python -m scripts.develop.mutation.forks JOBS [--collected] [PACKAGES] < jobs > outcomes
 
 Reads one `Job` a line as JSON and writes one `Outcome` a line, in the order in which they end. A
-first one with a number below 0 runs alone; what it loads of other people's packages is loaded here.
+first one with a number below 0 runs alone; what it loads of other people's packages is loaded here,
+and is in its outcome; the file PACKAGES has it from an earlier time, as JSON.
 Without `--collected` nothing of the checkout's rooms is loaded here, so that each child loads the
 file it is about. With it the tests are collected here, and a child exchanges the functions that
 its change is in (`loaded.py`): a tenth of the time, where the change is in a function that no
@@ -67,6 +68,7 @@ class Outcome:
     seconds: float
     durations: dict[str, float]
     said: str  # the end of what a broken run printed
+    packages: list[str]  # what a run with a number below 0 has loaded
 
 
 class ChangedFileFinder(MetaPathFinder):
@@ -132,6 +134,7 @@ class Child:
         return Outcome(
             self.job.number, verdict, watched.get("failed", ""), round(took, 3),
             watched.get("durations", {}), said,
+            watched.get("packages", []) if self.job.number < 0 else [],
         )  # fmt: skip
 
     def end(self) -> None:
@@ -160,7 +163,10 @@ class Child:
 class Forks:
     """Forks a child for each job, so many at once, and writes how each ended."""
 
-    def __init__(self, jobs: list[Job], at_once: int, scratch: Path, out: TextIO) -> None:
+    def __init__(
+        self, jobs: list[Job], at_once: int, scratch: Path, out: TextIO, packages: list[str]
+    ) -> None:
+        self._packages = packages
         self.jobs = jobs
         self._waiting = jobs[::-1]
         self._at_once = at_once
@@ -170,6 +176,7 @@ class Forks:
 
     def serve(self) -> Child | None:
         """Returns in each child, with what it is to run, and with None once all have ended."""
+        _load(self._packages)
         told_to_end: list[int] = []
         signal.signal(signal.SIGTERM, lambda number, frame: told_to_end.append(number))
         children_may_end = _wake_on_child()
@@ -281,7 +288,9 @@ def main(at_once: int, *options: str) -> None:
     jobs = [Job(**json.loads(line)) for line in sys.stdin]
     out = os.fdopen(os.dup(1), "w")
     with tempfile.TemporaryDirectory(prefix="facelab-mutate-") as scratch:
-        forks = Forks(jobs, at_once, Path(scratch), out)
+        known = [json.loads(Path(one).read_text("utf-8")) for one in options if one[0] != "-"]
+        packages = known[0]["packages"] if known else []
+        forks = Forks(jobs, at_once, Path(scratch), out, packages)
         if "--collected" in options:
             from scripts.develop.mutation.loaded import serve_collected
 

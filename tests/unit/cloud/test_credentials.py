@@ -55,6 +55,13 @@ def test_profile_and_region_that_stand_only_in_dotenv_take_effect(home):
     assert "AWS_PROFILE" not in os.environ
 
 
+def test_the_older_name_of_the_profile_counts_where_the_newer_is_not_set():
+    older = {"AWS_DEFAULT_PROFILE": "old"}
+    assert AwsIdentity.read({}, older).profile == "old"
+    assert AwsIdentity.read({}, {**older, "AWS_PROFILE": "new"}).profile == "new"
+    assert AwsIdentity.read({}, {}).profile is None
+
+
 def test_region_may_come_from_the_profile(home):
     (home / ".env").write_text("FACELAB_BACKEND=aws\nAWS_PROFILE=lab\n")
     assert read_switch().client("sqs").meta.region_name == "eu-west-3"

@@ -118,6 +118,18 @@ def test_a_child_of_collected_tests_sees_changed_functions_and_leaves_the_rest_t
     assert outcomes[0]["failed_test"] == SURVIVES
 
 
+def test_what_an_earlier_run_had_loaded_is_loaded_for_all(tmp_path):
+    test = tmp_path / "test_loaded.py"
+    test.write_text("import sys\n\ndef test_loaded():\n    assert 'colorsys' in sys.modules\n")
+    known = tmp_path / "known.json"
+    known.write_text(json.dumps({"packages": ["colorsys", "no_such_package"]}))
+    jobs = [{"tests": [f"{test}::test_loaded"], "file": ""}] * 2
+    assert {one["verdict"] for one in outcomes_of(jobs).values()} == {"failed"}
+    assert {one["verdict"] for one in outcomes_of(jobs, str(known)).values()} == {"passed"}
+    first = outcomes_of(jobs, str(known))[-1]
+    assert {"colorsys", "pytest"} <= {*first["packages"]}
+
+
 LOADED = """import functools
 LIMIT = 3
 def plain(x): return x + 1
