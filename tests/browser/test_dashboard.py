@@ -189,7 +189,7 @@ def test_a_run_appears_by_itself_with_names_boxes_chart_and_waterfall(own: Lab, 
     known = page.locator("ol.cards > li.status-recognized").last
     assert known.locator(".name").inner_text() in ("Barack Obama", "Eileen Collins", "Joe Biden")
     assert known.locator(".models div").count() == 2
-    wait_until(lambda: known.locator("img").evaluate("one => one.naturalWidth") > 0, 20, "a frame")
+    wait_until(lambda: known.locator("img").evaluate("one => one.naturalWidth") > 0, 60, "a frame")
     known.locator("svg.boxes[viewBox]").wait_for()
     box = known.locator("rect.box").bounding_box()
     picture = known.locator("img").bounding_box()
