@@ -33,7 +33,7 @@ def read_keys(path: Path) -> LabKeys:
         When there is no such file, it holds no pair, or it is not its owner's alone.
     """
     try:
-        mode, text = stat.S_IMODE(path.stat().st_mode), path.read_text()
+        mode, text = stat.S_IMODE(path.stat().st_mode), path.read_bytes()
     except FileNotFoundError as error:
         raise NoLabKeys(f"FACELAB_KEYS={path}: no such file; `make up` makes it") from error
     except OSError as error:

@@ -62,6 +62,25 @@ def test_the_older_name_of_the_profile_counts_where_the_newer_is_not_set():
     assert AwsIdentity.read({}, {}).profile is None
 
 
+@pytest.mark.parametrize(
+    ("variable", "field"),
+    [
+        ("AWS_CONFIG_FILE", "config_file"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials_file"),
+        ("AWS_CA_BUNDLE", "ca_bundle"), ("AWS_SESSION_TOKEN", "session_token"),
+        ("AWS_ACCESS_KEY_ID", "access_key"), ("AWS_SECRET_ACCESS_KEY", "secret_key"),
+    ],
+)  # fmt: skip
+def test_each_variable_is_read_and_an_empty_one_is_none(variable, field):
+    assert getattr(AwsIdentity.read({}, {variable: "x"}), field) == "x"
+    assert getattr(AwsIdentity.read({variable: "x", "AWS_PROFILE": "p"}, {}), field) == "x"
+    assert getattr(AwsIdentity.read({variable: ""}, {variable: ""}), field) is None
+
+
+def test_half_a_key_pair_is_none(home):
+    (home / ".env").write_text("FACELAB_BACKEND=aws\nAWS_PROFILE=lab\nAWS_ACCESS_KEY_ID=half\n")
+    assert key_of(read_switch().client("sqs")) == "AKIAFROMLABPROFILE00"
+
+
 def test_region_may_come_from_the_profile(home):
     (home / ".env").write_text("FACELAB_BACKEND=aws\nAWS_PROFILE=lab\n")
     assert read_switch().client("sqs").meta.region_name == "eu-west-3"

@@ -30,9 +30,14 @@ def test_file_that_others_may_read_is_refused(tmp_path):
         read_keys(tmp_path / "keys")
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"access_key": 1}', "\x00"])
-def test_file_without_a_pair_says_what_to_do(tmp_path, text):
-    (tmp_path / "keys").write_text(text)
+def test_a_folder_in_its_place_is_told_as_such(tmp_path):
+    with pytest.raises(NoLabKeys, match="Is a directory"):
+        read_keys(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"access_key": 1}', b"\x00", b"\x80\xff"])
+def test_file_without_a_pair_says_what_to_do(tmp_path, data):
+    (tmp_path / "keys").write_bytes(data)
     (tmp_path / "keys").chmod(0o600)
     with pytest.raises(NoLabKeys, match="delete it"):
         read_keys(tmp_path / "keys")
