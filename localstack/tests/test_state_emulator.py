@@ -135,7 +135,7 @@ def test_queues_of_every_kind_survive(emulator: Any) -> None:
 def test_tables_of_every_kind_survive(emulator: Any) -> None:
     dynamodb = emulator.client("dynamodb")
     dynamodb.create_table(
-        TableName="t",
+        TableName="rows",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
             {"AttributeName": "h", "AttributeType": "S"},
@@ -151,34 +151,34 @@ def test_tables_of_every_kind_survive(emulator: Any) -> None:
         return {"h": {"S": "a"}, "r": {"N": str(number)}}
 
     dynamodb.batch_write_item(
-        RequestItems={"t": [{"PutRequest": {"Item": key(n)}} for n in range(5)]}
+        RequestItems={"rows": [{"PutRequest": {"Item": key(n)}} for n in range(5)]}
     )
     dynamodb.update_item(
-        TableName="t", Key=key(1), UpdateExpression="SET v = :v",
+        TableName="rows", Key=key(1), UpdateExpression="SET v = :v",
         ExpressionAttributeValues={":v": {"M": {"list": {"L": [{"B": b"\x00"}, {"NS": ["1"]}]}}}},
     )  # fmt: skip
-    dynamodb.delete_item(TableName="t", Key=key(0))
+    dynamodb.delete_item(TableName="rows", Key=key(0))
     dynamodb.transact_write_items(
         TransactItems=[
-            {"Delete": {"TableName": "t", "Key": key(2)}},
-            {"Put": {"TableName": "t", "Item": key(9)}},
+            {"Delete": {"TableName": "rows", "Key": key(2)}},
+            {"Put": {"TableName": "rows", "Item": key(9)}},
         ]
     )
     with pytest.raises(ClientError):
         dynamodb.put_item(
-            TableName="t", Item=key(3) | {"v": {"S": "no"}},
+            TableName="rows", Item=key(3) | {"v": {"S": "no"}},
             ConditionExpression="attribute_not_exists(h)",
         )  # fmt: skip
-    dynamodb.delete_item(TableName="t", Key=key(4))
-    dynamodb.execute_statement(Statement="INSERT INTO \"t\" VALUE {'h': 'a', 'r': 7}")
-    before = dynamodb.scan(TableName="t")["Items"]
+    dynamodb.delete_item(TableName="rows", Key=key(4))
+    dynamodb.execute_statement(Statement="INSERT INTO \"rows\" VALUE {'h': 'a', 'r': 7}")
+    before = dynamodb.scan(TableName="rows")["Items"]
 
     killed_and_started(emulator)
 
-    after = dynamodb.scan(TableName="t")["Items"]
+    after = dynamodb.scan(TableName="rows")["Items"]
     assert sorted(map(str, after)) == sorted(map(str, before))
     assert {row["r"]["N"] for row in after} == {"1", "3", "7", "9"}
-    dynamodb.delete_table(TableName="t")
+    dynamodb.delete_table(TableName="rows")
     assert "dynamodb-item" not in killed_and_started(emulator)["rows"]
 
 
@@ -195,16 +195,16 @@ def test_what_is_over_goes(emulator: Any, wait_until: Callable[..., Any]) -> Non
         LifecycleConfiguration={"Rules": [rule | {"Expiration": {"Date": yesterday}}]},
     )
     dynamodb.create_table(
-        TableName="t", BillingMode="PAY_PER_REQUEST",
+        TableName="rows", BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "h", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "h", "KeyType": "HASH"}],
     )  # fmt: skip
     dynamodb.update_time_to_live(
-        TableName="t", TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"}
+        TableName="rows", TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"}
     )
     for name, until in (("over", time.time() - 10), ("not yet", time.time() + 1000)):
         item = {"h": {"S": name}, "until": {"N": str(int(until))}}
-        dynamodb.put_item(TableName="t", Item=item)
+        dynamodb.put_item(TableName="rows", Item=item)
     logs.create_log_group(logGroupName="g")
     logs.put_retention_policy(logGroupName="g", retentionInDays=1)
     logs.create_log_stream(logGroupName="g", logStreamName="s")
@@ -219,7 +219,7 @@ def test_what_is_over_goes(emulator: Any, wait_until: Callable[..., Any]) -> Non
     def kept() -> tuple[list[str], list[str], list[str]]:
         return (
             [row["Key"] for row in s3.list_objects_v2(Bucket="bucket").get("Contents", ())],
-            [row["h"]["S"] for row in dynamodb.scan(TableName="t")["Items"]],
+            [row["h"]["S"] for row in dynamodb.scan(TableName="rows")["Items"]],
             [e["message"] for e in logs.filter_log_events(logGroupName="g")["events"]],
         )
 

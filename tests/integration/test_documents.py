@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -50,6 +51,7 @@ print([one["Name"] for one in boto3.client("s3").list_buckets()["Buckets"]])
 
 
 OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+GIVEN_TO_MAKE = re.compile(r"(?:^|\s)([A-Za-z_]+)=")
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +64,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def sh(lab: Lab, text: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    # As in a terminal: `make test` tells the makes below it to say where they are.
-    env = {name: value for name, value in lab.env.items() if name not in OF_MAKE}
+    # As in a terminal: `make test ARGS=…` tells the makes below it to say where they are, and has
+    # them take its own variables for theirs.
+    own = {*OF_MAKE, *GIVEN_TO_MAKE.findall(lab.env.get("MAKEFLAGS", ""))}
+    env = {name: value for name, value in lab.env.items() if name not in own}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
         cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False,
