@@ -252,7 +252,7 @@ def _job(
 def _forked(
     jobs: list[dict[str, Any]], at_once: int, environment: dict[str, str], *options: str
 ) -> Generator[dict[str, Any]]:
-    command = [sys.executable, "-m", "scripts.develop.mutation.forks", str(at_once), *options]
+    command = [sys.executable, "-m", "scripts.develop.mutation.worker", str(at_once), *options]
     paths = {"PYTHONPATH": os.pathsep.join(import_roots())}
     with subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **paths, **environment}, text=True,

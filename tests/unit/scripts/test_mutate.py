@@ -83,7 +83,7 @@ def outcomes_of(jobs: list[dict], *options: str) -> dict[int, dict]:
     usual = {"tests": [SURVIVES], "limit_s": 60, "file": "contract/clips.py"}
     lines = [json.dumps({**usual, **job, "number": number}) for number, job in enumerate(jobs, -1)]
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.develop.mutation.forks", "2", *options],
+        [sys.executable, "-m", "scripts.develop.mutation.worker", "2", *options],
         cwd=ROOT, input="\n".join(lines), capture_output=True, text=True, timeout=240, check=True,
     )  # fmt: skip
     outcomes = {one["number"]: one for one in map(json.loads, done.stdout.splitlines())}
@@ -312,7 +312,7 @@ def test_a_run_that_is_told_to_end_leaves_no_child_and_no_complaint(tmp_path):
         "    threading.Event().wait(60)\n"
     )
     job = {"number": 1, "limit_s": 60, "tests": [str(test)]}
-    command = [sys.executable, "-m", "scripts.develop.mutation.forks", "1"]
+    command = [sys.executable, "-m", "scripts.develop.mutation.worker", "1"]
     with subprocess.Popen(
         command, cwd=ROOT, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
