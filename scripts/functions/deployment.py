@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from cloud.switch import Switch
+from localstack_image_functions.bounds.reserved import VARIABLES
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions import roles, triggers
 from scripts.functions.images import FolderPublisher, repository_name
 from scripts.functions.triggers import Target, Trigger
-from scripts.provision.lambda_variables import RESERVED
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
@@ -64,7 +64,7 @@ class Wanted:
         if self.timeout_s is not None and not 1 <= self.timeout_s <= 900:
             raise NotDeployable(f"TIMEOUT={self.timeout_s}: Lambda takes 1 to 900 seconds")
         for name in self.environment or ():
-            if name in RESERVED:
+            if name in VARIABLES:
                 raise NotDeployable(f"ENV: {name} is Lambda's own", "give it another name")
             if not VARIABLE.fullmatch(name):
                 raise NotDeployable(f"ENV: {name!r} is no name of a variable")

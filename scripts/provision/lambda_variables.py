@@ -8,35 +8,9 @@ from typing import Any
 
 import yaml
 
+from localstack_image_functions.bounds.reserved import VARIABLES
 from scripts.errors import LabError
 
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-RESERVED = frozenset(
-    {
-        "AWS_ACCESS_KEY",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_DEFAULT_REGION",
-        "AWS_EXECUTION_ENV",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "AWS_LAMBDA_FUNCTION_VERSION",
-        "AWS_LAMBDA_INITIALIZATION_TYPE",
-        "AWS_LAMBDA_LOG_GROUP_NAME",
-        "AWS_LAMBDA_LOG_STREAM_NAME",
-        "AWS_LAMBDA_MAX_CONCURRENCY",
-        "AWS_LAMBDA_METADATA_API",
-        "AWS_LAMBDA_METADATA_TOKEN",
-        "AWS_LAMBDA_RUNTIME_API",
-        "AWS_REGION",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SECRET_KEY",
-        "AWS_SESSION_TOKEN",
-        "LAMBDA_RUNTIME_DIR",
-        "LAMBDA_TASK_ROOT",
-        "_HANDLER",
-        "_X_AMZN_TRACE_ID",
-    }
-)
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 
 
@@ -60,7 +34,7 @@ def check_variables(template: str) -> None:
         When a function of the template sets a reserved or malformed variable.
     """
     for function, name in _variables(yaml.load(template, _Template)):  # noqa: S506  safe
-        if name in RESERVED:
+        if name in VARIABLES:
             raise ReservedVariable(
                 f"{function}: {name} is reserved by AWS Lambda",
                 "give the variable another name, for example FACELAB_…",

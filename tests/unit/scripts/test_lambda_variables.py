@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from localstack_image_functions.bounds import reserved
 from scripts.provision import stacks
-from scripts.provision.lambda_variables import RESERVED, ReservedVariable, check_variables
+from scripts.provision.lambda_variables import ReservedVariable, check_variables
 
 TEMPLATE = """
 Resources:
@@ -25,10 +24,6 @@ Resources:
 def test_reserved_variable_is_refused(name):
     with pytest.raises(ReservedVariable, match=f"Function: {name} is reserved"):
         check_variables(TEMPLATE.format(name=name))
-
-
-def test_the_emulator_refuses_the_same_variables():
-    assert reserved.VARIABLES == RESERVED
 
 
 @pytest.mark.parametrize("name", ["1ST", "A-B", "X", "'A B'", "_OWN"])
