@@ -51,7 +51,8 @@ EXPECTED = (HTTPException, LabError, ContractError, BotoCoreError, ClientError)
 
 
 class Dashboard:
-    """Answers for each page; sync methods run in threads of Starlette's."""
+    """Answers for each page; sync methods run in threads of Starlette's. `inventory` answers what
+    `cloud_worker` does."""
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class Dashboard:
         self._switch = switch
         self._feed = feed
         self._frames = frames
-        self._door = door
+        self.door = door
         self._nearest = nearest
         self._around = Around(switch, feed, inventory)
         self._people_page = PeopleView(feed, frames, nearest)
@@ -301,7 +302,7 @@ class Dashboard:
 
     def _page(self, template: str, view: str, **context: Any) -> Response:
         text = self._templates.get_template(template).render(
-            view=view, views=VIEWS, token=self._door.token, link=self._feed.link,
+            view=view, views=VIEWS, token=self.door.token, link=self._feed.link,
             where=self._switch.endpoint_url or "AWS", prefix=self._switch.names.prefix, **context,
         )  # fmt: skip
         return HTMLResponse(text)
@@ -327,17 +328,7 @@ def _failed(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": printable(said), "hint": printable(hint)}, status_code=status)
 
 
-def make_app(
-    switch: Switch,
-    feed: Feed,
-    frames: Frames,
-    door: Door,
-    inventory: Callable[[str], Any],
-    nearest: NearestPeople,
-) -> ASGIApp:
-    """The application, behind its door. `inventory` answers what `cloud_worker` does."""
-    app = Starlette(
-        routes=Dashboard(switch, feed, frames, door, inventory, nearest).routes(),
-        exception_handlers=dict.fromkeys(EXPECTED, _failed),
-    )
-    return Guarded(app, door)
+def make_app(dashboard: Dashboard) -> ASGIApp:
+    """The application, behind its door."""
+    app = Starlette(routes=dashboard.routes(), exception_handlers=dict.fromkeys(EXPECTED, _failed))
+    return Guarded(app, dashboard.door)

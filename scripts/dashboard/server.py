@@ -13,7 +13,7 @@ import uvicorn
 from cloud.switch import Switch
 from device.settings import spool_folder
 from device.spans import traces_folder
-from scripts.dashboard.app import make_app
+from scripts.dashboard.app import Dashboard, make_app
 from scripts.dashboard.clients import SharedClients
 from scripts.dashboard.door import Door
 from scripts.dashboard.feed import Feed
@@ -86,7 +86,8 @@ def serve(switch: Switch, one: socket.socket) -> None:
     nearest = NearestPeople(
         lambda: str(inventory("gallery")), lambda: ask_recognizer({"do": "facts"}), feed.changed
     )
-    app = make_app(clients, feed, frames, Door(one.getsockname()[1]), inventory, nearest)
+    door = Door(one.getsockname()[1])
+    app = make_app(Dashboard(clients, feed, frames, door, inventory, nearest))
     config = uvicorn.Config(
         app,
         http="h11",

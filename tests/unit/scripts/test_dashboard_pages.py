@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from contract.results import Person
 from scripts.dashboard import feed as feeds
-from scripts.dashboard.app import make_app
+from scripts.dashboard.app import Dashboard, make_app
 from scripts.dashboard.door import Door
 from scripts.dashboard.nearest import NearestPeople
 from scripts.traces.device_spans import DeviceSpans
@@ -72,8 +72,8 @@ def feed() -> feeds.Feed:
 @pytest.fixture
 def client(feed, door) -> TestClient:
     nearest = NearestPeople(lambda: "", dict)
-    app = make_app(Cloud(), feed, Pictures(), door, Cloud().inventory, nearest)
-    return TestClient(app, base_url=OWN)
+    board = Dashboard(Cloud(), feed, Pictures(), door, Cloud().inventory, nearest)
+    return TestClient(make_app(board), base_url=OWN)
 
 
 @pytest.mark.parametrize(
