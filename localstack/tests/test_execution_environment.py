@@ -36,6 +36,7 @@ class PlayedSandbox:
         self.api, self.output = api, output
         self.asked: list[object] = []
         self.got: list[Invocation] = []
+        self.has_got_one = threading.Event()
         self.told_to_stop = threading.Event()
         self.peak_bytes = 50 * MEBIBYTE + 1
         self._on_exit = on_exit
@@ -49,6 +50,7 @@ class PlayedSandbox:
         event = self.api.next_invocation()
         if isinstance(event, Invocation):
             self.got.append(event)
+            self.has_got_one.set()
         return isinstance(event, Invocation)
 
     def answer(self, payload: bytes = b'"done"') -> None:
@@ -460,8 +462,7 @@ class TestStop:
         lived.init()
         with ThreadPoolExecutor(2) as pool:
             running = pool.submit(lived.invoke, event())
-            while not flavor.started[0].got:
-                time.sleep(0.005)
+            assert flavor.started[0].has_got_one.wait(WAIT_S)
             stopping = pool.submit(lived.stop, drain=True, grace_s=2.0)
             with pytest.raises(TimeoutError):
                 stopping.result(SHORT_S)
@@ -489,8 +490,7 @@ class TestStop:
         lived.init()
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(lived.invoke, event())
-            while not flavor.started[0].got:
-                time.sleep(0.005)
+            assert flavor.started[0].has_got_one.wait(WAIT_S)
             lived.stop(drain=False)
             assert error_of(running.result(WAIT_S))[0] == "Runtime.ExitError"
 

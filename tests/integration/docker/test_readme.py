@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -18,18 +17,12 @@ import docker
 import pytest
 
 from scripts.paths import ROOT
-from tests.conftest import wait_until
+from tests.conftest import free_port, wait_until
 from tests.integration.docker.emulator import LAB_LABEL, forget_images
 from tests.integration.docker.functions import ROLE
 
 README = (ROOT / "localstack" / "README.md").read_text()
 READY_S = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def commands(lab: str, port: int, registry_port: int) -> str:
