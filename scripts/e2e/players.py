@@ -68,6 +68,10 @@ class Player:
         for line in self._process.stdout:
             self._on_event(json.loads(line))
 
+    def ask_to_end(self) -> None:
+        """As Ctrl-C does: a camera still sends what it has recorded."""
+        self._process.terminate()
+
     def wait(self, seconds: float) -> None:
         """Wait for the program's own end.
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from cloud.switch import Switch, read_switch
 from scripts.console import Progress, print_json, run_command
@@ -195,21 +195,15 @@ class Look:
 
 @dataclass
 class Played:
-    """A run that has ended; `steady` are the samples taken while the cameras recorded, and
-    `steady_from` the moment from which all of them did."""
+    """A run that has ended; `steady` are the samples taken while the cameras recorded."""
 
     soak: Soak
     samples: list[Sample]
     steady: list[Sample]
-    steady_from: float
 
 
-class Watch(Protocol):
-    """Told when all cameras record, with the programs that run, and when the first one ends."""
-
-    def begin(self, pids: Sequence[int]) -> None: ...
-
-    def end(self) -> None: ...
+Cameras = Sequence[Player]
+Viewers = Sequence[Player]
 
 
 def play(
@@ -218,9 +212,10 @@ def play(
     plan: SoakPlan,
     film: Path,
     progress: Progress,
-    watch: Watch | None = None,
+    while_all_record: Callable[[Viewers, Cameras], None] = lambda viewers, cameras: None,
 ) -> Played:
-    """Run every device's programs to the end.
+    """Run every device's programs to the end. `while_all_record` is called once every camera has
+    recorded a clip; it may take its time, and end them.
 
     Cameras are started one after the other, each at some moment within a clip: whoever starts all
     of a fleet's at once sees nothing but bursts.
@@ -258,19 +253,15 @@ def play(
                 cameras.append(stack.enter_context(camera))
                 soak.wait_until_started(device_id, PATIENCE_S)
             soak.wait_until_all_record(PATIENCE_S)
-            steady_from = time.monotonic()
-            if watch:
-                watch.begin([one.pid for one in (*viewers, *cameras)])
             # Whoever has seen enough gets the report of what there is.
             with suppress(KeyboardInterrupt):
+                while_all_record(viewers, cameras)
                 for camera in cameras:
                     camera.wait(plan.seconds + PATIENCE_S)
-                    if watch and camera is cameras[0]:
-                        watch.end()
             recording = len(sampler.samples)
             with suppress(KeyboardInterrupt):
                 soak.wait_until_answered()
-    return Played(soak, sampler.samples, sampler.samples[:recording], steady_from)
+    return Played(soak, sampler.samples, sampler.samples[:recording])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ import psutil
 from cloud.switch import Switch, read_switch
 from scripts.bench.loop import chosen_clips, machine
 from scripts.console import Progress, print_json, run_command
-from scripts.e2e.soak import added, play
+from scripts.e2e.soak import Cameras, Played, Viewers, added, play
 from scripts.e2e.soak_report import SoakPlan
 from scripts.e2e.throughput_picture import picture
 from scripts.lab.cpu import emulator_family, spent_s
@@ -36,6 +36,7 @@ GOAL_MS = 1000.0
 # Beyond that a machine has no room for anything that comes on top.
 FULL = 0.85
 FILM_CLIPS = 12
+START_PATIENCE_S = 90.0
 
 
 @dataclass(frozen=True)
@@ -76,69 +77,85 @@ class Trial:
         }
 
 
-class Meter:
-    """What the machine's CPUs do while all cameras record, by kind of process: `devices` are the
-    programs of this run and this one, `others` whatever else this machine does."""
+class Window:
+    """Some seconds in which all cameras record; it ends them then.
 
-    def begin(self, pids: Sequence[int]) -> None:
-        self._devices = [psutil.Process(), *map(psutil.Process, pids)]
-        self._before = self._now()
+    Only what lies within counts: of a fleet the first record long before the last have started,
+    and their starts take more of a small machine than their clips. `cpu` is what the machine's
+    CPUs did, by kind of process: `devices` are the programs of this run and this one, `others`
+    whatever else this machine does.
+    """
 
-    def end(self) -> None:
-        spent = {name: s - self._before.get(name, 0.0) for name, s in self._now().items()}
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.cpu: dict[str, float] = {}
+        self.began = self.ended = math.inf
+
+    def __call__(self, viewers: Viewers, cameras: Cameras) -> None:
+        programs = [psutil.Process(one.pid) for one in (*viewers, *cameras)]
+        before, self.began = _spent(programs), time.monotonic()
+        time.sleep(self.seconds)
+        after, self.ended = _spent(programs), time.monotonic()
+        spent = {name: s - before.get(name, 0.0) for name, s in after.items()}
         total, busy = spent.pop("total"), spent.pop("all")
         spent["others"] = max(0.0, busy - sum(spent.values()))
-        self.shares = {name: round(s / total, 3) for name, s in {**spent, "all": busy}.items()}
+        self.cpu = {name: round(s / total, 3) for name, s in {**spent, "all": busy}.items()}
+        for camera in cameras:
+            camera.ask_to_end()
 
-    def _now(self) -> dict[str, float]:
-        machine, ended = psutil.cpu_times(), os.times()
-        mine = spent_s({"devices": self._devices})["devices"]
-        return {
-            **spent_s(emulator_family()),
-            # Programs that have ended count among this one's children.
-            "devices": mine + ended.children_user + ended.children_system,
-            "all": sum(machine) - machine.idle,
-            "total": sum(machine),
-        }
+    def has(self, moment: float) -> bool:
+        return self.began <= moment < self.ended
+
+
+def _spent(programs: Sequence[psutil.Process]) -> dict[str, float]:
+    """CPU seconds so far, by kind of process; of all of them, and that there were."""
+    machine = psutil.cpu_times()
+    kinds = {**emulator_family(), "devices": [psutil.Process(), *programs]}
+    return {**spent_s(kinds), "all": sum(machine) - machine.idle, "total": sum(machine)}
 
 
 def trial(
     switch: Switch, devices: int, rate: float, seconds: float, film: Path, progress: Progress
 ) -> Trial:
     """Play `rate` clips a second, of all devices together, for some seconds."""
-    plan = SoakPlan(devices, max(2, math.ceil(rate * seconds / devices)), rate / devices)
-    meter = Meter()
+    # More than are recorded until the window ends them, whatever the starts take.
+    clips_each = math.ceil(rate * (seconds + devices * START_PATIENCE_S) / devices)
+    plan = SoakPlan(devices, clips_each, rate / devices)
+    window = Window(seconds)
     quiet = Progress(quiet=True)
     with added(switch, devices, quiet) as device_ids:
-        played = play(switch, device_ids, plan, film, quiet, meter)
-    logs = played.soak.devices.values()
+        played = play(switch, device_ids, plan, film, quiet, window)
+    found = measured(played, window, rate)
+    progress(f"{found.in_words()}, CPUs {found.cpu['all']:.0%} busy")
+    return found
+
+
+def measured(played: Played, window: Window, rate: float) -> Trial:
+    """What happened within the window; but a clip without an answer is lost whenever it was."""
+    logs = list(played.soak.devices.values())
     latencies = percentiles(
         [
             log.latency_ms[clip_id]
             for log in logs
             for clip_id, moment in log.recorded.items()
-            if moment >= played.steady_from and clip_id in log.latency_ms
+            if window.has(moment) and clip_id in log.latency_ms
         ]
     )
-    recorded = sorted(moment for log in logs for moment in log.recorded.values())
-    span_s = recorded[-1] - recorded[0] + 1 / rate if recorded else 0.0
-    answered = sum(len(log.answered) for log in logs)
+    shown = sum(window.has(moment) for log in logs for _, moment in log.shown)
     memory: dict[str, int] = {}
     for sample in played.samples:
         for name, size in sample.memory_mb.items():
             memory[name] = max(memory.get(name, 0), size)
-    found = Trial(
-        devices,
+    return Trial(
+        len(logs),
         round(rate, 2),
-        round(answered / span_s, 2) if span_s else 0.0,
+        round(shown / window.seconds, 2),
         latencies["p50"] if latencies else None,
         latencies["p95"] if latencies else None,
-        plan.clips - answered,
-        meter.shares,
+        sum(len(log.recorded.keys() - log.answered) for log in logs),
+        window.cpu,
         memory,
     )
-    progress(f"{found.in_words()}, CPUs {found.cpu['all']:.0%} busy")
-    return found
 
 
 def search(

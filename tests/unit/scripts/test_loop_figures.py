@@ -11,7 +11,9 @@ import pytest
 from contract.spans import Span
 from scripts.bench.loop_figures import PARTS, middle, parts_of, percentiles, side, table
 from scripts.bench.loop_report import _parts
-from scripts.e2e.throughput import Trial, best, saturated
+from scripts.console import Progress
+from scripts.e2e.soak import Played, Soak
+from scripts.e2e.throughput import Trial, Window, best, measured, saturated
 from scripts.e2e.throughput_picture import picture
 
 
@@ -102,3 +104,20 @@ def test_the_picture_is_svg_and_leaves_out_what_has_no_answers():
     drawn = ElementTree.fromstring(picture(trials, 1000.0))  # noqa: S314  our own
     assert len(drawn.findall("{*}circle")) == 1
     json.dumps(trials, allow_nan=False)
+
+
+def test_clips_recorded_while_other_devices_still_start_do_not_count():
+    window = Window(10.0)
+    window.began, window.ended = 20.0, 30.0
+    soak = Soak(["first", "last"], Progress(quiet=True))
+    for device, since in (("first", 5), ("last", 19)):
+        log = soak.devices[device]
+        for moment in range(since, 30):
+            clip = f"{device}-{moment}"
+            log.recorded[clip] = float(moment)
+            log.shown.append((clip, moment + 0.5))
+            log.latency_ms[clip] = 200.0 if moment >= 20 else 5000.0
+    found = measured(Played(soak, [], []), window, rate=2.0)
+    assert (found.devices, found.clips_per_s, found.p95_ms, found.lost) == (2, 2.0, 200.0, 0)
+    soak.devices["first"].recorded["unanswered"] = 6.0
+    assert measured(Played(soak, [], []), window, rate=2.0).lost == 1
