@@ -1,4 +1,7 @@
-"""Functions and stacks: what an end in the middle of a change leaves behind, put right."""
+"""Functions and stacks, which go on changing after a request was answered: whether they do.
+
+And what an end in the middle of a change leaves behind, put right.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import dataclasses
 import logging
 
 from localstack.aws.api.cloudformation import ChangeSetStatus, ExecutionStatus
-from localstack.aws.api.lambda_ import LastUpdateStatus
-from localstack.services.lambda_.invocation.lambda_models import UpdateStatus
+from localstack.aws.api.lambda_ import LastUpdateStatus, State
+from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, UpdateStatus
 from localstack.services.lambda_.invocation.models import lambda_stores
 
 from localstack_image_functions.state.codec import Omissions
@@ -28,6 +31,42 @@ AFTER_INTERRUPTION = {
     "ROLLBACK_IN_PROGRESS": "ROLLBACK_FAILED",
     "UPDATE_ROLLBACK_IN_PROGRESS": "UPDATE_ROLLBACK_FAILED",
 }
+MAKING_CHANGE_SET = {ChangeSetStatus.CREATE_PENDING, ChangeSetStatus.CREATE_IN_PROGRESS}
+MAPPING_CHANGES = {"Creating", "Enabling", "Disabling", "Updating", "Deleting"}
+
+
+def are_stacks_changing() -> bool:
+    """Whether a stack or a change set is in the middle of a change."""
+    from localstack.services.cloudformation.stores import cloudformation_stores
+
+    return any(
+        any(stack.status in AFTER_INTERRUPTION for stack in list(store.stacks_v2.values()))
+        or any(one.status in MAKING_CHANGE_SET for one in list(store.change_sets.values()))
+        for _, _, store in cloudformation_stores.iter_stores()
+    )
+
+
+def are_functions_changing() -> bool:
+    """Whether a function or an event source mapping is in the middle of a change."""
+    return any(
+        any(
+            _is_changing(version)
+            for function in list(store.functions.values())
+            for version in list(function.versions.values())
+        )
+        or any(
+            one["State"] in MAPPING_CHANGES for one in list(store.event_source_mappings.values())
+        )
+        for _, _, store in lambda_stores.iter_stores()
+    )
+
+
+def _is_changing(version: FunctionVersion) -> bool:
+    state, update = version.config.state, version.config.last_update
+    return bool(
+        (state and state.state == State.Pending)
+        or (update and update.status == LastUpdateStatus.InProgress)
+    )
 
 
 def end_interrupted_stacks() -> None:

@@ -16,6 +16,10 @@ from localstack_image_functions.state.codec import Codec
 from localstack_image_functions.state.containers import Residents
 from localstack_image_functions.state.database import Database, Rows
 from localstack_image_functions.state.functions import OMISSIONS as FUNCTION_OMISSIONS
+from localstack_image_functions.state.functions import (
+    are_functions_changing,
+    are_stacks_changing,
+)
 from localstack_image_functions.state.metrics import MetricRows
 from localstack_image_functions.state.objects import FileObjectStore
 from localstack_image_functions.state.resting import rest
@@ -24,11 +28,14 @@ from localstack_image_functions.state.services import ServiceRows
 LOG = logging.getLogger(__name__)
 
 TICK_S = 0.5
-SETTLING_S = 30.0
 COPY_EVERY_S = 600.0
 WRITTEN_THROUGH = {"s3", "sqs", "dynamodb"}
-SETTLING = {"cloudformation", "lambda"}
-"""Services that go on changing after a request was answered."""
+SETTLING = {"cloudformation": are_stacks_changing, "lambda": are_functions_changing}
+"""Services that go on changing after a request was answered, and whether they do."""
+SETTLES_S = 2.0
+"""What a change may still do after it says that it is done."""
+NEVER_SETTLES_S = 900.0
+"""Longer than any change takes: one that seems to has been left by its thread."""
 SETTLING_SHARE = 0.1
 """Of the time that looking through everything may take meanwhile: clips come, too."""
 READING = (
@@ -70,8 +77,8 @@ class Keeper:
         self.lost_objects = 0
         self.saved_at = time.monotonic()
         self._dirty: set[str] = set()
-        self._settling_until = 0.0
-        self._is_settled = True
+        self._changed_at = 0.0
+        self._settled_at = 0.0
         self._everything_after = 0.0
         self._copied_at = 0.0
         self._ended = threading.Event()
@@ -148,36 +155,55 @@ class Keeper:
         if operation == "DeleteQueue":
             self._forget_queue(context)
         if service in SETTLING:
-            self._settling_until = time.monotonic() + SETTLING_S
-            self._is_settled = False
+            self._changed_at = time.monotonic()
         if service in WRITTEN_THROUGH:
             self.services.keep(service)
         else:
             self._dirty.add(service)
 
-    def save(self) -> None:
-        """Write everything that has changed."""
+    def save(self, *, everything: bool = False) -> None:
+        """Write what has changed; `everything`, whether or not a request told of it."""
         began = time.monotonic()
-        is_everything_due = not self._is_settled and began >= self._everything_after
+        everything |= not self.is_settled and began >= self._everything_after
         dirty, self._dirty = self._dirty, set()
-        for name in self.services.names() if is_everything_due else dirty:
-            self.services.keep(name)
-        if is_everything_due:
+        # Asked before looking: what ends while everything is looked through is looked at again.
+        settles = everything and self._settles(began)
+        try:
+            for name in self.services.names() if everything else dirty:
+                self.services.keep(name)
+        except Exception:
+            self._dirty |= dirty  # the next time, then
+            raise
+        if everything:
             took_s = time.monotonic() - began
             self._everything_after = began + took_s / SETTLING_SHARE
-            self._is_settled = began > self._settling_until
+        if settles:
+            self._settled_at = began
         self.metrics.keep()
         self.database.flush()
         self.saved_at = time.monotonic()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing changes but by requests; until then everything is looked through."""
+        return self._settled_at >= self._changed_at
 
     def stop(self) -> None:
         """Write everything, and let nothing more be acknowledged."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
-        self._is_settled, self._everything_after = False, 0.0
-        self.save()
+        self.save(everything=True)
         self.database.freeze()
+
+    def _settles(self, now: float) -> bool:
+        since = now - self._changed_at
+        if since <= SETTLES_S:
+            return False
+        known = self.services.names()
+        return since > NEVER_SETTLES_S or not any(
+            changes() for name, changes in SETTLING.items() if name in known
+        )
 
     def _is_quiet(self, service: str, context: RequestContext) -> bool:
         tagged = service == "s3" and (context.service_request or {}).get("Tagging")

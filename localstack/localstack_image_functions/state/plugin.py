@@ -116,6 +116,7 @@ class StatePlugin:
             "kept": True,
             "restored": keeper.restored,
             "load_ms": round(self._load_ms),
+            "settled": keeper.is_settled,
             "saved_s_ago": round(time.monotonic() - keeper.saved_at, 1),
             "bytes": size,
             "rows": keeper.database.count(),
