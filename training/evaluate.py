@@ -122,10 +122,10 @@ def _open_set(run: Evaluation, single: _Asked, voting: _Asked) -> dict[str, obje
         **{model: trials(single.answers[model], single.missed) for model in (*MODELS, FINAL)},
         REPORT_STYLE: trials(report_style(single.answers["online"], gallery), single.missed),
     }
-    final = single.answers[FINAL]
+    answers = single.answers
 
     def parts(groups: Mapping[str, GroupsOf]) -> dict[str, object]:
-        return {n: by_part(final, g, gallery, run.settings, seed) for n, g in groups.items()}
+        return {n: by_part(answers, g, gallery, run.settings, seed) for n, g in groups.items()}
 
     labels = read_labels(run.options.groups) if run.options.groups else {}
     return {

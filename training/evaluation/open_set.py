@@ -19,7 +19,7 @@ from recognition.gallery import Gallery
 from recognition.pose import HALF_TURNED, turn_of
 from recognition.settings import Settings
 from training.dataset import DatasetError
-from training.evaluation.answers import ModelAnswer
+from training.evaluation.answers import FINAL, ModelAnswer
 from training.faces import FaceSample
 
 FALSE_NAME_RATES = (0.001, 0.005, 0.01)
@@ -211,7 +211,6 @@ def _steps(
     return groups
 
 
-MEASURED_GROUPS = {"tone": _thirds(tone_of, ("darkest third", "middle third", "lightest third"))}
 CONDITIONS = {
     "size": _steps(
         lambda s: s.observation.quality.size_px,
@@ -225,6 +224,10 @@ CONDITIONS = {
         lambda s: s.observation.quality.blur, (10, 40), ("blurred", "soft", "sharp")
     ),
     "pose": _steps(_turn, (HALF_TURNED, 0.25), ("frontal", "half turned", "turned")),
+}
+MEASURED_GROUPS = {
+    "tone": _thirds(tone_of, ("darkest third", "middle third", "lightest third")),
+    **{name: CONDITIONS[name] for name in ("size", "pose", "light")},
 }
 
 
@@ -257,28 +260,42 @@ def labeled(labels: Mapping[str, Mapping[str, str]]) -> dict[str, GroupsOf]:
 
 
 def by_part(
-    answers: Sequence[ModelAnswer],
+    answers: Mapping[str, Sequence[ModelAnswer]],
     groups: GroupsOf,
     gallery: Gallery,
     settings: Settings,
     seed: int = 0,
 ) -> dict[str, dict[str, object]]:
-    """What the final decision and the distances say, apart for each group of probes.
+    """What the final decision and the distances say, apart for each group of probes, and what each
+    model says by itself; `answers` by model, of the same probes in the same order.
 
     `false_matches` are comparisons with somebody else within the accept distance: the
     threshold is one for all, so a group in which they are frequent bears the risk.
     """
     accept = settings.accept_distance_among(len(gallery.people))
-    names = groups([answer.samples[0] for answer in answers])
-    parts: dict[str, list[ModelAnswer]] = defaultdict(list)
-    for name, answer in zip(names, answers, strict=True):
-        parts[name].append(answer)
-    report = {}
-    for name, own in sorted(parts.items()):
-        figures = open_set(trials(own, Counter()), seed)
-        figures.pop("identified_at")
-        report[name] = {**figures, "false_matches": _false_matches(own, gallery, accept, seed)}
+    names = groups([answer.samples[0] for answer in answers[FINAL]])
+    parts: dict[str, list[int]] = defaultdict(list)
+    for row, name in enumerate(names):
+        parts[name].append(row)
+    report: dict[str, dict[str, object]] = {}
+    for name, rows in sorted(parts.items()):
+        of = {model: [own[row] for row in rows] for model, own in answers.items()}
+        asked = {model: trials(own, Counter()) for model, own in of.items()}
+        report[name] = {
+            **decisions(asked, seed),
+            "false_matches": _false_matches(of[FINAL], gallery, accept, seed),
+        }
     return report
+
+
+def decisions(asked: Mapping[str, Sequence[OpenSetTrial]], seed: int) -> dict[str, object]:
+    """The shares of the final decision, and by name those of each model."""
+    shares = {}
+    for model, own in asked.items():
+        shares[model] = open_set(own, seed)
+        shares[model].pop("identified_at")
+    final = shares.pop(FINAL)
+    return {**final, **shares}
 
 
 def _false_matches(

@@ -28,13 +28,15 @@ def open_set_section(report: dict[str, Any]) -> str:
         + "</tr>"
         for name in ("online", "custom", "final", "report_style")
     )
+    groups = report["by_group"]
+    others = {name: one for name, one in report["by_condition"].items() if name not in groups}
     return (
         "<h2>Open set</h2><p class=soft>What counts: whom the models name of the people they know, "
         "and how often they name a stranger. With 95 % intervals, bootstrapped by person. “Report "
         "style” is the nearest raw distance up to 0.6.</p>"
         f"<table><tr><th></th>{heads}</tr>{rows}</table>"
         f"<div class=charts><div class=card>{_det(report['open_set']['det'])}</div></div>"
-        f"{_parts('By group', report['by_group'])}{_parts('By condition', report['by_condition'])}"
+        f"{_parts('By group', groups)}{_parts('By condition', others)}"
     )
 
 

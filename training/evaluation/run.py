@@ -25,7 +25,7 @@ from training.evaluation.filmed import (
     recognize_clips,
 )
 from training.evaluation.metrics import figures
-from training.evaluation.open_set import open_set, share_by_identity, trials
+from training.evaluation.open_set import decisions, share_by_identity, trials
 from training.evaluation.pairs import made_pairs, read_pairs, verify
 from training.evaluation.plan import EvaluationPlan, make_plan
 from training.face_cache import FaceCache
@@ -194,12 +194,14 @@ class Evaluation:
         }
 
     def under_conditions(self) -> dict[str, dict[str, dict[str, object]]]:
-        """The final decision on probes and strangers as other conditions would show them."""
+        """The decisions on probes and strangers as other conditions would show them."""
         if not self.options.stress:
             return {}
         report = {}
         for condition in MADE:
-            answers, missed, found = [], Counter(), []
+            answers: dict[str, list[ModelAnswer]] = {model: [] for model in (*MODELS, FINAL)}
+            missed: Counter[str | None] = Counter()
+            found = []
             for pictures, is_stranger in ((self.plan.probes, False), (self.plan.strangers, True)):
                 what = f"{condition}{', strangers' if is_stranger else ''}"
                 samples = self._samples(pictures)
@@ -208,12 +210,14 @@ class Evaluation:
                     found.append((sample.picture.person_id, seen is not None, 1))
                     if seen is None:
                         missed[truth] += 1
-                    else:
-                        answers.append(self.examiner.ask(truth, (seen,))[FINAL])
-            figures = open_set(trials(answers, missed), self.options.seed)
-            figures.pop("identified_at")
-            face_found = share_by_identity(found, self.options.seed)
-            report[condition] = {**figures, "face_found": face_found}
+                        continue
+                    for model, answer in self.examiner.ask(truth, (seen,)).items():
+                        answers[model].append(answer)
+            asked = {model: trials(own, missed) for model, own in answers.items()}
+            report[condition] = {
+                **decisions(asked, self.options.seed),
+                "face_found": share_by_identity(found, self.options.seed),
+            }
         return {"made": report}
 
     def _made(

@@ -63,11 +63,18 @@ def test_pictures_strangers_and_pairs_with_files_of_every_kind(run, dataset, tmp
     # The enrolled "solo" is the stranger's own picture: the online model names them.
     assert report["online"]["rank1_of_found"] == 1.0
     assert report["online"]["stranger_rejection"] == 0.0
+    assert {"tone", "size", "pose", "light"} <= set(report["by_group"])
     for parts in (*report["by_group"].values(), *report["by_condition"].values()):
+        # Everybody who was asked about is in one part, whichever model was asked.
+        asked = sum(figures["named_right"]["n"] for figures in parts.values())
+        assert asked == report["open_set"]["final"]["named_right"]["n"]
         for figures in parts.values():
-            for key in ("named_right", "named_wrong", "missed", "false_matches"):
-                low, high = figures[key]["interval_95"] or (0, 1)
-                assert low <= (figures[key]["value"] or 0) <= high
+            for shares in (figures, figures["online"], figures["custom"]):
+                assert shares["named_right"]["n"] == figures["named_right"]["n"]
+                for key in ("named_right", "named_wrong", "missed", "strangers_named"):
+                    low, high = shares[key]["interval_95"] or (0, 1)
+                    assert low <= (shares[key]["value"] or 0) <= high
+            assert figures["false_matches"]["n"]
     assert set(report["open_set"]["det"]) == {"online", "custom", "report_style"}
     assert report["data"]["people_enrolled"] == 3
     assert report["data"]["unreadable"] == 1
