@@ -5,6 +5,10 @@
 FACES/<person>/<picture>, any people; BACKGROUNDS has pictures of other things. No labels are
 needed: the original says where it sees a face in each made-up scene. How the committed file was
 made is in training/README.md; after a change, `python -m weights digests` gives its new digest.
+
+`--check` writes nothing: it says whether the same file comes out that lies at `--out`, and where it
+does not (another processor may round otherwise), whether the network is as good on scenes that
+neither learned from.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import torch
 from recognition import RecognitionError, Recognizer, Settings
 from recognition.pyramid import lit
 from recognition.runtime import open_session
+from training.distillation.likeness import likeness
 from training.distillation.network import MEAN, SCALE, ProposalNetwork, fit
 from training.distillation.scenes import Material, gather, scene
 from training.progress import progress
@@ -31,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _STUDENT_PX = 128
 # How steeply the teacher's score becomes the goal: 0 is its own decision.
 _STEEPNESS = 4.0
+_UNSEEN_SCENES = 300
 
 
 def lessons(
@@ -100,6 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models")
     parser.add_argument("--out", type=Path, default=ROOT / "lambda" / "weights" / "proposals.onnx")
+    parser.add_argument("--check", action="store_true", help="compare with --out, write nothing")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     # Sums in one order: the same seed gives the same file again.
@@ -115,14 +122,28 @@ def main(arguments: list[str] | None = None) -> int:
         pictures, goals = lessons(
             material, options.models / "detector.onnx", options.scenes, options.seed
         )
-        network = fit(pictures, goals, options.epochs, options.seed, _say)
+        made = export(fit(pictures, goals, options.epochs, options.seed, _say))
+        if options.check:
+            return _check(made, material, options)
         with written_whole(options.out) as part:
-            part.write_bytes(export(network))
+            part.write_bytes(made)
     except (ToolError, RecognitionError, OSError) as error:
         print(f"distill_proposals: {error}", file=sys.stderr)
         return 2
     _say(f"{options.out}, {time.monotonic() - began:.0f} s")
     return 0
+
+
+def _check(made: bytes, material: Material, options: argparse.Namespace) -> int:
+    """0 where what was made is the file that is used, or as good."""
+    if made == options.out.read_bytes():
+        print(f"the same file as {options.out}")
+        return 0
+    unseen = lessons(material, options.models / "detector.onnx", _UNSEEN_SCENES, options.seed + 1)
+    found = likeness(made, options.out, unseen)
+    verdict = "another file than" if found.is_as_good else "worse than, or unlike,"
+    print(f"{verdict} {options.out}: {found}")
+    return 0 if found.is_as_good else 1
 
 
 def _say(text: str) -> None:
