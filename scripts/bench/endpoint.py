@@ -115,7 +115,7 @@ def _made(endpoint: str, service: str) -> Any:
     )
 
 
-def _told(result: dict[str, Any]) -> None:
+def _print_result(result: dict[str, Any]) -> None:
     for name, found in result["probes"].items():
         print(f"{name}:")
         for one in found:
@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print_json(result)
     else:
-        _told(result)
+        _print_result(result)
     return 0
 
 

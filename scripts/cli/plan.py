@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("at least one device, and 128 to 10240 MB of memory")
     progress = Progress(quiet=options.json)
     if options.check:
-        return _told(check(options.stages, options.check), options.json)
+        return _print_check(check(options.stages, options.check), options.json)
     work = measured_work(options.stages)
     asked = Asked(
         options.devices,
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _told(found: dict[str, Any], as_json: bool) -> int:
+def _print_check(found: dict[str, Any], as_json: bool) -> int:
     if as_json:
         print_json(found)
     else:

@@ -14,18 +14,18 @@ Facts = dict[str, dict[str, Any]]
 
 class NearestPeople:
     """`gallery` tells one gallery from the next, and is empty where there is none; `compare` takes
-    seconds. `told` is called, from a thread of its own, when a page can show more than before.
+    seconds. `on_change` is called, from a thread of its own, when a page can show more than before.
     """
 
     def __init__(
         self,
         gallery: Callable[[], str],
         compare: Callable[[], Facts],
-        told: Callable[[], object] = lambda: None,
+        on_change: Callable[[], object] = lambda: None,
     ) -> None:
         self._gallery = Fresh(gallery)
         self._compare = compare
-        self._told = told
+        self._on_change = on_change
         self._asking = threading.Lock()
         self._waiting = threading.Lock()
         self._found: tuple[str, Facts] | None = None
@@ -69,4 +69,4 @@ class NearestPeople:
         finally:
             self._waiting.release()
         if (self._found, self.problem) != before:
-            self._told()
+            self._on_change()

@@ -1,4 +1,4 @@
-"""CloudFormation stacks: deploy what changed, delete without leavings."""
+"""CloudFormation stacks: deploy what changed, delete without a trace."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Following:
         self._spans = spans
         self._now_s = now_s
         self._begun_ms = now_s() * 1000
-        self._told: dict[str, float] = {}
+        self._shown_ms: dict[str, float] = {}
 
     def look(self) -> Iterator[Waterfall]:
         """What is new, oldest first."""
@@ -39,11 +39,11 @@ class Following:
             if before is None or before.status == FAILED:  # a try may fail before one that answers
                 lines[line.clip_id] = line
         for line in lines.values():
-            if line.clip_id not in self._told and self._is_whole(line, now_ms):
-                self._told[line.clip_id] = now_ms
+            if line.clip_id not in self._shown_ms and self._is_whole(line, now_ms):
+                self._shown_ms[line.clip_id] = now_ms
                 yield waterfall(line, self._spans.of(line.device_id, line.clip_id))
         # Kept a little longer than the log is looked back.
-        self._told = {one: at for one, at in self._told.items() if at > since_ms - LATE_MS}
+        self._shown_ms = {one: at for one, at in self._shown_ms.items() if at > since_ms - LATE_MS}
 
     def _is_whole(self, line: ClipLine, now_ms: float) -> bool:
         spans = self._spans.of(line.device_id, line.clip_id)

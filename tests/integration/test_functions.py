@@ -20,7 +20,7 @@ FORMS = ROOT / "tests" / "functions"
 FACELAB = "scripts.cli.facelab"
 
 
-def _set_apart() -> bool:
+def _can_isolate() -> bool:
     try:
         isolation_here()
     except IsolationUnavailable:
@@ -64,7 +64,7 @@ def handler_folder(folder: Path, code: str) -> Path:
     ],
 )
 def test_form_runs_unchanged(lab, form, expected):
-    if not _set_apart():
+    if not _can_isolate():
         pytest.skip("an image's own paths need a sandbox")
     deploy(lab, form, FORMS / form)
     answer = invoke(lab, form)

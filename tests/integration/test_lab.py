@@ -108,7 +108,7 @@ def test_killed_emulator_leaves_nothing_and_up_provisions_again(own_lab):
     wait_until(lambda: not of_this_lab(own_lab), 10, "every process of the lab to end")
 
 
-def test_stack_updates_and_deletes_without_leavings(own_lab):
+def test_stack_updates_and_deletes_without_a_trace(own_lab):
     own_lab.up()
     own_lab.run("scripts.cli.provision", "delete")
     switch = own_lab.switch

@@ -53,9 +53,9 @@ class ProcessBackend:
         self._internet = settings.internet
         self._open_ports = settings.open_ports
         self._refusal = ""
-        self._isolation = self._set_apart(settings.isolate)
+        self._isolation = self._isolation_for(settings.isolate)
 
-    def _set_apart(self, wanted: bool) -> Isolation | None:
+    def _isolation_for(self, wanted: bool) -> Isolation | None:
         """How functions are set apart; what this system lacks of it goes to the log."""
         root = os.geteuid() == 0
         if not wanted:

@@ -68,12 +68,12 @@ def main() -> None:
             _die_with(specification["parent"])
             _become(channel, specification, {"ready": []}, [])
         else:
-            _set_apart(channel, specification, apart)
+            _isolate(channel, specification, apart)
     except OSError as error:
         _fail(channel, "isolate" if specification["apart"] else "start", str(error))
 
 
-def _set_apart(channel: socket.socket, specification: dict, apart: dict) -> None:
+def _isolate(channel: socket.socket, specification: dict, apart: dict) -> None:
     missing = _leave_namespaces(apart)
     listeners = _listen(apart["ports"]) if apart["ports"] else []
     status_end, report_end = os.pipe()

@@ -49,7 +49,7 @@ class Union:
             self.places[place] = str(source)
             return
         if here:
-            self._take_apart(place)
+            self._split(place)
         for entry in sorted(source.iterdir()):
             self._lay(f"{beside}{entry.name}", entry)
 
@@ -59,9 +59,9 @@ class Union:
         for end in range(1, len(parts) + 1):
             above = "/" + "/".join(parts[:end])
             if above in self.places:
-                self._take_apart(above)
+                self._split(above)
 
-    def _take_apart(self, place: str) -> None:
+    def _split(self, place: str) -> None:
         source = self.places.pop(place)
         with os.scandir(source) as entries:
             for entry in entries:

@@ -12,7 +12,8 @@ import signal
 import sys
 import time
 import warnings
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -27,6 +28,10 @@ SILENT = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-heade
 # Exit codes that are no verdict of a test: pytest found none, our own child failed, or the change
 # is one that only an import of the whole file can show.
 NONE_FOUND, OURS, NOT_LOADED = 5, 70, 71
+# A test that failed after longer than this may have run into a deadline that a busy machine lets
+# pass as well: whether it did, the same test without the change says.
+_QUICK_S = 1.0
+_TRIES = 2
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class Job:
 @dataclass(frozen=True)
 class Outcome:
     """`passed`, `failed` (a test, or already the import of one), `late` (killed at its limit),
-    `broken` (there was nothing to run) or `not loaded` (only an import can show the change)."""
+    `broken` (there was nothing to run), `not loaded` (only an import can show the change) or
+    `unsure` (twice its tests failed, late, without the change as well)."""
 
     number: int
     verdict: str
@@ -108,6 +114,7 @@ class Child:
     pid: int
     began: float
     folder: Path
+    checks: Outcome | None = None  # without the change: to see whether this may be trusted
 
     def watched(self) -> dict[str, Any]:
         with contextlib.suppress(OSError, ValueError):
@@ -156,7 +163,8 @@ class Forks:
     ) -> None:
         self._packages = packages
         self.jobs = jobs
-        self._waiting = jobs[::-1]
+        self._waiting: list[tuple[Job, Outcome | None]] = [(job, None) for job in jobs[::-1]]
+        self._tries: Counter[int] = Counter()
         self._at_once = at_once
         self._scratch = scratch
         self._out = out
@@ -171,7 +179,7 @@ class Forks:
         try:
             while (self._waiting or self._children) and not told_to_end:
                 while self._waiting and len(self._children) < self._room():
-                    if (child := self._fork(self._waiting.pop())) is not None:
+                    if (child := self._fork(*self._waiting.pop())) is not None:
                         return child
                 limit = min(one.began + one.job.limit_s for one in self._children)
                 left_s = max(0.0, limit - time.monotonic())
@@ -189,12 +197,12 @@ class Forks:
     def _room(self) -> int:
         return 1 if any(one.job.number < 0 for one in self._children) else self._at_once
 
-    def _fork(self, job: Job) -> Child | None:
+    def _fork(self, job: Job, checks: Outcome | None) -> Child | None:
         folder = self._scratch / str(job.number)
         folder.mkdir()
         began = time.monotonic()
         pid = os.fork()
-        child = Child(job, pid, began, folder)
+        child = Child(job, pid, began, folder, checks)
         if pid:
             self._children.append(child)
             return None
@@ -220,10 +228,36 @@ class Forks:
             child.end()
             if child.job.number < 0 and self._waiting:
                 _load(child.watched().get("packages", []))
-            ended.append(child.outcome("late" if is_late else _verdict(status)))
+            outcome = child.outcome("late" if is_late else _verdict(status))
             self._children.remove(child)
             shutil.rmtree(child.folder, ignore_errors=True)
+            if (settled := self._settled(child, outcome)) is not None:
+                ended.append(settled)
         return ended
+
+    def _settled(self, child: Child, outcome: Outcome) -> Outcome | None:
+        """What a child's end says of its change; None where something is to be run before."""
+        job, checked = child.job, child.checks
+        if checked is None:
+            if not job.file or not _may_be_the_machine(outcome):
+                return outcome
+            tests = [outcome.failed_test] if outcome.failed_test in job.tests else job.tests
+            unchanged = replace(job, file="", source="", tests=tests)
+            self._waiting.append((unchanged, outcome))
+            return None
+        if outcome.verdict == "passed":
+            return checked
+        self._tries[job.number] += 1
+        if self._tries[job.number] == _TRIES:
+            return replace(checked, verdict="unsure")
+        changed = next(one for one in self.jobs if one.number == job.number)
+        self._waiting.append((changed, None))
+        return None
+
+
+def _may_be_the_machine(outcome: Outcome) -> bool:
+    took_s = outcome.durations.get(outcome.failed_test, 0.0)
+    return outcome.verdict == "late" or (outcome.verdict == "failed" and took_s > _QUICK_S)
 
 
 def _verdict(status: int) -> str:

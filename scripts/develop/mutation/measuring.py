@@ -37,7 +37,7 @@ class TestsFail(LabError):
 @dataclass(frozen=True)
 class Tried:
     """What became of a change: `killed` by a test, `survived` all that run its line, `untested`
-    where none does, or `not run` because time was up."""
+    where none does, or `not run` because time was up or the machine too busy to tell."""
 
     change: Change
     verdict: str
@@ -164,6 +164,8 @@ class Measurement:
             jobs = imported if reach.is_imported(file, lines) else loaded
             jobs.append({**job, "test_limit_s": reach.test_limit_s(tests)})
         for outcome in self._outcomes(loaded, imported):
+            if outcome["verdict"] == "unsure":
+                continue
             change = waiting.pop(outcome["number"])
             tried = self._judged(change, outcome)
             self._keep(tried, sources[change.file])

@@ -99,7 +99,7 @@ def test_only_the_forked_child_sees_the_changed_file():
     ]  # fmt: skip
     outcomes = outcomes_of(jobs)
     verdicts = [outcomes[number]["verdict"] for number in range(-1, 4)]
-    assert verdicts == ["passed", "failed", "failed", "failed", "late"], outcomes
+    assert verdicts == ["passed", "failed", "failed", "failed", "unsure"], outcomes
     assert outcomes[0]["failed_test"] == SURVIVES
     assert (ROOT / "contract" / "clips.py").read_text() == CLIPS
 
@@ -113,9 +113,25 @@ def test_a_child_of_collected_tests_sees_changed_functions_and_leaves_the_rest_t
     outcomes = outcomes_of(jobs, "--collected")
     verdicts = [outcomes[number]["verdict"] for number in range(-1, 6)]
     assert verdicts == [
-        "passed", "failed", "not loaded", "not loaded", "broken", "late", "passed"
+        "passed", "failed", "not loaded", "not loaded", "broken", "unsure", "passed"
     ], outcomes  # fmt: skip
     assert outcomes[0]["failed_test"] == SURVIVES
+
+
+def test_a_change_that_hangs_is_noticed():
+    endless = CLIPS.replace('"sequence": str(', '"sequence": any(0 for _ in iter(int, 1)) or str(')
+    outcomes = outcomes_of(
+        [{"source": CLIPS}, {"source": endless, "test_limit_s": 2}], "--collected"
+    )
+    assert (outcomes[0]["verdict"], outcomes[0]["failed_test"]) == ("failed", SURVIVES)
+
+
+def test_a_deadline_that_passes_without_the_change_too_is_no_verdict(tmp_path):
+    test = tmp_path / "test_busy.py"
+    test.write_text("import time\n\ndef test_busy():\n    time.sleep(1.1)\n    assert False\n")
+    jobs = [{"source": CLIPS}, {"source": MISNAMED, "tests": [f"{test}::test_busy"]}]
+    outcomes = outcomes_of(jobs)
+    assert (outcomes[-1]["verdict"], outcomes[0]["verdict"]) == ("passed", "unsure")
 
 
 def test_what_an_earlier_run_had_loaded_is_loaded_for_all(tmp_path):
