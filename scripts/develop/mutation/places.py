@@ -64,7 +64,7 @@ PLACES = (
                 f"tests/unit/recognition/test_{name}.py"
                 for name in (
                     "agreement", "custom_model", "decision", "decision_edges", "decode", "gallery",
-                    "tracking",
+                    "inquiry", "pose", "quality", "regions", "settings", "sps", "tracking",
                 )
             ),
         ),
