@@ -15,9 +15,11 @@ UNNOTICED = ("survived", "untested")
 
 @dataclass
 class Tally:
-    """How many changes ended how. `equal` ones count neither for nor against."""
+    """How many changes ended how, and how many of those unnoticed nobody gave a reason for. `equal`
+    ones count neither for nor against."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    without_reason: int = 0
 
     def add(self, verdict: str) -> None:
         self.counts[verdict] += 1
@@ -35,6 +37,7 @@ class Tally:
         return {
             "changes": sum(self.counts.values()),
             **{name.replace(" ", "_"): self.counts[name] for name in names},
+            "without_reason": self.without_reason,
             "score": None if score is None else round(score, 1),
         }
 
@@ -51,8 +54,11 @@ class MutationReport:
     def add(self, place: str, tried: Tried, reason: Reason | None) -> None:
         is_excused = reason is not None and reason.is_equal and tried.verdict in UNNOTICED
         verdict = "equal" if is_excused else tried.verdict
-        self.places.setdefault(place, Tally()).add(verdict)
-        self.files.setdefault(tried.change.file, Tally()).add(verdict)
+        of_place = self.places.setdefault(place, Tally())
+        of_file = self.files.setdefault(tried.change.file, Tally())
+        for tally in (of_place, of_file):
+            tally.add(verdict)
+            tally.without_reason += verdict in UNNOTICED and reason is None
         if verdict in UNNOTICED:
             self.survivors.append((tried, reason.why if reason else ""))
 

@@ -218,7 +218,7 @@ def test_equal_changes_count_neither_way_and_a_noticed_one_is_no_excuse():
     shown = report.as_json()["places"]["a"]
     assert shown == {
         "changes": 6, "killed": 2, "survived": 1, "untested": 1, "equal": 1, "not_run": 1,
-        "score": 50.0,
+        "without_reason": 2, "score": 50.0,
     }  # fmt: skip
     assert report.too_low == ["a"]
     assert "not noticed" in report.as_text()
@@ -229,7 +229,7 @@ def test_what_is_left_counts_and_stands_there_with_its_reason():
     for after, reason in (("y", left("f")), ("z", None)):
         report.add("a", Tried(one("x", after), "survived"), reason)
     assert report.places["a"].score == 0
-    assert report.without_reason == 1
+    assert report.without_reason == report.places["a"].without_reason == 1
     assert [each["reason"] for each in report.as_json()["survivors"]] == ["it costs too much", ""]
     assert "1 without a reason" in report.as_text()
     assert "because: it costs too much" in report.as_text()
