@@ -90,6 +90,7 @@ PLACES = (
             "localstack/tests/test_runtime_states.py",
             "localstack/tests/test_execution_environment.py",
             "localstack/tests/test_relay.py",
+            "localstack/tests/test_output.py",
         ),
     ),
 )  # fmt: skip
