@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -28,6 +29,12 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
         monkeypatch.delenv("FACELAB_DEVICE_ID", raising=False)
         cloud.queues[queue()] = []
         yield cloud
+        # A poll that is left behind ends when it brings something, and prints nothing then.
+        for name in cloud.queues:
+            cloud.send(name, "the end")
+        for thread in threading.enumerate():
+            if thread.name == "poll":
+                thread.join(10)
 
 
 @pytest.fixture(autouse=True)
