@@ -64,6 +64,8 @@ class Backend(Protocol):
 
     endpoint_host: str
     """Where functions reach the emulator."""
+    runs_zips: bool
+    """Whether it runs zip functions, too; LocalStack's own executor does otherwise."""
 
     def resolve_image(self, uri: str) -> str:
         """The digest (`sha256:…`) of the image under `uri`; raises `ImageNotFound`."""
@@ -75,6 +77,14 @@ class Backend(Protocol):
         self, version: FunctionVersion, environment_id: str, variables: dict[str, str]
     ) -> Flavor:
         """How to run an environment of `version` with these environment variables."""
+
+    def check_code(self, version: FunctionVersion) -> None:
+        """Make a zip function ready to run; raises `RuntimeNotFound`, `CodeTooLarge`."""
+
+    def zip_flavor(
+        self, version: FunctionVersion, environment_id: str, variables: dict[str, str]
+    ) -> Flavor:
+        """How to run an environment of a zip function."""
 
     def sweep(self) -> None:
         """Remove what an earlier emulator of the same lab left behind."""
@@ -173,16 +183,14 @@ class ImageExecutor(RuntimeExecutor):
 
 
 class ZipExecutor(ImageExecutor):
-    """One execution environment of a zip function as a process."""
+    """One execution environment of a zip function."""
 
     def _flavor(self, variables: dict[str, str]) -> Flavor:
-        assert isinstance(self.backend, ProcessBackend)  # noqa: S101  `executor_for` looked
         return self.backend.zip_flavor(self.function_version, self.id, variables)
 
     @classmethod
     def prepare_version(cls, function_version: FunctionVersion) -> None:
         """Unpack it: the function's state is Failed without a runtime, or where it is too large."""
-        assert isinstance(cls.backend, ProcessBackend)  # noqa: S101
         cls.backend.check_code(function_version)
 
 
@@ -200,8 +208,8 @@ def beside_proxies(own: Mapping[str, str], endpoint_host: str) -> dict[str, str]
 class ExecutorByPackageType:
     """Stands where LocalStack expects an executor class, and picks one for each function.
 
-    Image functions are ours, and zip functions where functions are processes; where they are
-    containers, zip functions go to LocalStack's own executor.
+    Image functions are ours, and zip functions where functions are processes, or an image has
+    runtimes for them; else zip functions go to LocalStack's own executor.
     """
 
     def __new__(cls, id: str, function_version: FunctionVersion) -> RuntimeExecutor:
@@ -222,7 +230,7 @@ class ExecutorByPackageType:
 
 
 def executor_for(function_version: FunctionVersion) -> type[RuntimeExecutor]:
-    """Who runs this function: ours for images, and for zip files where functions are processes.
+    """Who runs this function: ours for images, and for zip files where there is a runtime for them.
 
     Raises
     ------
@@ -231,7 +239,7 @@ def executor_for(function_version: FunctionVersion) -> type[RuntimeExecutor]:
     """
     if function_version.config.package_type == "Image":
         return ImageExecutor
-    if isinstance(ImageExecutor.backend, ProcessBackend):
+    if ImageExecutor.backend.runs_zips:
         return ZipExecutor
     try:
         from localstack.services.lambda_.invocation.docker_runtime_executor import (

@@ -33,8 +33,9 @@ class Settings:
     `key_pair` (IMAGE_FUNCTIONS_ACCESS_KEY_ID, IMAGE_FUNCTIONS_SECRET_ACCESS_KEY) it takes only what
     that pair, or credentials of a role, have signed.
     `registry_host` (IMAGE_FUNCTIONS_REGISTRY) is where the container engine reaches the registry
-    behind ECR, `registry_url` (IMAGE_FUNCTIONS_REGISTRY_URL) where this process does, and
-    `network` (LAMBDA_DOCKER_NETWORK) what function containers join.
+    behind ECR, `registry_url` (IMAGE_FUNCTIONS_REGISTRY_URL) where this process does, `network`
+    (LAMBDA_DOCKER_NETWORK) what function containers join, and `zip_image`
+    (IMAGE_FUNCTIONS_ZIP_IMAGE) the engine's image with the runtimes of zip functions.
     `state` (IMAGE_FUNCTIONS_STATE) is the folder in which LocalStack's state outlives it, None
     for nowhere; beyond `state_budget_mb` (IMAGE_FUNCTIONS_STATE_MB) it warns. `day_s`
     (IMAGE_FUNCTIONS_DAY_S) is how many seconds a day of expiry rules lasts, for tests of them.
@@ -53,6 +54,7 @@ class Settings:
     registry_host: str | None = None
     registry_url: str | None = None
     network: str | None = None
+    zip_image: str | None = None
     shown: tuple[Path, ...] = ()
     internet: bool = False
     open_ports: tuple[tuple[str, int], ...] = ()
@@ -95,6 +97,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         registry_host=environment.get("IMAGE_FUNCTIONS_REGISTRY") or None,
         registry_url=environment.get("IMAGE_FUNCTIONS_REGISTRY_URL") or None,
         network=environment.get("LAMBDA_DOCKER_NETWORK") or None,
+        zip_image=environment.get("IMAGE_FUNCTIONS_ZIP_IMAGE") or None,
         hosts=tuple(
             name.strip().lower()
             for name in environment.get("IMAGE_FUNCTIONS_HOSTS", "").split(",")

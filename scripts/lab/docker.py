@@ -141,6 +141,7 @@ class DockerBackend:
         """Remove the state of a lab that is down, and the images that were pushed to it."""
         if engine_answers():
             self._compose("down", "--volumes", "--remove-orphans")
+            self._remove_zip_images()
         self._state.forget_everything()
 
     def describe(self) -> dict[str, Any]:
@@ -248,6 +249,12 @@ class DockerBackend:
         """The containers and the network that a killed LocalStack left."""
         _remove_containers(self._function_containers())
         _remove_networks(f"{LAB_LABEL}={self.lab}")
+
+    def _remove_zip_images(self) -> None:
+        """What LocalStack made for zip functions, which outlives it."""
+        label = _labeled(f"{LAB_LABEL}={self.lab}")
+        if images := _docker("image", "ls", "--quiet", *label).stdout.split():
+            _must("image", "rm", "--force", *dict.fromkeys(images))
 
     @cached_property
     def _engine_host(self) -> str | None:

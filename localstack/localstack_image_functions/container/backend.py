@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 from docker.errors import APIError, DockerException
+from localstack.config import LAMBDA_LIMITS_CODE_SIZE_UNZIPPED, dirs
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
 from localstack_image_functions.container import engine as container_engine
@@ -18,7 +22,9 @@ from localstack_image_functions.container.registry import (
 )
 from localstack_image_functions.container.sandbox import ContainerFlavor, ContainerSettings
 from localstack_image_functions.container.tokens import Identity, tokens
+from localstack_image_functions.container.zip_images import ZipImages
 from localstack_image_functions.errors import ImageNotFound, InvalidSetting
+from localstack_image_functions.process import zips
 from localstack_image_functions.runtime.environment import Flavor
 from localstack_image_functions.runtime.relay import relay
 from localstack_image_functions.settings import Settings
@@ -49,6 +55,15 @@ class ContainerBackend:
         self._internet = settings.internet
         self._open_ports = settings.open_ports
         self._network = settings.network
+        self._zips = None
+        if settings.zip_image:
+            store = Path(dirs.tmp) / f"{settings.lab}-code"
+            self._zips = ZipImages(settings.zip_image, settings.lab, store)
+
+    @property
+    def runs_zips(self) -> bool:
+        """Whether zip functions are ours, too."""
+        return self._zips is not None
 
     @property
     def endpoint_host(self) -> str:
@@ -92,24 +107,67 @@ class ContainerBackend:
         assert image is not None  # noqa: S101  an image function
         repository = parse_uri(image.image_uri).repository
         override = version.config.image_config
+        settings = self._settings(
+            version,
+            environment_id,
+            image=self._registry.pinned(repository, f"sha256:{image.code_sha256}"),
+            environment={"LAMBDA_TASK_ROOT": "/var/task", **variables},
+            entrypoint=tuple((override and override.entrypoint) or ()),
+            command=tuple((override and override.command) or ()),
+            working_directory=(override and override.working_directory) or "",
+        )
+        return self._flavor(settings, self._pull)
+
+    def check_code(self, version: FunctionVersion) -> None:
+        """Make a zip function's image, so that no cold start has to.
+
+        Raises
+        ------
+        RuntimeNotFound
+            When the runtime is not there.
+        CodeTooLarge
+            When it takes more, unpacked, than Lambda allows.
+        """
+        assert self._zips is not None  # noqa: S101  `executor_for` looked
+        self._zips.runtime(version.config.runtime)
+        self._zips.image(version, LAMBDA_LIMITS_CODE_SIZE_UNZIPPED)
+
+    def zip_flavor(
+        self, version: FunctionVersion, environment_id: str, variables: dict[str, str]
+    ) -> Flavor:
+        """How to run an environment of a zip function."""
+        images = self._zips
+        assert images is not None  # noqa: S101
+        limit = LAMBDA_LIMITS_CODE_SIZE_UNZIPPED
+        runtime = images.runtime(version.config.runtime)
+        settings = self._settings(
+            version,
+            environment_id,
+            image=images.image(version, limit),
+            environment=zips.environment_of(runtime, "", version.config, variables),
+            entrypoint=zips.arguments(runtime, "", version.config.handler, variables),
+            command=(),
+            working_directory=zips.TASK_ROOT,
+            note=runtime.note,
+        )
+        return self._flavor(settings, lambda _: images.image(version, limit))
+
+    def _settings(
+        self, version: FunctionVersion, environment_id: str, **own: Any
+    ) -> ContainerSettings:
         storage = version.config.ephemeral_storage
+        return ContainerSettings(
+            memory_mb=version.config.memory_size,
+            ephemeral_mb=storage.size if storage else DEFAULT_EPHEMERAL_MB,
+            lab=self._lab,
+            function_name=version.id.function_name,
+            environment_id=environment_id,
+            **own,
+        )
+
+    def _flavor(self, settings: ContainerSettings, pull: Callable[[str], object]) -> Flavor:
         return ContainerFlavor(
-            ContainerSettings(
-                image=self._registry.pinned(repository, f"sha256:{image.code_sha256}"),
-                environment={"LAMBDA_TASK_ROOT": "/var/task", **variables},
-                memory_mb=version.config.memory_size,
-                ephemeral_mb=storage.size if storage else DEFAULT_EPHEMERAL_MB,
-                lab=self._lab,
-                function_name=version.id.function_name,
-                environment_id=environment_id,
-                entrypoint=tuple((override and override.entrypoint) or ()),
-                command=tuple((override and override.command) or ()),
-                working_directory=(override and override.working_directory) or "",
-            ),
-            container_engine.engine(),
-            self._position(),
-            self._pull,
-            self._open_names(),
+            settings, container_engine.engine(), self._position(), pull, self._open_names()
         )
 
     def _pull(self, image: str) -> None:

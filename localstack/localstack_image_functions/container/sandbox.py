@@ -30,7 +30,7 @@ from localstack_image_functions.container.engine import (
 from localstack_image_functions.errors import EntrypointNotFound
 from localstack_image_functions.runtime.api import RuntimeApi
 from localstack_image_functions.runtime.environment import Exit
-from localstack_image_functions.runtime.logs import OutputLog
+from localstack_image_functions.runtime.logs import NOTES, OutputLog
 from localstack_image_functions.runtime.server import Guard, RuntimeApiServer
 
 LOG = logging.getLogger(__name__)
@@ -77,6 +77,8 @@ class ContainerSettings:
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     working_directory: str = ""
+    note: str = ""
+    """What the function's log says first."""
 
     @property
     def cpu_quota_us(self) -> int:
@@ -98,7 +100,7 @@ class ContainerFlavor:
         settings: ContainerSettings,
         engine: DockerClient,
         position: Position,
-        pull: Callable[[str], None],
+        pull: Callable[[str], object],
         hosts: Mapping[str, str],
     ) -> None:
         self._settings = settings
@@ -215,6 +217,7 @@ class ContainerSandbox:
         self._on_exit = on_exit
         self._ended = threading.Event()
         self._last_output = time.monotonic()
+        output.write(NOTES, settings.note.encode())
         self._peak_bytes = 0
         self._limited = False
         self._frozen = False

@@ -40,6 +40,7 @@ class ProcessBackend:
     """
 
     endpoint_host = "127.0.0.1"
+    runs_zips = True
 
     def __init__(self, settings: Settings) -> None:
         if settings.store is None:
