@@ -17,7 +17,7 @@ import pytest
 
 from localstack_image_functions.errors import RuntimeNotFound
 from localstack_image_functions.process.union import Union
-from localstack_image_functions.process.zips import find_runtime
+from localstack_image_functions.runtime.zips import find_runtime
 
 HERE = f"python3.{sys.version_info.minor}"
 LIMIT = 5_000_000

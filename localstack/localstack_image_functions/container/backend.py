@@ -24,7 +24,7 @@ from localstack_image_functions.container.sandbox import ContainerFlavor, Contai
 from localstack_image_functions.container.tokens import Identity, tokens
 from localstack_image_functions.container.zip_images import ZipImages
 from localstack_image_functions.errors import ImageNotFound, InvalidSetting
-from localstack_image_functions.process import zips
+from localstack_image_functions.runtime import zips
 from localstack_image_functions.runtime.environment import Flavor
 from localstack_image_functions.runtime.relay import relay
 from localstack_image_functions.settings import Settings
@@ -185,13 +185,15 @@ class ContainerBackend:
         )
 
     def sweep(self) -> None:
-        """Remove the containers that an earlier emulator of the same lab left behind."""
+        """Remove what an earlier emulator of the same lab left behind."""
         removed = container_engine.sweep(self._lab)
         if removed:
             LOG.warning("removed containers of an earlier emulator: %s", ", ".join(removed))
 
     def prepare(self) -> None:
-        """Join the functions' network, and serve the registry where they are not."""
+        """Join the functions' network, serve the registry where they are not, forget old code."""
+        if self._zips:
+            self._zips.forget()
         # After a reboot the engine starts containers in any order.
         if not self._registry.answers_within(REGISTRY_PATIENCE_S):
             LOG.warning("%s does not answer: look at its container", self._registry.url)

@@ -1,35 +1,34 @@
 """Zip functions as containers: for each content an image, laid over one that has runtimes.
 
 Which those are the image says itself, in the label `localstack-image-functions.runtimes`:
-`python3.13=/opt/function/bin/python,nodejs20.x=/usr/bin/node`. Python's has `awslambdaric` in it.
+`python3.13=/opt/runtime/bin/python,nodejs20.x=/usr/bin/node`. Python's has `awslambdaric` in it.
 """
 
 from __future__ import annotations
 
-import io
 import tarfile
+import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import DockerException, ImageNotFound
 from docker.models.images import Image
 
 from localstack_image_functions.container.engine import LAB_LABEL, engine
 from localstack_image_functions.errors import RuntimeNotFound
-from localstack_image_functions.process.zips import LambdaRuntime, nearest_runtime, unpack
+from localstack_image_functions.runtime.zips import LambdaRuntime, nearest_runtime, unpack
 
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
 RUNTIMES_LABEL = "localstack-image-functions.runtimes"
 NAME = "localstack-image-functions-zip"
-_ROOT = "root"
 READABLE, SEARCHABLE = 0o444, 0o555
 
 
 class ZipImages:
-    """Makes the images of one lab, each once; they stay for its next start, labeled with it.
+    """Makes the images of one lab, each once, labeled with it.
 
     `base` is what the engine calls the image with the runtimes, `store` where code is unpacked.
     """
@@ -81,29 +80,35 @@ class ZipImages:
             ) from error
 
     def _make(self, name: str, root: Path) -> None:
+        """A container that never starts takes the files, and is kept as an image."""
+        repository, _, tag = name.partition(":")
         try:
-            engine().images.build(
-                fileobj=io.BytesIO(self._context(root)),
-                custom_context=True,
-                tag=name,
-                rm=True,
-                labels={LAB_LABEL: self._lab},
-            )
-        except (APIError, DockerException) as error:
+            container = engine().containers.create(self._base, ["-"], labels={LAB_LABEL: self._lab})
+            try:
+                with tempfile.TemporaryFile(dir=self._store) as archive:
+                    _pack(root, archive)
+                    container.put_archive("/", archive)
+                container.commit(repository, tag)
+            finally:
+                container.remove()
+        except DockerException as error:
             raise RuntimeNotFound(
                 f"the engine can't lay code over {self._base}: {error}"
             ) from error
 
-    def _context(self, root: Path) -> bytes:
-        """What the engine needs: everybody may read the files, as Lambda runs them as nobody's."""
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            commands = f"FROM {self._base}\nCOPY {_ROOT}/ /\n".encode()
-            member = tarfile.TarInfo("Dockerfile")
-            member.size = len(commands)
-            archive.addfile(member, io.BytesIO(commands))
-            archive.add(root, _ROOT, filter=_readable)
-        return packed.getvalue()
+    def forget(self) -> None:
+        """Remove all of this lab's: an earlier emulator's functions may be gone."""
+        for image in engine().images.list(NAME, filters={"label": f"{LAB_LABEL}={self._lab}"}):
+            for name in image.tags:
+                engine().images.remove(name, force=True)
+
+
+def _pack(root: Path, archive: IO[bytes]) -> None:
+    """Everybody may read the files, as Lambda runs functions as a user that owns none."""
+    with tarfile.open(fileobj=archive, mode="w") as members:
+        for path in sorted(root.iterdir()):
+            members.add(path, path.name, filter=_readable)
+    archive.seek(0)
 
 
 def _readable(member: tarfile.TarInfo) -> tarfile.TarInfo:

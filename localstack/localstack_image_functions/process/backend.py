@@ -14,15 +14,15 @@ from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 from localstack import config
 from localstack_image_functions.errors import InvalidSetting, IsolationUnavailable
 from localstack_image_functions.images import resolve_image
-from localstack_image_functions.process import zips
 from localstack_image_functions.process.bundle import Bundle, load_bundle
 from localstack_image_functions.process.doors import open_door
 from localstack_image_functions.process.isolation import Isolation, isolation_here
 from localstack_image_functions.process.leftovers import kill_marked
 from localstack_image_functions.process.sandbox import Door, ProcessFlavor, ProcessSettings
-from localstack_image_functions.process.zips import find_runtime, unpack
+from localstack_image_functions.runtime import zips
 from localstack_image_functions.runtime.environment import Flavor
 from localstack_image_functions.runtime.relay import relay
+from localstack_image_functions.runtime.zips import find_runtime, unpack
 from localstack_image_functions.settings import Settings
 
 LOG = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from scripts.paths import ROOT
 from scripts.provision.container_image import build_environment, ca_file
 
 HERE = Path(__file__).parent
+ZIP_RUNTIMES = "facelab-zip-runtimes:local"
 
 
 def why_not() -> str | None:
@@ -45,9 +46,9 @@ def run(*command: str) -> str:
 
 @pytest.fixture(scope="session")
 def lab_images() -> tuple[str, str]:
-    """The images of LocalStack with the plugin, and of the registry."""
+    """The images of LocalStack with the plugin, and of the registry; `ZIP_RUNTIMES`, too."""
     base_image.ensure()
-    run("docker", "compose", "build", "--quiet", "localstack", "registry")
+    run("docker", "compose", "build", "--quiet", "localstack", "registry", "zip_runtimes")
     return "facelab-localstack:local", "facelab-registry:local"
 
 
@@ -55,7 +56,8 @@ def lab_images() -> tuple[str, str]:
 def emulator(lab_images: tuple[str, str]) -> Iterator[object]:
     from tests.integration.docker.emulator import ImageFunctionsEmulator
 
-    with ImageFunctionsEmulator(*lab_images, settings={"LAMBDA_RETRY_BASE_DELAY": "1"}) as emulator:
+    settings = {"LAMBDA_RETRY_BASE_DELAY": "1", "IMAGE_FUNCTIONS_ZIP_IMAGE": ZIP_RUNTIMES}
+    with ImageFunctionsEmulator(*lab_images, settings=settings) as emulator:
         yield emulator
 
 

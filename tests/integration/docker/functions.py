@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import zipfile
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +26,7 @@ class Answer:
 
 
 class Function:
-    """A deployed image function."""
+    """A deployed function."""
 
     def __init__(self, emulator: ImageFunctionsEmulator, name: str) -> None:
         self.emulator = emulator
@@ -58,14 +61,39 @@ class Function:
 
 @contextmanager
 def deployed(emulator: ImageFunctionsEmulator, name: str, uri: str, **settings: Any):
-    """A function that exists for the length of a `with`."""
+    """An image function that exists for the length of a `with`."""
+    with _created(emulator, name, PackageType="Image", Code={"ImageUri": uri}, **settings) as made:
+        yield made
+
+
+@contextmanager
+def deployed_zip(
+    emulator: ImageFunctionsEmulator, name: str, files: Mapping[str, str], **settings: Any
+):
+    """A zip function that exists for the length of a `with`."""
+    code = {"ZipFile": zip_of(files)}
+    with _created(
+        emulator, name, Code=code, **{"Handler": "app.handler", "Runtime": "python3.13", **settings}
+    ) as made:
+        yield made
+
+
+def zip_of(files: Mapping[str, str]) -> bytes:
+    """An archive of these files, which may be run."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100755 << 16
+            archive.writestr(entry, content)
+    return packed.getvalue()
+
+
+@contextmanager
+def _created(emulator: ImageFunctionsEmulator, name: str, **settings: Any):
     function = Function(emulator, name)
     function.lambda_.create_function(
-        FunctionName=name,
-        PackageType="Image",
-        Code={"ImageUri": uri},
-        Role=ROLE,
-        **{"Timeout": 20, "MemorySize": 256, **settings},
+        FunctionName=name, Role=ROLE, **{"Timeout": 20, "MemorySize": 256, **settings}
     )
     try:
         function.lambda_.get_waiter("function_active_v2").wait(

@@ -1,8 +1,8 @@
-"""Zip functions as processes: code and layers as one tree, started by a runtime of this machine.
+"""Zip functions: code and layers as one tree, and the runtime that starts it.
 
-Runtimes are environments below one folder, named as Lambda names them: `python3.12/bin/python` with
-`awslambdaric` in it and whatever else AWS's has (boto3), `nodejs20.x/bin/node`; the machine's own
-Node.js, too.
+As processes they run on environments below one folder, named as Lambda names them:
+`python3.12/bin/python` with `awslambdaric` in it and whatever else AWS's has (boto3),
+`nodejs20.x/bin/node`; the machine's own Node.js, too.
 """
 
 from __future__ import annotations
