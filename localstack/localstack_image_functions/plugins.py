@@ -32,6 +32,7 @@ class ImageExecutorPlugin(RuntimeExecutorPlugin):
         event_sources.wait_for_messages()
         upstream.resolve_images_through_ecr()
         upstream.iterate_over_environments_safely()
+        upstream.delete_what_never_started()
         upstream.queue_events_instead_of_throttling()
         executor.configure()
         return executor.ExecutorByPackageType

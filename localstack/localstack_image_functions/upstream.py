@@ -236,6 +236,24 @@ class _SnapshotDict(dict):
         return list(super().values())
 
 
+def delete_what_never_started() -> None:
+    """Let a function whose start failed be deleted without an error.
+
+    It has no version manager any more, which DeleteFunction answers with InternalError after the
+    function is gone: its code stays on the disk, and a stack's deletion fails.
+    """
+    from localstack.services.lambda_.invocation.lambda_service import LambdaService
+
+    original = LambdaService.stop_version
+
+    def stop_version(self: LambdaService, qualified_arn: str) -> None:
+        known = (self.lambda_running_versions, self.lambda_starting_versions)
+        if any(qualified_arn in versions for versions in known):
+            original(self, qualified_arn)
+
+    LambdaService.stop_version = stop_version  # type: ignore[method-assign]
+
+
 def create_image_code(image_uri: str) -> ImageCode:
     """A function's code, or the refusal that AWS gives for an image that is not there.
 

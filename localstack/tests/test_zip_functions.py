@@ -215,10 +215,14 @@ def test_new_code_is_what_runs_next(zips: Any) -> None:
     assert invoke(zips, "renewed") == "new"
 
 
-def test_another_language_fails_with_the_reason(zips: Any) -> None:
+def test_another_language_fails_with_the_reason_and_is_deleted_without_an_error(zips: Any) -> None:
     state = create(zips, "scripted", archive({"app.rb": ""}), Runtime="ruby3.3")
     assert state["State"] == "Failed"
     assert "ruby3.3 can't be run here" in state["StateReason"]
+    client = zips.client("lambda")
+    client.delete_function(FunctionName="scripted")
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_function(FunctionName="scripted")
 
 
 def test_code_and_layers_together_have_a_limit(zips: Any) -> None:

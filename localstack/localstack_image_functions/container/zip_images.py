@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
 RUNTIMES_LABEL = "localstack-image-functions.runtimes"
-NAME = "localstack-image-functions-zip"
+_NAME = "localstack-image-functions-zip"
 READABLE, SEARCHABLE = 0o444, 0o555
 
 
@@ -63,7 +63,7 @@ class ZipImages:
         """
         root = unpack(version, self._store, limit)
         # Another base, another image: its packages are in it.
-        name = f"{NAME}:{root.name}-{self._base_image().id.rpartition(':')[2][:12]}"
+        name = f"{_NAME}:{root.name}-{self._base_image().id.rpartition(':')[2][:12]}"
         with self._lock:
             try:
                 engine().images.get(name)
@@ -98,9 +98,8 @@ class ZipImages:
 
     def forget(self) -> None:
         """Remove all of this lab's: an earlier emulator's functions may be gone."""
-        for image in engine().images.list(NAME, filters={"label": f"{LAB_LABEL}={self._lab}"}):
-            for name in image.tags:
-                engine().images.remove(name, force=True)
+        for image in engine().images.list(filters={"label": f"{LAB_LABEL}={self._lab}"}):
+            engine().images.remove(image.id, force=True)
 
 
 def _pack(root: Path, archive: IO[bytes]) -> None:

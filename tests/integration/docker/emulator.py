@@ -97,6 +97,8 @@ class ImageFunctionsEmulator:
             self._registry.stop()
         self._network.remove()
         forget_images(self.engine, self.registry_host)
+        for image in self.engine.images.list(filters={"label": f"{LAB_LABEL}={self.lab}"}):
+            self.engine.images.remove(image.id, force=True)  # zip functions'
 
     def start_localstack(self) -> None:
         """Start LocalStack; again after `stop_localstack` or a kill. It keeps no state."""

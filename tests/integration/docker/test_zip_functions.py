@@ -7,6 +7,7 @@ from botocore.exceptions import WaiterError
 
 from localstack_image_functions.container.engine import LAB_LABEL
 from localstack_image_functions.container.zip_images import ZipImages
+from tests.conftest import wait_until
 from tests.integration.docker.conftest import ZIP_RUNTIMES
 from tests.integration.docker.functions import deployed_zip, zip_of
 
@@ -90,6 +91,7 @@ def test_new_code_is_what_runs_and_a_lost_image_is_made_again(emulator, tmp_path
             FunctionName=function.name, WaiterConfig={"Delay": 1}
         )
         assert images_of(emulator)
+        assert wait_until(lambda: not function.containers(), 60, "the old code to end")
         # As at the next start, which forgets what it finds.
         ZipImages(ZIP_RUNTIMES, emulator.lab, tmp_path).forget()
         assert images_of(emulator) == []
