@@ -64,7 +64,7 @@ def _each_asked(handler: Handler) -> Handler:
         if not request["imageIds"]:
             return handler(context, request)
         for asked in request["imageIds"]:
-            why = _unusable(asked)
+            why = unusable(asked)
             if why:
                 failures.append({"imageId": asked, **why})
                 continue
@@ -87,7 +87,8 @@ _OTHER_DIGEST = {
 }
 
 
-def _unusable(asked: Mapping[str, str]) -> dict[str, str] | None:
+def unusable(asked: Mapping[str, str]) -> dict[str, str] | None:
+    """Why nothing can be found by this, as a failure of a batch; None where it can."""
     digest = asked.get("imageDigest")
     if not digest and not asked.get("imageTag"):
         return {

@@ -16,6 +16,7 @@ from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.services.moto import call_moto
 from moto.ecr.models import Image, ecr_backends
 
+from localstack_image_functions.bounds.images import unusable
 from localstack_image_functions.container.ecr_errors import EcrError
 from localstack_image_functions.container.front import PORT, RegistryFront
 from localstack_image_functions.container.layers import Layers
@@ -139,6 +140,11 @@ class EcrJoin:
         text, tag = request["imageManifest"], request.get("imageTag")
         media_type = request.get("imageManifestMediaType") or json.loads(text).get("mediaType")
         digest = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+        if request.get("imageDigest") not in (None, digest):
+            raise EcrError(
+                "ImageDigestDoesNotMatchException",
+                f"The digest of the image manifest is {digest}, not {request['imageDigest']}",
+            )
         holder = _find(repository.images, {"imageTag": tag}) if tag else None
         here = _find(repository.images, {"imageDigest": digest})
         if (holder and holder.get_image_digest() == digest) or (here and not tag):
@@ -250,11 +256,11 @@ def _find(images: Iterable[Any], image_id: Request) -> Any | None:
 
 
 def _not_found(image_id: Request) -> dict[str, Any]:
-    return {
-        "imageId": dict(image_id),
+    why = unusable(image_id) or {
         "failureCode": "ImageNotFound",
         "failureReason": "Requested image not found",
     }
+    return {"imageId": dict(image_id), **why}
 
 
 def _described(
