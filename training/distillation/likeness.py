@@ -33,7 +33,7 @@ class Proposing:
 
 
 @dataclass(frozen=True)
-class Likeness:
+class ProposalComparison:
     """How both networks propose, and how far apart their answers are, as probabilities, in the mean
     over all cells in which one of them proposes."""
 
@@ -61,7 +61,7 @@ class Likeness:
 
 def likeness(
     made: bytes | Path, used: bytes | Path, lessons: tuple[np.ndarray, np.ndarray]
-) -> Likeness:
+) -> ProposalComparison:
     """Of two networks' files, on scenes that neither learned from: `lessons` are uint8
     [n, 128, 128, 3] and the teacher's goals, float32 [n, 29, 29] in [0, 1]."""
     pictures, goals = lessons
@@ -69,7 +69,7 @@ def likeness(
     least = Settings().proposal_score
     where = np.maximum(*answers) >= least
     apart = np.abs(np.subtract(*(1 / (1 + np.exp(-one)) for one in answers)))
-    return Likeness(
+    return ProposalComparison(
         _proposing(answers[0] >= least, goals),
         _proposing(answers[1] >= least, goals),
         float(apart[where].mean()) if where.any() else 0.0,
