@@ -25,6 +25,7 @@ from typing import Any
 
 from cloud.switch import Switch, read_switch
 from scripts.console import Progress, print_json, run_command
+from scripts.e2e.film import FIXTURE, read_film
 from scripts.e2e.players import Player
 from scripts.e2e.soak_report import DeviceLog, SoakPlan, report, summary
 from scripts.e2e.steadiness import Sample, Sampler, judge
@@ -38,7 +39,6 @@ from scripts.provision.devices import add_device, remove_device
 from scripts.report.page import write_page
 from scripts.report.soak import soak_report
 
-FILM = ROOT / "fixtures" / "lab.h264"
 CLIPS_A_SECOND = 2
 PATIENCE_S = 90.0
 SAMPLE_S = 2.0
@@ -64,7 +64,7 @@ class Soak:
                 if event["event"] == "start":
                     self._started.add(device_id)
                 elif event["event"] == "clip":
-                    self.devices[device_id].recorded[event["clip_id"]] = time.monotonic()
+                    self.devices[device_id].record(event, time.monotonic())
                 self._note()
 
         return said
@@ -278,12 +278,13 @@ def main(arguments: list[str] | None = None) -> int:
     facts = report(logs, plan, switch.backend or "emulator", played.samples, verdict)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
-    write_page(soak_report(logs, facts), options.out.with_name("report.html"))
+    page = options.out.with_name("report.html")
+    write_page(soak_report(logs, facts, read_film(options.film)), page)
     if options.json:
         print_json(facts)
     else:
         print(summary(facts))
-    progress(f"wrote {options.out}")
+    progress(f"wrote {options.out} and {page}")
     for fault in facts["faults"]:
         print(f"facelab: {fault}", file=sys.stderr)
     if facts["faults"]:
@@ -312,7 +313,7 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
         help="clips a second of each device (default: %(default)g, a camera's)",
     )
     parser.add_argument(
-        "--film", type=Path, default=FILM, metavar="FILE", help="what they record (.h264)"
+        "--film", type=Path, default=FIXTURE, metavar="FILE", help="what they record (.h264)"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "soak.json")
     parser.add_argument("--json", action="store_true", help="print soak.json, not the summary")

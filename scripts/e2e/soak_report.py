@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from scripts.e2e.steadiness import Sample, Steadiness, as_rows, three_moments
@@ -28,12 +29,24 @@ class SoakPlan:
         return self.clips_each / self.rate
 
 
+@dataclass(frozen=True)
+class SaidOfClip:
+    """Who each model named in a clip, by person id, and the answer's status."""
+
+    custom: frozenset[str]
+    online: frozenset[str]
+    status: str
+
+
 @dataclass
 class DeviceLog:
     """What one device's two programs said, with the time on our clock (s)."""
 
     device_id: str
     recorded: dict[str, float] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    """The how manyth of its camera each recorded clip is."""
+    said: dict[str, SaidOfClip] = field(default_factory=dict)
     shown: list[tuple[str, float]] = field(default_factory=list)
     claimed_by: list[str] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
@@ -45,12 +58,19 @@ class DeviceLog:
     """(clip id, init in ms) of those that began an environment."""
     repeated: int = 0
 
+    def record(self, clip: dict[str, Any], at_s: float) -> None:
+        """`clip` is what `camera` says of one that it has recorded."""
+        self.recorded[clip["clip_id"]] = at_s
+        self.numbers[clip["clip_id"]] = clip["sequence"]
+
     def show(self, result: dict[str, Any], at_s: float) -> None:
         """`result` is what `messages` says of one that it has shown."""
         clip_id = result["clip_id"]
         self.shown.append((clip_id, at_s))
         self.claimed_by.append(result["device_id"])
         self.statuses[result["status"]] += 1
+        custom, online = (_named(result, model) for model in ("custom", "online"))
+        self.said[clip_id] = _said(custom, online, result["status"])
         if result["latency_ms"]:
             self.latency_ms[clip_id] = result["latency_ms"]["clip_end"]
         for stage, ms in result["stages_ms"].items():
@@ -61,6 +81,17 @@ class DeviceLog:
     @property
     def answered(self) -> set[str]:
         return {clip_id for clip_id, _ in self.shown} & self.recorded.keys()
+
+
+def _named(result: dict[str, Any], model: str) -> frozenset[str]:
+    people = (face[model]["person"] for face in result["faces"])
+    return frozenset(one["person_id"] for one in people if one)
+
+
+@cache
+def _said(custom: frozenset[str], online: frozenset[str], status: str) -> SaidOfClip:
+    """A run of days says the same few things over and over: each is kept once."""
+    return SaidOfClip(custom, online, status)
 
 
 def report(

@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from scripts.grade import observing, sheet
 from scripts.grade.account import empty_account
 from scripts.grade.course import Course, read_course
 from scripts.grade.deploying import deploy_course, the_class
-from scripts.grade.material import FIXTURES, FixtureClips, pieces
+from scripts.grade.material import FIXTURES, FixtureClips, Piece, pieces
 from scripts.grade.playing import play
 from scripts.grade.rubric import score
 from scripts.grade.seen import Seen
 from scripts.grade.students import Student
 from scripts.lab.surroundings import variables
 from scripts.paths import ROOT
+from scripts.report.thumbnails import thumbnail
 
 CAMERA_STARTS_WITHIN_S = 30.0
 STAND_INS = ROOT / "device" / "stand_ins"
@@ -60,8 +62,11 @@ def grade(
     """The student's sheet as programs read it; JSON and page are written, too."""
     switch = lab.of_account(student.account)
     troubles = prepare(switch, course, student, publisher, progress)
-    made = sheet.as_json(course, student, *_scored(switch, course, student, troubles, progress))
-    sheet.write(made, course.title)
+    played = pieces(course.workload)
+    scored = _scored(switch, course, student, troubles, played, progress)
+    made = sheet.as_json(course, student, *scored)
+    picture = cache(thumbnail)  # many pieces are one clip
+    sheet.write(made, course.title, {one.name: picture(one.body) for one in played})
     return made
 
 
@@ -70,6 +75,7 @@ def _scored(
     course: Course,
     student: Student,
     troubles: Mapping[str, str],
+    played: Sequence[Piece],
     progress: Progress,
 ) -> tuple[Any, Seen]:
     since = datetime.now(UTC)
@@ -79,7 +85,7 @@ def _scored(
     clips, camera_trouble = (0, "")
     if workload.camera_program:
         clips, camera_trouble = _camera(switch, course, student, progress)
-    outcomes, took_s = play(switch, workload, the_class(), pieces(workload), progress)
+    outcomes, took_s = play(switch, workload, the_class(), played, progress)
     seen = Seen(
         outcomes=outcomes,
         functions=observing.with_metrics(switch, functions, since),

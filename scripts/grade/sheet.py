@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +91,14 @@ def _seconds(value_ms: float | None) -> str:
     return "–" if value_ms is None else f"{value_ms / 1000:.2f} s"
 
 
-def write(made: dict[str, Any], title: str, folder: Path = OUT) -> Path:
-    """The sheet as JSON and as a page, which is the newest report too; the path of the JSON."""
+def write(
+    made: dict[str, Any], title: str, thumbnails: Mapping[str, bytes], folder: Path = OUT
+) -> Path:
+    """The sheet as JSON and as a page, which is the newest report too; the path of the JSON.
+    `thumbnails` show the pieces that were played, by their names."""
     path = folder / made["course"] / f"{made['student']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     newest = folder.parent / "report.html"
-    write_page(grade_report(made, title), path.with_suffix(".html"), newest)
+    write_page(grade_report(made, title, thumbnails), path.with_suffix(".html"), newest)
     return path

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
-import cv2
-
 from contract.results import Result
-from recognition import Clip as Decoder
-from recognition import ClipRejected, Settings
-from scripts.e2e.truth import ClipTruth, Comparison, ShownResult, names
+from scripts.e2e.truth import ClipTruth, Comparison, names
 from scripts.report.page import ClipRow, Point, Report
+from scripts.report.thumbnails import thumbnail
+from scripts.report.verdicts import NOTHING_CAME, WRONG, verdict
 
-THUMBNAIL_PX = 160
-QUALITY = 60
 # In the order in which a clip passes through; recognize is the sum of what follows it.
 STAGES = ("fetch", "refresh", "decode", "detect", "align", "embed", "decide", "look_up", "claim")
 
@@ -39,7 +35,7 @@ def e2e_report(run: Comparison, facts: dict[str, Any], cuts: Sequence[bytes]) ->
             ("p95", f"{latency['p95']:.0f} ms"),
         ],
         points=[
-            Point(clip.index / 2, answer.clip_end_ms, verdict(run, clip, answer.result),
+            Point(clip.index / 2, answer.clip_end_ms, verdict(clip, *_named(answer.result)),
                   f"clip {clip.index}, {clip.scene}: {answer.clip_end_ms:.0f} ms")
             for clip, answer in answered
         ],
@@ -49,32 +45,29 @@ def e2e_report(run: Comparison, facts: dict[str, Any], cuts: Sequence[bytes]) ->
             for clip, answer in answered
             if answer.result.cold_start
         ],
-        clips=[_row(run, clip, answer, cuts) for clip, answer in answered],
+        clips=[_row(run, clip, cuts) for clip in run.truth],
     )  # fmt: skip
 
 
-def verdict(run: Comparison, clip: ClipTruth, result: Result) -> str:
-    """Wrong where somebody was named who is not there, unknown where somebody there was not."""
-    said = names(result, "online") | names(result, "custom")
-    if said - set(clip.visible):
-        return "wrong"
-    missed = set(clip.visible) - (names(result, "online") & names(result, "custom"))
-    return "unknown" if missed or clip.strangers else "right"
-
-
-def _row(run: Comparison, clip: ClipTruth, answer: ShownResult, cuts: Sequence[bytes]) -> ClipRow:
-    result = answer.result
+def _row(run: Comparison, clip: ClipTruth, cuts: Sequence[bytes]) -> ClipRow:
+    answer = run.answers.get(clip.index)
+    jpeg = thumbnail(cuts[clip.index]) if clip.index < len(cuts) else b""
+    if answer is None:
+        nothing = (NOTHING_CAME, NOTHING_CAME)
+        return ClipRow(str(clip.index), clip.scene, nothing, WRONG, None, jpeg=jpeg)
     return ClipRow(
-        number=clip.index,
+        name=str(clip.index),
         expected=clip.scene,
-        custom=_said(result, "custom"),
-        online=_said(result, "online"),
-        status=str(result.status),
-        verdict=verdict(run, clip, result),
+        said=(_said(answer.result, "custom"), _said(answer.result, "online")),
+        verdict=verdict(clip, *_named(answer.result)),
         latency_ms=answer.clip_end_ms,
-        is_cold=result.cold_start,
-        jpeg=thumbnail(cuts[clip.index]) if clip.index < len(cuts) else b"",
+        is_cold=answer.result.cold_start,
+        jpeg=jpeg,
     )
+
+
+def _named(result: Result) -> tuple[Set[str], Set[str]]:
+    return names(result, "custom"), names(result, "online")
 
 
 def _said(result: Result, model: str) -> str:
@@ -85,16 +78,3 @@ def _said(result: Result, model: str) -> str:
         distance = "" if identity.distance is None else f", distance {identity.distance:.2f}"
         said.append(f"{name} ({identity.score:.2f}{distance})")
     return "; ".join(said) or str(result.status).replace("_", " ")
-
-
-def thumbnail(data: bytes) -> bytes:
-    """The first frame of a clip, small, as JPEG; nothing when there is none."""
-    try:
-        rgb = next(iter(Decoder(data, Settings()).frames(1))).to_rgb()
-    except (ClipRejected, StopIteration):
-        return b""
-    height = round(rgb.shape[0] * THUMBNAIL_PX / rgb.shape[1])
-    small = cv2.resize(rgb, (THUMBNAIL_PX, height), interpolation=cv2.INTER_AREA)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), quality)
-    return jpeg.tobytes() if done else b""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from scripts.report.page import Point, Report
+from scripts.report.page import ClipRow, Point, Report
+from scripts.report.verdicts import NOTHING_CAME, RIGHT, UNKNOWN, WRONG
 
 
-def grade_report(made: dict[str, Any], title: str) -> Report:
-    """`made` is the sheet as programs read it."""
+def grade_report(made: dict[str, Any], title: str, thumbnails: Mapping[str, bytes]) -> Report:
+    """`made` is the sheet as programs read it; `thumbnails` show the pieces, by their names."""
     latency = made["latency_ms"]
     rubric = made["rubric"]
     return Report(
@@ -26,7 +28,7 @@ def grade_report(made: dict[str, Any], title: str) -> Report:
             ("pieces", f"{made['workload']['count']} in {made['workload']['took_s']:g} s"),
         ],
         points=[
-            Point(place, one["latency_s"] * 1000, "right" if one["right"] else "wrong",
+            Point(place, one["latency_s"] * 1000, _verdict(one),
                   f"{one['name']}: {_said(one)}, {one['latency_s']:.2f} s")
             for place, one in enumerate(made["outcomes"])
             if one["latency_s"] is not None
@@ -52,15 +54,19 @@ def grade_report(made: dict[str, Any], title: str) -> Report:
                     for name, one in made["functions"].items()
                 ],
             ),
-            (
-                "Every piece, the wrong ones first",
-                ("piece", "who was there", "what was said", "", "s"),
-                [
-                    (one["name"], one["person"], _said(one), "right" if one["right"] else "wrong",
-                     "–" if one["latency_s"] is None else f"{one['latency_s']:.2f}")
-                    for one in sorted(made["outcomes"], key=lambda one: one["right"])
-                ],
-            ),
+        ],
+        clip="piece",
+        said_by=("what was said",),
+        clips=[
+            ClipRow(
+                name=one["name"],
+                expected=one["person"],
+                said=[_said(one)],
+                verdict=_verdict(one),
+                latency_ms=None if one["latency_s"] is None else one["latency_s"] * 1000,
+                jpeg=thumbnails.get(one["name"], b""),
+            )
+            for one in made["outcomes"]
         ],
     )  # fmt: skip
 
@@ -70,10 +76,19 @@ def _points(row: dict[str, Any]) -> str:
     return f"{row['points']:g}" + (f" of {row['out_of']:g}" if row["out_of"] else "")
 
 
+def _verdict(outcome: dict[str, Any]) -> str:
+    if outcome["right"]:
+        return RIGHT
+    return UNKNOWN if outcome["said"] == "" else WRONG
+
+
 def _said(outcome: dict[str, Any]) -> str:
     if outcome["trouble"]:
         return str(outcome["trouble"])
-    return "nothing came" if outcome["said"] is None else outcome["said"] or "no name"
+    if outcome["said"] is None:  # some courses ask for a video's pictures, and for no name
+        made = outcome["pictures"]
+        return f"{outcome['pictures_right']} of {made} pictures show it" if made else NOTHING_CAME
+    return outcome["said"] or "no name"
 
 
 def _shown(value_ms: float | None) -> str:

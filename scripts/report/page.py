@@ -20,6 +20,7 @@ from scripts.machine import cpu_model
 from scripts.percentiles import percentiles
 
 BINS = 30
+_ORDER = {"wrong": 0, "unknown": 1}
 _LIBRARIES = ("boto3", "numpy", "onnxruntime", "opencv-python-headless", "av")
 
 
@@ -35,16 +36,16 @@ class Point:
 
 @dataclass(frozen=True)
 class ClipRow:
-    """A row of the table of clips. `verdict` is right, wrong or unknown; `jpeg` may be empty."""
+    """A row of the table of clips: who was there, and what each of the report's `said_by` said.
+    `verdict` is right, wrong, unknown, or nothing where nobody can tell; `jpeg` may be empty.
+    Without a latency nothing came."""
 
-    number: int
+    name: str
     expected: str
-    custom: str
-    online: str
-    status: str
+    said: Sequence[str]
     verdict: str
-    latency_ms: float
-    is_cold: bool
+    latency_ms: float | None
+    is_cold: bool = False
     jpeg: bytes = b""
 
     @property
@@ -52,10 +53,16 @@ class ClipRow:
         return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode()}" if self.jpeg else ""
 
 
+def urgency(row: ClipRow) -> int:
+    """To sort by: the wrong ones first, then the unknown ones."""
+    return _ORDER.get(row.verdict, len(_ORDER))
+
+
 @dataclass(frozen=True)
 class Report:
     """What a page shows. `figures` are (what, value) for its head, `problems` what went wrong;
     `stages` are median ms by stage in their order; `cold` are cold starts (clip, init ms).
+    `clips` are some of `clips_in_all`, or all of them; a `clip` may be called something else.
     `ok` is None where nothing can fail. `drawn` is HTML that our own code made, with its `style`;
     whatever strangers wrote must be escaped in it."""
 
@@ -67,6 +74,9 @@ class Report:
     stages: Sequence[tuple[str, float]] = ()
     cold: Sequence[tuple[str, float]] = ()
     clips: Sequence[ClipRow] = ()
+    clips_in_all: int = 0
+    clip: str = "clip"
+    said_by: Sequence[str] = ("custom model", "online model")
     tables: Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]]]] = field(default=())
     drawn: str = ""
     style: str = ""
@@ -90,10 +100,9 @@ def page(report: Report) -> str:
     )
     environment.filters["shown"] = lambda text: printable(str(text))
     latencies = [point.latency_ms for point in report.points]
-    order = {"wrong": 0, "unknown": 1}
     return environment.get_template("page.html").render(
         report=report,
-        clips=sorted(report.clips, key=lambda one: (order.get(one.verdict, 2), one.number)),
+        clips=sorted(report.clips, key=urgency),
         latency=percentiles(latencies),
         bins=_bins(latencies),
         line=_line(report.points),

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
+from functools import cache
+from itertools import groupby, islice
 from typing import Any
 
-from scripts.e2e.soak_report import DeviceLog
+from contract.results import Status
+from scripts.e2e.film import Film
+from scripts.e2e.soak_report import DeviceLog, SaidOfClip
+from scripts.e2e.truth import ClipTruth
 from scripts.report.e2e import STAGES
-from scripts.report.page import Point, Report
+from scripts.report.page import ClipRow, Point, Report, urgency
+from scripts.report.thumbnails import thumbnail
+from scripts.report.verdicts import NOTHING_CAME, UNKNOWN, WRONG, verdict
 
-MOST_SLOW = 20
+MOST_OF_A_KIND = 100  # in a long run the same few of the film come unknown over and over
+ID_ENDS_IN = 13  # its number and what is drawn by lot: enough for `make trace`
 
 
-def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any]) -> Report:
-    """`facts` is the content of out/soak.json."""
+def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any], film: Film) -> Report:
+    """`facts` is the content of out/soak.json, `film` what the cameras played."""
     latency = facts["latency_ms"] or {"p50": 0, "p95": 0}
     recorded = [moment for log in logs for moment in log.recorded.values()]
     first_s = min(recorded, default=0.0)
     points = [
-        Point(shown_s - first_s, ms, "", f"{log.device_id}: {ms:.0f} ms")
+        Point(
+            shown_s - first_s,
+            ms,
+            _verdict(_truth(log, clip_id, film), log.said.get(clip_id)),
+            f"{log.device_id}: {ms:.0f} ms",
+        )
         for log in logs
         for clip_id, shown_s in log.shown
         if (ms := log.latency_ms.get(clip_id)) is not None
@@ -40,8 +55,9 @@ def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any]) -> Report:
         points=points,
         stages=_stages(logs),
         cold=[one for log in logs for one in log.cold],
+        clips=_clips(logs, film),
+        clips_in_all=len(recorded),
         tables=[
-            ("The slowest clips", ("clip", "device", "ms"), _slowest(logs)),
             (
                 "Memory, MB",
                 ("what", "start", "middle", "end"),
@@ -69,7 +85,50 @@ def _stages(logs: Sequence[DeviceLog]) -> list[tuple[str, float]]:
     return [(one, statistics.median(values)) for one, values in took.items() if values]
 
 
-def _slowest(logs: Sequence[DeviceLog]) -> list[tuple[str, str, str]]:
-    took = [(ms, clip, log.device_id) for log in logs for clip, ms in log.latency_ms.items()]
-    worst = sorted(took, reverse=True)[:MOST_SLOW]
-    return [(clip_id, device_id, f"{ms:.0f}") for ms, clip_id, device_id in worst]
+def _clips(logs: Sequence[DeviceLog], film: Film) -> list[ClipRow]:
+    """Those to look at: some that are wrong, some unknown, some right, the slowest first."""
+    found = [
+        (_row(log, clip_id, film), film.place(number))
+        for log in logs
+        for clip_id, number in log.numbers.items()
+    ]
+    found.sort(key=lambda one: (urgency(one[0]), -_took_ms(one[0])))
+    picture = cache(lambda place: thumbnail(film.clips[place]) if film.clips else b"")
+    kinds = groupby(found, key=lambda one: urgency(one[0]))
+    shown = [one for _, kind in kinds for one in islice(kind, MOST_OF_A_KIND)]
+    return [replace(row, jpeg=picture(place)) for row, place in shown]
+
+
+def _took_ms(row: ClipRow) -> float:
+    """What never came took longest."""
+    return math.inf if row.latency_ms is None else row.latency_ms
+
+
+def _row(log: DeviceLog, clip_id: str, film: Film) -> ClipRow:
+    truth, said = _truth(log, clip_id, film), log.said.get(clip_id)
+    return ClipRow(
+        name=f"{log.device_id} {clip_id[-ID_ENDS_IN:]}",
+        expected=truth.scene if truth else "",
+        said=[NOTHING_CAME] * 2 if said is None else [_names(said.custom), _names(said.online)],
+        verdict=_verdict(truth, said),
+        latency_ms=log.latency_ms.get(clip_id),
+        is_cold=any(clip_id == one for one, _ in log.cold),
+    )
+
+
+def _truth(log: DeviceLog, clip_id: str, film: Film) -> ClipTruth | None:
+    number = log.numbers.get(clip_id)
+    return None if number is None else film.truth_at(film.place(number))
+
+
+def _names(named: Set[str]) -> str:
+    return ", ".join(sorted(named)) or "nobody"
+
+
+def _verdict(truth: ClipTruth | None, said: SaidOfClip | None) -> str:
+    """Nothing where nobody has said who is in the film, and the answer does not tell either."""
+    if said is None or said.status == Status.REJECTED:
+        return WRONG
+    if truth is not None:
+        return verdict(truth, said.custom, said.online)
+    return UNKNOWN if said.status == Status.UNKNOWN else ""

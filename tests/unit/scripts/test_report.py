@@ -13,11 +13,14 @@ from scripts.e2e.report import e2e_json
 from scripts.e2e.truth import ClipTruth, Comparison, ShownResult
 from scripts.paths import ROOT
 from scripts.report.bench import bench_report, write_bench_page
-from scripts.report.e2e import e2e_report, verdict
+from scripts.report.e2e import e2e_report
 from scripts.report.grade import grade_report
 from scripts.report.page import ClipRow, Point, Report, page, write_page
+from scripts.report.thumbnails import thumbnail
+from scripts.report.verdicts import NOTHING_CAME
 from tests.fakes.results import ADA, ALAN, face, result
 
+FILM = (ROOT / "fixtures" / "lab.h264").read_bytes()
 EVIL = "<img src=x onerror=alert(1)>"
 TRUTH = [
     ClipTruth(0, ("ada-lovelace",), 0, ()),
@@ -46,19 +49,22 @@ def a_run() -> Comparison:
 
 def test_wrong_and_unknown_come_first():
     run = a_run()
-    assert [verdict(run, clip, RESULTS[clip.index]) for clip in TRUTH] == [
-        "right",
-        "wrong",
-        "unknown",
-    ]
     text = page(e2e_report(run, e2e_json(run, "embedded", {}), []))
     found = re.findall(r'class="(right|wrong|unknown)">\1<', text)
     assert found == ["wrong", "unknown", "right"]
 
 
+def test_a_clip_that_nobody_answered_is_among_the_wrong_ones():
+    """It was left out: the page of a failed run had no picture of what failed."""
+    run = Comparison(TRUTH, {0: ShownResult(RESULTS[0], 50.0, 0)}, 0)
+    rows = e2e_report(run, e2e_json(run, "embedded", {}), []).clips
+    assert [one.verdict for one in rows] == ["right", "wrong", "wrong"]
+    assert rows[1].said == (NOTHING_CAME, NOTHING_CAME)
+    assert rows[1].latency_ms is None
+
+
 def test_the_page_needs_nothing_else_and_has_a_picture_of_each_clip():
-    film = (ROOT / "fixtures" / "lab.h264").read_bytes()
-    cuts = [film[cut.start : cut.end] for cut in cut_at_key_frames(film, 15)][:3]
+    cuts = [FILM[cut.start : cut.end] for cut in cut_at_key_frames(FILM, 15)][:3]
     run = a_run()
     text = page(e2e_report(run, e2e_json(run, "embedded", {}), cuts))
     assert text.count("data:image/jpeg;base64,") == 3
@@ -77,7 +83,7 @@ def test_a_run_without_an_answer_has_a_page_too():
 def test_names_are_text_and_the_file_is_its_owners(tmp_path):
     report = Report(
         EVIL, False, [(EVIL, EVIL)], [EVIL], [Point(0, 1, "right", EVIL)], [(EVIL, 1)], [(EVIL, 1)],
-        [ClipRow(0, EVIL, EVIL, EVIL, EVIL, "right", 1, False)], [(EVIL, [EVIL], [[EVIL]])],
+        [ClipRow(EVIL, EVIL, [EVIL, EVIL], "right", 1)], tables=[(EVIL, [EVIL], [[EVIL]])],
     )  # fmt: skip
     path = tmp_path / "out" / "report.html"
     write_page(report, path)
@@ -109,21 +115,41 @@ def a_sheet(**outcome) -> dict:
 
 
 def test_a_sheet_shows_what_cost_points_and_the_wrong_pieces_first():
-    report = grade_report(a_sheet(), "Faces in the cloud")
+    picture = thumbnail(FILM)
+    report = grade_report(a_sheet(), "Faces in the cloud", {"clip-2": picture})
     assert report.ok is False
     assert report.problems == [f"{EVIL}: 1 of 2 right"]
-    pieces = report.tables[-1][2]
-    assert [row[0] for row in pieces] == ["clip-2", "clip-1"]
-    assert pieces[0][2] == "nothing came"
     text = page(report)
+    assert re.findall(r'scope="row">(clip-\d)', text) == ["clip-2", "clip-1"]
+    assert NOTHING_CAME in text
+    assert picture
+    assert text.count("data:image/jpeg;base64,") == 1
     assert "15 of 30" in text
     assert "<img src=x" not in text
     assert "no image" in text
 
 
 def test_a_piece_that_failed_says_why():
-    report = grade_report(a_sheet(trouble="HTTP 500"), "t")
-    assert report.tables[-1][2][0][2] == "HTTP 500"
+    report = grade_report(a_sheet(trouble="HTTP 500"), "t", {})
+    assert report.clips[1].said == ["HTTP 500"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said", "verdict"),
+    [
+        ({"said": ""}, "no name", "unknown"),
+        ({"said": "Alan"}, "Alan", "wrong"),
+        (
+            {"right": True, "pictures": 10, "pictures_right": 10},
+            "10 of 10 pictures show it",
+            "right",
+        ),
+    ],
+)
+def test_a_piece_is_wrong_unknown_or_right(outcome, said, verdict):
+    """A course of pictures asks for no name: "nothing came" stood beside what was right."""
+    row = grade_report(a_sheet(**outcome), "t", {}).clips[1]
+    assert (row.said, row.verdict) == ([said], verdict)
 
 
 BENCHES = {

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict
+
 import pytest
 
+from contract.results import Person
 from scripts.console import Progress
+from scripts.e2e.film import FIXTURE, Film, film_clips
 from scripts.e2e.soak import Soak
 from scripts.e2e.soak_report import SoakPlan, report, summary
 from scripts.e2e.steadiness import Steadiness
-from scripts.report.soak import soak_report
+from scripts.e2e.truth import ClipTruth
+from scripts.report.page import page
+from scripts.report.soak import MOST_OF_A_KIND, soak_report
+from scripts.report.verdicts import NOTHING_CAME
+from tests.fakes.results import ADA, face, result
 
 
 class Run:
@@ -18,7 +27,8 @@ class Run:
         self.soak = Soak(["a", "b"], Progress(quiet=True))
 
     def clip(self, device: str, clip_id: str) -> None:
-        self.soak.camera_of(device)({"event": "clip", "clip_id": clip_id})
+        number = len(self.soak.devices[device].recorded)
+        self.soak.camera_of(device)({"event": "clip", "clip_id": clip_id, "sequence": number})
 
     def result(
         self,
@@ -27,13 +37,13 @@ class Run:
         of: str | None = None,
         took_ms: float | None = 100.0,
         init_ms: float | None = None,
+        named: Person | None = None,
     ) -> None:
+        faces = (face(named, named),) if named else ()
         self.soak.messages_of(device)(
             {
+                **asdict(result(clip_id, *faces, device_id=of or device)),
                 "event": "result",
-                "clip_id": clip_id,
-                "device_id": of or device,
-                "status": "no_face",
                 "latency_ms": took_ms and {"clip_end": took_ms, "capture_start": took_ms + 500},
                 "stages_ms": {"fetch": 4.0, "detect": took_ms or 0.0},
                 "cold_start": init_ms is not None,
@@ -114,7 +124,7 @@ def test_a_result_without_a_latency_moves_no_other_in_the_picture(run):
     run.result("a", "a2", took_ms=40.0)
     run.result("b", "b1", took_ms=70.0)
     logs = list(run.soak.devices.values())
-    points = soak_report(logs, run.facts(clips_each=2)).points
+    points = soak_report(logs, run.facts(clips_each=2), Film()).points
     shown = {clip_id: moment for log in logs for clip_id, moment in log.shown}
     first = min(moment for log in logs for moment in log.recorded.values())
     assert [(point.at_s, point.latency_ms) for point in points] == [
@@ -123,11 +133,55 @@ def test_a_result_without_a_latency_moves_no_other_in_the_picture(run):
     ]
 
 
-def test_the_picture_has_stages_cold_starts_and_the_slowest_clips(run):
+def test_the_page_has_stages_and_cold_starts(run):
     run.result("a", "a1", took_ms=400.0, init_ms=900.0)
     run.result("b", "b1", took_ms=60.0)
-    shown = soak_report(list(run.soak.devices.values()), run.facts())
+    shown = soak_report(list(run.soak.devices.values()), run.facts(), Film())
     assert shown.stages == [("fetch", 4.0), ("detect", 230.0)]
     assert shown.cold == [("a1", 900.0)]
-    (slowest,) = (rows for title, _, rows in shown.tables if title == "The slowest clips")
-    assert slowest == [("a1", "a", "400"), ("b1", "b", "60")]
+
+
+CLIPS = film_clips(FIXTURE)[:3]
+ADA_NOBODY_STRANGER = (
+    ClipTruth(0, ("ada-lovelace",), 0, ()),
+    ClipTruth(1, (), 0, ()),
+    ClipTruth(2, (), 1, ()),
+)
+
+
+def test_the_page_has_a_picture_of_each_clip_lost_wrong_and_unknown_ones_first(run):
+    """A camera plays its film over and over: a clip shows what lies at its place in it."""
+    for clip_id in ("a2", "a3", "a4", "a5"):
+        run.clip("a", clip_id)
+    run.result("a", "a1", named=ADA, took_ms=100.0)  # she is there
+    run.result("a", "a2", named=ADA)  # nobody is there
+    run.result("a", "a3")  # a stranger is
+    run.result("a", "a4", named=ADA, took_ms=300.0)  # the film's first clip again
+    run.result("b", "b1")  # she is there, and nobody named her
+    film = Film(CLIPS, ADA_NOBODY_STRANGER)
+    rows = soak_report(list(run.soak.devices.values()), run.facts(3), film).clips
+    assert [(row.name, row.verdict) for row in rows] == [
+        ("a a5", "wrong"),  # nothing came
+        ("a a2", "wrong"),
+        ("a a3", "unknown"),
+        ("b b1", "unknown"),
+        ("a a4", "right"),  # the slower one first
+        ("a a1", "right"),
+    ]
+    assert rows[0].said == [NOTHING_CAME, NOTHING_CAME]
+    assert all(row.jpeg for row in rows)
+    assert rows[4].jpeg == rows[5].jpeg
+    assert rows[2].jpeg != rows[1].jpeg
+
+
+def test_the_page_of_a_long_soak_shows_some_of_each_kind_and_says_so(run):
+    count = MOST_OF_A_KIND + 5
+    for number in range(count):
+        run.clip("a", f"more-{number}")  # lost
+    run.result("a", "a1", named=ADA)
+    run.result("b", "b1")
+    film = Film(CLIPS, ADA_NOBODY_STRANGER)
+    report = soak_report(list(run.soak.devices.values()), run.facts(), film)
+    kinds = Counter(row.verdict for row in report.clips)
+    assert kinds == {"wrong": MOST_OF_A_KIND, "unknown": 1, "right": 1}
+    assert f"{MOST_OF_A_KIND + 2} of {count + 2} clips" in page(report)
