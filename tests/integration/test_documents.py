@@ -15,11 +15,11 @@ import pytest
 
 from scripts.paths import ROOT
 from tests.conftest import Lab, free_port
-from tests.documents import run_of
+from tests.documents import documents, run_of
 
 pytestmark = pytest.mark.timeout(900)  # a minute each; five on a machine that does other work
 GUIDE = ROOT / "docs" / "class-guide.md"
-OTHERS = [one for one in (ROOT / "docs").glob("*.md") if one != GUIDE and run_of(one)]
+OTHERS = [one for one in documents() if one != GUIDE and run_of(one)]
 FINGERPRINT = ROOT / "out" / "fingerprint"
 SOLUTION = """
 import hashlib

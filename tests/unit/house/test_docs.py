@@ -10,7 +10,7 @@ import yaml
 
 from scripts.cli.facelab import TASKS
 from scripts.paths import ROOT
-from tests.documents import Block, blocks, fault_of
+from tests.documents import Block, blocks, documents, fault_of, hidden_commands
 
 
 def ours(*patterns: str) -> list[Path]:
@@ -25,7 +25,7 @@ def ours(*patterns: str) -> list[Path]:
     return sorted(ROOT / name for name in listed.stdout.split())
 
 
-DOCUMENTS = ours("*.md")
+DOCUMENTS = documents()
 # Where a document may name a file from: the checkout, its own folder, import roots and rooms.
 ROOMS = [
     "",
@@ -142,8 +142,10 @@ def test_every_command_that_a_document_names_is_there(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
 def test_every_block_of_commands_is_tried_by_somebody_or_says_what_it_needs(document):
-    told = {block.commands[0]: fault_of(block) for block in blocks(document.read_text())}
+    text = document.read_text()
+    told = {block.commands[0]: fault_of(block, document.name) for block in blocks(text)}
     assert {first: fault for first, fault in told.items() if fault} == {}
+    assert list(hidden_commands(text)) == []
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,47 @@ def test_a_block_that_nobody_tries_fails(mark, fault):
     found = fault_of(Block(mark, "make plan DEVICES=3\n"))
     assert found.startswith(fault) or fault in found
     assert bool(found) == bool(fault)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```bash\nmake e2e\n```\n",
+        "```console\n$ make e2e\n```\n",
+        "```\nmake e2e\n```\n",
+        "~~~sh\nmake e2e\n~~~\n",
+        "````sh\nmake e2e\n````\n",
+        "```sh title=x\nmake e2e\n```\n",
+        "Then:\n\n    make e2e\n",
+        "1. Then\n\n   ```\n   .venv/bin/facelab e2e\n   ```\n",
+    ],
+)
+def test_commands_that_hide_from_the_search_for_blocks_are_found(text):
+    """Only fences that say `sh` were looked at: any other had no mark, and nobody knew."""
+    assert list(blocks(text)) == []
+    assert len(list(hidden_commands(text))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```sh\nmake e2e\n```\n",
+        "```\n110 of 110 clips answered\n```\n",
+        "```yaml\nrun: make e2e\n```\n",
+        "- a point that\n    goes on\n",
+    ],
+)
+def test_what_is_no_hidden_command_is_let_through(text):
+    assert list(hidden_commands(text)) == []
+
+
+def test_a_block_of_others_commands_needs_a_test_that_reads_it():
+    """None of ours was in it, so that any test's name would do."""
+    others = "docker build --tag mine localstack\n"
+    named = "tested: localstack/tests/test_readme.py"
+    assert fault_of(Block(named, others), "README.md") == ""
+    assert "is not in" in fault_of(Block(named, others), "docker.md")
+    assert "is not in" in fault_of(Block("tested: tests/unit/scripts/test_plan.py", others))
 
 
 def test_blocks_are_found_with_their_marks_also_in_a_list():
