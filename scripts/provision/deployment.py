@@ -17,24 +17,26 @@ def deploy(
     switch: Switch, image: PublishedImage, progress: Progress, seeds: Seeds = SHIPPED
 ) -> None:
     """Bring both stacks to their templates, then seed what is empty."""
-    traces = "off" if environment().get(TRACES_SETTING) == OFF else "on"
-    Stacks(switch, progress).deploy(
-        switch.names.stack,
-        "stack.yaml",
-        {
-            "Prefix": switch.names.prefix,
-            "ImageUri": image.uri,
-            "Architecture": image.architecture,
-            "RequireTls": "no" if _in_the_clear(switch) else "yes",
-            "Traces": traces,
-            "XRay": "off" if switch.endpoint_url else traces,
-        },
-    )
+    stack = switch.names.stack
+    Stacks(switch, progress).deploy(stack, "stack.yaml", parameters(switch, image))
     if switch.endpoint_url:
         _reserve(switch)
     with warming_up(switch, progress):
         add_device(switch, switch.device_id, progress)
         seed(switch, seeds, progress)
+
+
+def parameters(switch: Switch, image: PublishedImage) -> dict[str, str]:
+    """What `stack.yaml` asks for."""
+    traces = "off" if environment().get(TRACES_SETTING) == OFF else "on"
+    return {
+        "Prefix": switch.names.prefix,
+        "ImageUri": image.uri,
+        "Architecture": image.architecture,
+        "RequireTls": "no" if _in_the_clear(switch) else "yes",
+        "Traces": traces,
+        "XRay": "off" if switch.endpoint_url else traces,
+    }
 
 
 def _reserve(switch: Switch) -> None:
