@@ -137,7 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="facelab doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     options = parser.parse_args(arguments)
-    findings = examine(read_switch())
+    with Progress(quiet=options.json).usual("looking at this machine", "doctor"):
+        findings = examine(read_switch())
     if options.json:
         print_json([asdict(finding) for finding in findings])
     else:

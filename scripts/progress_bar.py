@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,12 +57,21 @@ def counted(what: str, total: float, console: Console | None = None) -> Iterator
 
 @contextmanager
 def usual(
-    what: str, name: str, *, is_shown: bool, console: Console | None = None, file: Path = TOOK
+    what: str,
+    name: str,
+    *,
+    is_shown: bool,
+    at_first_s: float | None = None,
+    console: Console | None = None,
+    file: Path = TOOK,
 ) -> Iterator[None]:
-    """A bar that takes as long as `name` took the last time; how long it takes is kept."""
+    """A bar that takes as long as `name` took the last time (at first: about `at_first_s`); how
+    long it takes is kept. Set-up, which makes what others need, gets by without rich."""
     began = time.monotonic()
     if is_shown:
-        with _clock(what, _last_s(file, name), console):
+        expected_s = _last_s(file, name) or at_first_s
+        clock = _clock if find_spec("rich") else _plain_clock
+        with clock(what, expected_s, console):
             yield
     else:
         yield
@@ -87,14 +98,37 @@ def _clock(what: str, expected_s: float | None, console: Console | None) -> Iter
 
     class Seconds(ProgressColumn):
         def render(self, task: Task) -> Text:
-            about = f" of about {expected_s:.0f} s" if expected_s else " s"
-            return Text(f"{task.elapsed or 0.0:.0f}{about}")
+            return Text(_passed(task.elapsed or 0.0, expected_s))
 
     columns = (TextColumn("{task.description}", markup=False), Elapsed(), Seconds())
     console = console or Console(stderr=True)
     with Progress(*columns, console=console, transient=True) as shown:
         shown.add_task(what, total=None)
         yield
+
+
+@contextmanager
+def _plain_clock(what: str, expected_s: float | None, console: object = None) -> Iterator[None]:
+    """The same in a line of plain text, written over itself."""
+    began, ended = time.monotonic(), threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(0.5):
+            passed = _passed(time.monotonic() - began, expected_s)
+            print(f"\r{what} {passed} ", end="", file=sys.stderr, flush=True)
+
+    ticking = threading.Thread(target=tick, daemon=True)
+    ticking.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticking.join()
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _passed(seconds: float, expected_s: float | None) -> str:
+    return f"{seconds:.0f}{f' of about {expected_s:.0f}' if expected_s else ''} s"
 
 
 def _last_s(file: Path, name: str) -> float | None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.paths import BUILD, ROOT, import_roots
+from scripts.progress_bar import is_watched, usual
 
 MIN_PYTHON = (3, 11)
 # Counts up when what set-up puts into an environment changes, beside its lock file.
@@ -39,6 +40,7 @@ class Environment:
     path: Path
     lock: Path
     purpose: str
+    takes_s: float  # about so long at first; what it takes here is kept
     plugin: Path | None = None  # a local package, installed after the lock
 
     @property
@@ -69,12 +71,13 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-LAB = Environment("lab", ROOT / ".venv", ROOT / "requirements.txt", "scripts, device, tests")
+LAB = Environment("lab", ROOT / ".venv", ROOT / "requirements.txt", "scripts, device, tests", 30)
 EMULATOR = Environment(
     "emulator",
     BUILD / "env" / "emulator",
     ROOT / "localstack" / "requirements.txt",
     "LocalStack and our plugin",
+    20,
     plugin=ROOT / "localstack",
 )
 FUNCTION = Environment(
@@ -82,10 +85,11 @@ FUNCTION = Environment(
     BUILD / "env" / "function",
     ROOT / "lambda" / "requirements.txt",
     "what the Lambda function may import",
+    10,
 )
 ENVIRONMENTS = {env.name: env for env in (LAB, EMULATOR, FUNCTION)}
 TOOLS = Environment(
-    "tools", BUILD / "env" / "tools", ROOT / "scripts" / "tools.txt", "the installer"
+    "tools", BUILD / "env" / "tools", ROOT / "scripts" / "tools.txt", "the installer", 5
 )
 
 
@@ -127,18 +131,25 @@ def make_environment(env: Environment) -> None:
         start = time.monotonic()
         say(f"making the {env.name} environment ({env.purpose}) ...")
         uv = make_tools()
-        shutil.rmtree(env.path, ignore_errors=True)
-        run(uv, "venv", "-q", "--python", sys.executable, env.path)
-        # --no-deps: the lock is complete, and it leaves out what must not be installed (the
-        # dlib source distribution, 13 minutes of compiling; dlib-bin stands in for it).
-        install(env, "--require-hashes", "-r", env.lock)
-        if env is LAB:
-            add_command(env)
-        env.stamp.write_text(env.fingerprint())
+        with waiting(env):
+            shutil.rmtree(env.path, ignore_errors=True)
+            run(uv, "venv", "-q", "--python", sys.executable, env.path)
+            # --no-deps: the lock is complete, and it leaves out what must not be installed (the
+            # dlib source distribution, 13 minutes of compiling; dlib-bin stands in for it).
+            install(env, "--require-hashes", "-r", env.lock)
+            if env is LAB:
+                add_command(env)
+            env.stamp.write_text(env.fingerprint())
         say(f"{env.name} environment ready after {time.monotonic() - start:.0f} s")
     if env.plugin and not _plugin_current(env):
         install(env, "--no-build-isolation", "--reinstall", env.plugin)
         env.plugin_stamp.write_text(env.plugin_fingerprint())
+
+
+def waiting(env: Environment) -> contextlib.AbstractContextManager[None]:
+    """How long it still takes, for whoever looks on."""
+    what, name = f"installing {env.name}", f"setup {env.name}"
+    return usual(what, name, is_shown=is_watched(), at_first_s=env.takes_s)
 
 
 def add_command(env: Environment) -> None:

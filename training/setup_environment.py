@@ -45,9 +45,10 @@ def create(environment: Path, python: str = sys.executable) -> None:
     ours = str(environment / "bin" / "python")
     pip = [ours, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
     pip += ["--only-binary", ":all:", "--disable-pip-version-check", "-r"]
-    _step("packages", [*pip, str(LOCK)])
+    _step("packages (about half a minute)", [*pip, str(LOCK)])
     try:
-        _step("torch, CPU build", [*pip, str(TORCH_CPU_LOCK)], expected_to_work=False)
+        torch = [*pip, str(TORCH_CPU_LOCK)]
+        _step("torch, CPU build (about half a minute)", torch, expected_to_work=False)
     except SetUpFailed:
         print(
             "training: no CPU build of torch for this machine and Python in pip's find-links; "

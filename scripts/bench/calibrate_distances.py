@@ -263,8 +263,10 @@ def main(arguments: list[str] | None = None) -> int:
     faces = {}
     for kind, vary in kinds.items():
         say(f"{kind}: finding and embedding every face")
-        faces[kind] = embed_all(recognizer, options.faces, vary)
-    report = {name: measured(faces, rule, options.draws) for name, rule in RULES.items()}
+        with say.usual(kind, f"calibrate-distances {options.faces}"):
+            faces[kind] = embed_all(recognizer, options.faces, vary)
+    rules = say.each(RULES.items(), "rules", len(RULES))
+    report = {name: measured(faces, rule, options.draws) for name, rule in rules}
     keep(report, ROOT / "out" / "distances.json", say)
     if options.json:
         print_json(report)

@@ -207,10 +207,13 @@ def sizes(recognizer: Recognizer, find: Callable[[np.ndarray], list[Box]]) -> li
     return rows
 
 
-def empty(count: int, photographs: Path | None, finders: Finders) -> dict[str, list[int]]:
+def empty(
+    count: int, photographs: Path | None, finders: Finders, say: Progress
+) -> dict[str, list[int]]:
     """For each finder the numbers of the pictures in which it sees somebody."""
     alarms: dict[str, list[int]] = {name: [] for name in finders}
-    for number, rgb in enumerate(empty_pictures(count, photographs)):
+    pictures = say.each(empty_pictures(count, photographs), "pictures", count)
+    for number, rgb in enumerate(pictures):
         for name, find in finders.items():
             if find(rgb):
                 alarms[name].append(number)
@@ -249,10 +252,11 @@ def main(arguments: list[str] | None = None) -> int:
     name, in_words = "detection", as_table
     if options.sizes:
         name, in_words = "detection-sizes", sizes_in_words
-        facts = summed({"clip": sizes(recognizer, ours_in_a_clip)})
+        with say.usual("faces of every size", "bench-detection sizes"):
+            facts = summed({"clip": sizes(recognizer, ours_in_a_clip)})
     elif options.empty:
         name, in_words = "detection-empty", empty_in_words
-        alarms = empty(options.empty, options.photographs, finders)
+        alarms = empty(options.empty, options.photographs, finders, say)
         facts = {"pictures": options.empty, "false_alarms": alarms}
     else:
         by_kind: dict[str, list[FaceScene]] = {}
@@ -261,7 +265,8 @@ def main(arguments: list[str] | None = None) -> int:
         rows: dict[str, list[DetectionRow]] = {}
         for finder, find in {"face_locations": theirs, **finders}.items():
             say(f"{finder}: {sum(map(len, by_kind.values()))} faces")
-            rows[finder] = [count(find, kind, pictures) for kind, pictures in by_kind.items()]
+            kinds = say.each(by_kind.items(), f"kinds, {finder}", len(by_kind))
+            rows[finder] = [count(find, kind, pictures) for kind, pictures in kinds]
         facts = summed(rows)
     keep(facts, options.out / f"{name}.json", say)
     if options.json:

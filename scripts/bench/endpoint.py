@@ -50,7 +50,8 @@ def measure(switch: Switch, endpoint: str, clips: int, progress: Progress) -> di
     try:
         for name, probes in sides.items():
             progress(f"probing {name}")
-            findings[name] = probes.all()
+            with progress.usual(f"probing {name}", f"probes of {name}"):
+                findings[name] = probes.all()
         took = _in_turn(sides, findings, clips, progress)
     finally:
         for probes in sides.values():
@@ -86,13 +87,14 @@ def _in_turn(
     ]
     took: dict[str, list[float]] = {name: [] for name in able}
     body = os.urandom(CLIP_BYTES)
-    for number in range(1, WARM_UP + clips + 1):
+    many = WARM_UP + clips
+    for number in progress.each(range(1, many + 1), "clips", many):
         for name in able if number % 2 else reversed(able):
             elapsed_ms = sides[name].clip(number, body)
             if number > WARM_UP:
                 took[name].append(elapsed_ms)
         if number % 10 == 0:
-            progress(f"{number} of {WARM_UP + clips} clips")
+            progress(f"{number} of {many} clips")
     return took
 
 

@@ -40,9 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
         raise LabError("the report's pipeline needs torch", "run `make training-env` first")
     ffmpeg = find_ffmpeg(say)
     say(f"{options.rounds} rounds of both pipelines; some minutes")
-    measured = run_both(ffmpeg, options.rounds, options.clips)
+    amount = f"{options.rounds} {options.clips}"
+    with say.usual("both pipelines", f"bench-handler {amount}"):
+        measured = run_both(ffmpeg, options.rounds, options.clips)
     say("starting each in a fresh process")
-    report = {**tabulate(measured), "init_ms": measure_init(), "machine": machine(measured)}
+    with say.usual("starting each", "bench-handler starts"):
+        init_ms = measure_init()
+    report = {**tabulate(measured), "init_ms": init_ms, "machine": machine(measured)}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=2) + "\n")
     if options.json:

@@ -67,7 +67,7 @@ def measure(count: int, folder: Path, progress: Progress) -> dict[str, list[floa
         for _ in range(WARM_UP):
             pair.once()
         progress(f"{count} clips in each, by turns")
-        rounds = [pair.once() for _ in range(count)]
+        rounds = [pair.once() for _ in progress.each(range(count), "clips", count)]
     return {name: [one[name] for one in rounds] for name in (MEMORY, DISK)}
 
 

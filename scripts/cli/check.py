@@ -9,7 +9,7 @@ import argparse
 
 from cloud.switch import read_switch
 from device.settings import spool_folder
-from scripts.console import print_json, print_lines, run_command
+from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.exercises.checking import CheckedExercise, check
 from scripts.exercises.exercise import exercise, exercises
 from scripts.exercises.lab_view import LabView
@@ -29,7 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
             print_lines("\n".join(f"{row['exercise']}  {row['title']}" for row in rows))
         return 0
     wanted = exercise(options.exercise)
-    outcome = check(wanted, LabView(read_switch(), spool_folder(), ROOT / "out"))
+    lab = LabView(read_switch(), spool_folder(), ROOT / "out")
+    with Progress(quiet=options.json).usual("looking", f"check {wanted.number}"):
+        outcome = check(wanted, lab)
     if options.json:
         print_json(outcome.to_fields())
     else:

@@ -132,7 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
         progress(f"playing against {check_account(switch).where}")
     else:
         backend = choose_backend(switch, state, progress)
-        up(switch, state, backend, progress)
+        was = "up" if backend.is_up() else "down"
+        with progress.usual("bringing the lab up", f"warm up {backend.name}, was {was}"):
+            up(switch, state, backend, progress)
         name = backend.name
     truth = read_truth(FIXTURES / "truth.json")
     before = _cpu_s()

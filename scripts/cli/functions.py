@@ -38,16 +38,18 @@ def main(arguments: list[str] | None = None) -> int:
         case "list":
             _list(options, running(switch, progress))
         case "invoke":
-            return _invoke(options, running(switch, progress))
+            return _invoke(options, running(switch, progress), progress)
         case "logs":
             using.print_log(running(switch, progress), options.name, options.follow, options.since)
         case "runtimes":
-            folder = make_runtimes(progress, pythons=of_each_minor(pythons_here()))
+            with progress.usual("making runtimes", "functions runtimes"):
+                folder = make_runtimes(progress, pythons=of_each_minor(pythons_here()))
             print_lines(" ".join(sorted(path.name for path in folder.iterdir())))
         case "delete":
             if switch.is_aws:
                 confirm(f"delete function {options.name} on AWS?", options.yes)
-            deployment.delete(running(switch, progress), options.name, progress)
+            with progress.usual(f"deleting {options.name}", "functions delete"):
+                deployment.delete(running(switch, progress), options.name, progress)
     return 0
 
 
@@ -115,7 +117,9 @@ def _deploy(options: argparse.Namespace, switch: Switch, progress: Progress) -> 
         build_arguments=dict(_pairs(options.build_arg)),
     )
     wanted.check()
-    done = deployment.deploy(switch, wanted, publisher_here(switch, progress), progress)
+    publisher = publisher_here(switch, progress)
+    with progress.usual(f"deploying {wanted.name}", f"functions deploy {wanted.name}"):
+        done = deployment.deploy(switch, wanted, publisher, progress)
     if options.json:
         print_json(asdict(done))
     else:
@@ -135,8 +139,10 @@ def _list(options: argparse.Namespace, switch: Switch) -> None:
         )
 
 
-def _invoke(options: argparse.Namespace, switch: Switch) -> int:
-    answer = using.invoke(switch, options.name, using.read_event(_event_text(options.event)))
+def _invoke(options: argparse.Namespace, switch: Switch, progress: Progress) -> int:
+    event = using.read_event(_event_text(options.event))
+    with progress.usual(f"{options.name} works", f"invoke {options.name}"):
+        answer = using.invoke(switch, options.name, event)
     if options.json:
         print_json(answer.as_json())
     else:

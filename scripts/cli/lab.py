@@ -51,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.action in ("up", "deploy"):
         _deploy(options, switch, state, backend, progress)
     elif options.action == "down":
-        backend.stop()
+        with progress.usual("stopping the lab", f"down {backend.name}"):
+            backend.stop()
         if options.forget:
             backend.forget()
         progress("the lab is down" + (" and forgotten" if options.forget else ""))
@@ -105,11 +106,15 @@ def _change_contents(
 
     if not backend.is_up():
         raise LabError("the lab is down", "`make up` starts it")
+    bar = progress.usual(f"{options.action} of the lab", f"{options.action} {backend.name}")
     if options.action == "reset":
-        progress(f"the lab is as it was at first ({reset(switch, progress):.1f} s)")
+        with bar:
+            took_s = reset(switch, progress)
+        progress(f"the lab is as it was at first ({took_s:.1f} s)")
         return 0
     path = snapshot_path(options.name)
-    done = (take if options.action == "snapshot" else restore)(switch, path, progress)
+    with bar:
+        done = (take if options.action == "snapshot" else restore)(switch, path, progress)
     progress(
         f"{path}: {len(done.objects)} objects, {len(done.people)} people, "
         f"devices {', '.join(done.devices)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cloud.switch import read_switch
-from scripts.console import print_json, run_command
+from scripts.console import Progress, print_json, run_command
 from scripts.lab.reconcile import reconcile
 
 
@@ -19,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     options = parser.parse_args(arguments)
-    done = reconcile(read_switch(), options.after)
+    with Progress(quiet=options.json).usual("looking at clips and letters", "reconcile"):
+        done = reconcile(read_switch(), options.after)
     if options.json:
         print_json(done)
     else:

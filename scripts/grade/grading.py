@@ -52,8 +52,9 @@ def prepare(
     switch: Switch, course: Course, student: Student, publisher: FolderPublisher, progress: Progress
 ) -> dict[str, str]:
     """An account with this student's solution and nothing else; what could not be deployed."""
-    empty_account(switch, progress)
-    return deploy_course(switch, course, student, publisher, progress)
+    with progress.usual("deploying the solution", f"grade deploy {course.name}"):
+        empty_account(switch, progress)
+        return deploy_course(switch, course, student, publisher, progress)
 
 
 def grade(

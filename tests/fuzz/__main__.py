@@ -17,6 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from scripts.console import Progress
 from scripts.develop.side_packages import install_beside
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT, import_roots
@@ -45,8 +46,11 @@ def main() -> int:
         print(f"facelab: {error}", file=sys.stderr)
         return 1
     seconds = max(2, round(options.seconds * options.jobs / len(chosen)))
-    with ThreadPoolExecutor(options.jobs) as pool:
-        rows = list(pool.map(lambda name: _fuzz(name, seconds), chosen))
+    with Progress().bar("targets", len(chosen)) as step, ThreadPoolExecutor(options.jobs) as pool:
+        rows = []
+        for row in pool.map(lambda name: _fuzz(name, seconds), chosen):
+            rows.append(row)
+            step(1)
     (ROOT / "out" / "fuzz.json").write_text(json.dumps(rows, indent=1) + "\n")
     for row in rows:
         finds = f", BROKE: {', '.join(row['finds'])}" if row["finds"] else ""

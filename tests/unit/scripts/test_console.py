@@ -15,6 +15,7 @@ from scripts import progress_bar
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.paths import ROOT
+from tests.conftest import wait_until
 
 
 def test_file_name_with_an_escape_sequence_is_printed_as_such(capsys):
@@ -125,6 +126,18 @@ def test_the_last_time_is_the_estimate(monkeypatch, tmp_path):
     told = json.loads(file.read_text())
     assert told["up"] < 12.4  # what it took this time
     assert told["down"] == 1.0
+
+
+def test_set_up_which_makes_the_environment_has_an_estimate_without_rich(monkeypatch, tmp_path):
+    """The first run, which takes longest, said nothing for half a minute."""
+    terminal = watched(monkeypatch)
+    monkeypatch.setattr(progress_bar, "find_spec", lambda name: None)
+    with progress_bar.usual(
+        "installing lab", "lab", is_shown=True, at_first_s=30, file=tmp_path / "took.json"
+    ):
+        wait_until(lambda: "installing lab " in terminal.getvalue(), 20, "a tick")
+    assert "of about 30 s" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r\x1b[K")  # nothing of it stays
 
 
 def test_a_command_that_failed_is_no_estimate(tmp_path):
