@@ -72,6 +72,12 @@ def emulator_session(access_key: str = DUMMY, secret_key: str = DUMMY) -> Any:
     It is blind to this person's profiles and keys.
     """
     import boto3
+
+    return boto3.session.Session(botocore_session=emulator_core(access_key, secret_key))
+
+
+def emulator_core(access_key: str, secret_key: str) -> Any:
+    """The same as botocore's session, without what boto3 puts on top."""
     import botocore.session
 
     core = botocore.session.Session(
@@ -80,7 +86,7 @@ def emulator_session(access_key: str = DUMMY, secret_key: str = DUMMY) -> Any:
         session_vars=dict.fromkeys(("profile", "config_file", "credentials_file"), _UNSET)
     )
     core.set_credentials(access_key, secret_key)
-    return boto3.session.Session(botocore_session=core)
+    return core
 
 
 def refuse_dummies(request: Any, **_: Any) -> None:

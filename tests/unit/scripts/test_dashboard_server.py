@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +12,7 @@ from cloud.switch import read_switch
 from scripts.dashboard.clients import SharedClients
 from scripts.dashboard.frames import Frames
 from scripts.dashboard.worker import NoAnswer, Worker
+from scripts.paths import ROOT
 
 
 def test_a_client_is_made_once_and_anew_when_it_is_refused():
@@ -19,6 +22,36 @@ def test_a_client_is_made_once_and_anew_when_it_is_refused():
     assert clients.client("sqs", connect_timeout=60) is first
     clients.let_go()
     assert clients.client("sqs") is not first
+
+
+SERVICES = ("logs", "dynamodb", "sqs", "sts", "s3", "lambda")
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "sqs", "s3"])
+def test_a_client_without_documentation_does_all_that_boto3s_does(service):
+    """What it reads of a service and never uses was a third of the server's memory."""
+    switch = read_switch({})
+    lean, usual = SharedClients.of(switch).client(service), switch.client(service)
+    assert lean.meta.endpoint_url == usual.meta.endpoint_url
+    assert lean.meta.region_name == usual.meta.region_name
+    ours, theirs = lean.meta.service_model, usual.meta.service_model
+    assert ours.operation_names == theirs.operation_names
+    for name in ours.operation_names:
+        for one in ("input_shape", "output_shape"):
+            mine, its = (getattr(model.operation_model(name), one) for model in (ours, theirs))
+            assert (mine and list(mine.members)) == (its and list(its.members))
+    assert not any(ours.operation_model(one).documentation for one in ours.operation_names)
+
+
+def test_the_server_gets_by_without_boto3():
+    """boto3 brings S3's transfers along, whose pools and files nobody here needs."""
+    code = (
+        "import sys; from cloud.switch import read_switch; import scripts.dashboard.server as s; "
+        "clients = s.SharedClients.of(read_switch({})); "
+        f"[clients.client(one) for one in {SERVICES}]; "
+        "sys.exit(sum(one in sys.modules for one in ('boto3', 's3transfer', 'numpy', 'cv2')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 class TestAWorker:
