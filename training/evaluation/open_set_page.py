@@ -13,7 +13,7 @@ _COLUMNS = (
     ("strangers_named", "strangers named"),
 )
 _FOR_PARTS = (*_COLUMNS, ("false_matches", "alike to others"), ("face_found", "face found"))
-_COLORS = {"online": "var(--online)", "custom": "var(--custom)", "report_style": "#6b7280"}
+_COLORS = {"online": "var(--online)", "custom": "var(--custom)", "report_style": "var(--dim)"}
 _LOWEST = -3.0
 
 
@@ -34,7 +34,7 @@ def open_set_section(report: dict[str, Any]) -> str:
         "<h2>Open set</h2><p class=soft>What counts: whom the models name of the people they know, "
         "and how often they name a stranger. With 95 % intervals, bootstrapped by person. “Report "
         "style” is the nearest raw distance up to 0.6.</p>"
-        f"<table><tr><th></th>{heads}</tr>{rows}</table>"
+        f"<div class=scroll><table><tr><th></th>{heads}</tr>{rows}</table></div>"
         f"<div class=charts><div class=card>{_det(report['open_set']['det'])}</div></div>"
         f"{_parts('By group', groups)}{_parts('By condition', others)}"
     )
@@ -49,9 +49,9 @@ def _det(curves: dict[str, list[tuple[float, float]]]) -> str:
         x, y = 40 + 320 * place(10.0**exponent), 210 - 190 * place(10.0**exponent)
         label = f"{10.0**exponent * 100:g} %"
         body.append(
-            f'<line x1="{x:.0f}" x2="{x:.0f}" y1="20" y2="210" stroke="#e5e7eb"/>'
+            f'<line x1="{x:.0f}" x2="{x:.0f}" y1="20" y2="210" stroke="var(--line)"/>'
             f'<text x="{x:.0f}" y="226" text-anchor="middle">{label}</text>'
-            f'<line x1="40" x2="360" y1="{y:.0f}" y2="{y:.0f}" stroke="#e5e7eb"/>'
+            f'<line x1="40" x2="360" y1="{y:.0f}" y2="{y:.0f}" stroke="var(--line)"/>'
             f'<text x="36" y="{y + 4:.0f}" text-anchor="end">{label}</text>'
         )
     for name, points in curves.items():
@@ -75,7 +75,10 @@ def _parts(title: str, parts: dict[str, dict[str, dict[str, Any]]]) -> str:
             cells = "".join(_share(figures.get(key)) for key, _ in _FOR_PARTS)
             rows.append(f"<tr><td>{_text(kind)}</td><td>{_text(name)}</td>{cells}</tr>")
     heads = "".join(f"<th>{name}</th>" for _, name in _FOR_PARTS)
-    return f"<h2>{title}</h2><table><tr><th></th><th></th>{heads}</tr>{''.join(rows)}</table>"
+    return (
+        f"<h2>{title}</h2><div class=scroll><table><tr><th></th><th></th>{heads}</tr>"
+        f"{''.join(rows)}</table></div>"
+    )
 
 
 def _share(share: dict[str, Any] | None) -> str:

@@ -130,8 +130,8 @@ def _modes(report: dict) -> str:
         "<h2>Pictures, with and without voting</h2><p class=soft>The decision over several "
         "frames, as a clip gets it, on groups of up to five pictures of one person. “Final” is "
         "what a result names: both models weighed together.</p>"
-        f"<table><tr><th></th><th></th>{heads}<th>known + strangers</th></tr>"
-        f"{''.join(rows)}</table>"
+        f"<div class=scroll><table><tr><th></th><th></th>{heads}<th>known + strangers</th></tr>"
+        f"{''.join(rows)}</table></div>"
     )
 
 
@@ -160,7 +160,7 @@ def _clips(clips: dict | None) -> str:
         f"<h2>Clips</h2><p class=soft>{count['single_person']} clips of one person, "
         f"{count['several_people']} of several, {count['with_strangers']} with strangers, "
         f"{count['empty']} of nobody, {count['rejected']} rejected as unreadable.</p>"
-        f"<table><tr><th></th><th></th>{heads}</tr>{''.join(rows)}</table>"
+        f"<div class=scroll><table><tr><th></th><th></th>{heads}</tr>{''.join(rows)}</table></div>"
     )
 
 
@@ -198,14 +198,14 @@ def _roc(charts: Sequence[Chart]) -> str:
         return 20 + 190 * (1 - (rate - floor) / (1 - floor))
 
     body = [
-        f'<line x1="{x(10.0**e):.1f}" x2="{x(10.0**e):.1f}" y1="20" y2="210" stroke="#e5e7eb"/>'
+        f'<line x1="{x(10.0**e):.1f}" x2="{x(10.0**e):.1f}" y1="20" y2="210" stroke="var(--line)"/>'
         f'<text x="{x(10.0**e):.1f}" y="226" text-anchor="middle">{10.0**e * 100:g} %</text>'
         for e in range(lowest, 1)
     ]
     for step in range(5):
         rate = floor + (1 - floor) * step / 4
         body.append(
-            f'<line x1="40" x2="360" y1="{y(rate):.1f}" y2="{y(rate):.1f}" stroke="#e5e7eb"/>'
+            f'<line x1="40" x2="360" y1="{y(rate):.1f}" y2="{y(rate):.1f}" stroke="var(--line)"/>'
             f'<text x="34" y="{y(rate) + 4:.1f}" text-anchor="end">{rate * 100:.0f}</text>'
         )
     for chart in lines:
@@ -241,7 +241,7 @@ def _histogram(chart: Chart) -> str:
     if chart.accept is not None and edges[0] <= chart.accept <= edges[-1]:
         place = 10 + 350 * (chart.accept - edges[0]) / (edges[-1] - edges[0])
         body.append(
-            f'<line x1="{place:.1f}" x2="{place:.1f}" y1="20" y2="210" stroke="#111827" '
+            f'<line x1="{place:.1f}" x2="{place:.1f}" y1="20" y2="210" stroke="var(--text)" '
             f'stroke-dasharray="4 3"/><text x="{place:.1f}" y="14" '
             'text-anchor="middle">accept</text>'
         )
@@ -290,8 +290,9 @@ def _heat(rows: list[str], columns: list[str], counts: np.ndarray) -> str:
             cells.append(f"<td{style}>{count or ''}</td>")
         body.append(f"<tr><th>{_text(name)}</th>{''.join(cells)}</tr>")
     return (
-        f"<details><summary>the whole matrix</summary><table class=heat><tr><th></th>{head}</tr>"
-        f"{''.join(body)}</table></details>"
+        "<details><summary>the whole matrix</summary><div class=scroll><table class=heat>"
+        f"<tr><th></th>{head}</tr>"
+        f"{''.join(body)}</table></div></details>"
     )
 
 
