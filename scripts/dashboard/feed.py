@@ -189,14 +189,12 @@ class Feed:
 
     def _name(self) -> bool:
         assert self.people is not None  # noqa: S101  `look` made it
-        unnamed = self.history.unnamed()[:PAGE]
+        unnamed = [(clip, clip.row) for clip in self.history.unnamed()[:PAGE]]
         if not unnamed:
             return False
-        rows = self.people.in_rows(clip.row for clip in unnamed)
-        for clip in unnamed:
-            self.history.name(
-                clip, [one for one in rows.get(clip.row, ()) if one in self.people.by_id]
-            )
+        rows = self.people.in_rows(row for _, row in unnamed)
+        for clip, row in unnamed:
+            self.history.name(clip, [one for one in rows.get(row, ()) if one in self.people.by_id])
         return True
 
     def _note_shown(self) -> None:

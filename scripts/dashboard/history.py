@@ -13,7 +13,7 @@ from typing import Any
 
 from scripts.dashboard.packing import Packer, unpack
 from scripts.percentiles import percentiles
-from scripts.traces.clip_line import FAILED, ClipLine, SeenFace, read_clip_line, row_of
+from scripts.traces.clip_line import FAILED, ClipLine, SeenFace, read_clip_line
 
 MOST_CLIPS = 10_000
 LOOKED_THROUGH = 300  # clips whose faces stay at hand: to unpack each with every look takes long
@@ -32,7 +32,6 @@ class Kept:
 
     clip_id: str
     device_id: str
-    result_id: str
     status: str
     people: int
     ended_ms: float
@@ -52,7 +51,7 @@ class Kept:
     @property
     def row(self) -> str:
         """The clip's row in the ledger."""
-        return row_of(self.device_id, self.clip_id, self.result_id)
+        return self.line().row
 
     @property
     def latency_ms(self) -> float | None:
@@ -109,6 +108,8 @@ class ClipHistory:
         self._faces: OrderedDict[str, tuple[SeenFace, ...]] = OrderedDict()
         self._counts = ClipCounts()
         self._packer = Packer()
+        # Of thousands of clips most show the same few.
+        self._together: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -124,7 +125,6 @@ class ClipHistory:
             kept = self._clips[line.clip_id] = Kept(
                 line.clip_id,
                 sys.intern(line.device_id),
-                line.result_id,
                 sys.intern(line.status),
                 line.people,
                 line.ended_ms,
@@ -182,7 +182,8 @@ class ClipHistory:
         is_kept = self._clips.get(clip.clip_id) is clip  # it may have gone, or a newer line come
         if is_kept:
             self._counts.count_people(clip, -1)
-        clip.person_ids = tuple(person_ids)
+        ids = tuple(person_ids)
+        clip.person_ids = self._together.setdefault(ids, ids)
         if is_kept:
             self._counts.count_people(clip)
 
@@ -195,6 +196,7 @@ class ClipHistory:
         """Let go of everybody else's ids: they were forgotten."""
         known = set(person_ids)
         with self._lock:
+            self._together.clear()
             for clip in self._clips.values():
                 if clip.person_ids and not known.issuperset(clip.person_ids):
                     self._know(clip, [one for one in clip.person_ids if one in known])
