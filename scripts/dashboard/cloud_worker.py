@@ -9,7 +9,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from cloud.switch import read_switch
+from scripts.cloud_errors import explain
 from scripts.dashboard.clients import SharedClients
 from scripts.dashboard.inventory import Inventory
 from scripts.dashboard.worker import serve
@@ -23,7 +26,12 @@ QUESTIONS: dict[str, Callable[[Inventory], Any]] = {
 
 def main() -> None:
     inventory = Inventory(SharedClients.of(read_switch()))
-    serve(lambda question: json.dumps(QUESTIONS[question.decode()](inventory)).encode())
+    serve(lambda question: json.dumps(QUESTIONS[question.decode()](inventory)).encode(), told)
+
+
+def told(error: Exception) -> str | None:
+    """What the cloud refuses, in words."""
+    return str(explain(error)) if isinstance(error, BotoCoreError | ClientError) else None
 
 
 if __name__ == "__main__":

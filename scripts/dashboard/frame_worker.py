@@ -1,63 +1,65 @@
-"""Fetches clips and decodes their first frames, in a process of its own.
+"""Makes pictures of clips, in a process of its own: a clip that breaks a decoder breaks only this.
 
-A clip that breaks a decoder breaks only this. A question is `frame` or `clip`, and the clip's key;
-the answer a JPEG or the clip. Nothing is answered where it is not there, or is no clip.
+A question is a clip, its answer a JPEG, or nothing where no picture comes out. It knows no cloud
+and no keys. What strangers' bytes meet here is libav alone, so that it is there in a moment: the
+recognizer's decoder would bring numpy and its networks' runtime along.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from fractions import Fraction
 
-import cv2
-from botocore.exceptions import ClientError
+import av
 
-from cloud.switch import Switch, read_switch
-from contract.clips import MAX_CLIP_BYTES
-from recognition import Clip, ClipRejected, Settings
-from scripts.cloud_errors import says_not_there
-from scripts.dashboard.clients import SharedClients
 from scripts.dashboard.worker import serve
 
-QUALITY = 78
+# libav's own scale: 1 is nothing lost, 31 hardly a picture.
+QUALITY = 5
+# As the function's decoder has it (`max_frame_px`): what is larger was rejected there.
+MOST_PX = 2048 * 2048
+
+
+def first_picture(data: bytes, most_px: int = MOST_PX) -> av.VideoFrame | None:
+    """None where there is none, or a larger one."""
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(most_px)}
+    # Without reordering a picture comes out when its bytes went in.
+    decoder.flags |= av.codec.context.Flags.low_delay
+    for packet in (*decoder.parse(data), *decoder.parse(None), None):
+        with suppress(av.FFmpegError):  # what comes after it may be whole
+            for picture in decoder.decode(packet):
+                if not picture.is_corrupt:
+                    return picture
+    return None
+
+
+def jpeg(picture: av.VideoFrame) -> bytes:
+    """In its own size."""
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height = picture.width, picture.height
+    encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1)
+    encoder.options = {"qmin": str(QUALITY), "qmax": str(QUALITY)}
+    whole = picture.reformat(format="yuvj420p", dst_color_range="JPEG")
+    whole.pts = None
+    return b"".join(bytes(packet) for packet in (*encoder.encode(whole), *encoder.encode(None)))
 
 
 def jpeg_of(data: bytes) -> bytes:
-    """The first frame of a clip as JPEG, in its own size; nothing when it has none."""
+    """The first picture of a clip; nothing when it has none."""
     try:
-        frame = next(iter(Clip(data, Settings()).frames(1)))
-        bgr = cv2.cvtColor(frame.to_rgb(), cv2.COLOR_RGB2BGR)
-        done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-        return encoded.tobytes() if done else b""
-    except (ClipRejected, StopIteration, cv2.error):
-        return b""
+        picture = first_picture(data)
+        return jpeg(picture) if picture is not None else b""
     except Exception as error:  # whatever a decoder raises concerns one clip
         print(f"frame worker: {error!r}", file=sys.stderr)
         return b""
 
 
-def clip_at(switch: Switch, key: str) -> bytes:
-    """A clip's bytes; nothing when it is not there, or larger than any clip."""
-    try:
-        answer = switch.client("s3").get_object(Bucket=switch.bucket, Key=key)
-    except ClientError as error:
-        if says_not_there(error):
-            return b""
-        raise
-    with answer["Body"] as body:
-        data: bytes = body.read() if answer["ContentLength"] <= MAX_CLIP_BYTES else b""
-        return data
-
-
 def main() -> None:
-    cv2.setNumThreads(1)
-    switch = SharedClients.of(read_switch())
-
-    def answer(question: bytes) -> bytes:
-        wanted, _, key = question.decode().partition(" ")
-        data = clip_at(switch, key)
-        return jpeg_of(data) if data and wanted == "frame" else data
-
-    serve(answer)
+    av.logging.set_level(av.logging.PANIC)
+    serve(jpeg_of)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def serve(switch: Switch, one: socket.socket) -> None:
     decoder, asker = (
         Worker(f"scripts.dashboard.{name}") for name in ("frame_worker", "cloud_worker")
     )
-    frames = Frames(decoder.ask)
+    frames = Frames(clients, decoder.ask)
     spans = DeviceSpans(traces_folder(spool_folder()))
 
     def inventory(what: str) -> Any:

@@ -15,9 +15,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from scripts.cloud_errors import explain
 from scripts.errors import LabError
 from scripts.paths import ROOT, import_roots
 
@@ -103,16 +100,20 @@ class Worker:
             process.stdout.close()
 
 
-def serve(answer: Callable[[bytes], bytes]) -> None:
+def serve(
+    answer: Callable[[bytes], bytes], told: Callable[[Exception], str | None] = lambda error: None
+) -> None:
     """The worker's own side: answer what comes on stdin until there is no more.
 
-    What the cloud refuses is told; its error ends nothing.
+    An error that `told` has words for is told, and ends nothing.
     """
     while (question := read_block(sys.stdin.buffer)) is not None:
         try:
             block = _DONE + answer(question)
-        except (BotoCoreError, ClientError) as error:
-            block = _FAILED + str(explain(error)).encode()
+        except Exception as error:
+            if (words := told(error)) is None:
+                raise
+            block = _FAILED + words.encode()
         write_block(sys.stdout.buffer, block)
 
 

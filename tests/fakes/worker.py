@@ -6,6 +6,7 @@ import os
 
 from botocore.exceptions import ClientError
 
+from scripts.dashboard.cloud_worker import told
 from scripts.dashboard.worker import serve
 
 
@@ -18,4 +19,4 @@ def answer(question: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    serve(answer)
+    serve(answer, told)

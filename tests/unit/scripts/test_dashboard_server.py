@@ -10,7 +10,6 @@ import pytest
 
 from cloud.switch import read_switch
 from scripts.dashboard.clients import SharedClients
-from scripts.dashboard.frames import Frames
 from scripts.dashboard.worker import NoAnswer, Worker
 from scripts.paths import ROOT
 
@@ -74,17 +73,3 @@ class TestAWorker:
         with pytest.raises(NoAnswer, match="the lab is full"):
             worker.ask(b"refuse")
         assert worker.ask(b"pid") == pid
-
-    def test_a_picture_that_the_cloud_did_not_give_is_asked_for_again(self, worker):
-        """No picture was kept for good where the lab was away for a moment."""
-        asked = []
-
-        def ask(question: bytes) -> bytes:
-            asked.append(question)
-            return worker.ask(b"refuse") if len(asked) == 1 else b"a jpeg"
-
-        frames = Frames(ask)
-        with pytest.raises(NoAnswer):
-            frames.jpeg("c1", "clips/lab/c1.h264")
-        assert frames.jpeg("c1", "clips/lab/c1.h264") == b"a jpeg"
-        assert asked == [b"frame clips/lab/c1.h264"] * 2
