@@ -25,13 +25,14 @@ from contract.printable import printable, printable_lines
 from scripts.cloud_errors import explain
 from scripts.dashboard.around import Around
 from scripts.dashboard.assets import Assets
-from scripts.dashboard.cards import card
+from scripts.dashboard.cards import card, mark
 from scripts.dashboard.door import Door, Guarded
 from scripts.dashboard.feed import Feed
 from scripts.dashboard.frames import Frames
 from scripts.dashboard.history import MOST_CLIPS, Kept
 from scripts.dashboard.nearest import NearestPeople
 from scripts.dashboard.people import PeopleView
+from scripts.dashboard.picture import FULL, SMALL
 from scripts.dashboard.replaying import replay
 from scripts.dashboard.worker import NoAnswer
 from scripts.errors import LabError
@@ -78,6 +79,7 @@ class Dashboard:
         self._assets = Assets()
         self._templates.globals["asset"] = self._assets.address
         self._templates.filters["shown"] = lambda text: printable(str(text))
+        self._templates.filters["mark"] = mark
         for name in self._templates.list_templates():  # now, not when somebody waits for a page
             self._templates.get_template(name)
 
@@ -201,12 +203,15 @@ class Dashboard:
 
     def frame(self, request: Request) -> Response:
         clip = self._clip(request)
-        jpeg = self._frames.jpeg(clip.clip_id, clip.key)
-        if not jpeg:
+        size = SMALL if "small" in request.query_params else FULL
+        found = self._frames.picture(clip.clip_id, clip.key, size)
+        if found is None:
             raise HTTPException(404, "the clip is not in the bucket any more, or is none")
-        return Response(
-            jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=600"}
-        )
+        headers = {
+            "cache-control": "private, max-age=600",
+            "x-frame-size": f"{found.width} {found.height}",
+        }
+        return Response(found.jpeg, media_type="image/jpeg", headers=headers)
 
     # Changes
 

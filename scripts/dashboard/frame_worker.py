@@ -1,8 +1,9 @@
 """Makes pictures of clips, in a process of its own: a clip that breaks a decoder breaks only this.
 
-A question is a clip, its answer a JPEG, or nothing where no picture comes out. It knows no cloud
-and no keys. What strangers' bytes meet here is libav alone, so that it is there in a moment: the
-recognizer's decoder would bring numpy and its networks' runtime along.
+A question is a clip after a byte: `FULL`, or `SMALL` for a list of many. The answer is a
+`Picture`, or nothing where none comes out. It knows no cloud and no keys. What strangers' bytes
+meet here is libav alone, so that it is there in a moment: the recognizer's decoder would bring
+numpy and its networks' runtime along.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from fractions import Fraction
 
 import av
 
+from scripts.dashboard.picture import SMALL, Picture
 from scripts.dashboard.worker import serve
 
+SMALL_PX = 320  # as wide as a card
 # libav's own scale: 1 is nothing lost, 31 hardly a picture.
 QUALITY = 5
 # As the function's decoder has it (`max_frame_px`): what is larger was rejected there.
@@ -36,22 +39,30 @@ def first_picture(data: bytes, most_px: int = MOST_PX) -> av.VideoFrame | None:
     return None
 
 
-def jpeg(picture: av.VideoFrame) -> bytes:
-    """In its own size."""
+def jpeg(picture: av.VideoFrame, most_wide_px: int) -> bytes:
+    """In its own size, or smaller."""
+    width = min(picture.width, most_wide_px)
+    height = max(1, round(picture.height * width / picture.width))
     encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height = picture.width, picture.height
+    encoder.width, encoder.height = width, height
     encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1)
     encoder.options = {"qmin": str(QUALITY), "qmax": str(QUALITY)}
-    whole = picture.reformat(format="yuvj420p", dst_color_range="JPEG")
-    whole.pts = None
-    return b"".join(bytes(packet) for packet in (*encoder.encode(whole), *encoder.encode(None)))
+    made = picture.reformat(
+        width=width, height=height, format="yuvj420p", dst_color_range="JPEG", interpolation="AREA"
+    )
+    made.pts = None
+    return b"".join(bytes(packet) for packet in (*encoder.encode(made), *encoder.encode(None)))
 
 
-def jpeg_of(data: bytes) -> bytes:
+def picture_of(question: bytes) -> bytes:
     """The first picture of a clip; nothing when it has none."""
+    wanted, data = question[:1], question[1:]
     try:
-        picture = first_picture(data)
-        return jpeg(picture) if picture is not None else b""
+        found = first_picture(data)
+        if found is None:
+            return b""
+        made = jpeg(found, SMALL_PX if wanted == SMALL else found.width)
+        return Picture(found.width, found.height, made).to_bytes()
     except Exception as error:  # whatever a decoder raises concerns one clip
         print(f"frame worker: {error!r}", file=sys.stderr)
         return b""
@@ -59,7 +70,7 @@ def jpeg_of(data: bytes) -> bytes:
 
 def main() -> None:
     av.logging.set_level(av.logging.PANIC)
-    serve(jpeg_of)
+    serve(picture_of)
 
 
 if __name__ == "__main__":

@@ -11,40 +11,42 @@ from botocore.exceptions import ClientError
 from cloud.switch import Switch
 from contract.clips import MAX_CLIP_BYTES
 from scripts.cloud_errors import says_not_there
+from scripts.dashboard.picture import FULL, Picture
 
 MOST_BYTES = 4 * 2**20
 MOST_FRAMES = 48  # four pages full
 
 
 class Frames:
-    """JPEG by clip id. Any thread may ask; `decode` is `frame_worker`'s."""
+    """Pictures by clip id. Any thread may ask; `decode` is `frame_worker`'s."""
 
     def __init__(self, switch: Switch, decode: Callable[[bytes], bytes]) -> None:
         self._switch = switch
         self._decode = decode
         self._lock = threading.Lock()
-        self._jpegs: OrderedDict[str, bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bytes], Picture | None] = OrderedDict()
         self._forgotten = 0
 
-    def jpeg(self, clip_id: str, key: str) -> bytes:
-        """Nothing when the clip is gone from the bucket, or was no clip.
+    def picture(self, clip_id: str, key: str, size: bytes = FULL) -> Picture | None:
+        """None when the clip is gone from the bucket, or was no clip.
 
         Raises
         ------
         NoAnswer
         botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError
         """
+        place = (clip_id, size)
         with self._lock:
-            known, began = self._jpegs.get(clip_id), self._forgotten
-        if known is not None:
-            return known
+            began = self._forgotten
+            if place in self._kept:
+                return self._kept[place]
         data = self.clip(key)
-        made = self._decode(data) if data else b""
+        made = Picture.from_bytes(self._decode(size + data)) if data else None
         with self._lock:
             if began == self._forgotten:  # or it may show who was forgotten meanwhile
-                self._jpegs[clip_id] = made
-            while len(self._jpegs) > MOST_FRAMES or self._size() > MOST_BYTES:
-                self._jpegs.popitem(last=False)
+                self._kept[place] = made
+            while len(self._kept) > MOST_FRAMES or self._size() > MOST_BYTES:
+                self._kept.popitem(last=False)
         return made
 
     def clip(self, key: str) -> bytes:
@@ -68,7 +70,7 @@ class Frames:
         """Somebody was forgotten, or the lab is another one: keep no picture."""
         with self._lock:
             self._forgotten += 1
-            self._jpegs.clear()
+            self._kept.clear()
 
     def _size(self) -> int:
-        return sum(map(len, self._jpegs.values()))
+        return sum(len(one.jpeg) for one in self._kept.values() if one)

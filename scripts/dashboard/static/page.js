@@ -37,30 +37,45 @@
   const show = (picture, size) => {
     const address = picture.dataset.frame;
     if (picture.localName === "image") { picture.setAttribute("href", address); return; }
-    picture.src = address;
-    // Boxes are in pixels of the frame.
+    picture.src = address; // the browser has kept it
+    // Boxes are in pixels of the frame, whatever the picture's own size.
     const boxes = picture.parentElement.querySelector("svg.boxes");
-    if (boxes) boxes.setAttribute("viewBox", `0 0 ${size[0]} ${size[1]}`);
+    if (boxes) boxes.setAttribute("viewBox", `0 0 ${size}`);
+  };
+  const fetchFrame = async (picture) => {
+    const address = picture.dataset.frame, answer = await fetch(address);
+    if (!answer.ok) return;
+    await answer.blob();
+    sizes.set(address, answer.headers.get("x-frame-size"));
+    if (sizes.size > MOST_SIZES) sizes.delete(sizes.keys().next().value);
+    show(picture, sizes.get(address));
   };
   const fetchNext = () => {
     while (coming < AT_ONCE && wanted.length) {
       const picture = wanted.shift();
       if (!picture.isConnected) continue; // its part was made anew meanwhile
-      const probe = new Image(), address = picture.dataset.frame;
-      const done = () => { coming -= 1; fetchNext(); };
-      probe.addEventListener("load", () => {
-        sizes.set(address, [probe.naturalWidth, probe.naturalHeight]);
-        if (sizes.size > MOST_SIZES) sizes.delete(sizes.keys().next().value);
-        show(picture, sizes.get(address));
-        done();
-      });
-      probe.addEventListener("error", done);
       coming += 1;
-      probe.src = address;
+      fetchFrame(picture).catch(() => {}).finally(() => { coming -= 1; fetchNext(); });
     }
   };
+  // A card that says what it said stays, with its picture: a browser lets go of what was replaced
+  // only when it needs the room, and twelve cards with each clip were a hundred megabytes.
+  const shown = new Map();
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    shown.clear();
+    event.detail.target.querySelectorAll("[data-mark]").forEach((card) => shown.set(card.dataset.mark, card));
+  });
+  const keepShown = (root) => {
+    root.querySelectorAll("[data-mark]").forEach((card) => {
+      const before = shown.get(card.dataset.mark);
+      if (before) card.replaceWith(before);
+    });
+    shown.clear();
+  };
   const dress = (root) => {
+    keepShown(root);
     root.querySelectorAll("[data-frame]").forEach((picture) => {
+      if (picture.hasAttribute("src")) return;
       const size = sizes.get(picture.dataset.frame);
       if (size) show(picture, size); else wanted.push(picture);
     });

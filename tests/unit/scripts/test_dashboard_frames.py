@@ -12,16 +12,20 @@ import pytest
 from botocore.exceptions import ClientError
 
 from recognition import Clip, Settings
-from scripts.dashboard.frame_worker import first_picture, jpeg_of
+from scripts.dashboard.frame_worker import SMALL_PX, first_picture, picture_of
 from scripts.dashboard.frames import Frames
+from scripts.dashboard.picture import FULL, SMALL, Picture
 from scripts.e2e.film import FIXTURE, film_clips
 from scripts.paths import ROOT
 
 CLIP = film_clips(FIXTURE)[30]
+THEIRS = Picture(640, 480, b"shows them")
 
 
 def test_a_clips_picture_is_the_one_that_the_function_looks_at_first():
-    shown = cv2.imdecode(np.frombuffer(jpeg_of(CLIP), np.uint8), cv2.IMREAD_COLOR)
+    found = Picture.from_bytes(picture_of(FULL + CLIP))
+    assert found is not None
+    shown = cv2.imdecode(np.frombuffer(found.jpeg, np.uint8), cv2.IMREAD_COLOR)
     seen = cv2.cvtColor(next(iter(Clip(CLIP, Settings()).frames(1))).to_rgb(), cv2.COLOR_RGB2BGR)
     assert shown.shape == seen.shape
     assert np.abs(shown.astype(int) - seen).mean() < 4
@@ -29,7 +33,15 @@ def test_a_clips_picture_is_the_one_that_the_function_looks_at_first():
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff" * 999, CLIP[:100], bytes(100_000)])
 def test_what_is_no_clip_has_no_picture(data):
-    assert jpeg_of(data) == b""
+    assert picture_of(FULL + data) == b""
+
+
+def test_a_small_picture_says_how_large_the_frame_was():
+    found = Picture.from_bytes(picture_of(SMALL + CLIP))
+    assert found is not None
+    shown = cv2.imdecode(np.frombuffer(found.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape == (240, SMALL_PX, 3)
+    assert (found.width, found.height) == (640, 480)
 
 
 def test_a_picture_larger_than_any_of_a_clip_is_not_decoded():
@@ -73,14 +85,15 @@ def test_a_picture_is_made_once_and_anew_when_somebody_was_forgotten():
 
     def decode(data: bytes) -> bytes:
         made.append(data)
-        return b"jpeg"
+        return THEIRS.to_bytes()
 
     frames = Frames(Bucket({"k": b"clip"}), decode)
-    assert [frames.jpeg("c", "k") for _ in range(3)] == [b"jpeg"] * 3
-    assert made == [b"clip"]
+    assert [frames.picture("c", "k") for _ in range(3)] == [THEIRS] * 3
+    assert made == [FULL + b"clip"]
+    frames.picture("c", "k", SMALL)  # is another one
     frames.forget()
-    frames.jpeg("c", "k")
-    assert len(made) == 2
+    frames.picture("c", "k")
+    assert made[1:] == [SMALL + b"clip", FULL + b"clip"]
 
 
 def test_a_picture_that_was_being_made_while_somebody_was_forgotten_is_not_kept():
@@ -89,17 +102,17 @@ def test_a_picture_that_was_being_made_while_somebody_was_forgotten_is_not_kept(
     def decode(data: bytes) -> bytes:
         frames.forget()
         bucket.clips.clear()
-        return b"shows them"
+        return THEIRS.to_bytes()
 
     frames = Frames(bucket, decode)
-    frames.jpeg("c", "k")
-    assert frames.jpeg("c", "k") == b""
+    frames.picture("c", "k")
+    assert frames.picture("c", "k") is None
 
 
 def test_a_picture_that_the_cloud_did_not_give_is_asked_for_again():
     """No picture was kept for good where the lab was away for a moment."""
     busy = ClientError({"Error": {"Code": "Busy"}}, "GetObject")
-    frames = Frames(Bucket({"k": b"clip"}, busy), lambda data: b"jpeg")
+    frames = Frames(Bucket({"k": b"clip"}, busy), lambda data: THEIRS.to_bytes())
     with pytest.raises(ClientError):
-        frames.jpeg("c", "k")
-    assert frames.jpeg("c", "k") == b"jpeg"
+        frames.picture("c", "k")
+    assert frames.picture("c", "k") == THEIRS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from scripts.dashboard import feed as feeds
 from scripts.dashboard.app import Dashboard, make_app
 from scripts.dashboard.door import Door
 from scripts.dashboard.nearest import NearestPeople
+from scripts.dashboard.picture import SMALL, Picture
 from scripts.traces.device_spans import DeviceSpans
 from tests.fakes.dashboard import OWN, PORT, keep
 from tests.fakes.results import face
@@ -46,8 +48,8 @@ class Cloud:
 
 
 class Pictures:
-    def jpeg(self, clip_id: str, key: str) -> bytes:
-        return b"\xff\xd8 a picture"
+    def picture(self, clip_id: str, key: str, size: bytes) -> Picture:
+        return Picture(640, 480, b"small" if size == SMALL else b"full")
 
 
 @pytest.fixture
@@ -130,6 +132,30 @@ def test_programs_read_clips_people_and_a_clips_waterfall(client):
 @pytest.mark.parametrize("limit", ["0", "-1", "x", "10001", "9" * 30])
 def test_a_limit_that_is_none_is_refused(client, limit):
     assert client.get(f"/api/clips?limit={limit}").status_code == 400
+
+
+def test_a_list_has_small_pictures_and_a_clips_page_its_whole_one(client):
+    """Twelve whole frames stand decoded in a browser's memory while the page shows a third of
+    their width. Boxes are in the frame's pixels all the same."""
+    for path, wanted in (("/", "small"), ("/clips/c1", "full")):
+        address = html.unescape(
+            re.findall(r'data-frame="(/frames/c1[^"]*)"', client.get(path).text)[0]
+        )
+        answer = client.get(address)
+        assert answer.text == wanted
+        assert answer.headers["x-frame-size"] == "640 480"
+
+
+def test_a_card_keeps_its_mark_until_it_says_something_else(client, feed, monkeypatch):
+    """The page keeps the card, and its picture, while the mark is the same."""
+    marks = lambda: re.findall(r'data-mark="([^"]+)"', client.get("/parts/clips").text)  # noqa: E731
+    before = marks()
+    assert len(set(before)) == 2
+    later_s = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: later_s)
+    assert marks() == before  # an hour older says nothing else
+    keep(feed.history, a_message("c1", face(None, None), reason="another"), 9)
+    assert len(set(marks()) & set(before)) == 1
 
 
 def test_a_clip_that_nobody_knows_is_not_found(client):
