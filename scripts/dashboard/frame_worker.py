@@ -1,9 +1,9 @@
 """Makes pictures of clips, in a process of its own: a clip that breaks a decoder breaks only this.
 
 A question is a clip after a byte: `FULL`, or `SMALL` for a list of many. The answer is a
-`Picture`, or nothing where none comes out. It knows no cloud and no keys. What strangers' bytes
-meet here is libav alone, so that it is there in a moment: the recognizer's decoder would bring
-numpy and its networks' runtime along.
+`FramePicture`, or nothing where none comes out. It knows no cloud and no keys. What strangers'
+bytes meet here is libav alone, so that it is there in a moment: the recognizer's decoder would
+bring numpy and its networks' runtime along.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import av
 
-from scripts.dashboard.picture import SMALL, Picture
+from scripts.dashboard.picture import SMALL, FramePicture
 from scripts.dashboard.worker import serve
 
 SMALL_PX = 320  # as wide as a card
@@ -62,7 +62,7 @@ def picture_of(question: bytes) -> bytes:
         if found is None:
             return b""
         made = jpeg(found, SMALL_PX if wanted == SMALL else found.width)
-        return Picture(found.width, found.height, made).to_bytes()
+        return FramePicture(found.width, found.height, made).to_bytes()
     except Exception as error:  # whatever a decoder raises concerns one clip
         print(f"frame worker: {error!r}", file=sys.stderr)
         return b""

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from cloud.switch import Switch
 from contract.clips import MAX_CLIP_BYTES
 from scripts.cloud_errors import says_not_there
-from scripts.dashboard.picture import FULL, Picture
+from scripts.dashboard.picture import FULL, FramePicture
 
 MOST_BYTES = 4 * 2**20
 MOST_FRAMES = 48  # four pages full
@@ -24,10 +24,10 @@ class Frames:
         self._switch = switch
         self._decode = decode
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, bytes], Picture | None] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bytes], FramePicture | None] = OrderedDict()
         self._forgotten = 0
 
-    def picture(self, clip_id: str, key: str, size: bytes = FULL) -> Picture | None:
+    def picture(self, clip_id: str, key: str, size: bytes = FULL) -> FramePicture | None:
         """None when the clip is gone from the bucket, or was no clip.
 
         Raises
@@ -41,7 +41,7 @@ class Frames:
             if place in self._kept:
                 return self._kept[place]
         data = self.clip(key)
-        made = Picture.from_bytes(self._decode(size + data)) if data else None
+        made = FramePicture.from_bytes(self._decode(size + data)) if data else None
         with self._lock:
             if began == self._forgotten:  # or it may show who was forgotten meanwhile
                 self._kept[place] = made

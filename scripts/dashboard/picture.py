@@ -10,7 +10,7 @@ _SIZE = struct.Struct(">II")
 
 
 @dataclass(frozen=True)
-class Picture:
+class FramePicture:
     """A JPEG of a frame that was `width` by `height` px: boxes are in these, whatever its own."""
 
     width: int
@@ -21,8 +21,9 @@ class Picture:
         return _SIZE.pack(self.width, self.height) + self.jpeg
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Picture | None:
+    def from_bytes(cls, data: bytes) -> FramePicture | None:
         """None for nothing."""
         if not data:
             return None
-        return cls(*_SIZE.unpack_from(data), data[_SIZE.size :])
+        width, height = _SIZE.unpack_from(data)
+        return cls(width, height, data[_SIZE.size :])

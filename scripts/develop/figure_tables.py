@@ -169,26 +169,6 @@ def _soak(figures: Figures) -> str:
     )
 
 
-def _dashboard(figures: Figures) -> str:
-    run, origin = values(figures, "dashboard"), figures["dashboard"]
-    slowest = {
-        of: max(view[of]["p95"] for view in run["views"].values())
-        for of in ("first_paint_ms", "usable_ms")
-    }
-    adds = run["page_mb"] - run["blank_mb"]
-    news, core = run["news_ms"], run["core_percent"]
-    return (
-        f"Measured {origin['when']} on {origin['machine']}, after {run['clips']:,} clips: "
-        f"the slowest view painted in {slowest['first_paint_ms']:.0f} ms\nand usable in "
-        f"{slowest['usable_ms']:.0f} ms (p95); a new result stands on the page "
-        f"{news['p50']:.0f} ms after its message (p95 {news['p95']:.0f}, at\nmost "
-        f"{news['max']:.0f}). While nothing happens the server takes {run['server_mb']:.0f} MB and "
-        f"{core['server']:.1f} % of a core; the Live page\nadds {adds:.0f} MB to the "
-        f"{run['blank_mb']:.0f} of an empty one (its scripts hold {run['heap_mb']:.0f}) and takes "
-        f"{core['page']:.1f} %."
-    )
-
-
 def _open_set(figures: Figures) -> str:
     runs = [values(figures, f"open_set_{seed}") for seed in SEEDS]
     models = {"online": "online", "custom": "custom", "final": "final"}
@@ -217,7 +197,6 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "state": _state,
     "lab": _lab,
     "soak": _soak,
-    "dashboard": _dashboard,
     "detection_empty": _detection_empty,
     "open_set": _open_set,
     "clip_end": lambda figures: seconds(values(figures, "e2e_embedded")["p50_ms"]),

@@ -121,20 +121,6 @@ RUNS: dict[str, MeasuredRun] = {
             "growth": "memory_growth",
         },
     ),
-    "dashboard": MeasuredRun(
-        "make bench-dashboard",
-        "bench-dashboard.json",
-        {
-            "clips": "clips",
-            "views": "views",
-            "news_ms": "message_to_page_ms",
-            "core_percent": "idle_watched.core_percent",
-            "server_mb": "idle_watched.memory_mb.server.rss",
-            "page_mb": "idle_watched.memory_mb.page.pss",
-            "blank_mb": "blank_page_mb.pss",
-            "heap_mb": "page_heap_mb",
-        },
-    ),
     "detection_empty": MeasuredRun(
         "facelab bench-detection --empty 100 --photographs DIR",
         "detection-empty.json",

@@ -15,7 +15,7 @@ FIXTURE = ROOT / "fixtures" / "lab.h264"
 
 
 @dataclass(frozen=True)
-class Film:
+class PlayedFilm:
     """What a camera plays, over and over: `clips` in their order, and what is really in each,
     where somebody has said so."""
 
@@ -30,9 +30,11 @@ class Film:
         return self.truth[place] if self.truth else None
 
 
-def read_film(path: Path) -> Film:
+def read_film(path: Path) -> PlayedFilm:
     is_fixture = path.resolve() == FIXTURE.resolve()
-    return Film(film_clips(path), read_truth(path.with_name("truth.json")) if is_fixture else ())
+    return PlayedFilm(
+        film_clips(path), read_truth(path.with_name("truth.json")) if is_fixture else ()
+    )
 
 
 def film_clips(film: Path) -> list[bytes]:

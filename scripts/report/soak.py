@@ -11,7 +11,7 @@ from itertools import groupby, islice
 from typing import Any
 
 from contract.results import Status
-from scripts.e2e.film import Film
+from scripts.e2e.film import PlayedFilm
 from scripts.e2e.soak_report import DeviceLog, SaidOfClip
 from scripts.e2e.truth import ClipTruth
 from scripts.report.e2e import STAGES
@@ -23,7 +23,7 @@ MOST_OF_A_KIND = 100  # in a long run the same few of the film come unknown over
 ID_ENDS_IN = 13  # its number and what is drawn by lot: enough for `make trace`
 
 
-def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any], film: Film) -> Report:
+def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any], film: PlayedFilm) -> Report:
     """`facts` is the content of out/soak.json, `film` what the cameras played."""
     latency = facts["latency_ms"] or {"p50": 0, "p95": 0}
     recorded = [moment for log in logs for moment in log.recorded.values()]
@@ -85,7 +85,7 @@ def _stages(logs: Sequence[DeviceLog]) -> list[tuple[str, float]]:
     return [(one, statistics.median(values)) for one, values in took.items() if values]
 
 
-def _clips(logs: Sequence[DeviceLog], film: Film) -> list[ClipRow]:
+def _clips(logs: Sequence[DeviceLog], film: PlayedFilm) -> list[ClipRow]:
     """Those to look at: some that are wrong, some unknown, some right, the slowest first."""
     found = [
         (_row(log, clip_id, film), film.place(number))
@@ -104,7 +104,7 @@ def _took_ms(row: ClipRow) -> float:
     return math.inf if row.latency_ms is None else row.latency_ms
 
 
-def _row(log: DeviceLog, clip_id: str, film: Film) -> ClipRow:
+def _row(log: DeviceLog, clip_id: str, film: PlayedFilm) -> ClipRow:
     truth, said = _truth(log, clip_id, film), log.said.get(clip_id)
     return ClipRow(
         name=f"{log.device_id} {clip_id[-ID_ENDS_IN:]}",
@@ -116,7 +116,7 @@ def _row(log: DeviceLog, clip_id: str, film: Film) -> ClipRow:
     )
 
 
-def _truth(log: DeviceLog, clip_id: str, film: Film) -> ClipTruth | None:
+def _truth(log: DeviceLog, clip_id: str, film: PlayedFilm) -> ClipTruth | None:
     number = log.numbers.get(clip_id)
     return None if number is None else film.truth_at(film.place(number))
 

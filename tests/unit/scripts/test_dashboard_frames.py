@@ -14,16 +14,16 @@ from botocore.exceptions import ClientError
 from recognition import Clip, Settings
 from scripts.dashboard.frame_worker import SMALL_PX, first_picture, picture_of
 from scripts.dashboard.frames import Frames
-from scripts.dashboard.picture import FULL, SMALL, Picture
+from scripts.dashboard.picture import FULL, SMALL, FramePicture
 from scripts.e2e.film import FIXTURE, film_clips
 from scripts.paths import ROOT
 
 CLIP = film_clips(FIXTURE)[30]
-THEIRS = Picture(640, 480, b"shows them")
+THEIRS = FramePicture(640, 480, b"shows them")
 
 
 def test_a_clips_picture_is_the_one_that_the_function_looks_at_first():
-    found = Picture.from_bytes(picture_of(FULL + CLIP))
+    found = FramePicture.from_bytes(picture_of(FULL + CLIP))
     assert found is not None
     shown = cv2.imdecode(np.frombuffer(found.jpeg, np.uint8), cv2.IMREAD_COLOR)
     seen = cv2.cvtColor(next(iter(Clip(CLIP, Settings()).frames(1))).to_rgb(), cv2.COLOR_RGB2BGR)
@@ -37,7 +37,7 @@ def test_what_is_no_clip_has_no_picture(data):
 
 
 def test_a_small_picture_says_how_large_the_frame_was():
-    found = Picture.from_bytes(picture_of(SMALL + CLIP))
+    found = FramePicture.from_bytes(picture_of(SMALL + CLIP))
     assert found is not None
     shown = cv2.imdecode(np.frombuffer(found.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert shown.shape == (240, SMALL_PX, 3)

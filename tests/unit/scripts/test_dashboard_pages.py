@@ -17,7 +17,7 @@ from scripts.dashboard import feed as feeds
 from scripts.dashboard.app import Dashboard, make_app
 from scripts.dashboard.door import Door
 from scripts.dashboard.nearest import NearestPeople
-from scripts.dashboard.picture import SMALL, Picture
+from scripts.dashboard.picture import SMALL, FramePicture
 from scripts.traces.device_spans import DeviceSpans
 from tests.fakes.dashboard import OWN, PORT, keep
 from tests.fakes.results import face
@@ -48,8 +48,8 @@ class Cloud:
 
 
 class Pictures:
-    def picture(self, clip_id: str, key: str, size: bytes) -> Picture:
-        return Picture(640, 480, b"small" if size == SMALL else b"full")
+    def picture(self, clip_id: str, key: str, size: bytes) -> FramePicture:
+        return FramePicture(640, 480, b"small" if size == SMALL else b"full")
 
 
 @pytest.fixture

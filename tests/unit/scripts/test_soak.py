@@ -9,7 +9,7 @@ import pytest
 
 from contract.results import Person
 from scripts.console import Progress
-from scripts.e2e.film import FIXTURE, Film, film_clips
+from scripts.e2e.film import FIXTURE, PlayedFilm, film_clips
 from scripts.e2e.soak import Soak
 from scripts.e2e.soak_report import SoakPlan, report, summary
 from scripts.e2e.steadiness import Steadiness
@@ -124,7 +124,7 @@ def test_a_result_without_a_latency_moves_no_other_in_the_picture(run):
     run.result("a", "a2", took_ms=40.0)
     run.result("b", "b1", took_ms=70.0)
     logs = list(run.soak.devices.values())
-    points = soak_report(logs, run.facts(clips_each=2), Film()).points
+    points = soak_report(logs, run.facts(clips_each=2), PlayedFilm()).points
     shown = {clip_id: moment for log in logs for clip_id, moment in log.shown}
     first = min(moment for log in logs for moment in log.recorded.values())
     assert [(point.at_s, point.latency_ms) for point in points] == [
@@ -136,7 +136,7 @@ def test_a_result_without_a_latency_moves_no_other_in_the_picture(run):
 def test_the_page_has_stages_and_cold_starts(run):
     run.result("a", "a1", took_ms=400.0, init_ms=900.0)
     run.result("b", "b1", took_ms=60.0)
-    shown = soak_report(list(run.soak.devices.values()), run.facts(), Film())
+    shown = soak_report(list(run.soak.devices.values()), run.facts(), PlayedFilm())
     assert shown.stages == [("fetch", 4.0), ("detect", 230.0)]
     assert shown.cold == [("a1", 900.0)]
 
@@ -158,7 +158,7 @@ def test_the_page_has_a_picture_of_each_clip_lost_wrong_and_unknown_ones_first(r
     run.result("a", "a3")  # a stranger is
     run.result("a", "a4", named=ADA, took_ms=300.0)  # the film's first clip again
     run.result("b", "b1")  # she is there, and nobody named her
-    film = Film(CLIPS, ADA_NOBODY_STRANGER)
+    film = PlayedFilm(CLIPS, ADA_NOBODY_STRANGER)
     rows = soak_report(list(run.soak.devices.values()), run.facts(3), film).clips
     assert [(row.name, row.verdict) for row in rows] == [
         ("a a5", "wrong"),  # nothing came
@@ -180,7 +180,7 @@ def test_the_page_of_a_long_soak_shows_some_of_each_kind_and_says_so(run):
         run.clip("a", f"more-{number}")  # lost
     run.result("a", "a1", named=ADA)
     run.result("b", "b1")
-    film = Film(CLIPS, ADA_NOBODY_STRANGER)
+    film = PlayedFilm(CLIPS, ADA_NOBODY_STRANGER)
     report = soak_report(list(run.soak.devices.values()), run.facts(), film)
     kinds = Counter(row.verdict for row in report.clips)
     assert kinds == {"wrong": MOST_OF_A_KIND, "unknown": 1, "right": 1}
