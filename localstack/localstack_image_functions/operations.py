@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,3 +26,13 @@ def stand_around(around: Callable[[RequestContext, GoOn], Any]) -> None:
         return around(context, lambda: original(skeleton, serializer, context, instance))
 
     Skeleton.dispatch_request = dispatch_request  # type: ignore[method-assign]
+
+
+def mended(original: Callable[..., Any], mend: Callable[..., Any]) -> Callable[..., Any]:
+    """A provider's operation that `mend` answers; it gets provider, original and context first."""
+
+    @functools.wraps(original)
+    def answer(self: Any, context: Any, *arguments: Any, **options: Any) -> Any:
+        return mend(self, original, context, *arguments, **options)
+
+    return answer

@@ -68,12 +68,14 @@ def prepare_emulator() -> None:
     """Mend what must work from the start, and end the functions of a killed predecessor."""
     if not _chosen():
         return
-    from localstack_image_functions import upstream
+    from localstack_image_functions import queues, upstream
     from localstack_image_functions.bounds.answers import answer_as_documented
     from localstack_image_functions.bounds.refusing import refuse_what_breaks_bounds
     from localstack_image_functions.executor import make_backend
     from localstack_image_functions.fidelity import tell_what_has_no_effect
-    from localstack_image_functions.gateway.guard import guard_gateway
+    from localstack_image_functions.gateway.guard import allowed_by, guard_gateway, secrets_of
+    from localstack_image_functions.s3.hosts import serve_buckets_below
+    from localstack_image_functions.s3.signatures import verify_presigned
     from localstack_image_functions.settings import read_settings
     from localstack_image_functions.stacks.applying import apply_what_templates_say
     from localstack_image_functions.urls.serving import serve_function_urls
@@ -90,9 +92,12 @@ def prepare_emulator() -> None:
     serve_function_urls(settings.key_pair)
     tell_what_has_no_effect()
     answer_as_documented()
+    queues.answer_as_documented()
     refuse_what_breaks_bounds()
     apply_what_templates_say()
     guard_gateway(settings.hosts, settings.key_pair)
+    verify_presigned(secrets_of(settings.key_pair))
+    serve_buckets_below(allowed_by(settings.hosts).names)
     backend = make_backend(settings)
     backend.sweep()
     backend.prepare()

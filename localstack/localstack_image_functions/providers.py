@@ -15,6 +15,7 @@ from moto.ecr.models import ecr_backends
 
 from localstack_image_functions.bounds.images import Handler, documented
 from localstack_image_functions.container.registry import registry_from_environment
+from localstack_image_functions.legacy_conditions import with_condition, with_projection
 from localstack_image_functions.logs import ANSWERING
 from localstack_image_functions.metrics import PROVIDER
 
@@ -31,8 +32,10 @@ def s3() -> Service:
     """
     from localstack.services.s3.provider import S3Provider
 
+    from localstack_image_functions.s3.answers import answer_as_documented
     from localstack_image_functions.state.objects import object_store
 
+    answer_as_documented()
     return Service.for_provider(S3Provider(object_store()))
 
 
@@ -72,10 +75,12 @@ def dynamodb() -> Service:
     from moto.dynamodb import responses
 
     from localstack_image_functions.expressions import read_expressions_once
+    from localstack_image_functions.partiql import answering as partiql
 
     read_expressions_once()
     responses.TRANSACTION_MAX_ITEMS = 100  # AWS's since 2022
-    return _service("dynamodb", _moto_table("dynamodb"))
+    own = {"DeleteItem": _write, "GetItem": _read, "PutItem": _write} | partiql.OPERATIONS
+    return _service("dynamodb", _moto_table("dynamodb") | own)
 
 
 def _moto_table(name: str) -> dict[str, Handler]:
@@ -104,6 +109,14 @@ def _to_moto(context: RequestContext, request: Any) -> Any:
     if request is context.service_request:
         return call_moto(context)
     return call_moto_with_request(context, {k: v for k, v in request.items() if v is not None})
+
+
+def _write(context: RequestContext, request: Any) -> Any:
+    return _to_moto(context, with_condition(request))
+
+
+def _read(context: RequestContext, request: Any) -> Any:
+    return _to_moto(context, with_projection(request))
 
 
 def _no_scan(_context: RequestContext, request: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from localstack_image_functions.bounds.functions import check_payload
+from localstack_image_functions.operations import mended
 
 READY_S = 2.0
 MOST_LAYERS = 50
@@ -33,8 +34,8 @@ def answer_as_documented() -> None:
     for name in ("send_message_batch", "delete_message_batch", "change_message_visibility_batch"):
         setattr(SqsProvider, name, _blaming_the_sender(getattr(SqsProvider, name)))
     LambdaService.create_function_version = _waiting_for_code(LambdaService.create_function_version)
-    for name, mended in _FUNCTIONS.items():
-        setattr(LambdaProvider, name, _mended(getattr(LambdaProvider, name), mended))
+    for name, mend in _FUNCTIONS.items():
+        setattr(LambdaProvider, name, mended(getattr(LambdaProvider, name), mend))
 
 
 def _waiting_for_code(create: Callable[..., Future[None]]) -> Callable[..., Future[None]]:
@@ -85,14 +86,6 @@ def _blaming_the_sender(batch: Callable[..., Any]) -> Callable[..., Any]:
         for failed in answered.get("Failed") or ():
             failed["SenderFault"] = failed.get("Code") != "InternalError"
         return answered
-
-    return answer
-
-
-def _mended(original: Callable[..., Any], mended: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def answer(self: Any, context: Any, *arguments: Any, **options: Any) -> Any:
-        return mended(self, original, context, *arguments, **options)
 
     return answer
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from localstack.aws.api import CommonServiceException, RequestContext
+from localstack.aws.api.dynamodb import ResourceNotFoundException
 from moto.dynamodb.models import dynamodb_backends
 
 from localstack_image_functions.bounds.attribute_values import invalid, wrong_value
@@ -103,6 +104,31 @@ def _of_query(context: RequestContext, request: Mapping[str, Any]) -> None:
         raise invalid("Consistent reads are not supported on global secondary indexes")
 
 
+def _of_indexes(context: RequestContext, request: Mapping[str, Any]) -> None:
+    """moto fails at an index that is there, and at one that is not."""
+    table = _table(context, request["TableName"])
+    if table is None:
+        return
+    there = {index.name for index in table.global_indexes}
+    defined = _types(table) | {
+        one["AttributeName"]: one["AttributeType"]
+        for one in request.get("AttributeDefinitions") or ()
+    }
+    for update in request.get("GlobalSecondaryIndexUpdates") or ():
+        ((kind, one),) = update.items()
+        name = one["IndexName"]
+        if kind != "Create" and name not in there:
+            raise ResourceNotFoundException("Requested resource not found")
+        if kind == "Create" and name in there:
+            raise invalid(f"Attempting to create an index which already exists: {name}")
+        keys = [key["AttributeName"] for key in one.get("KeySchema") or ()]
+        if unknown := [key for key in keys if key not in defined]:
+            raise wrong_value(
+                "Some index key attributes are not defined in AttributeDefinitions. "
+                f"Keys: {unknown}, AttributeDefinitions: {[*defined]}"
+            )
+
+
 def _there(context: RequestContext, request: Mapping[str, Any]) -> None:
     """moto has another code for it."""
     if _table(context, request["TableName"]) is None:
@@ -123,5 +149,6 @@ CHECKS: Mapping[str, Callable[[RequestContext, Any], None]] = {
     "Query": _of_query,
     "Scan": _of_query,
     "UpdateItem": _of_key,
+    "UpdateTable": _of_indexes,
     "UpdateTimeToLive": _there,
 }

@@ -97,12 +97,13 @@ def signed_by(request: Any, asked: Asked) -> Signed:
     return Signed(asked.method, request.environ["RAW_URI"], asked.headers, request.get_data)
 
 
-def secrets_of(key_pair: tuple[str, str]) -> Callable[[str], str | None]:
-    """Secrets by access key: the lab's own pair, and what roles were given, as functions are."""
+def secrets_of(key_pair: tuple[str, str] | None) -> Callable[[str], str | None]:
+    """Secrets by access key: the lab's own pair, if it has one, and what roles were given, as
+    functions are."""
     from moto.sts.models import sts_backends
 
     def secret_of(access_key: str) -> str | None:
-        if access_key == key_pair[0]:
+        if key_pair and access_key == key_pair[0]:
             return key_pair[1]
         for partitions in list(sts_backends.values()):
             for backend in list(partitions.values()):

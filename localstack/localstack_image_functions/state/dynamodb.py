@@ -39,7 +39,7 @@ ITEM_OPERATIONS = {
     "TransactWriteItems",
 }
 STATEMENT_OPERATIONS = {"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}
-WRITING = ITEM_OPERATIONS | STATEMENT_OPERATIONS
+"""Each becomes some of those above."""
 LOOKED_AT = 5000
 """Rows whose time to live is looked at in one sweep; a larger table takes several."""
 FIVE_YEARS_S = 5 * 365 * 86_400
@@ -72,7 +72,8 @@ class ItemRows:
         stand_around(self._write_at_once)
 
     def _write_at_once(self, context: RequestContext, go_on: GoOn) -> Any:
-        if context.service.service_name != "dynamodb" or context.operation.name not in WRITING:
+        name = context.operation.name
+        if context.service.service_name != "dynamodb" or name not in ITEM_OPERATIONS:
             return go_on()
         with self.writing():
             return go_on()

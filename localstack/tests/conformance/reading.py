@@ -12,6 +12,8 @@ from typing import Any
 import botocore.session
 import yaml
 
+from conformance import links
+
 FOLDER = Path(__file__).with_name("behaviors")
 REFUSED = "refused"
 """Stands for the codes by which a service refuses what breaks a documented bound."""
@@ -172,7 +174,10 @@ class _File:
     def _call(self, named: str, parameters: dict[str, Any], place: str) -> Call:
         service, _, operation = named.rpartition(".")
         service = service or self._service
-        if operation not in service_model(service).operation_names:
+        known = (
+            links.OPERATIONS if service == links.SERVICE else service_model(service).operation_names
+        )
+        if operation not in known:
             raise Unreadable(f"{place}: {service} has no operation {operation}")
         return Call(service, operation, parameters)
 
@@ -198,6 +203,8 @@ def service_model(service: str) -> Any:
 
 def documented_status(call: Call, code: str) -> int:
     """The HTTP status that the service's model gives an error; 400 where it gives none."""
+    if call.service == links.SERVICE:
+        return 400
     for shape in service_model(call.service).operation_model(call.operation).error_shapes:
         error = shape.metadata.get("error", {})
         if code in (shape.name, error.get("code")):

@@ -1,0 +1,1 @@
+"""PartiQL of DynamoDB: a statement becomes the operation that does the same."""

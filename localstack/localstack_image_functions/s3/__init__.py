@@ -1,0 +1,1 @@
+"""S3 where LocalStack's answers are not those that AWS's pages describe."""
