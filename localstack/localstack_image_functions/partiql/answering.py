@@ -34,7 +34,7 @@ _CODES = {"ValidationException": "ValidationError"}
 _WRITES: tuple[type[Statement], ...] = (Insert, Update, Delete, Exists)
 
 
-def invalid(message: str) -> CommonServiceException:
+def _invalid(message: str) -> CommonServiceException:
     return CommonServiceException("ValidationException", message, sender_fault=True)
 
 
@@ -42,7 +42,7 @@ def _read(asked: Mapping[str, Any]) -> Statement:
     try:
         return read(asked["Statement"], asked.get("Parameters") or ())
     except NotWellFormed as error:
-        raise invalid(str(error)) from error
+        raise _invalid(str(error)) from error
 
 
 class _Tables:
@@ -80,10 +80,17 @@ def _as_answered(error: ClientError) -> ServiceException:
 
 
 def execute_statement(context: RequestContext, request: Any) -> Any:
+    """One statement.
+
+    Raises
+    ------
+    CommonServiceException
+        ValidationException where it can't be read, or what its operation raises.
+    """
     tables = _Tables(context)
     statement = _read(request)
     if isinstance(statement, Exists):
-        raise invalid("EXISTS is for transactions: use ExecuteTransaction")
+        raise _invalid("EXISTS is for transactions: use ExecuteTransaction")
     capacity = request.get("ReturnConsumedCapacity")
     items, consumed = _done(tables, statement, capacity)
     answer: dict[str, Any] = {"Items": items}
@@ -94,7 +101,7 @@ def execute_statement(context: RequestContext, request: Any) -> Any:
 
 def _page(items: list[Any], limit: int | None, token: str | None) -> dict[str, Any]:
     if token and not token.isdecimal():
-        raise invalid("The provided NextToken is not valid")
+        raise _invalid("The provided NextToken is not valid")
     first = int(token or 0)
     rest = items[first:]
     if limit is None or len(rest) <= limit:
@@ -123,12 +130,18 @@ def batch_execute_statement(context: RequestContext, request: Any) -> Any:
 
 
 def execute_transaction(context: RequestContext, request: Any) -> Any:
-    """All or nothing, reads or writes."""
+    """All or nothing, reads or writes.
+
+    Raises
+    ------
+    CommonServiceException
+        ValidationException where a statement can't be read, or both kinds are there.
+    """
     tables = _Tables(context)
     statements = [_read(one) for one in request["TransactStatements"]]
     writes = [isinstance(one, _WRITES) for one in statements]
     if any(writes) and not all(writes):
-        raise invalid("A transaction has statements that read, or that write, not both")
+        raise _invalid("A transaction has statements that read, or that write, not both")
     if all(writes):
         try:
             tables.ask(
@@ -206,7 +219,7 @@ def _written(tables: _Tables, statement: Statement) -> dict[str, dict[str, Any]]
 def _key_of(tables: _Tables, statement: Statement) -> dict[str, Value]:
     names = tables.keys(statement.table)
     if not set(names) <= set(statement.equalities):
-        raise invalid(_NO_KEY)
+        raise _invalid(_NO_KEY)
     return {name: statement.equalities[name] for name in names}
 
 

@@ -72,17 +72,38 @@ class Reader:
         self._asked = 0
 
     def check_parameters(self) -> None:
+        """Look whether all parameters were asked for.
+
+        Raises
+        ------
+        NotWellFormed
+            When some were not.
+        """
         if self._asked != len(self._parameters):
             raise NotWellFormed("Number of parameters in request and statement don't match.")
 
     # Names and values
 
     def name(self) -> str:
+        """The name that comes next.
+
+        Raises
+        ------
+        NotWellFormed
+            When something else does.
+        """
         if self.words.next.kind not in (NAME, WORD):
             raise not_well_formed(self.words.next)
         return self.words.take().text
 
     def path(self) -> Path:
+        """The path that comes next.
+
+        Raises
+        ------
+        NotWellFormed
+            When something else does.
+        """
         parts: list[str | int] = [self.name()]
         while sign := self.words.takes_sign(".", "["):
             if sign == ".":
@@ -95,7 +116,13 @@ class Reader:
         return tuple(parts)
 
     def value(self) -> Value | None:
-        """A literal or parameter; None where something else comes next."""
+        """A literal or parameter; None where something else comes next.
+
+        Raises
+        ------
+        NotWellFormed
+            When there are fewer parameters, or a list, set or map does not end.
+        """
         words = self.words
         if words.takes_sign("?"):
             if self._asked >= len(self._parameters):

@@ -34,6 +34,7 @@ class NotWellFormed(ImageFunctionsError):
 
 
 def not_well_formed(token: Token) -> NotWellFormed:
+    """That this word can't stand where it stands."""
     what = "its end" if token.kind == END else repr(token.text)
     return NotWellFormed(f"Statement wasn't well formed, can't be processed: Unexpected {what}")
 
@@ -89,13 +90,34 @@ class Words:
         return self.take().text if self.is_sign(*signs) else None
 
     def must(self, *words: str) -> None:
+        """Go past these words.
+
+        Raises
+        ------
+        NotWellFormed
+            When they don't come next.
+        """
         if not self.takes(*words):
             raise not_well_formed(self.next)
 
     def must_sign(self, sign: str) -> None:
+        """Go past this sign.
+
+        Raises
+        ------
+        NotWellFormed
+            When it does not come next.
+        """
         if not self.takes_sign(sign):
             raise not_well_formed(self.next)
 
     def end(self) -> None:
+        """Look whether that was all.
+
+        Raises
+        ------
+        NotWellFormed
+            When it was not.
+        """
         if self.next.kind != END:
             raise not_well_formed(self.next)

@@ -28,7 +28,15 @@ class NotModified(CommonServiceException):
 
 
 def check_read(request: Mapping[str, Any], last_modified: datetime, etag: str) -> None:
-    """Raise what GetObject and HeadObject answer where a condition does not hold."""
+    """Look whether the conditions of GetObject and HeadObject hold.
+
+    Raises
+    ------
+    NotModified
+        When the caller has this object.
+    PreconditionFailed
+        When it is not what the caller wants.
+    """
     failed = failed_condition(request, last_modified, etag)
     if failed in ("If-None-Match", "If-Modified-Since"):
         raise NotModified(last_modified, etag)
@@ -42,7 +50,17 @@ def one_at_a_time(bucket: str, key: str) -> threading.RLock:
 
 
 def check_write(stored: Any, key: str, if_match: str | None, if_none_match: str | None) -> None:
-    """Raise what S3 answers to a write on what is stored under a key, by its conditions."""
+    """Look whether the conditions of a write hold for what is stored under its key.
+
+    Raises
+    ------
+    NotImplementedHeader
+        When a value is not one that S3 takes for writes.
+    PreconditionFailed
+        When something is there that should not be, or something else.
+    NoSuchKey
+        When nothing is there.
+    """
     for header, value, is_known in (
         ("If-Match", if_match, if_match != "*"),
         ("If-None-Match", if_none_match, if_none_match == "*"),
@@ -59,7 +77,15 @@ def check_write(stored: Any, key: str, if_match: str | None, if_none_match: str 
 
 
 def check_delete(stored: Any, key: str, if_match: str) -> None:
-    """Raise what S3 answers to a delete of what is stored under a key, by its condition."""
+    """Look whether the condition of a delete holds for what is stored under its key.
+
+    Raises
+    ------
+    NoSuchKey
+        When nothing is there.
+    PreconditionFailed
+        When something else is there, or a delete marker.
+    """
     if stored is None:
         raise NoSuchKey("The specified key does not exist.", Key=key)
     if isinstance(stored, S3DeleteMarker) or not names(if_match, stored.etag):

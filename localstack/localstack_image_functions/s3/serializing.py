@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from localstack.aws.protocol.serializer import S3ResponseSerializer
 from localstack.aws.skeleton import Skeleton
 from localstack.http import Response
+from werkzeug.http import remove_entity_headers
+from werkzeug.wrappers import response as werkzeug_response
 
 from localstack_image_functions.s3.refusals import NotModified
 
 _WITHOUT_NAMESPACE = "PostResponse"
+_KEPT_WITHOUT_A_BODY = ("expires", "content-location", "last-modified")
 
 
 def serialize_as_documented() -> None:
@@ -30,5 +34,9 @@ def serialize_as_documented() -> None:
         if root.tag == _WITHOUT_NAMESPACE:
             del root.attrib["xmlns"]
 
+    # Werkzeug takes from a 304 what it counts to the body.
+    werkzeug_response.remove_entity_headers = functools.partial(
+        remove_entity_headers, allowed=_KEPT_WITHOUT_A_BODY
+    )
     Skeleton.on_service_exception = on_service_exception
     S3ResponseSerializer._prepare_additional_traits_in_xml = prepare

@@ -41,7 +41,13 @@ def form_of(request: Any) -> ImmutableMultiDict[str, str]:
 
 
 def check_form(form: ImmutableMultiDict[str, str]) -> None:
-    """Raise what S3 answers to a form whose policy was signed by somebody else."""
+    """Look whether a form's policy was signed by who it says.
+
+    Raises
+    ------
+    SignatureDoesNotMatch
+        When it was not.
+    """
     policy = form.get("policy")
     signature = form.get("x-amz-signature") or form.get("signature")
     if config.S3_SKIP_SIGNATURE_VALIDATION or not (policy and signature):
