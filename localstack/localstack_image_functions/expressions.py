@@ -26,8 +26,13 @@ from moto.dynamodb.parsing.ast_nodes import (
     UpdateExpressionSetClause,
     UpdateExpressionValue,
 )
-from moto.dynamodb.parsing.expressions import UpdateExpressionParser
+from moto.dynamodb.parsing.expressions import (
+    UpdateExpressionGroupedValueParser,
+    UpdateExpressionParser,
+    UpdateExpressionValueParser,
+)
 from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
+from moto.dynamodb.parsing.tokens import Token
 from moto.dynamodb.parsing.validators import UpdateExpressionValidator
 
 EXPRESSIONS_KEPT = 256
@@ -35,9 +40,19 @@ Assignment = tuple[Node, Node]
 """A path of one attribute, and the value's placeholder."""
 
 
+def _grouped_value(self: Any) -> Node:
+    """A value in parentheses, which moto fails at: what is inside."""
+    self.process_token_of_type(Token.OPEN_ROUND_BRACKET)
+    inside = UpdateExpressionValueParser(**self._initializer_args())
+    value, self.token_pos = inside._parse_with_pos()
+    self.process_token_of_type(Token.CLOSE_ROUND_BRACKET)
+    return value
+
+
 @functools.cache
 def read_expressions_once() -> None:
     """Let moto keep what it has read, and take the common kind of expression a short way."""
+    UpdateExpressionGroupedValueParser._parse = _grouped_value
     read = UpdateExpressionParser.make
     # The tree stays as it is: whoever changes one copies it first.
     UpdateExpressionParser.make = functools.lru_cache(EXPRESSIONS_KEPT)(read)

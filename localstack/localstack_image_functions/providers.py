@@ -18,6 +18,7 @@ from localstack_image_functions.container.registry import registry_from_environm
 from localstack_image_functions.legacy_conditions import with_condition, with_projection
 from localstack_image_functions.logs import ANSWERING
 from localstack_image_functions.metrics import PROVIDER
+from localstack_image_functions.projections import has_elements, projected
 
 OWN_FOLDER = "own-folder"
 """Name of the S3 provider below."""
@@ -116,7 +117,14 @@ def _write(context: RequestContext, request: Any) -> Any:
 
 
 def _read(context: RequestContext, request: Any) -> Any:
-    return _to_moto(context, with_projection(request))
+    if not has_elements(request):
+        return _to_moto(context, with_projection(request))
+    of_projection = ("ProjectionExpression", "ExpressionAttributeNames")
+    answered = _to_moto(context, {k: v for k, v in request.items() if k not in of_projection})
+    expression, names = (request.get(name) for name in of_projection)
+    if "Item" in answered:
+        answered["Item"] = projected(answered["Item"], expression, names or {})
+    return answered
 
 
 def _no_scan(_context: RequestContext, request: Any) -> Any:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from localstack.aws.api import ServiceException
-from localstack.aws.api.s3 import AccessDenied, InvalidArgument, InvalidRequest
+from localstack.aws.api.s3 import (
+    AccessDenied,
+    BadDigest,
+    ChecksumType,
+    InvalidArgument,
+    InvalidRequest,
+)
 from localstack.services.s3 import provider
 from localstack.services.s3.constants import DEFAULT_BUCKET_ENCRYPTION
 from localstack.services.s3.provider import S3Provider
+from localstack.services.s3.utils import get_s3_checksum
 from localstack.services.s3.validation import validate_sse_c
 
 from localstack_image_functions.operations import mended
@@ -59,11 +67,37 @@ def _copy_object(self: Any, original: Any, context: Any, request: Any) -> Any:
         return original(self, context, request)
 
 
+_CHECKSUMS = {
+    "CRC32": "checksum_crc32",
+    "CRC32C": "checksum_crc32_c",
+    "SHA1": "checksum_sha1",
+    "SHA256": "checksum_sha256",
+}
+
+
 def _complete(self: Any, original: Any, context: Any, **asked: Any) -> Any:
+    upload = _bucket(self, context, asked["bucket"]).multiparts.get(asked["upload_id"])
+    algorithm = upload.checksum_algorithm if upload else None
+    given = asked.get(_CHECKSUMS.get(algorithm or "", ""))
+    if given and upload.checksum_type == ChecksumType.COMPOSITE:
+        _check_composite(upload, asked.get("multipart_upload") or {}, given)
     if not (asked.get("if_match") or asked.get("if_none_match")):
         return original(self, context, **asked)
     with one_at_a_time(asked["bucket"], asked["key"]):
         return original(self, context, **asked)
+
+
+def _check_composite(upload: Any, parts: Mapping[str, Any], given: str) -> None:
+    """A checksum of the parts' checksums, with their count after it or without."""
+    numbers = [one.get("PartNumber") for one in parts.get("Parts") or ()]
+    if not all(number in upload.parts for number in numbers):
+        return  # the operation says it
+    whole = get_s3_checksum(upload.checksum_algorithm)
+    for number in numbers:
+        whole.update(base64.b64decode(upload.parts[number].checksum_value))
+    if given.partition("-")[0] != base64.b64encode(whole.digest()).decode():
+        name = upload.checksum_algorithm.lower()
+        raise BadDigest(f"The {name} you specified did not match the calculated checksum.")
 
 
 def _delete_object(self: Any, original: Any, context: Any, **asked: Any) -> Any:
