@@ -60,7 +60,7 @@ class Placed:
         return said
 
 
-class Reader:
+class StatementReader:
     """Reads the parts that statements have in common."""
 
     def __init__(self, words: Words, parameters: Sequence[Value]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from localstack_image_functions.partiql.expressions import Path, Placed, Reader, Value
+from localstack_image_functions.partiql.expressions import Path, Placed, StatementReader, Value
 from localstack_image_functions.partiql.tokens import Words, not_well_formed
 
 _RETURNING = {
@@ -72,7 +72,7 @@ def read(statement: str, parameters: Sequence[Value] = ()) -> Statement:
         When it is not.
     """
     words = Words(statement)
-    reader = Reader(words, parameters)
+    reader = StatementReader(words, parameters)
     for word, kind in _KINDS.items():
         if words.takes(word):
             found: Statement = kind(reader)
@@ -82,12 +82,12 @@ def read(statement: str, parameters: Sequence[Value] = ()) -> Statement:
     raise not_well_formed(words.next)
 
 
-def _where(reader: Reader) -> dict[str, Any]:
+def _where(reader: StatementReader) -> dict[str, Any]:
     condition = reader.condition() if reader.words.takes("WHERE") else None
     return {"condition": condition, "equalities": reader.equalities, "placed": reader.placed}
 
 
-def _select(reader: Reader) -> Select:
+def _select(reader: StatementReader) -> Select:
     words = reader.words
     paths = None
     if not words.takes_sign("*"):
@@ -107,7 +107,7 @@ def _select(reader: Reader) -> Select:
     return Select(table, paths=paths, index=index, order=tuple(order), **where)
 
 
-def _exists(reader: Reader) -> Exists:
+def _exists(reader: StatementReader) -> Exists:
     reader.words.must_sign("(")
     reader.words.must("SELECT")
     select = _select(reader)
@@ -115,7 +115,7 @@ def _exists(reader: Reader) -> Exists:
     return Exists(select.table, select.placed, select.condition, select.equalities)
 
 
-def _insert(reader: Reader) -> Insert:
+def _insert(reader: StatementReader) -> Insert:
     reader.words.must("INTO")
     table = reader.name()
     reader.words.must("VALUE")
@@ -125,7 +125,7 @@ def _insert(reader: Reader) -> Insert:
     return Insert(table, reader.placed, item=value["M"])
 
 
-def _update(reader: Reader) -> Update:
+def _update(reader: StatementReader) -> Update:
     words, table = reader.words, reader.name()
     clauses: dict[str, list[str]] = {}
     while True:
@@ -149,7 +149,7 @@ def _update(reader: Reader) -> Update:
     return Update(table, update=update, returning=_returning(words), **where)
 
 
-def _change(reader: Reader) -> tuple[str, str]:
+def _change(reader: StatementReader) -> tuple[str, str]:
     """The clause of an update expression that a SET is, and what it says there."""
     words, placed = reader.words, reader.placed
     path = placed.path(reader.path())
@@ -168,7 +168,7 @@ def _change(reader: Reader) -> tuple[str, str]:
     return "SET", f"{path} = {said}"
 
 
-def _delete(reader: Reader) -> Delete:
+def _delete(reader: StatementReader) -> Delete:
     reader.words.must("FROM")
     table = reader.name()
     where = _where(reader)

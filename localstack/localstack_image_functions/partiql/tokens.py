@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 
 
 @dataclass(frozen=True)
-class Token:
+class StatementWord:
     """A word with its kind."""
 
     kind: str
@@ -33,46 +33,46 @@ class NotWellFormed(ImageFunctionsError):
     """A statement that can't be read, or not with these parameters: see the message."""
 
 
-def not_well_formed(token: Token) -> NotWellFormed:
+def not_well_formed(word: StatementWord) -> NotWellFormed:
     """That this word can't stand where it stands."""
-    what = "its end" if token.kind == END else repr(token.text)
+    what = "its end" if word.kind == END else repr(word.text)
     return NotWellFormed(f"Statement wasn't well formed, can't be processed: Unexpected {what}")
 
 
-def _tokens(statement: str) -> Iterator[Token]:
+def _words(statement: str) -> Iterator[StatementWord]:
     position, end = 0, len(statement.rstrip().rstrip(";").rstrip())
     while position < end:
         found = _TOKEN.match(statement, position)
         if found is None or found.lastgroup is None:
-            raise not_well_formed(Token(SIGN, statement[position:].strip()[:1]))
+            raise not_well_formed(StatementWord(SIGN, statement[position:].strip()[:1]))
         kind, position = found.lastgroup, found.end()
         text = found[kind]
         if kind == STRING:
             text = text.replace("''", "'")
         elif kind == NAME:
             text = text.replace('""', '"')
-        yield Token(kind, text)
+        yield StatementWord(kind, text)
 
 
 class Words:
     """A statement's words, read from the first to the last."""
 
     def __init__(self, statement: str) -> None:
-        self._tokens = [*_tokens(statement)]
+        self._words = [*_words(statement)]
         self._next = 0
 
     @property
-    def next(self) -> Token:
-        return self._tokens[self._next] if self._next < len(self._tokens) else Token(END, "")
+    def next(self) -> StatementWord:
+        return self._words[self._next] if self._next < len(self._words) else StatementWord(END, "")
 
-    def take(self) -> Token:
-        token = self.next
+    def take(self) -> StatementWord:
+        word = self.next
         self._next += 1
-        return token
+        return word
 
     def is_word(self, *words: str) -> bool:
         """Whether these words come next, whatever their case."""
-        ahead = self._tokens[self._next : self._next + len(words)]
+        ahead = self._words[self._next : self._next + len(words)]
         return [(one.kind, one.text.upper()) for one in ahead] == [(WORD, word) for word in words]
 
     def takes(self, *words: str) -> bool:
