@@ -146,11 +146,12 @@ class Recognizer:
         tracks: list[Track] = []
         hint: str | None = None
         unsearched: Frame | None = None
+        searched: Frame | None = None
         settled_in: Frame | None = None
         while (frame := self._next(frames, watch)) is not None:
-            if settled_in is not None:
+            if searched is not None and settled_in is not None:
                 if frame.is_last:
-                    self._welcome(frame, settled_in, tracks, watch)
+                    self._welcome(frame, searched, settled_in, tracks, watch)
                 continue
             # At a bare wall a short clip is over; of any other all frames are wanted.
             may_end = frame.is_first and not is_long and self._is_plain(frame, watch)
@@ -159,7 +160,7 @@ class Recognizer:
             if frame.is_first or (not tracks and (frame.is_last or is_long)):
                 # Somebody may have come in since the frame before.
                 tracks = self._search(frame, watch)
-                unsearched = None
+                searched, unsearched = frame, None
                 if may_end and not tracks:
                     break
                 if frame.is_last and not tracks:
@@ -201,14 +202,19 @@ class Recognizer:
         looks = self._look_at(rgb, found, watch)
         return [Track([seen], [frame.index]) for seen in looks]
 
-    def _welcome(self, frame: Frame, before: Frame, tracks: list[Track], watch: Stopwatch) -> None:
-        """A track for everybody who came in since `before`, where all were settled: looked for
-        only where the picture changed and nobody was, or where after a cut somebody else is."""
-        rgb, past = self._rgb(frame, watch), self._rgb(before, watch)
+    def _welcome(
+        self, frame: Frame, searched: Frame, settled: Frame, tracks: list[Track], watch: Stopwatch
+    ) -> None:
+        """A track for everybody who came in since `searched`: looked for only where the picture
+        changed and nobody was, or where after a cut somebody else is than in `settled`."""
+        rgb, past = self._rgb(frame, watch), self._rgb(settled, watch)
+        before = past if searched is settled else self._rgb(searched, watch)
         known = [track.last_box for track in tracks]
         with watch.stage("detect"):
-            found = self._detector.find_newcomers(rgb, past, known)
             another = [box for box in known if has_another(rgb, past, box)]
+            found = self._detector.find_newcomers(
+                rgb, before, [box for box in known if box not in another]
+            )
             others = [self._detector.find_near(rgb, box) for box in another]
             found += [face for face in others if face and _is_new(face, found)]
         for seen in self._look_at(rgb, found, watch):

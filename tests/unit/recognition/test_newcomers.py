@@ -65,6 +65,28 @@ def test_a_stranger_who_comes_in_beside_a_settled_friend_is_a_face_of_their_own(
     assert names(found) == ["None", "barack-obama"]
 
 
+@pytest.mark.parametrize("enters", [2, 5])
+def test_a_friend_who_comes_in_before_the_stranger_beside_is_settled_is_named(
+    recognizer, gallery, encode, show, enters
+):
+    """A stranger takes three frames; whoever came in meanwhile was in the third and the last, and
+    nothing had changed between those two."""
+    alone = show(room(), "hopper", 170, (160, 240))
+    both = show(alone, "obama-2010", 110, (480, 200))
+    found = recognizer.recognize(encode([alone] * enters + [both] * (15 - enters)), gallery, None)
+    assert names(found) == ["None", "barack-obama"]
+
+
+@pytest.mark.parametrize(("first_px", "then_px"), [(200, 110), (110, 200)])
+def test_after_a_cut_somebody_of_another_size_in_the_same_place_is_a_face_of_their_own(
+    recognizer, gallery, encode, show, first_px, then_px
+):
+    before = show(room(), "obama-2010", first_px, (320, 240))
+    after = show(room(), "joe-biden", then_px, (330, 240))
+    found = recognizer.recognize(encode([before] * 8 + [after] * 7), gallery, None)
+    assert names(found) == ["barack-obama", "joe-biden"]
+
+
 def test_nobody_is_two_people_because_they_moved(recognizer, gallery, encode, show):
     frames = [show(room(), "obama-2010", 160, (160 + 20 * n, 200)) for n in range(15)]
     found = recognizer.recognize(encode(frames), gallery, None)
