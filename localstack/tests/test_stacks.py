@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from localstack_image_functions.stacks.applying import Watched
 from localstack_image_functions.stacks.buckets import lifecycle_rule
+from localstack_image_functions.stacks.deleted import DELETED, prune
 
 LIMIT_S = 60
 
@@ -304,3 +306,32 @@ def test_a_rule_of_a_template_becomes_one_of_s3s_api():
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         "Transitions": [{"Days": 5, "StorageClass": "GLACIER"}],
     }
+
+
+def test_a_deleted_stack_is_described_by_its_id_and_listed_no_more(emulator: Any) -> None:
+    cloud = emulator.client("cloudformation")
+    template = json.dumps({"Resources": {"Group": group("deleted-stack")}})
+    made = cloud.create_stack(StackName="deleted-stack", TemplateBody=template)["StackId"]
+    assert _settled(cloud, made)["StackStatus"] == "CREATE_COMPLETE"
+    cloud.delete_stack(StackName=made)
+    assert _settled(cloud, made)["StackStatus"] == DELETED
+    described = {one["StackId"] for one in cloud.describe_stacks()["Stacks"]}
+    assert made not in described
+    assert made in {one["StackId"] for one in cloud.list_stacks()["StackSummaries"]}
+
+
+def test_the_state_does_not_grow_with_every_stack_that_ever_was() -> None:
+    def made(number: int, status: str) -> SimpleNamespace:
+        return SimpleNamespace(stack_id=f"s{number}", status=status, deletion_time=-number)
+
+    stacks = [made(number, DELETED) for number in range(5)] + [made(5, "CREATE_COMPLETE")]
+    store = SimpleNamespace(
+        stacks_v2={one.stack_id: one for one in stacks},
+        change_sets={f"c{one.stack_id}": SimpleNamespace(stack=one) for one in stacks},
+    )
+    prune(store, kept=2)
+    # The newest have the latest deletion times: s0 and s1.
+    assert list(store.stacks_v2) == ["s0", "s1", "s5"]
+    assert list(store.change_sets) == ["cs0", "cs1", "cs5"]
+    prune(store, kept=9)
+    assert list(store.stacks_v2) == ["s0", "s1", "s5"]

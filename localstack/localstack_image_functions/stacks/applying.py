@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localstack_image_functions.stacks.deleted import forget_deleted_stacks
 from localstack_image_functions.stacks.resource import NotUpdated, Resource
 
 LOG = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ def apply_what_templates_say() -> None:
             watched.append(True)
             _watch_resources()
             _watch_updates()
+            forget_deleted_stacks(container.service.skeleton.dispatch_table)
         return original(container)
 
     ServiceContainer.start = start  # type: ignore[method-assign]
