@@ -27,6 +27,7 @@ from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT
 
+RESULT = ROOT / "out" / "against.json"
 # Runs in either tree: only what both have. One line in, one line out.
 _WORKER = """
 import json, os, sys, time
@@ -175,6 +176,8 @@ def main() -> int:
     finally:
         for side in sides:
             side.close()
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps({"against": options.commit, "kinds": report}, indent=2) + "\n")
     if options.json:
         print_json(report)
         return 0

@@ -13,6 +13,7 @@ from scripts.develop.figures import (
     Figures,
     values,
 )
+from scripts.develop.goal_table import goals, throughput
 
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->)(\n?).*?(<!-- end of figures -->)", re.S)
 
@@ -199,5 +200,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "soak": _soak,
     "detection_empty": _detection_empty,
     "open_set": _open_set,
+    "goals": goals,
+    "throughput": throughput,
     "clip_end": lambda figures: seconds(values(figures, "e2e_embedded")["p50_ms"]),
 }

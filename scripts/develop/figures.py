@@ -39,6 +39,7 @@ def _on_both(
 
 
 SEEDS = (0, 1, 2)
+DEVICES = (1, 2, 4, 8)
 LAB_COMMANDS = ("up_cold", "up_warm", "down", "reset", "snapshot", "restore")
 RUNS: dict[str, MeasuredRun] = {
     **_on_both(
@@ -89,6 +90,8 @@ RUNS: dict[str, MeasuredRun] = {
         "bench.json",
         {
             "large_ms": "facelab.640x480.total_ms",
+            "cluttered_ms": "no_face.facelab.640x480/empty_room.total_ms",
+            "wall_ms": "no_face.facelab.640x480/plain_wall.total_ms",
             "large_ratio": "ratio.640x480",
             "small_ms": "facelab.160x160.total_ms",
             "small_ratio": "ratio.160x160",
@@ -110,7 +113,35 @@ RUNS: dict[str, MeasuredRun] = {
         },
     ),
     "throughput": MeasuredRun(
-        "make throughput", "throughput.json", {"clips_per_s": "max_clips_per_s"}
+        "make throughput",
+        "throughput.json",
+        {
+            "clips_per_s": "max_clips_per_s",
+            **{
+                f"{figure}_{devices}": f"devices.{devices}.{place}"
+                for devices in DEVICES
+                for figure, place in (
+                    ("rate", "clips_per_s"),
+                    ("p50", "p50_ms"),
+                    ("p95", "p95_ms"),
+                    ("busy", "cpu.all"),
+                )
+            },
+        },
+    ),
+    "against_loop": MeasuredRun(
+        "python -m scripts.bench.against_loop --commit 3c7f219",
+        "against-loop.json",
+        {"ratios": "ratios"},
+    ),
+    "against": MeasuredRun(
+        "python -m scripts.bench.against --commit 3c7f219",
+        "against.json",
+        {
+            "face_ratio": "kinds.one face 640x480.ratio_cpu",
+            "cluttered_ratio": "kinds.cluttered room 640x480.ratio_cpu",
+            "wall_ratio": "kinds.plain wall 640x480.ratio_cpu",
+        },
     ),
     "soak": MeasuredRun(
         "IMAGE_FUNCTIONS_DAY_S=60 make soak CLIPS=3000 RATE=1 DEVICES=2",

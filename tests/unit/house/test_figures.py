@@ -54,6 +54,16 @@ def test_a_table_is_made_of_what_was_measured(tmp_path):
     assert rendered(made, measured(tmp_path)) == made
 
 
+def test_a_goal_that_was_missed_says_so(tmp_path):
+    figures = measured(tmp_path)
+    made = rendered("<!-- figures: goals -->\n<!-- end of figures -->", figures)
+    assert "| p50 ≤ 90, p95 ≤ 200 ms | p50 160, p95 400 ms | missed |" in made
+    assert "CPU a clip" not in made, "what was never measured has no row"
+    figures["e2e_embedded"]["values"] |= {"p50_ms": 80.0, "p95_ms": 200.0}
+    made = rendered("<!-- figures: goals -->\n<!-- end of figures -->", figures)
+    assert "| p50 80, p95 200 ms | reached |" in made
+
+
 def test_a_figure_inside_a_sentence_stays_in_its_line(tmp_path):
     text = "It takes <!-- figures: clip_end -->1 s<!-- end of figures --> in all."
     made = rendered(text, measured(tmp_path))
