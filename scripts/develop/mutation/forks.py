@@ -38,7 +38,8 @@ _TRIES = 2
 class Job:
     """Run `tests` with `file` (relative to the checkout) as `source`; without: as they stand.
 
-    `test_limit_s` is what one of them may take, 0 for what is usual.
+    `limit_s` is how long none of them may begin or end, `test_limit_s` what one of them may take, 0
+    for what is usual.
     """
 
     number: int
@@ -94,8 +95,15 @@ class RunRecorder:
     def __init__(self) -> None:
         self.durations: dict[str, float] = {}
         self.failed = ""
+        self.alive: Path | None = None
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if self.alive is not None:
+            self.alive.write_text(nodeid, "utf-8")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self.alive is not None:
+            self.alive.touch()
         if report.failed and not self.failed:
             self.failed = report.nodeid
         took = self.durations.get(report.nodeid, 0.0)
@@ -116,18 +124,34 @@ class Child:
     folder: Path
     checks: Outcome | None = None  # without the change: to see whether this may be trusted
 
+    @property
+    def alive(self) -> Path:
+        """The last test that began, by name; touched when it ends."""
+        return self.folder / "alive"
+
+    def left_s(self) -> float:
+        """How long it may go on without a sign of life."""
+        try:
+            silent_s = time.time() - self.alive.stat().st_mtime
+        except OSError:
+            silent_s = time.monotonic() - self.began
+        return max(0.0, self.job.limit_s - silent_s)
+
     def watched(self) -> dict[str, Any]:
         with contextlib.suppress(OSError, ValueError):
             return json.loads((self.folder / "watched.json").read_text("utf-8"))
         return {}
 
     def outcome(self, verdict: str) -> Outcome:
-        watched, said = self.watched(), ""
+        watched, said, failed = self.watched(), "", ""
+        if verdict == "late":
+            with contextlib.suppress(OSError):
+                failed = self.alive.read_text("utf-8")
         if verdict == "broken":
             said = (self.folder / "said").read_text("utf-8", "replace")[-2000:]
         took = time.monotonic() - self.began
         return Outcome(
-            self.job.number, verdict, watched.get("failed", ""), round(took, 3),
+            self.job.number, verdict, watched.get("failed", failed), round(took, 3),
             watched.get("durations", {}), said,
             watched.get("packages", []) if self.job.number < 0 else [],
         )  # fmt: skip
@@ -181,8 +205,7 @@ class Forks:
                 while self._waiting and len(self._children) < self._room():
                     if (child := self._fork(*self._waiting.pop())) is not None:
                         return child
-                limit = min(one.began + one.job.limit_s for one in self._children)
-                left_s = max(0.0, limit - time.monotonic())
+                left_s = min(one.left_s() for one in self._children)
                 if select.select([children_may_end], [], [], left_s)[0]:
                     os.read(children_may_end, 4096)
                 for outcome in self._reap():
@@ -219,7 +242,7 @@ class Forks:
         ended = []
         for child in list(self._children):
             pid, status = os.waitpid(child.pid, os.WNOHANG)
-            is_late = not pid and time.monotonic() - child.began > child.job.limit_s
+            is_late = not pid and not child.left_s()
             if is_late:
                 child.end()
                 os.waitpid(child.pid, 0)

@@ -51,6 +51,7 @@ class Collected:
         self.child = self.forks.serve()
         if self.child is None:
             return True
+        self.recorder.alive = self.child.alive
         try:
             session.items = _chosen(session.items, self.child.job)
             if self.child.job.file:

@@ -21,12 +21,12 @@ from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT, import_roots
 
 KEPT = BUILD / "mutation"
-# A change may make a loop endless; a busy machine may make any test slow.
-_LIMIT_S = 15.0
-_LIMIT_FACTOR = 4.0
-# The same for one test, which may wait for what a change keeps from happening.
-_TEST_LIMIT_S = 6.0
-_TEST_LIMIT_FACTOR = 5.0
+# A change may make a loop endless, or keep from happening what a test waits for. Short, since what
+# is late on a busy machine is late without the change too, which is tried then.
+_TEST_LIMIT_S = 3.0
+_TEST_LIMIT_FACTOR = 3.0
+# Above that, for what is imported before the first test, and what follows the last.
+_LIMIT_S = 10.0
 _CONTROL_LIMIT_S = 600.0
 
 
@@ -67,7 +67,7 @@ class Reach:
         return lines is None or not self.imported.get(file, set()).isdisjoint(lines)
 
     def limit_s(self, tests: list[str]) -> float:
-        return _LIMIT_S + _LIMIT_FACTOR * sum(self.seconds.get(test, 0.0) for test in tests)
+        return _LIMIT_S + self.test_limit_s(tests)
 
     def test_limit_s(self, tests: list[str]) -> float:
         slowest = max((self.seconds.get(test, 0.0) for test in tests), default=0.0)
@@ -163,6 +163,9 @@ class Measurement:
             job = _job(number, tests, reach.limit_s(tests), file, change.apply(source))
             jobs = imported if reach.is_imported(file, lines) else loaded
             jobs.append({**job, "test_limit_s": reach.test_limit_s(tests)})
+        # In no order of theirs: what ran before time was up is a fair sample.
+        for jobs in (loaded, imported):
+            jobs.sort(key=lambda job: _key(waiting[job["number"]], sources[job["file"]]))
         for outcome in self._outcomes(loaded, imported):
             if outcome["verdict"] == "unsure":
                 continue
