@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from recognition import RecognitionError, Recognizer, Settings
-from recognition.pyramid import lit
+from recognition.pyramid import brightened
 from recognition.runtime import open_session
 from training.distillation.likeness import likeness
 from training.distillation.network import MEAN, SCALE, ProposalNetwork, fit
@@ -48,7 +48,7 @@ def lessons(
     pictures = np.zeros((count, _STUDENT_PX, _STUDENT_PX, 3), np.uint8)
     goals = np.zeros((count, 29, 29), np.float32)
     for index in progress(range(count), "scenes"):
-        picture = lit(scene(material, random))
+        picture = brightened(scene(material, random))
         scores = teacher.run(None, {"pictures": picture[None]})[0][0, 0]
         goals[index] = goal_of(scores)
         size = (_STUDENT_PX, _STUDENT_PX)

@@ -23,9 +23,9 @@ from recognition.pyramid import (
     around,
     best_of_each,
     box_at,
+    brightened,
     is_same_face,
     levels_between,
-    lit,
     overlap,
     scales_down,
     whole,
@@ -227,7 +227,7 @@ class Detector:
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(part, (columns, rows), interpolation=method)
         padded = cv2.copyMakeBorder(
-            lit(resized), *[_BORDER_PX] * 4, borderType=cv2.BORDER_CONSTANT, value=MEAN_RGB
+            brightened(resized), *[_BORDER_PX] * 4, borderType=cv2.BORDER_CONSTANT, value=MEAN_RGB
         )
         scores = self._session.run(None, {"pictures": padded[None]})[0][0, 0]
         scale_y, scale_x = rows / part.shape[0], columns / part.shape[1]

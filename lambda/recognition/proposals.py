@@ -20,7 +20,7 @@ from recognition.pyramid import (
     Region,
     best_of_each,
     box_at,
-    lit,
+    brightened,
 )
 from recognition.runtime import open_session
 from recognition.side_by_side import share
@@ -68,7 +68,7 @@ class Proposer:
         self, small: np.ndarray, region: Region, shape: tuple[int, ...], least: float
     ) -> list[Detection]:
         padded = cv2.copyMakeBorder(
-            lit(small, _LIGHT_BLOCK_PX),
+            brightened(small, _LIGHT_BLOCK_PX),
             *[_BORDER_PX] * 4,
             borderType=cv2.BORDER_CONSTANT,
             value=MEAN_RGB,

@@ -120,7 +120,7 @@ def _areas(a: Box, b: Box) -> tuple[int, int, int]:
     )
 
 
-def lit(rgb: np.ndarray, block_px: int = 8) -> np.ndarray:
+def brightened(rgb: np.ndarray, block_px: int = 8) -> np.ndarray:
     """The picture with its dark parts brightened: the networks learned from well lit faces.
 
     The gain follows the mean over about a face's size (nine blocks), so that a face in the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 
 from scripts.develop.imports import Tree
@@ -20,6 +21,28 @@ def defined_twice(modules: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found.setdefault(node.name, []).append(module)
     return {name: where for name, where in found.items() if len(where) > 1}
+
+
+# Private words for what has a plain one: a reader can't look them up.
+NICKNAMES = re.compile(
+    r"(?<!\w)_(?:lit|told|(?:\w+_)?apart)\(|\bself\._(?:lit|told|apart)\b|\bleavings\b"
+)
+
+
+def nicknames(text: str) -> list[str]:
+    return [found.group() for found in NICKNAMES.finditer(text)]
+
+
+def test_nothing_has_a_name_that_only_its_writer_understands():
+    paths = Tree(ROOT).modules.values()
+    found = {str(path): nicknames(path.read_text("utf-8")) for path in paths}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_a_nickname_is_seen():
+    assert nicknames("def _told(x): self._lit = _set_apart(leavings)") == [
+        "_told(", "self._lit", "_set_apart(", "leavings",
+    ]  # fmt: skip
 
 
 def test_no_two_classes_have_one_name():
