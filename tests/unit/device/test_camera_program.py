@@ -49,7 +49,7 @@ def notified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class Run:
-    """`main` with a film of four clips, played a hundred times as fast."""
+    """`main` with a film of five clips, played a hundred times as fast."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.spool = folder / "spool"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import threading
@@ -10,21 +11,27 @@ from pathlib import Path
 
 import pytest
 
+from device import spooled
 from device.answered import FILE_NAME, LOCK_NAME, AlreadyReading, Answered, AnsweredReader
 from device.answered import _take as take_lock
 from device.clock import Clock
+from device.console import Console
+from device.crew import FAULT_STATUS
 from device.disk_writer import DiskWriter
 from device.inbox import Message
 from device.latency import Latencies, Latency, Percentiles
-from device.outbox import KeepUntilAnswered
+from device.metrics import exposition
+from device.outbox import KeepUntilAnswered, Outbox
 from device.rejects import Rejects
 from device.sources import SourceError, SourceOptions, open_source
 from device.sources.fixture import FixtureSource
 from device.spans import SpanFile, traces_folder
-from device.spool import Spool
+from device.spool import RETRY_NAME, Spool
 from device.underway import Entry, Underway
+from device.viewer import Shelf, Viewer
 from tests.fakes.h264 import stream
 from tests.fakes.outbox_bench import Bench, clip
+from tests.fakes.results import result
 
 
 def opened(folder: Path, keep: int = 5) -> Answered:
@@ -320,3 +327,84 @@ class TestSpans:
         spans.add("c1", "cut", 1.0, 1.0)
         spans.close()
         assert threading.active_count() == before
+
+
+class TestSpooled:
+    """`python -m device.spooled`."""
+
+    def test_sizes_are_told_in_megabytes_and_bytes(self, tmp_path, capsys):
+        (tmp_path / "lab" / "refused").mkdir(parents=True)
+        for number in range(2):
+            path = tmp_path / "lab" / "refused" / f"c{number}.h264"
+            with path.open("wb") as file:
+                file.truncate(3 * 2**20)
+        assert spooled.main(["list", "--spool", str(tmp_path)]) == 0
+        refused = next(line for line in capsys.readouterr().out.splitlines() if "refused" in line)
+        assert refused.split() == ["2", "clips,", "6.0", "MB", "refused"]
+        assert spooled.main(["list", "--spool", str(tmp_path), "--json"]) == 0
+        told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert {"event": "clips", "state": "refused", "clips": 2, "bytes": 6 * 2**20} in told
+
+    def test_a_running_camera_is_asked_privately_and_that_is_an_event(self, tmp_path, capsys):
+        spool = Spool(tmp_path, "lab", 10**6)
+        spool.open()
+        assert spooled.main(["retry", "--spool", str(tmp_path), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"event": "asked", "device_id": "lab"}
+        assert (spool.folder / RETRY_NAME).stat().st_mode & 0o777 == 0o600
+        spool.close()
+
+    def test_a_thread_that_fails_is_told_and_has_a_status_of_its_own(
+        self, tmp_path, capsys, monkeypatch
+    ):
+        def fail(*_: object) -> None:
+            raise RuntimeError("a fault of ours")
+
+        (tmp_path / "lab").mkdir()
+        ended = threading.Event()
+        monkeypatch.setattr(spooled, "stop_on_signals", lambda: ended)
+        monkeypatch.setattr("device.answer_watch.AnswerWatch.sweep", fail)
+        monkeypatch.setattr(Outbox, "wait_until_sent", lambda *_: ended.wait(10) and False)
+        assert spooled.main(["retry", "--spool", str(tmp_path), "--json"]) == FAULT_STATUS
+        assert "the answers thread failed: RuntimeError" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("arguments", [[], ["list", "--device", "../x"], ["empty"]])
+    def test_what_it_does_not_know_is_refused(self, tmp_path, capsys, arguments):
+        try:
+            status = spooled.main([*arguments, "--spool", str(tmp_path)])
+        except SystemExit as ended:
+            status = ended.code
+        assert status == 2
+        assert capsys.readouterr().err
+
+
+def test_disks_are_told_as_events_when_they_fail_and_when_they_work_again(tmp_path):
+    out = io.StringIO()
+    console = Console(True, out)
+    answered = opened(tmp_path)
+    viewer = Viewer(console, Clock(), threading.Event(), None, name_devices=False)
+    shelf = Shelf("lab", answered, Rejects(tmp_path / "missing" / "rejected.jsonl"))
+    for number in range(2):
+        assert not viewer.handle(Message("no result", f"id {number}", "r"), shelf)
+    (tmp_path / "missing").mkdir()
+    assert viewer.handle(Message("no result", "id 1", "r"), shelf)
+    told = [json.loads(line) for line in out.getvalue().splitlines()]
+    disks = [(one["device_id"], one["problem"]) for one in told if one["event"] == "disk"]
+    path = shelf.rejects.path
+    assert disks == [
+        ("lab", f"can't write {path}: No such file or directory (make room)"), ("lab", None),
+    ]  # fmt: skip
+    assert [one["message_id"] for one in told if one["event"] == "malformed"] == ["id 1"]
+    answered.close()
+
+
+def test_latencies_are_counted_in_seconds():
+    now_ms = 1_000_000
+    clock = Clock(wall_ns=lambda: now_ms * 10**6)
+    answered = type("Answered", (set,), {"add": lambda *_: None, "path": Path("x")})()
+    viewer = Viewer(Console(True, io.StringIO()), clock, threading.Event(), None, False)
+    shelf = Shelf("lab", answered, Rejects(Path("unused")))
+    shown = result("a", end_ms=now_ms - 100_000)
+    assert viewer.handle(Message(shown.to_json(), "id", "r"), shelf)
+    lines = exposition(viewer.metrics())
+    assert "facelab_result_latency_seconds_sum 100\n" in lines
+    assert "facelab_results_shown_total 1\n" in lines

@@ -38,11 +38,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
 
 
 @pytest.fixture(autouse=True)
-def stop(monkeypatch: pytest.MonkeyPatch) -> Event:
-    """What Ctrl-C sets."""
-    stop = Event()
-    monkeypatch.setattr(messages, "stop_on_signals", lambda: stop)
-    return stop
+def _no_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run has its own end, which no signal sets."""
+    monkeypatch.setattr(messages, "stop_on_signals", Event)
 
 
 @pytest.fixture
@@ -155,6 +153,7 @@ def test_several_devices_are_told_apart_and_each_is_polled_once(cloud: FakeCloud
     }  # fmt: skip
     cloud.send(queue("pi-01"), result("again", device_id="pi-01").to_json())
     assert run("--device", "pi-01", "--count", "1") == 0
+    assert "1 results" in run.out
     assert "Device " not in run.out
 
 
@@ -204,7 +203,7 @@ def test_a_poller_that_fails_ends_the_program_with_a_status_of_its_own(
 
 
 def test_a_queue_that_is_away_is_told_and_found_again(
-    cloud: FakeCloud, run: Run, stop: Event, monkeypatch: pytest.MonkeyPatch
+    cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch
 ):
     del cloud.queues[queue()]
     trouble = messages.Viewer.trouble
