@@ -280,3 +280,41 @@ def test_what_can_not_begin_is_one_line(cloud: FakeCloud, run: Run, arguments, s
     assert says in run.err
     assert run.err.count("\n") == 1
     assert not run.spool.exists()
+
+
+def test_the_client_is_made_before_the_first_clip_waits_for_it(
+    cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    steps: list[str] = []
+    prepare, record = camera.S3Uploader.prepare, camera.record
+
+    def note_prepare(uploader: camera.S3Uploader) -> object:
+        steps.append("prepare")
+        return prepare(uploader)
+
+    def note_record(*arguments: object, **more: object) -> int:
+        steps.append("record")
+        return record(*arguments, **more)
+
+    monkeypatch.setattr(camera.S3Uploader, "prepare", note_prepare)
+    monkeypatch.setattr(camera, "record", note_record)
+    assert run("--count", "1") == 0
+    assert steps[:2] == ["prepare", "record"]
+
+
+def test_it_waits_in_looks_and_no_longer_than_it_was_told(
+    cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    looks: list[float] = []
+    wait = camera.Outbox.wait_until_sent
+
+    def note(outbox: camera.Outbox, timeout_s: float) -> bool:
+        looks.append(timeout_s)
+        return wait(outbox, timeout_s)
+
+    monkeypatch.setattr(camera.Outbox, "wait_until_sent", note)
+    monkeypatch.setattr(camera, "LOOK_S", 0.3)
+    cloud.down()
+    assert run("--count", "1", "--drain-timeout", "0.4") == 1
+    assert looks[0] == 0.3
+    assert 0 <= looks[-1] < 0.3

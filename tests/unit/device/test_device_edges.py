@@ -20,7 +20,7 @@ from device.crew import FAULT_STATUS
 from device.disk_writer import DiskWriter
 from device.inbox import Message
 from device.latency import Latencies, Latency, Percentiles
-from device.metrics import exposition
+from device.metrics import Histogram, exposition
 from device.outbox import KeepUntilAnswered, Outbox
 from device.rejects import Rejects
 from device.sources import SourceError, SourceOptions, open_source
@@ -408,3 +408,9 @@ def test_latencies_are_counted_in_seconds():
     lines = exposition(viewer.metrics())
     assert "facelab_result_latency_seconds_sum 100\n" in lines
     assert "facelab_results_shown_total 1\n" in lines
+
+
+def test_sums_are_told_to_a_millionth():
+    histogram = Histogram("t_seconds", "Time.")
+    histogram.add(0.0000044)
+    assert "t_seconds_sum 4e-06\n" in exposition([histogram])

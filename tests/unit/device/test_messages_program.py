@@ -230,3 +230,15 @@ def test_what_a_full_disk_did_not_take_is_written_with_the_next_poll(
     cloud.send(queue(), result("a").to_json())
     assert run("--count", "1") == 0
     assert "lab" in saved
+
+
+def test_what_is_begun_is_told_to_end(cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch):
+    ends: list[Event] = []
+
+    def end() -> Event:
+        ends.append(Event())
+        return ends[-1]
+
+    monkeypatch.setattr(messages, "stop_on_signals", end)
+    assert run("--idle-timeout", "0.01") == 0
+    assert [one.is_set() for one in ends] == [True]

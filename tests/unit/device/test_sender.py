@@ -221,3 +221,33 @@ def test_a_fault_of_ours_says_nothing_of_the_link_and_lets_the_next_one_try_it(d
     desk.add(2)
     desk.answer = lambda number: None
     assert desk.run(1) == [2]
+
+
+def test_a_refused_clip_counts_its_tries(desk):
+    entry = desk.add(1)
+    desk.answer = fail(Kind.REFUSED)
+    for tries in (1, 2):
+        desk.run(1)
+        assert (entry.tries, entry.refusals) == (tries, tries)
+
+
+def test_a_damaged_clip_that_should_try_the_link_leaves_that_to_the_next_one(desk):
+    damaged, whole = desk.add(1), desk.add(2, tries=1)
+    desk.store(damaged)
+    desk.answer = fail(Kind.NETWORK)
+    desk.run(1)
+    (desk.spool.folder / f"{damaged.clip_id}.h264").write_bytes(b"x" * 10)
+    desk.answer = lambda number: None
+    assert desk.run(1) == [2]
+    assert whole not in desk.underway
+    assert damaged not in desk.underway
+
+
+def test_a_long_upload_is_told_in_milliseconds(desk):
+    def slow(number: int) -> None:
+        desk.now_ns += 3600 * 10**9
+
+    desk.add(1)
+    desk.answer = slow
+    desk.run(1)
+    assert desk.told.of("uploaded")[0]["upload_ms"] == 3_600_025.0

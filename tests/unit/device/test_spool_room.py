@@ -264,3 +264,12 @@ def test_a_write_that_fails_keeps_what_another_left(spool, monkeypatch):
             store(spool, 2)
     assert files(spool) == names(first)
     assert spool.used_bytes == SIZE
+
+
+@pytest.mark.parametrize("side", [b"\xff\xfe", b"{}", b"null"])
+def test_a_damaged_clip_whose_side_file_says_nothing_stays_where_it_is(spool, side):
+    (first,) = store(spool, 1)
+    spool.set_aside(first, damaged=True)
+    (spool.folder / "damaged" / f"{first.clip_id}.json").write_bytes(side)
+    assert reopened(spool) == ([], [])
+    assert spool.used_bytes == SIZE
