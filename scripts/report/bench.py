@@ -52,7 +52,7 @@ def bench_report(out: Path) -> Report:
             (
                 "The lab's commands",
                 ("command", "s"),
-                [(n, f"{ms / 1000:.2f}") for n, ms in commands],
+                [(_words(name), f"{ms / 1000:.2f}") for name, ms in commands],
             )
         )
     if reloading:
@@ -82,11 +82,15 @@ def _designs(loop: Mapping[str, Any]) -> Table:
 
 def _parts(loop: Mapping[str, Any]) -> Table:
     rows = [
-        (design, ", ".join(f"{name} {ms:g}" for name, ms in loop[design][what].items()), title)
+        (
+            _words(design),
+            title,
+            ", ".join(f"{_words(name)} {ms:g}" for name, ms in loop[design][what].items()),
+        )
         for design in ("facelab", "report_style")
         for what, title in (("stages_ms", "parts"), ("cpu_ms_per_clip", "CPU a clip"))
     ]
-    return ("What it is made of, ms", ("design", "", ""), rows)
+    return ("What it is made of, ms", ("design", "of", ""), rows)
 
 
 def _percentiles(title: str, rows: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -94,8 +98,12 @@ def _percentiles(title: str, rows: Mapping[str, Mapping[str, Any]]) -> Table:
     return (
         title,
         ("", *names),
-        [(row, *(str(one.get(name, "")) for name in names)) for row, one in rows.items()],
+        [(_words(row), *(str(one.get(name, "")) for name in names)) for row, one in rows.items()],
     )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _ms(value: float) -> str:

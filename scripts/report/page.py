@@ -20,6 +20,7 @@ from scripts.machine import cpu_model
 from scripts.percentiles import percentiles
 
 BINS = 30
+VERDICTS = ("right", "unknown", "wrong")
 _ORDER = {"wrong": 0, "unknown": 1}
 _LIBRARIES = ("boto3", "numpy", "onnxruntime", "opencv-python-headless", "av")
 
@@ -106,6 +107,7 @@ def page(report: Report) -> str:
         latency=percentiles(latencies),
         bins=_bins(latencies),
         line=_line(report.points),
+        statuses=[one for one in VERDICTS if any(point.status == one for point in report.points)],
         stages=_stages(report.stages),
         machine=_machine(),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
