@@ -49,6 +49,7 @@ new MutationObserver(() => document.querySelectorAll("li[data-clip]").forEach(({
   }
 })).observe(document, { childList: true, subtree: true });
 """
+BUSY = "for (const until = performance.now() + 300; performance.now() < until;);"
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
@@ -91,7 +92,7 @@ class Server:
 
 
 class Page:
-    """A page in Chromium, and the processes that show it."""
+    """A page in Chromium, and the process that draws it."""
 
     def __init__(self, opened: Any, home: str) -> None:
         self._browser = opened
@@ -100,7 +101,7 @@ class Page:
         # Playwright waits by text that the page evaluates, which its policy forbids.
         self.page = opened.new_page(viewport={"width": 1280, "height": 900}, bypass_csp=True)
         self.page.set_default_timeout(PATIENCE_S * 1000)
-        self.blank_mb = memory_mb(self.pids())
+        self.blank_mb = memory_mb([self.pid()])
         self.page.add_init_script(WATCH)
 
     def heap_mb(self) -> float:
@@ -108,10 +109,16 @@ class Page:
         session = self.page.context.new_cdp_session(self.page)
         return round(float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6, 1)
 
-    def pids(self) -> list[int]:
-        """Of the processes that draw pages."""
+    def pid(self) -> int:
+        """Of the process that draws it: the one that is busy when the page is. Chromium keeps
+        others, for pages that were and for those that may come."""
+        before = self._cpu_s()
+        self.page.evaluate(BUSY)
+        return max((s - before.get(pid, 0.0), pid) for pid, s in self._cpu_s().items())[1]
+
+    def _cpu_s(self) -> dict[int, float]:
         told = self._system.send("SystemInfo.getProcessInfo")["processInfo"]
-        return [one["id"] for one in told if one["type"] == "renderer"]
+        return {one["id"]: one["cpuTime"] for one in told if one["type"] == "renderer"}
 
     def open(self, path: str) -> tuple[float, float]:
         """(first paint, usable) in milliseconds since it was asked for."""
@@ -202,7 +209,7 @@ def idle(server: Server, page: Page | None, seconds: float, progress: Progress) 
     what = "a page open" if page else "no page open"
     server.wait_until_alone()
     progress(f"{seconds:.0f} s idle with {what}")
-    groups = {"server": [server.pid], **({"page": page.pids()} if page else {})}
+    groups = {"server": [server.pid], **({"page": [page.pid()]} if page else {})}
     cores = Cores(groups)
     if page:
         page.page.wait_for_timeout(seconds * 1000)
