@@ -62,6 +62,16 @@ def test_a_stranger_in_a_settled_friends_place_is_a_face_of_their_own(
     assert sorted(str(face.person_id) for face in found.faces) == ["None", "barack-obama"]
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_how_a_picture_must_be_turned_is_right_for_everybody(recognizer, portraits, quarters):
+    """Some faces are seen on their side, too: an upside-down camera was to be turned by 90."""
+    told = {
+        name: recognizer.turned_by(np.ascontiguousarray(np.rot90(frame_with(rgb), quarters)))
+        for name, rgb in portraits.items()
+    }
+    assert told == dict.fromkeys(portraits, 90 * quarters)
+
+
 @pytest.mark.parametrize(("quarters", "degrees"), [(1, 90), (2, 180), (3, 270)])
 def test_a_camera_mounted_wrong_is_told(recognizer, gallery, encode, portraits, quarters, degrees):
     turned = np.ascontiguousarray(np.rot90(frame_with(portraits["obama-2010"]), quarters))
