@@ -26,6 +26,7 @@ from recognition import RecognitionError
 from scripts.report.page import Report, write_page
 from training.dataset import read_picture
 from training.evaluation.answers import FINAL, MODELS, ModelAnswer
+from training.evaluation.clip_rows import clip_rows
 from training.evaluation.filmed import (
     ClipAnswer,
     all_clip_figures,
@@ -110,7 +111,8 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, Report]:
     }
     report["seconds"] = round(time.monotonic() - began, 1)
     charts, mistakes = _charts(run, single), _mistakes(run, single, clip_answers)
-    return report, evaluation_report(report, charts, mistakes)
+    rows = clip_rows(clip_answers.get("on", ()))
+    return report, evaluation_report(report, charts, mistakes, rows)
 
 
 def _open_set(run: Evaluation, single: _Asked, voting: _Asked) -> dict[str, object]:

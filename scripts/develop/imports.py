@@ -37,6 +37,9 @@ EXCEPTIONS = {
         (
             ("training.evaluate", "scripts.report.page"),
             ("training.evaluation.page", "scripts.report.page"),
+            ("training.evaluation.clip_rows", "scripts.report.page"),
+            ("training.evaluation.clip_rows", "scripts.report.thumbnails"),
+            ("training.evaluation.clip_rows", "scripts.report.verdicts"),
         ),
         "the one template of all reports: plain data in, a file out",
     ),

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Set
-
-from scripts.e2e.truth import ClipTruth
+from typing import Protocol
 
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "unknown"
 NOTHING_CAME = "nothing came"
 
 
-def verdict(clip: ClipTruth, custom: Set[str], online: Set[str]) -> str:
+class WhoWasThere(Protocol):
+    """What is really in a clip."""
+
+    @property
+    def visible(self) -> tuple[str, ...]: ...
+
+    @property
+    def strangers(self) -> int: ...
+
+
+def verdict(clip: WhoWasThere, custom: Set[str], online: Set[str]) -> str:
     """Wrong where a model named somebody who is not there, unknown where somebody there was not
     named by both."""
     visible = set(clip.visible)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from scripts.report.page import Report
+from scripts.report.page import ClipRow, Report
 from training.evaluation.open_set_page import open_set_section
 
 # Beside the style of every report: two columns of charts, pictures in pairs, the matrix.
@@ -56,8 +56,13 @@ class Chart:
     unit: str
 
 
-def evaluation_report(report: dict, charts: Sequence[Chart], mistakes: Sequence[Mistake]) -> Report:
-    """The page for `report` (what eval.json holds)."""
+def evaluation_report(
+    report: dict,
+    charts: Sequence[Chart],
+    mistakes: Sequence[Mistake],
+    clips: Sequence[ClipRow] = (),
+) -> Report:
+    """The page for `report` (what eval.json holds); `clips` are rows of those asked about."""
     drawn = [
         _head(report),
         open_set_section(report),
@@ -75,6 +80,8 @@ def evaluation_report(report: dict, charts: Sequence[Chart], mistakes: Sequence[
         figures=_figures(report),
         drawn="".join(drawn),
         style=_STYLE,
+        clips=clips,
+        clips_in_all=report["data"]["clips"],
     )
 
 

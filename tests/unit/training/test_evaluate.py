@@ -1,12 +1,16 @@
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from scripts.e2e.film import FIXTURE, film_clips
 from scripts.report.page import page as written
 from training import evaluate
-from training.clips import clips_of
+from training.clips import LabeledClip, clips_of
+from training.evaluation.clip_rows import clip_rows
+from training.evaluation.filmed import ClipAnswer
 from training.evaluation.page import evaluation_report
 
 SHIPPED = evaluate.ROOT / "training" / "shipped" / "custom.onnx"
@@ -157,3 +161,19 @@ def test_an_empty_data_option_is_not_the_current_folder(capsys):
     with pytest.raises(SystemExit):
         evaluate.main(["--data", ""])
     assert "DATA=dir" in capsys.readouterr().err
+
+
+def test_clips_stand_on_the_page_with_their_pictures_the_wrong_ones_first():
+    clips = film_clips(FIXTURE)[4:7]
+
+    def answer(number: int, named: str | None, *visible: str) -> ClipAnswer:
+        verdict = SimpleNamespace(person_id=named)
+        face = SimpleNamespace(custom=verdict, online=verdict, person_id=named)
+        clip = LabeledClip(f"clip {number}", clips[number], visible)
+        return ClipAnswer(clip, SimpleNamespace(faces=(face,)))
+
+    rows = clip_rows([answer(0, "ada", "ada"), answer(1, None, "ada"), answer(2, "alan", "ada")])
+    assert [(row.name, row.verdict) for row in rows] == [
+        ("clip 2", "wrong"), ("clip 1", "unknown"), ("clip 0", "right"),
+    ]  # fmt: skip
+    assert all(row.jpeg for row in rows)
