@@ -79,9 +79,11 @@ def own(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Lab
     """A lab of its own: somebody is enrolled in it, and it is stopped meanwhile."""
     folder = tmp_path_factory.mktemp("dashboard")
     lab = Lab(folder / "state", free_port(), {"FACELAB_SPOOL": str(folder / "spool"), **OF_BACKEND})
+    forget = ("scripts.cli.lab", "down", "--forget")
+    lab.run(*forget)  # with Docker its state is a volume, which has the clips of an earlier run
     lab.up(timeout=600)
     yield lab
-    lab.down()
+    lab.run(*forget)
 
 
 def record(lab: Lab, *wanted: str, speed: float = 2) -> None:
