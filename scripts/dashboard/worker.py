@@ -114,7 +114,11 @@ def serve(
             if (words := told(error)) is None:
                 raise
             block = _FAILED + words.encode()
-        write_block(sys.stdout.buffer, block)
+        try:
+            write_block(sys.stdout.buffer, block)
+        except BrokenPipeError:  # who asked has ended
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
 
 
 def read_block(stream: BinaryIO) -> bytes | None:

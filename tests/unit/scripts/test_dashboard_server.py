@@ -10,7 +10,7 @@ import pytest
 
 from cloud.switch import read_switch
 from scripts.dashboard.clients import SharedClients
-from scripts.dashboard.worker import NoAnswer, Worker
+from scripts.dashboard.worker import NoAnswer, Worker, write_block
 from scripts.paths import ROOT
 
 
@@ -72,6 +72,16 @@ class TestAWorker:
         with pytest.raises(NoAnswer):
             worker.ask(b"die")
         assert worker.ask(b"pid") != pid
+
+    def test_one_whose_server_has_ended_ends_without_a_word(self):
+        """Its traceback stood in the terminal of whoever ended the dashboard."""
+        command = [sys.executable, "-m", "tests.fakes.worker"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+            process.stdout.close()
+            write_block(process.stdin, b"pid")
+            assert process.stderr.read() == b""
+        assert process.returncode == 0
 
     def test_one_whose_cloud_refuses_says_why_and_goes_on(self, worker):
         pid = worker.ask(b"pid")
