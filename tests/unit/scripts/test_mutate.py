@@ -12,7 +12,8 @@ import pytest
 from scripts.cli.mutate import main
 from scripts.develop.mutation.changed import changed_files
 from scripts.develop.mutation.changes import Change, Outline, changes_of
-from scripts.develop.mutation.loaded import NotLoaded, exchange, exchanged
+from scripts.develop.mutation.forks import Job
+from scripts.develop.mutation.loaded import NotLoaded, _change, exchange, exchanged
 from scripts.develop.mutation.measuring import Measurement, Tried
 from scripts.develop.mutation.places import PLACES, NoSuchPlace, Place, chosen
 from scripts.develop.mutation.reasons import BadEntry, Reason, read_reasons, reason_of, stale
@@ -116,6 +117,14 @@ def test_a_child_of_collected_tests_sees_changed_functions_and_leaves_the_rest_t
         "passed", "failed", "not loaded", "not loaded", "broken", "unsure", "passed"
     ], outcomes  # fmt: skip
     assert outcomes[0]["failed_test"] == SURVIVES
+
+
+def test_a_change_of_a_file_that_only_a_test_imports_is_left_to_an_import():
+    kept = (ROOT / "lambda" / "handler.py").read_text()
+    changed = kept.replace("_invocations += 1", "_invocations -= 1")
+    assert changed != kept
+    with pytest.raises(NotLoaded):
+        _change(Job(0, [], 60, "lambda/handler.py", changed), {})
 
 
 def test_a_change_that_hangs_is_noticed():
