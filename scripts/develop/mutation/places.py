@@ -64,7 +64,8 @@ PLACES = (
                 f"tests/unit/recognition/test_{name}.py"
                 for name in (
                     "agreement", "custom_model", "decision", "decision_edges", "decode", "gallery",
-                    "inquiry", "pose", "quality", "regions", "settings", "sps", "tracking",
+                    "inquiry", "pose", "quality", "recognition_edges", "regions", "settings", "sps",
+                    "tracking",
                 )
             ),
         ),

@@ -196,3 +196,15 @@ def test_a_clip_s_version_is_sent_with_it(aws):
     (record,) = json.loads(aws.invoked[0]["Payload"])["Records"]
     assert record["s3"]["object"]["versionId"] == "v7"
     assert "versionId" not in event_for(clip("a"))["Records"][0]["s3"]["object"]
+
+
+def test_what_could_not_be_sent_is_counted_apart(run, aws, monkeypatch):
+    aws.stored = {clip(name).object_key: 30 for name in "abc"}
+
+    def fail(**arguments):
+        if b"b.h264" in arguments["Payload"].encode():
+            raise ConnectionError
+
+    monkeypatch.setattr(aws, "invoke", fail, raising=False)
+    done = run({})
+    assert (done["clips"], done["sent"], done["failed"]) == (3, 2, 1)

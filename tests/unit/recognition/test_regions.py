@@ -172,3 +172,8 @@ def test_what_is_outside_the_picture_or_too_small_to_tell_is_nobody_else():
         Box(top=100, right=100, bottom=100, left=100),
     ):
         assert not has_another(with_look(2), with_look(1), place)
+
+
+def test_a_tall_or_wide_change_far_from_the_corner_is_not_the_whole_picture():
+    for box in (block_box(5, 70, rows=50), block_box(50, 5, columns=60)):
+        assert regions_that_changed(changed(box), FLAT, [], 20) == [around(box)]
