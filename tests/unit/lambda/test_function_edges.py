@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
 
 import stores
 from artifacts import Artifact
+from contract.clips import ClipKey
 from contract.spans import Span
+from events import ClipRef
+from ledger import Ledger, Row, State
 from recognition import Stopwatch
+from reconciling import Letter, Listed, Reconciler
 from stores import StoreError, rows_by_key
+from telemetry import Telemetry, event_ms
 from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.results import ADA, face, result
 from xray import XRay
 
 
@@ -88,3 +97,103 @@ def test_a_stage_takes_the_time_that_it_took_also_in_pieces(monkeypatch):
         1 / 0  # noqa: B018
     watch.include({"look": 1.005, "other": 2.0})
     assert watch.milliseconds() == {"look": 751.0, "fail": 125.0, "other": 2.0}
+
+
+class TestTelemetry:
+    REF = ClipRef("bucket", "clips/lab/d/c1.h264", ClipKey("lab", "d", "c1"), 100, "etag")
+
+    def told(self, monkeypatch, moments_ns: list[int], event=None, **of_result) -> dict:
+        """The line of a clip that two watched calls made, by a clock that says these moments."""
+        lines: list[str] = []
+        coming = iter(moments_ns)
+        telemetry = Telemetry(lines.append)
+        monkeypatch.setattr("telemetry.time.time_ns", lambda: next(coming))
+        with telemetry.clip(self.REF, "r1", event) as answered:
+            with telemetry.span("fetch"):
+                pass
+            with telemetry.span("recognize"):
+                pass
+            answered(result("c1", *of_result.pop("faces", ()), **of_result))
+        return json.loads(lines[0])
+
+    def test_a_span_lasts_as_long_as_its_clock_says_and_never_less_than_nothing(self, monkeypatch):
+        s = 10**9
+        told = self.told(monkeypatch, [0, 0, 0, 2000 * s, 1000 * s, 3000 * s],
+                         stages_ms={"decode": 1.5, "detect": 2.5})  # fmt: skip
+        spans = [(one["name"], one["start_ms"], one["duration_ms"]) for one in told["spans"]]
+        assert spans == [
+            ("answer", 0.0, 3_000_000.0), ("fetch", 0.0, 0.0), ("recognize", 2_000_000.0, 0.0),
+            ("decode", 2_000_000.0, 1.5), ("detect", 2_000_001.5, 2.5),
+        ]  # fmt: skip
+        assert (told["clips"], told["duration_ms"]) == (1, 3_000_000.0)
+        assert told["_aws"]["Timestamp"] == 3_000_000
+
+    def test_distances_and_scores_are_told_to_a_thousandth(self, monkeypatch):
+        near = face(ADA, ADA)
+        near = replace(near, online=replace(near.online, score=0.98765, distance=0.12345))
+        (told,) = self.told(monkeypatch, [0] * 6, faces=(near,))["faces"]
+        assert (told["online"]["score"], told["online"]["distance"]) == (0.988, 0.123)
+        assert told["custom"]["distance"] is None
+
+    def test_an_event_s_time_is_found_behind_a_record_that_tells_none(self):
+        good = {"s3": {"object": {"key": "a"}}, "eventTime": "1970-01-01T00:00:01.500Z"}
+        other = {"s3": {"object": {"key": "b"}}, "eventTime": "1970-01-01T00:00:09Z"}
+        broken = {"s3": {"object": {"key": "a"}}, "eventTime": "soon"}
+        for before in ({}, {"s3": 5}, broken, other, {"eventSource": "aws:sqs", "body": "{"}):
+            assert event_ms({"Records": [before, good]}, "a") == 1500.0
+        assert event_ms({"Records": [other]}, "a") is None
+
+
+def clip(name: str) -> ClipRef:
+    key = ClipKey("lab", "2026-11-22", name)
+    return ClipRef("bucket", str(key), key, 5, etag=name)
+
+
+@dataclass
+class Turn:
+    request_id: str = "r1"
+
+    def lease_s(self) -> float:
+        return 60.0
+
+    def has_time(self) -> bool:
+        return True
+
+
+class TestReconciler:
+    NOW = 10_000.0
+
+    def reconciler(self, ledger=None, letters=(), stored=()) -> Reconciler:
+        self.deleted: list[str] = []
+        self.back: list[str] = []
+        self.sent: list[ClipRef] = []
+        box = SimpleNamespace(
+            take=lambda: letters, delete=lambda one: self.deleted.append(one.message_id),
+            put_back=lambda one: self.back.append(one.message_id),
+        )  # fmt: skip
+        bucket = SimpleNamespace(list=lambda: stored)
+        sender = SimpleNamespace(send=self.sent.append)
+        return Reconciler(bucket, ledger, box, sender, Turn(), lambda: self.NOW)
+
+    def test_a_lease_that_ends_now_is_over(self):
+        for until_s, is_over in ((self.NOW, True), (self.NOW + 0.01, False)):
+            row = Row(State.STARTED, until_s, "r")
+            assert self.reconciler()._is_missing(row, has_letter=False) == is_over
+
+    def test_a_letter_that_names_another_clip_too_stays(self):
+        ledger = Ledger(FakeDynamoDB(), "clips")
+        for name in "ab":
+            ledger.give_up(clip(name), "x1", 60)
+            ledger.note_letter(clip(name), "x1")
+        both = Letter("m1", "receipt", (clip("a"), clip("b")))
+        reconciler = self.reconciler(ledger, [both], [Listed(clip("a"), self.NOW - 5000)])
+        assert reconciler.run(1200).sent == 1
+        assert self.sent == [clip("a")]
+        assert (self.deleted, self.back) == ([], ["m1"])
+
+    def test_a_clip_s_age_counts_from_its_limit_on(self):
+        ledger = Ledger(FakeDynamoDB(), "clips")
+        listed = [Listed(clip("a"), self.NOW - 1200), Listed(clip("b"), self.NOW - 1199.9)]
+        reconciler = self.reconciler(ledger, stored=listed)
+        assert reconciler.run(1200).sent == 1
+        assert self.sent == [clip("a")]

@@ -177,3 +177,20 @@ def test_what_is_outside_the_picture_or_too_small_to_tell_is_nobody_else():
 def test_a_tall_or_wide_change_far_from_the_corner_is_not_the_whole_picture():
     for box in (block_box(5, 70, rows=50), block_box(50, 5, columns=60)):
         assert regions_that_changed(changed(box), FLAT, [], 20) == [around(box)]
+
+
+def test_beside_a_known_person_the_very_next_blocks_are_searched():
+    """Hair and shoulders reach from block 17 down and from block 22 to 32."""
+    for box in (block_box(20, 33, 3, 3), block_box(20, 19, 3, 3), block_box(14, 25, 3, 3)):
+        assert regions_that_changed(changed(box), FLAT, [FACE], 20) == [around(box)]
+
+
+def test_a_plain_wall_has_no_detail_however_little_is_asked_for():
+    assert regions_with_detail(FLAT, 0.5) == []
+
+
+def test_what_is_around_a_face_does_not_count():
+    other = np.kron(np.random.default_rng(5).integers(0, 255, (60, 80, 1)), np.ones((8, 8, 3)))
+    behind = other.astype(np.uint8)
+    behind[200:280, 280:360] = face_like(1)
+    assert not has_another(behind, with_look(1), PLACE)

@@ -120,3 +120,10 @@ def test_a_number_of_32_bits_is_read_and_a_longer_one_is_not():
 def test_a_picture_order_that_goes_on_and_on_is_read_no_further_than_it_may():
     many = golomb(1) + "1" + golomb(3) + golomb(4) + golomb(2**20) + golomb(7) * 256
     assert picture_size(sps(order=many)) == (640, 480)
+
+
+@pytest.mark.parametrize("order", [golomb(2), golomb(0) + golomb(5), golomb(0) + golomb(0)])
+def test_there_are_eight_lists(order):
+    for lists in ("0" * 8, "0" * 7 + "1" + flat_list(64)):
+        high = HIGH + "1" + lists
+        assert picture_size(sps(profile=100, high=high, order=order)) == (640, 480)
