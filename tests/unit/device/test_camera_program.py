@@ -38,6 +38,7 @@ def stop(monkeypatch: pytest.MonkeyPatch) -> Event:
     """What Ctrl-C sets."""
     stop = Event()
     monkeypatch.setattr(camera, "stop_on_signals", lambda: stop)
+    monkeypatch.setattr(camera, "end_with", lambda status: status)
     return stop
 
 

@@ -171,12 +171,14 @@ class TestPiCamera:
         camera = fake.install(monkeypatch, stream(3000), speed=40)
         monkeypatch.setattr(camera, "never_stops", True)
         monkeypatch.setattr(picamera_module, "STOP_S", 0.1)
+        # Its own, or the next program that ends in this process would end the tests with it.
+        monkeypatch.setattr(stopping, "_hanging", [])
         with open_source("picamera", OPTIONS) as source:
             clips = source.clips(Event())
             assert next(clips).frames == 15
             clips.close()
         assert "does not stop" in capsys.readouterr().err
-        monkeypatch.setattr(stopping, "_hanging", [])
+        assert len(stopping._hanging) == 1
 
     @pytest.mark.parametrize(
         ("lens", "focus_m", "wanted"),

@@ -20,7 +20,7 @@ def test_clips_arrive_whole_and_leave_the_spool(bench: Bench):
     outbox.close()
     assert sorted(bench.store.taken) == ids
     assert bench.store.data[ids[7]] == (7).to_bytes(4) * 25
-    assert bench.files() == []
+    bench.wait_for_files([])
     counts = outbox.counts()
     assert (counts.recorded, counts.uploaded, counts.waiting, counts.dropped) == (20, 20, 0, 0)
 
@@ -286,7 +286,7 @@ def test_what_was_refused_is_tried_again_at_the_next_start(bench: Bench):
     assert second.wait_until_empty(DEADLINE_S)
     second.close()
     assert sorted(bench.store.taken) == ids
-    assert bench.files() == []
+    bench.wait_for_files([])
 
 
 def test_what_was_refused_is_tried_again_when_somebody_asks_while_the_camera_runs(bench: Bench):
@@ -300,7 +300,7 @@ def test_what_was_refused_is_tried_again_when_somebody_asks_while_the_camera_run
     bench.told.wait_for("uploaded", 3)
     outbox.close()
     assert sorted(bench.store.taken) == ids
-    assert bench.files() == []
+    bench.wait_for_files([])
 
 
 def test_a_refused_clip_that_was_only_in_memory_is_not_lost(bench: Bench):
