@@ -39,13 +39,17 @@ def call_directly() -> None:
 def _notify(self: LambdaNotifier, ctx: Any, config: Any) -> None:
     event, arn = self._get_event_payload(ctx, config.get("Id")), config["LambdaFunctionArn"]
     try:
-        _invoke_later(arn, json.dumps(event).encode())
+        lineage = TraceHeader.from_header_str(ctx.xray).lineage
+        _invoke_later(arn, json.dumps(event).encode(), lineage)
     except Exception as error:  # as upstream: whoever wrote the object is not told
         LOG.error("S3 bucket %s could not tell %s of an event: %s", ctx.bucket_name, arn, error)
 
 
-def _invoke_later(arn: str, event: bytes) -> None:
-    """An asynchronous invocation, as `Invoke` with the type `Event` makes it."""
+def _invoke_later(arn: str, event: bytes, lineage: str | None) -> None:
+    """An asynchronous invocation, as `Invoke` with the type `Event` makes it.
+
+    `lineage` is of whoever wrote the object, which may be the same function (see `recursion`).
+    """
     told = parse_arn(arn)
     name, _, qualifier = told["resource"].removeprefix("function:").partition(":")
     SERVICE_PLUGINS.require("lambda")
@@ -58,7 +62,7 @@ def _invoke_later(arn: str, event: bytes) -> None:
         invocation_type="Event",
         client_context=None,
         request_id=str(uuid.uuid4()),
-        trace_context={"aws_trace_header": TraceHeader().ensure_root_exists()},
+        trace_context={"aws_trace_header": TraceHeader(lineage=lineage).ensure_root_exists()},
         payload=event,
     )
 

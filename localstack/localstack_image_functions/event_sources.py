@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from localstack.services.lambda_.event_source_mapping import esm_worker_factory
-from localstack.services.lambda_.event_source_mapping.pollers import sqs_poller
+from localstack.services.lambda_.event_source_mapping.pollers import dynamodb_poller, sqs_poller
 
 from localstack import config
 from localstack_image_functions.async_events import serving
@@ -138,6 +138,10 @@ def wait_for_messages() -> None:
         making.maximum_concurrency = maximum
         return original(self)
 
+    # LocalStack takes a record's time to be now, and never finds one too old.
+    dynamodb_poller.DynamoDBPoller.get_approximate_arrival_time = lambda _self, record: record[
+        "dynamodb"
+    ]["ApproximateCreationDateTime"]
     making = threading.local()
     factory.get_esm_worker = get_esm_worker
     esm_worker_factory.SqsPoller = lambda **options: QueuePoller(

@@ -74,6 +74,7 @@ def prepare_emulator() -> None:
     from localstack_image_functions.executor import make_backend
     from localstack_image_functions.fidelity import tell_what_has_no_effect
     from localstack_image_functions.gateway.guard import allowed_by, guard_gateway, secrets_of
+    from localstack_image_functions.recursion import end_loops
     from localstack_image_functions.s3.hosts import serve_buckets_below
     from localstack_image_functions.s3.signatures import verify_presigned
     from localstack_image_functions.settings import read_settings
@@ -86,14 +87,16 @@ def prepare_emulator() -> None:
     upstream.give_back_what_nobody_receives()
     upstream.count_in_memory()
     upstream.answer_about_logs()
+    upstream.read_streams_of_tables()
     settings = read_settings()
     upstream.say_how_to_switch_on(settings.services_setting)
     upstream.say_what_is_not_emulated()
-    serve_function_urls(settings.key_pair)
+    serve_function_urls(settings.key_pair, settings.url_form)
     tell_what_has_no_effect()
     answer_as_documented()
     queues.answer_as_documented()
     refuse_what_breaks_bounds()
+    end_loops()
     apply_what_templates_say()
     guard_gateway(settings.hosts, settings.key_pair)
     verify_presigned(secrets_of(settings.key_pair))

@@ -13,6 +13,7 @@ from localstack.services.moto import MotoFallbackDispatcher, call_moto, call_mot
 from localstack.services.plugins import Service, aws_provider
 from moto.ecr.models import ecr_backends
 
+from localstack_image_functions import streams
 from localstack_image_functions.bounds.images import Handler, documented
 from localstack_image_functions.container.registry import registry_from_environment
 from localstack_image_functions.legacy_conditions import with_condition, with_projection
@@ -82,6 +83,12 @@ def dynamodb() -> Service:
     responses.TRANSACTION_MAX_ITEMS = 100  # AWS's since 2022
     own = {"DeleteItem": _write, "GetItem": _read, "PutItem": _write} | partiql.OPERATIONS
     return _service("dynamodb", _moto_table("dynamodb") | own)
+
+
+@aws_provider(api="dynamodbstreams", name=streams.MOTO)
+def dynamodbstreams() -> Service:
+    """The streams of those tables."""
+    return _service("dynamodbstreams", dict(streams.OPERATIONS))
 
 
 def _moto_table(name: str) -> dict[str, Handler]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from localstack_image_functions.errors import InvalidSetting
 
 SANDBOXES = ("process", "container")
+URL_FORMS = ("path", "name")
 DEFAULT_STATE_MB = 2000
 DAY_S = 86_400
 
@@ -41,6 +42,9 @@ class Settings:
     (IMAGE_FUNCTIONS_DAY_S) is how many seconds a day of expiry rules lasts, for tests of them.
     `services_setting` (IMAGE_FUNCTIONS_SERVICES_SETTING) is what an API that is off names as the
     setting that switches it on.
+    `url_form` (IMAGE_FUNCTIONS_URLS, `path` or `name`) is how addresses of function URLs are told:
+    with a path that every machine finds, or with a name of AWS's form, where names below this
+    machine's resolve.
     """
 
     sandbox: str
@@ -62,6 +66,7 @@ class Settings:
     state_budget_mb: int = DEFAULT_STATE_MB
     services_setting: str = "SERVICES"
     day_s: int = DAY_S
+    url_form: str = URL_FORMS[0]
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -83,6 +88,11 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     isolation = environment.get("IMAGE_FUNCTIONS_ISOLATION") or "auto"
     if isolation not in ("auto", "off"):
         raise InvalidSetting(f"IMAGE_FUNCTIONS_ISOLATION={isolation} is not one of auto, off")
+    url_form = environment.get("IMAGE_FUNCTIONS_URLS") or URL_FORMS[0]
+    if url_form not in URL_FORMS:
+        raise InvalidSetting(
+            f"IMAGE_FUNCTIONS_URLS={url_form} is not one of {', '.join(URL_FORMS)}"
+        )
     internet = environment.get("IMAGE_FUNCTIONS_INTERNET") or "off"
     if internet not in ("off", "on"):
         raise InvalidSetting(f"IMAGE_FUNCTIONS_INTERNET={internet} is not one of off, on")
@@ -110,6 +120,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         services_setting=environment.get("IMAGE_FUNCTIONS_SERVICES_SETTING") or "SERVICES",
         state_budget_mb=_count(environment, "IMAGE_FUNCTIONS_STATE_MB", DEFAULT_STATE_MB),
         day_s=_count(environment, "IMAGE_FUNCTIONS_DAY_S", DAY_S),
+        url_form=url_form,
     )
 
 

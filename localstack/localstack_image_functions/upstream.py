@@ -60,6 +60,19 @@ def count_in_memory() -> None:
     count_invocations()
 
 
+def read_streams_of_tables() -> None:
+    """Let streams of moto's tables be read, without the Kinesis that LocalStack makes of them."""
+    from localstack.utils import bootstrap
+
+    from localstack import config
+    from localstack_image_functions.streams import MOTO
+
+    if config.SERVICE_PROVIDER_CONFIG.get_provider("dynamodb") == MOTO:
+        config.SERVICE_PROVIDER_CONFIG.set_provider_if_not_exists("dynamodbstreams", MOTO)
+        bootstrap.API_DEPENDENCIES["dynamodbstreams"] = []
+        bootstrap.get_enabled_apis.cache_clear()
+
+
 def answer_about_logs() -> None:
     """Let logs be filtered and queried (see `logs.provider`)."""
     from localstack import config
@@ -71,7 +84,8 @@ def answer_about_logs() -> None:
 def say_how_to_switch_on(setting: str) -> None:
     """Let an API that is off say so, and by which setting it is switched on.
 
-    LocalStack answers that it has "not yet been emulated".
+    LocalStack answers that it has "not yet been emulated", and of one that it lacks it speaks of
+    a license.
     """
     from localstack.aws.api import CommonServiceException
     from localstack.aws.handlers.service_plugin import ServiceLoader
@@ -81,7 +95,9 @@ def say_how_to_switch_on(setting: str) -> None:
 
     def require_service(self: ServiceLoader, chain: Any, context: Any, response: Any) -> None:
         name = context.service.service_name if context.service else None
-        if name and self.service_manager.exists(name) and not is_api_enabled(name):
+        if name and not self.service_manager.exists(name):
+            raise NotImplementedError(_not_emulated(name))
+        if name and not is_api_enabled(name):
             raise CommonServiceException(
                 "ServiceDisabled",
                 f"{name} is switched off in this emulator: start it again with {setting}={name}",
@@ -93,7 +109,14 @@ def say_how_to_switch_on(setting: str) -> None:
 
 
 def say_what_is_not_emulated() -> None:
-    """Let an operation that nobody wrote say its name; LocalStack speaks of a license."""
+    """Let an operation that nobody wrote say its name; LocalStack speaks of a license.
+
+    What is no operation at all is no failure of the emulator's, as LocalStack takes it for.
+    """
+    from localstack.aws.api import CommonServiceException
+    from localstack.aws.handlers.service import ServiceExceptionSerializer
+    from localstack.aws.protocol.parser import OperationNotFoundParserError
+    from localstack.aws.protocol.serializer import create_serializer
     from localstack.aws.skeleton import Skeleton
 
     original = Skeleton.on_not_implemented_error
@@ -102,12 +125,32 @@ def say_what_is_not_emulated() -> None:
         self: Skeleton, serializer: Any, context: Any, exception: NotImplementedError
     ) -> Any:
         service, operation = context.service.service_name, context.operation.name
-        told = NotImplementedError(
-            f"{service} {operation} is not emulated: do without it here, or run this part on AWS"
-        )
+        told = NotImplementedError(_not_emulated(f"{service} {operation}"))
         return original(self, serializer, context, told)
 
+    respond = ServiceExceptionSerializer.create_exception_response
+
+    def create_exception_response(
+        self: ServiceExceptionSerializer, exception: Exception, context: Any
+    ) -> Any:
+        if not isinstance(exception, OperationNotFoundParserError):
+            return respond(self, exception, context)
+        context.service_exception = CommonServiceException(
+            "UnknownOperationException", str(exception), status_code=404, sender_fault=True
+        )
+        # Errors are written in the form of an operation, whichever.
+        any_operation = context.service.operation_model(context.service.operation_names[0])
+        serializer = create_serializer(context.service, context.protocol)
+        return serializer.serialize_error_to_response(
+            context.service_exception, any_operation, context.request.headers, context.request_id
+        )
+
     Skeleton.on_not_implemented_error = on_not_implemented_error  # type: ignore[method-assign]
+    ServiceExceptionSerializer.create_exception_response = create_exception_response
+
+
+def _not_emulated(what: str) -> str:
+    return f"{what} is not emulated: do without it here, or run this part on AWS"
 
 
 DATA_OPERATIONS = {

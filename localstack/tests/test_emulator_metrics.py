@@ -251,11 +251,12 @@ def test_queries_are_refused_as_cloudwatch_refuses_them(emulator: Any) -> None:
 
 def test_an_api_that_is_off_says_how_it_is_switched_on(own_emulator: Any) -> None:
     own_emulator.extra = {
-        "SERVICES": "s3,sqs,",
+        "SERVICES": "s3,sqs,dynamodb,",  # whose streams need no Kinesis here
         "IMAGE_FUNCTIONS_SERVICES_SETTING": "OUR_SERVICES",
     }
     own_emulator.start()
-    for service, call in (("cloudwatch", "list_metrics"), ("ssm", "describe_parameters")):
+    off = {"cloudwatch": "list_metrics", "ssm": "describe_parameters", "kinesis": "list_streams"}
+    for service, call in off.items():
         with pytest.raises(ClientError, match=f"OUR_SERVICES={service}") as refused:
             getattr(own_emulator.client(service), call)()
         assert refused.value.response["Error"]["Code"] == "ServiceDisabled"

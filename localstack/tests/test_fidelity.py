@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,47 @@ def test_what_has_no_effect_is_said_once(emulator: Any) -> None:
     assert "no effect: sqs CreateQueue" not in emulator.log
     queues.create_queue(QueueName="with-policy", Attributes={"Policy": policy})
     assert "no effect: sqs CreateQueue: policies" in emulator.log
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "asked", "says"),
+    [
+        ("apigatewayv2", "get_apis", {}, "apigatewayv2 is not emulated"),
+        (
+            "lambda",
+            "create_event_source_mapping",
+            {"EventSourceArn": "arn:aws:kafka:us-east-1:000000000000:cluster/a/b"},
+            "is not emulated for Amazon MSK",
+        ),
+        (
+            "lambda",
+            "update_function_configuration",
+            {"DurableConfig": {"ExecutionTimeout": 60}},
+            r"durable functions \(DurableConfig\) are not emulated",
+        ),
+        ("lambda", "list_durable_executions_by_function", {}, "is not emulated"),
+    ],
+)
+def test_what_is_not_here_is_501_with_its_name(
+    emulator: Any, service: str, method: str, asked: dict[str, Any], says: str
+) -> None:
+    client = emulator.client(service)
+    if service == "lambda":
+        asked = {"FunctionName": "any", **asked}
+    with pytest.raises(ClientError, match=says) as refused:
+        getattr(client, method)(**asked)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+def test_what_is_no_operation_is_told_so(emulator: Any) -> None:
+    """LocalStack takes it for a failure of its own."""
+    signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, Signature=0"
+    url = f"http://127.0.0.1:{emulator.port}/2015-03-31/functions/any/no-such-thing"
+    request = urllib.request.Request(url, headers={"Authorization": signed})
+    with pytest.raises(urllib.error.HTTPError) as answered:
+        urllib.request.urlopen(request, timeout=20)  # noqa: S310
+    assert answered.value.code == 404
+    assert answered.value.headers["x-amzn-errortype"] == "UnknownOperationException"
 
 
 def test_no_finding_of_a_scan_is_invented(emulator: Any, deployer: Any) -> None:

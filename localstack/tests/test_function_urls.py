@@ -15,6 +15,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
+from localstack_image_functions.urls.lookup import address_of
+
 ECHO = """
     import base64
     def handler(event, context):
@@ -75,6 +77,11 @@ def test_the_address_that_is_told_answers(emulator: Any, make_url: Callable[...,
     assert (status, body, headers["Content-Type"]) == (200, b'"plain"', "application/json")
     by_name = f"{url.rstrip('/').rpartition('/')[2]}.lambda-url.us-east-1.localhost"
     assert ask(f"http://127.0.0.1:{emulator.port}/text", Host=by_name)[2] == b'"plain"'
+
+
+def test_an_address_by_name_begins_with_the_id_as_on_aws() -> None:
+    told = address_of("abc", "eu-west-1", "localhost:4566", "name")
+    assert told == "http://abc.lambda-url.eu-west-1.localhost:4566/"
 
 
 def test_the_event_has_format_2(make_url: Callable[..., str]) -> None:

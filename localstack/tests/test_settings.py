@@ -33,6 +33,7 @@ def test_folders_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         ("IMAGE_FUNCTIONS_SANDBOX", "vm"),
         ("IMAGE_FUNCTIONS_ISOLATION", "yes"),
         ("IMAGE_FUNCTIONS_LAB", "a/b"),
+        ("IMAGE_FUNCTIONS_URLS", "host"),
     ],
 )
 def test_unusable_value_is_named(name: str, value: str) -> None:

@@ -119,6 +119,24 @@ def handler(event, context):
     assert invoke(zips, "layered") == ["second", "deep", "ran\n"]
 
 
+def test_packages_in_a_layer_are_laid_as_an_installer_does(zips: Any) -> None:
+    """Below the runtime that was asked for, though a nearer one runs; *.pth files are read."""
+    other = "python3.9" if HERE != "python3.9" else "python3.10"
+    folder = f"python/lib/{other}/site-packages"
+    files = {
+        f"{folder}/flat.py": "value = 1",
+        f"{folder}/more.pth": "vendored\n",
+        f"{folder}/vendored/deep.py": "value = 2",
+    }
+    layer = zips.client("lambda").publish_layer_version(
+        LayerName="installed", Content={"ZipFile": archive(files)}
+    )
+    code = "import deep, flat\ndef handler(event, context):\n    return [flat.value, deep.value]\n"
+    layers = [layer["LayerVersionArn"]]
+    create(zips, "installed", archive({"app.py": code}), Runtime=other, Layers=layers)
+    assert invoke(zips, "installed") == [1, 2]
+
+
 def test_script_before_the_runtime(zips: Any) -> None:
     wrapper = '#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n'
     code = "import os\ndef handler(event, context):\n    return os.environ['WRAPPED']\n"
@@ -173,6 +191,32 @@ def test_handlers_in_node(zips: Any, name: str, code: str, answer: Any) -> None:
         Layers=[layer["LayerVersionArn"]],
     )
     assert invoke(zips, f"node-{name}", x=1) == answer
+
+
+@needs_node
+def test_a_module_of_node_imports_what_layers_have(zips: Any) -> None:
+    packages = {
+        "nodejs/node_modules/told/index.js": "module.exports = {told: 'by a layer'}",
+        "nodejs/node_modules/scoped/package.json": '{"type": "module", "exports": "./main.js"}',
+        "nodejs/node_modules/scoped/main.js": "import told from 'told'; export default told.told",
+    }
+    layer = zips.client("lambda").publish_layer_version(
+        LayerName="node-modules", Content={"ZipFile": archive(packages)}
+    )
+    code = """
+import scoped from "scoped";
+import path from "node:path";
+import own from "./own.mjs";
+export const handler = async () => {
+  const missing = await import("nowhere").catch((error) => error.code);
+  return [scoped, own, path.basename("/a/b"), missing];
+};
+"""
+    files = {"app.mjs": code, "own.mjs": "export default 'own'"}
+    layers = [layer["LayerVersionArn"]]
+    create(zips, "node-imports", archive(files), Runtime="nodejs20.x", Layers=layers)
+    answer = ["by a layer", "own", "b", "ERR_MODULE_NOT_FOUND"]
+    assert invoke(zips, "node-imports") == answer
 
 
 @needs_node
@@ -231,9 +275,16 @@ def test_code_and_layers_together_have_a_limit(zips: Any) -> None:
         LayerName="large", Content={"ZipFile": archive({"data": half})}
     )
     code = archive({"app.py": "", "data": half})
-    state = create(zips, "large", code, Layers=[layer["LayerVersionArn"]])
-    assert state["State"] == "Failed"
-    assert f"exceeds the maximum allowed size of {LIMIT} bytes" in state["StateReason"]
+    layers, client = [layer["LayerVersionArn"]], zips.client("lambda")
+    told = f"exceeds the maximum allowed size of {LIMIT} bytes"
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match=told):
+        create(zips, "large", code, Layers=layers)
+    create(zips, "large", code)
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match=told):
+        client.update_function_configuration(FunctionName="large", Layers=layers)
+    create(zips, "large-later", archive({"app.py": ""}), Layers=layers)
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match=told):
+        client.update_function_code(FunctionName="large-later", ZipFile=code)
 
 
 def test_link_of_an_archive_does_not_show_the_host(tmp_path: Path) -> None:

@@ -7,17 +7,16 @@ import dataclasses
 import functools
 import hashlib
 import io
-import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote_plus
 
+from localstack_image_functions.bounds import layers
 from localstack_image_functions.bounds.functions import check_payload
 from localstack_image_functions.operations import mended
 
 READY_S = 2.0
-MOST_LAYERS = 50
 
 
 def answer_as_documented() -> None:
@@ -34,7 +33,8 @@ def answer_as_documented() -> None:
     for name in ("send_message_batch", "delete_message_batch", "change_message_visibility_batch"):
         setattr(SqsProvider, name, _blaming_the_sender(getattr(SqsProvider, name)))
     LambdaService.create_function_version = _waiting_for_code(LambdaService.create_function_version)
-    for name, mend in _FUNCTIONS.items():
+    layers.guard_layers()
+    for name, mend in {**_FUNCTIONS, **layers.MENDED}.items():
         setattr(LambdaProvider, name, mended(getattr(LambdaProvider, name), mend))
 
 
@@ -150,63 +150,6 @@ def _delete_concurrency(
     return original(self, context, function_name, **options)
 
 
-def _list_layer_versions(
-    self: Any,
-    original: Any,
-    context: Any,
-    marker: str | None = None,
-    max_items: int | None = None,
-    **asked: Any,
-) -> Any:
-    """A page of those that are for the runtime and the architecture."""
-    answered = original(self, context, **asked)
-    found = [one for one in answered["LayerVersions"] if _is_for(one, asked)]
-    return _page(found, "LayerVersions", marker, max_items)
-
-
-def _list_layers(
-    self: Any,
-    _original: Any,
-    context: Any,
-    marker: str | None = None,
-    max_items: int | None = None,
-    **asked: Any,
-) -> Any:
-    """A page of layers, each with its newest version for the runtime and the architecture.
-
-    LocalStack's own fails where all versions of one are deleted.
-    """
-    from localstack.services.lambda_.invocation.models import lambda_stores
-
-    found = []
-    layers = lambda_stores[context.account_id][context.region].layers
-    for name, layer in list(layers.items()):
-        versions = self.list_layer_versions(context, layer_name=name, **asked)["LayerVersions"]
-        if versions:
-            newest = versions[0]
-            found.append(
-                {"LayerName": name, "LayerArn": layer.arn, "LatestMatchingVersion": newest}
-            )
-    return _page(found, "Layers", marker, max_items)
-
-
-def _is_for(version: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    kinds = {
-        "compatible_runtime": "CompatibleRuntimes",
-        "compatible_architecture": "CompatibleArchitectures",
-    }
-    return all(
-        not asked.get(name) or asked[name] in (version.get(kind) or ())
-        for name, kind in kinds.items()
-    )
-
-
-def _page(found: list[Any], name: str, marker: str | None, limit: int | None) -> dict[str, Any]:
-    start = int(marker) if marker and marker.isdecimal() else 0
-    end = start + (limit or MOST_LAYERS)
-    return {name: found[start:end], **({"NextMarker": str(end)} if end < len(found) else {})}
-
-
 def _update_alias(self: Any, original: Any, context: Any, **options: Any) -> Any:
     """With weights, where LocalStack's own fails."""
     weights = (options.get("routing_config") or {}).get("AdditionalVersionWeights")
@@ -224,22 +167,18 @@ def _update_alias(self: Any, original: Any, context: Any, **options: Any) -> Any
     return self.get_alias(context, function_name=options["function_name"], name=alias.name)
 
 
-def _layer_policy(self: Any, original: Any, context: Any, **asked: Any) -> Any:
-    """A policy whose last statement was removed is none."""
-    from localstack.aws.api.lambda_ import ResourceNotFoundException
-
-    answered = original(self, context, **asked)
-    if not json.loads(answered["Policy"])["Statement"]:
-        raise ResourceNotFoundException(
-            "No policy is associated with the given resource.", Type="User"
-        )
-    return answered
-
-
 def _with_mode(self: Any, original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
     answered = original(self, context, *arguments, **options)
     answered["InvokeMode"] = answered.get("InvokeMode") or "BUFFERED"
     return answered
+
+
+def _url_changed(self: Any, original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
+    """Under the address that the others tell."""
+    answered = _with_mode(self, original, context, *arguments, **options)
+    name, qualifier = options["function_name"], options.get("qualifier")
+    told = self.get_function_url_config(context, function_name=name, qualifier=qualifier)
+    return {**answered, "FunctionUrl": told["FunctionUrl"]}
 
 
 def _function(context: Any, name: str) -> Any:
@@ -258,10 +197,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "get_function": _get_function,
     "get_function_configuration": _configuration,
     "get_function_url_config": _with_mode,
-    "get_layer_version_policy": _layer_policy,
     "invoke": _invoke,
-    "list_layer_versions": _list_layer_versions,
-    "list_layers": _list_layers,
     "update_alias": _update_alias,
-    "update_function_url_config": _with_mode,
+    "update_function_url_config": _url_changed,
 }

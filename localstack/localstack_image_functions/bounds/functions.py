@@ -21,9 +21,15 @@ LONGEST_TIMEOUT_S = 5_400
 LARGEST_PAYLOAD = 6 * 2**20
 LARGEST_EVENT = 2**20
 MOST_FILTERS = 5
+NOT_HERE = {
+    "DurableConfig": "durable functions",
+    "TenancyConfig": "environments of each tenant",
+}
+"""What makes another kind of function, which would run as any other here."""
 
 
-def _refused(message: str) -> InvalidParameterValueException:
+def refused(message: str) -> InvalidParameterValueException:
+    """What Lambda answers to a request that it does not take."""
     return InvalidParameterValueException(message, Type="User")
 
 
@@ -31,12 +37,20 @@ def _create(request: Mapping[str, Any]) -> None:
     _settings(request)
     is_image = request.get("PackageType") == "Image"
     if is_image and request.get("Handler"):
-        raise _refused("Please don't provide a handler when using a container image.")
+        raise refused("Please don't provide a handler when using a container image.")
     if not is_image and request.get("Runtime") and not request.get("Handler"):
-        raise _refused("Runtime and Handler are mandatory parameters for a zip file.")
+        raise refused("Runtime and Handler are mandatory parameters for a zip file.")
 
 
 def _settings(request: Mapping[str, Any]) -> None:
+    for name, what in NOT_HERE.items():
+        if request.get(name):
+            raise CommonServiceException(
+                "InternalFailure",
+                f"lambda {what} ({name}) are not emulated: do without them here, or run this part "
+                "on AWS",
+                status_code=501,
+            )
     timeout = request.get("Timeout")
     if timeout is not None and timeout > LONGEST_TIMEOUT_S:
         constraint = f"Member must have value less than or equal to {LONGEST_TIMEOUT_S}"
@@ -47,30 +61,30 @@ def _settings(request: Mapping[str, Any]) -> None:
     network = request.get("VpcConfig") or {}
     for name in network.get("SubnetIds") or ():
         if not name.startswith("subnet-"):
-            raise _refused(f"{name} is no identifier of a subnet: subnet-…")
+            raise refused(f"{name} is no identifier of a subnet: subnet-…")
     for name in network.get("SecurityGroupIds") or ():
         if not name.startswith("sg-"):
-            raise _refused(f"{name} is no identifier of a security group: sg-…")
+            raise refused(f"{name} is no identifier of a security group: sg-…")
     _target(request)
     _variables((request.get("Environment") or {}).get("Variables") or {})
     logging = request.get("LoggingConfig") or {}
     level = logging.get("ApplicationLogLevel") or logging.get("SystemLogLevel")
     if level and logging.get("LogFormat") != "JSON":
-        raise _refused("Levels of logs need the LogFormat JSON.")
+        raise refused("Levels of logs need the LogFormat JSON.")
 
 
 def _target(request: Mapping[str, Any]) -> None:
     """Dead letters go to a queue or a topic."""
     arn = (request.get("DeadLetterConfig") or {}).get("TargetArn")
     if arn and not _is_arn_of(arn, "sqs", "sns"):
-        raise _refused(f"{arn} is no ARN of a queue or a topic.")
+        raise refused(f"{arn} is no ARN of a queue or a topic.")
 
 
 def _destinations(request: Mapping[str, Any]) -> None:
     for config in (request.get("DestinationConfig") or {}).values():
         arn = (config or {}).get("Destination")
         if arn and not _is_arn_of(arn, "sqs", "sns", "lambda", "events", "s3"):
-            raise _refused(f"The provided destination {arn} is invalid.")
+            raise refused(f"The provided destination {arn} is invalid.")
 
 
 def _is_arn_of(arn: str, *services: str) -> bool:
@@ -81,7 +95,7 @@ def _is_arn_of(arn: str, *services: str) -> bool:
 def _variables(variables: Mapping[str, str]) -> None:
     reserved = sorted(VARIABLES & variables.keys())
     if reserved:
-        raise _refused(
+        raise refused(
             "Lambda was unable to configure your environment variables because the environment "
             "variables you have provided contains reserved keys that are currently not supported "
             f"for modification. Reserved keys used in this request: {', '.join(reserved)}"
@@ -93,12 +107,12 @@ def _update_configuration(request: Mapping[str, Any]) -> None:
     name = request["FunctionName"]
     version = re.search(r"(?:^[a-zA-Z0-9-_]+|:function:[a-zA-Z0-9-_]+):(\d+)$", name)
     if version:
-        raise _refused(f"The version {version[1]} can't be changed: only $LATEST can.")
+        raise refused(f"The version {version[1]} can't be changed: only $LATEST can.")
 
 
 def _update_code(request: Mapping[str, Any]) -> None:
     if not (request.get("ZipFile") or request.get("S3Bucket") or request.get("ImageUri")):
-        raise _refused("Please provide a source for function code.")
+        raise refused("Please provide a source for function code.")
 
 
 def check_payload(payload: bytes, kind: str | None) -> None:
@@ -131,7 +145,7 @@ def check_payload(payload: bytes, kind: str | None) -> None:
 def _mapping(request: Mapping[str, Any]) -> None:
     filters = (request.get("FilterCriteria") or {}).get("Filters") or ()
     if len(filters) > MOST_FILTERS:
-        raise _refused(f"A mapping has at most {MOST_FILTERS} filters, not {len(filters)}.")
+        raise refused(f"A mapping has at most {MOST_FILTERS} filters, not {len(filters)}.")
 
 
 CHECKS: Mapping[str, Callable[[Any], None]] = {

@@ -50,6 +50,7 @@ REFUSALS = {
     "logs": RefusalForm("InvalidParameterException", _counted),
     "cloudwatch": RefusalForm("ValidationError", _counted),
     "dynamodb": RefusalForm("ValidationException", _counted),
+    "dynamodbstreams": RefusalForm("ValidationException", _counted),
 }
 
 

@@ -13,8 +13,10 @@ from localstack_image_functions.bounds import (
     ecr,
     functions,
     logs,
+    mappings,
     notifications,
     objects,
+    sizes,
     sqs,
     tables,
 )
@@ -32,6 +34,7 @@ CHECKS: Mapping[str, Mapping[str, Callable[[Any], None]]] = {
 }
 CHECKS_OF_WHAT_IS_THERE: Mapping[str, Mapping[str, Callable[[RequestContext, Any], None]]] = {
     "dynamodb": tables.CHECKS,
+    "lambda": {**mappings.CHECKS_OF_WHAT_IS_THERE, **sizes.CHECKS_OF_WHAT_IS_THERE},
     "logs": logs.CHECKS_OF_WHAT_IS_THERE,
     "sqs": sqs.CHECKS_OF_WHAT_IS_THERE,
 }

@@ -170,10 +170,12 @@ class ProcessBackend:
         root = self._unpack(version)
         apart = self._isolation is not None
         before = "" if apart else str(root)
+        folders = zips.site_folders(runtime, version.config.runtime)
+        sites = [place for place in folders if (root / place.lstrip("/")).is_dir()]
         storage = version.config.ephemeral_storage
         return ProcessFlavor(
             ProcessSettings(
-                argv=zips.arguments(runtime, before, version.config.handler, variables),
+                argv=zips.arguments(runtime, before, version.config.handler, variables, sites),
                 directory=Path(before + zips.TASK_ROOT),
                 environment=zips.environment_of(runtime, before, version.config, variables),
                 memory_mb=version.config.memory_size,

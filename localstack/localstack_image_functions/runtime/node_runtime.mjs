@@ -3,6 +3,7 @@
 
 import fs from "node:fs";
 import http from "node:http";
+import { register } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
@@ -70,6 +71,29 @@ class HandlerMissing extends Error {
     super(message);
     this.name = `Runtime.${type}`;
   }
+}
+
+// `import` looks for packages beside the file and above it; in the layers, as `require` does, too.
+function lookInLayers() {
+  const folders = (process.env.NODE_PATH ?? "").split(path.delimiter);
+  const parents = folders
+    .filter((folder) => path.basename(folder) === "node_modules" && fs.existsSync(folder))
+    .map((folder) => pathToFileURL(path.join(path.dirname(folder), "any.mjs")).href);
+  if (!parents.length) return;
+  const hook = `
+    export async function resolve(name, context, next) {
+      let missing;
+      for (const parentURL of [context.parentURL, ...${JSON.stringify(parents)}]) {
+        try {
+          return await next(name, { ...context, parentURL });
+        } catch (error) {
+          if (error.code !== "ERR_MODULE_NOT_FOUND" || /^[./]|^[a-z]+:/.test(name)) throw error;
+          missing ??= error;
+        }
+      }
+      throw missing;
+    }`;
+  register(`data:text/javascript,${encodeURIComponent(hook)}`);
 }
 
 async function findHandler(named) {
@@ -176,6 +200,7 @@ async function main() {
   logByLines();
   let handler;
   try {
+    lookInLayers();
     handler = await findHandler(process.env._HANDLER);
   } catch (error) {
     console.error("Uncaught Exception", JSON.stringify(described(error)));

@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,10 @@ WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 PYTHON = re.compile(r"python3\.(\d+)")
 NODE = re.compile(r"nodejs(\d+)\.x")
 NODE_CLIENT = Path(__file__).with_name("node_runtime.mjs")
+WITH_SITES = (
+    "import runpy, site, sys; [site.addsitedir(folder) for folder in sys.argv.pop(1).split(':')]; "
+    "runpy.run_module('awslambdaric', run_name='__main__', alter_sys=True)"
+)
 PATH = "/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin"
 
 
@@ -172,15 +176,34 @@ def _lay(source: Path, target: Path) -> None:
     shutil.copytree(source, target, symlinks=True, copy_function=link, dirs_exist_ok=True)
 
 
+def site_folders(runtime: LambdaRuntime, wanted: str) -> list[str]:
+    """Where layers have packages as an installer lays them, for the runtime that was asked for and
+    for the one that runs in its place."""
+    if runtime.is_node:
+        return []
+    names = dict.fromkeys((wanted, runtime.name))
+    return [f"{LAYERS_ROOT}/python/lib/{name}/site-packages" for name in names]
+
+
 def arguments(
-    runtime: LambdaRuntime, root: str, handler: str, variables: Mapping[str, str]
+    runtime: LambdaRuntime,
+    root: str,
+    handler: str,
+    variables: Mapping[str, str],
+    sites: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """What starts the function: the runtime, or the script that a layer puts before it."""
-    started = (
-        (str(runtime.program), f"{root}{RUNTIME_ROOT}/{NODE_CLIENT.name}")
-        if runtime.is_node
-        else (str(runtime.program), "-m", "awslambdaric", handler)
-    )
+    """What starts the function: the runtime, or the script that a layer puts before it.
+
+    `sites` are those of its `site_folders` that are there: Python reads their *.pth files.
+    """
+    started: tuple[str, ...]
+    if runtime.is_node:
+        started = (str(runtime.program), f"{root}{RUNTIME_ROOT}/{NODE_CLIENT.name}")
+    elif sites:
+        folders = ":".join(f"{root}{site}" for site in sites)
+        started = (str(runtime.program), "-c", WITH_SITES, folders, handler)
+    else:
+        started = (str(runtime.program), "-m", "awslambdaric", handler)
     wrapper = variables.get(WRAPPER)
     return (wrapper, *started) if wrapper else started
 
@@ -193,12 +216,14 @@ def environment_of(
         "LAMBDA_TASK_ROOT": root + TASK_ROOT,
         "_HANDLER": config.handler,
         "PYTHONDONTWRITEBYTECODE": "1",
-        **variables_of(runtime, root, own),
+        **variables_of(runtime, root, own, config.runtime),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.runtime}",
     }
 
 
-def variables_of(runtime: LambdaRuntime, root: str, variables: Mapping[str, str]) -> dict[str, str]:
+def variables_of(
+    runtime: LambdaRuntime, root: str, variables: Mapping[str, str], wanted: str
+) -> dict[str, str]:
     """Where AWS's runtime looks for modules and libraries; `root` stands before each place."""
     layers = root + LAYERS_ROOT
     libraries = [f"{root}{TASK_ROOT}", f"{root}{TASK_ROOT}/lib", f"{layers}/lib"]
@@ -212,7 +237,8 @@ def variables_of(runtime: LambdaRuntime, root: str, variables: Mapping[str, str]
         ]
     else:
         name = "PYTHONPATH"
-        modules = [f"{layers}/python/lib/{runtime.name}/site-packages", f"{layers}/python"]
+        sites = site_folders(runtime, wanted)
+        modules = [*(f"{root}{site}" for site in sites), f"{layers}/python"]
     return {
         "PATH": PATH.replace(LAYERS_ROOT, layers),
         "LD_LIBRARY_PATH": ":".join(libraries),

@@ -20,7 +20,7 @@ from localstack_image_functions.gateway.rules import URL_PREFIX
 from localstack_image_functions.gateway.signatures import check_signature
 from localstack_image_functions.urls.answers import Cors, HttpResponse, failure, response_of
 from localstack_image_functions.urls.events import Arrival, Caller, HttpRequest, event_of
-from localstack_image_functions.urls.lookup import find_url
+from localstack_image_functions.urls.lookup import address_of, find_url
 
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import FunctionUrlConfig
@@ -119,20 +119,19 @@ class UrlRouter(urlrouter.FunctionUrlRouter):
         return Caller(extract_account_id_from_auth_header(request.headers) or "", found["key"])
 
 
-def serve_function_urls(key_pair: tuple[str, str] | None) -> None:
+def serve_function_urls(key_pair: tuple[str, str] | None, form: str) -> None:
     """Let LocalStack route function URLs here, and tell addresses that every machine finds.
 
-    It tells `http://<id>.lambda-url.<region>.<host>/`, which goes on to work; but few
-    resolvers know names below `localhost`, and none that is offline one below
-    `localhost.localstack.cloud`.
+    It tells `http://<id>.lambda-url.<region>.<host>/`, which goes on to work, and is told where
+    `form` is `name`; but few resolvers know names below `localhost`, and none that is offline
+    one below `localhost.localstack.cloud`.
     """
     original = api_utils.map_function_url_config
 
     def map_function_url_config(config: FunctionUrlConfig) -> Any:
-        told = original(config)
-        told["FunctionUrl"] = (
-            f"http://{localstack_host().host_and_port()}{URL_PREFIX}{config.url_id}/"
-        )
+        told, host = original(config), localstack_host().host_and_port()
+        region = config.function_arn.split(":")[3]
+        told["FunctionUrl"] = address_of(config.url_id, region, host, form)
         return told
 
     UrlRouter.key_pair = key_pair

@@ -1,0 +1,88 @@
+"""Loops of functions with themselves end, as on AWS.
+
+What a function calls carries its trace in a header (AWS's SDKs see to that), and in the trace
+stands how often each function ran on the way here: its lineage. A function that has run so often
+that this is a loop does not run again, unless its RecursiveLoop is `Allow`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+from typing import Any
+
+LOG = logging.getLogger(__name__)
+
+MOST_IN_A_CHAIN = 16
+TRACE = "aws_trace_header"
+_BETWEEN, _COUNT = "|", ":"
+
+
+def with_one_more(lineage: str | None, arn: str) -> str:
+    """The lineage of the function's next invocation."""
+    ran = _read(lineage)
+    ran[_mark(arn)] = ran.get(_mark(arn), 0) + 1
+    return _BETWEEN.join(f"{mark}{_COUNT}{count}" for mark, count in ran.items())
+
+
+def is_loop(lineage: str | None, arn: str) -> bool:
+    """Whether the function has run too often on the way here."""
+    return _read(lineage).get(_mark(arn), 0) >= MOST_IN_A_CHAIN
+
+
+@functools.lru_cache(maxsize=1024)
+def _mark(arn: str) -> str:
+    """What stands for a function in lineages."""
+    return hashlib.sha256(arn.encode()).hexdigest()[:8]
+
+
+def _read(lineage: str | None) -> dict[str, int]:
+    """How often each function ran, by its mark; what can't be read says nothing."""
+    found = {}
+    for part in (lineage or "").split(_BETWEEN):
+        mark, _, count = part.partition(_COUNT)
+        if mark and count.isdecimal():
+            found[mark] = int(count)
+    return found
+
+
+def end_loops() -> None:
+    """Let every invocation be counted, and refused where it is a loop."""
+    from localstack.aws.api.lambda_ import RecursiveInvocationException, RecursiveLoop
+    from localstack.services.lambda_.api_utils import unqualified_lambda_arn
+    from localstack.services.lambda_.invocation.lambda_service import LambdaService
+    from localstack.services.lambda_.invocation.models import lambda_stores
+    from localstack.utils.xray.trace_header import TraceHeader
+
+    original = LambdaService.invoke
+
+    @functools.wraps(original)
+    def invoke(self: Any, **asked: Any) -> Any:
+        name, account, region = asked["function_name"], asked["account_id"], asked["region"]
+        function = lambda_stores[account][region].functions.get(name)
+        traced = asked.get("trace_context") or {}
+        header = traced.get(TRACE) or TraceHeader()
+        arn = unqualified_lambda_arn(name, account, region)
+        may_loop = function is None or function.recursive_loop == RecursiveLoop.Allow
+        if is_loop(header.lineage, arn) and not may_loop:
+            LOG.warning(
+                "%s ran %d times in one chain of invocations: the next is dropped; "
+                "put-function-recursion-config lets a loop go on",
+                arn,
+                MOST_IN_A_CHAIN,
+            )
+            raise RecursiveInvocationException(
+                f"The function {arn} was invoked in a recursive loop.", Type="User"
+            )
+        next_header = TraceHeader(
+            root=header.root,
+            parent=header.parent,
+            sampled=header.sampled,
+            data=header.data,
+            lineage=with_one_more(header.lineage, arn),
+        )
+        asked["trace_context"] = {**traced, TRACE: next_header.ensure_root_exists()}
+        return original(self, **asked)
+
+    LambdaService.invoke = invoke

@@ -1,0 +1,115 @@
+"""A function that calls itself, or writes to the bucket that calls it, ends as on AWS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from localstack_image_functions.recursion import MOST_IN_A_CHAIN, is_loop, with_one_more
+
+FUNCTION, OTHER = (f"arn:aws:lambda:eu-west-1:111122223333:function:{name}" for name in "ab")
+LOOP = """
+import json, os, urllib.error, urllib.request
+
+def ask(method, path, service, body, **headers):
+    signed = f"AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, "
+    request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + path, body, {
+        "Authorization": signed + "SignedHeaders=host, Signature=0",
+        "X-Amzn-Trace-Id": os.environ["_X_AMZN_TRACE_ID"],  # as AWS's SDKs do
+        **headers,
+    }, method=method)
+    try:
+        return urllib.request.urlopen(request, timeout=20).status
+    except urllib.error.HTTPError as error:
+        return error.headers["x-amzn-errortype"]
+
+def handler(event, context):
+    for record in event.get("Records", ()):
+        number = int(record["s3"]["object"]["key"]) + 1
+        return ask("PUT", f"/{record['s3']['bucket']['name']}/{number}", "s3", b"")
+    depth = event["depth"] + 1
+    name, body = context.function_name, json.dumps({**event, "depth": depth}).encode()
+    if depth == event.get("last"):
+        print(f"depth {depth}: the last")
+        return depth
+    path = f"/2015-03-31/functions/{name}/invocations"
+    said = ask("POST", path, "lambda", body, **{"X-Amz-Invocation-Type": "Event"})
+    print(f"depth {depth}: {said}")
+"""
+
+
+def test_each_function_of_a_chain_is_counted_for_itself() -> None:
+    lineage = None
+    for _ in range(MOST_IN_A_CHAIN):
+        assert not is_loop(lineage, FUNCTION)
+        lineage = with_one_more(lineage, FUNCTION)
+    assert is_loop(lineage, FUNCTION)
+    assert not is_loop(with_one_more(lineage, OTHER), OTHER)
+    assert is_loop(with_one_more(lineage, OTHER), FUNCTION)
+
+
+@pytest.mark.parametrize("lineage", [None, "", "|", "a", "a:", ":5", "a:many|:|b:-1", "=;"])
+def test_a_lineage_that_says_nothing_is_none(lineage: str | None) -> None:
+    assert not is_loop(lineage, FUNCTION)
+    assert with_one_more(lineage, FUNCTION) == with_one_more(None, FUNCTION)
+
+
+@pytest.fixture(scope="module")
+def deployer(emulator: Any, deploy_into: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return deploy_into(emulator, tmp_path_factory.mktemp("loops"), "loops")
+
+
+def told(emulator: Any, name: str) -> list[str]:
+    """What the function printed."""
+    logs = emulator.client("logs")
+    try:
+        events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [one["message"].strip() for one in events if one["message"].startswith("depth")]
+
+
+def test_a_function_that_calls_itself_ends(
+    emulator: Any, deployer: Any, wait_until: Callable[..., Any]
+) -> None:
+    deployer.create("loop", LOOP)
+    client = emulator.client("lambda")
+    client.invoke(FunctionName="loop", InvocationType="Event", Payload='{"depth": 0}')
+    last = f"depth {MOST_IN_A_CHAIN}: RecursiveInvocationException"
+    wait_until(lambda: last in told(emulator, "loop"))
+    called = [f"depth {depth}: 202" for depth in range(1, MOST_IN_A_CHAIN)]
+    assert told(emulator, "loop") == [*called, last]
+
+
+def test_a_function_that_may_loop_goes_on(
+    emulator: Any, deployer: Any, wait_until: Callable[..., Any]
+) -> None:
+    deployer.create("allowed", LOOP)
+    client = emulator.client("lambda")
+    client.put_function_recursion_config(FunctionName="allowed", RecursiveLoop="Allow")
+    event = json.dumps({"depth": 0, "last": MOST_IN_A_CHAIN + 2})
+    client.invoke(FunctionName="allowed", InvocationType="Event", Payload=event)
+    wait_until(lambda: f"depth {MOST_IN_A_CHAIN + 2}: the last" in told(emulator, "allowed"))
+
+
+def test_a_function_that_writes_to_its_own_bucket_ends(
+    emulator: Any, deployer: Any, wait_until: Callable[..., Any]
+) -> None:
+    deployer.create("writing", LOOP)
+    s3, functions = emulator.client("s3"), emulator.client("lambda")
+    functions.add_permission(
+        FunctionName="writing", StatementId="s3", Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+    )  # fmt: skip
+    s3.create_bucket(Bucket="loops")
+    arn = functions.get_function_configuration(FunctionName="writing")["FunctionArn"]
+    told_of = {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
+    s3.put_bucket_notification_configuration(
+        Bucket="loops", NotificationConfiguration={"LambdaFunctionConfigurations": [told_of]}
+    )
+    s3.put_object(Bucket="loops", Key="0", Body=b"")
+    wait_until(lambda: f"{arn} ran {MOST_IN_A_CHAIN} times in one chain" in emulator.log)
+    assert s3.list_objects_v2(Bucket="loops")["KeyCount"] == MOST_IN_A_CHAIN + 1
