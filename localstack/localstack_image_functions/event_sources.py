@@ -19,6 +19,7 @@ from localstack.services.lambda_.event_source_mapping.pollers import dynamodb_po
 
 from localstack import config
 from localstack_image_functions.async_events import serving
+from localstack_image_functions.recursion import arriving_with, lineage_of
 
 LOG = logging.getLogger(__name__)
 
@@ -88,9 +89,11 @@ class QueuePoller(sqs_poller.SqsPoller):
         few, one cold start would hide a message for minutes.
         """
         pause, until = FIRST_PAUSE_S, None
+        lineage = lineage_of(batch)
         while True:
             try:
-                self.handle_messages(batch)
+                with arriving_with(lineage):
+                    self.handle_messages(batch)
                 return
             except Exception as error:
                 until = until or time.monotonic() + self._hidden_s() / 2

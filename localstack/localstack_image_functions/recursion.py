@@ -7,28 +7,53 @@ that this is a loop does not run again, unless its RecursiveLoop is `Allow`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 LOG = logging.getLogger(__name__)
 
 MOST_IN_A_CHAIN = 16
 TRACE = "aws_trace_header"
-_BETWEEN, _COUNT = "|", ":"
+_BETWEEN, _COUNT, _NAME = "|", ":", "Lineage="
+_arriving = threading.local()
 
 
 def with_one_more(lineage: str | None, arn: str) -> str:
     """The lineage of the function's next invocation."""
     ran = _read(lineage)
     ran[_mark(arn)] = ran.get(_mark(arn), 0) + 1
-    return _BETWEEN.join(f"{mark}{_COUNT}{count}" for mark, count in ran.items())
+    return _written(ran)
 
 
 def is_loop(lineage: str | None, arn: str) -> bool:
     """Whether the function has run too often on the way here."""
     return _read(lineage).get(_mark(arn), 0) >= MOST_IN_A_CHAIN
+
+
+def lineage_of(messages: Sequence[Mapping[str, Any]]) -> str:
+    """That of a batch of a queue: of each function the longest."""
+    longest: dict[str, int] = {}
+    for message in messages:
+        trace = (message.get("Attributes") or {}).get("AWSTraceHeader") or ""
+        lineage = next((one for one in trace.split(";") if one.startswith(_NAME)), _NAME)
+        for mark, count in _read(lineage.removeprefix(_NAME)).items():
+            longest[mark] = max(count, longest.get(mark, 0))
+    return _written(longest)
+
+
+@contextlib.contextmanager
+def arriving_with(lineage: str) -> Iterator[None]:
+    """Whatever this thread invokes has this lineage, unless it brings one of its own."""
+    _arriving.lineage = lineage
+    try:
+        yield
+    finally:
+        _arriving.lineage = None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -45,6 +70,10 @@ def _read(lineage: str | None) -> dict[str, int]:
         if mark and count.isdecimal():
             found[mark] = int(count)
     return found
+
+
+def _written(ran: Mapping[str, int]) -> str:
+    return _BETWEEN.join(f"{mark}{_COUNT}{count}" for mark, count in ran.items())
 
 
 def end_loops() -> None:
@@ -65,7 +94,8 @@ def end_loops() -> None:
         header = traced.get(TRACE) or TraceHeader()
         arn = unqualified_lambda_arn(name, account, region)
         may_loop = function is None or function.recursive_loop == RecursiveLoop.Allow
-        if is_loop(header.lineage, arn) and not may_loop:
+        lineage = header.lineage or getattr(_arriving, "lineage", None)
+        if is_loop(lineage, arn) and not may_loop:
             LOG.warning(
                 "%s ran %d times in one chain of invocations: the next is dropped; "
                 "put-function-recursion-config lets a loop go on",
@@ -80,7 +110,7 @@ def end_loops() -> None:
             parent=header.parent,
             sampled=header.sampled,
             data=header.data,
-            lineage=with_one_more(header.lineage, arn),
+            lineage=with_one_more(lineage, arn),
         )
         asked["trace_context"] = {**traced, TRACE: next_header.ensure_root_exists()}
         return original(self, **asked)

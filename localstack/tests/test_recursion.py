@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from localstack_image_functions.recursion import MOST_IN_A_CHAIN, is_loop, with_one_more
+from localstack_image_functions.recursion import (
+    MOST_IN_A_CHAIN,
+    is_loop,
+    lineage_of,
+    with_one_more,
+)
 
 FUNCTION, OTHER = (f"arn:aws:lambda:eu-west-1:111122223333:function:{name}" for name in "ab")
 LOOP = """
@@ -28,6 +33,16 @@ def ask(method, path, service, body, **headers):
 
 def handler(event, context):
     for record in event.get("Records", ()):
+        if record.get("eventSource") == "aws:sqs":
+            asked = json.loads(record["body"])
+            asked["depth"] += 1
+            body = json.dumps({"QueueUrl": asked["queue"], "MessageBody": json.dumps(asked)})
+            said = ask("POST", "/", "sqs", body.encode(), **{
+                "X-Amz-Target": "AmazonSQS.SendMessage",
+                "Content-Type": "application/x-amz-json-1.0",
+            })
+            print(f"depth {asked['depth']}: {said}")
+            return
         number = int(record["s3"]["object"]["key"]) + 1
         return ask("PUT", f"/{record['s3']['bucket']['name']}/{number}", "s3", b"")
     depth = event["depth"] + 1
@@ -55,6 +70,20 @@ def test_each_function_of_a_chain_is_counted_for_itself() -> None:
 def test_a_lineage_that_says_nothing_is_none(lineage: str | None) -> None:
     assert not is_loop(lineage, FUNCTION)
     assert with_one_more(lineage, FUNCTION) == with_one_more(None, FUNCTION)
+
+
+def test_a_batch_has_the_longest_lineage_of_each_function() -> None:
+    traces = (
+        f"Root=1-a-b;Parent=c;Sampled=0;Lineage={with_one_more(None, OTHER)}",
+        f"Root=1-a-b;Lineage={with_one_more(with_one_more(None, FUNCTION), FUNCTION)}",
+        "Root=1-a-b;Parent=a:7|b:9",
+    )
+    batch = [{"Attributes": {"AWSTraceHeader": trace}} for trace in traces]
+    lineage = lineage_of([*batch, {"Attributes": {}}, {}])
+    assert with_one_more(lineage, OTHER) == with_one_more(
+        with_one_more(with_one_more(with_one_more(None, OTHER), FUNCTION), FUNCTION), OTHER
+    )
+    assert lineage_of([{}]) == ""
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +122,24 @@ def test_a_function_that_may_loop_goes_on(
     event = json.dumps({"depth": 0, "last": MOST_IN_A_CHAIN + 2})
     client.invoke(FunctionName="allowed", InvocationType="Event", Payload=event)
     wait_until(lambda: f"depth {MOST_IN_A_CHAIN + 2}: the last" in told(emulator, "allowed"))
+
+
+def test_a_function_that_sends_to_its_own_queue_ends(
+    emulator: Any, deployer: Any, wait_until: Callable[..., Any]
+) -> None:
+    deployer.create("sending", LOOP)
+    queues, functions = emulator.client("sqs"), emulator.client("lambda")
+    url = queues.create_queue(QueueName="loops")["QueueUrl"]
+    attributes = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    made = functions.create_event_source_mapping(
+        FunctionName="sending", EventSourceArn=attributes["Attributes"]["QueueArn"], BatchSize=1
+    )
+    queues.send_message(QueueUrl=url, MessageBody=json.dumps({"queue": url, "depth": 0}))
+    arn = functions.get_function_configuration(FunctionName="sending")["FunctionArn"]
+    wait_until(lambda: f"{arn} ran {MOST_IN_A_CHAIN} times in one chain" in emulator.log)
+    sent = [f"depth {depth}: 200" for depth in range(1, MOST_IN_A_CHAIN + 1)]
+    assert told(emulator, "sending") == sent
+    functions.delete_event_source_mapping(UUID=made["UUID"])
 
 
 def test_a_function_that_writes_to_its_own_bucket_ends(

@@ -259,6 +259,50 @@ def test_new_code_is_what_runs_next(zips: Any) -> None:
     assert invoke(zips, "renewed") == "new"
 
 
+@pytest.mark.parametrize("place", ["code", "layer"])
+def test_a_function_brings_its_own_runtime(zips: Any, place: str) -> None:
+    """The Runtime API in a shell script: what Rust, Go and others do."""
+    bootstrap = """#!/bin/bash
+api="${AWS_LAMBDA_RUNTIME_API%:*}" port="${AWS_LAMBDA_RUNTIME_API#*:}"
+ask() {
+  exec 3<>"/dev/tcp/$api/$port"
+  printf '%s /2018-06-01/runtime/invocation/%s HTTP/1.1\\r\\nHost: x\\r\\n' "$1" "$2" >&3
+  printf 'Content-Length: %s\\r\\nConnection: close\\r\\n\\r\\n%s' "${#3}" "$3" >&3
+  while IFS= read -r line <&3; do
+    line="${line%$'\\r'}"
+    case "$line" in
+      [Ll]ambda-[Rr]untime-[Aa]ws-[Rr]equest-[Ii]d:*) id="${line#*: }" ;;
+      [Cc]ontent-[Ll]ength:*) length="${line#*: }" ;;
+      "") break ;;
+    esac
+  done
+  IFS= read -r -N "$length" body <&3
+}
+while :; do
+  ask GET next ""
+  ask POST "$id/response" "{\\"handler\\": \\"$_HANDLER\\", \\"event\\": $body}"
+done
+"""
+    program = archive({"bootstrap": bootstrap}, 0o755)
+    settings: dict[str, Any] = {"Runtime": "provided.al2023", "Handler": "any.name"}
+    if place == "layer":
+        layer = zips.client("lambda").publish_layer_version(
+            LayerName="own-runtime", Content={"ZipFile": program}
+        )
+        program = archive({"data": ""})
+        settings["Layers"] = [layer["LayerVersionArn"]]
+    create(zips, f"own-{place}", program, **settings)
+    for count in (1, 2):
+        told = {"handler": "any.name", "event": {"x": count}}
+        assert invoke(zips, f"own-{place}", x=count) == told
+
+
+def test_a_runtime_that_nobody_brought_is_told(zips: Any) -> None:
+    create(zips, "own-none", archive({"data": ""}), Runtime="provided.al2023")
+    answer = zips.client("lambda").invoke(FunctionName="own-none")
+    assert json.load(answer["Payload"])["errorType"] == "Runtime.InvalidEntrypoint"
+
+
 def test_another_language_fails_with_the_reason_and_is_deleted_without_an_error(zips: Any) -> None:
     state = create(zips, "scripted", archive({"app.rb": ""}), Runtime="ruby3.3")
     assert state["State"] == "Failed"

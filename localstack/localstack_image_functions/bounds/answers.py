@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from localstack_image_functions.bounds import layers
-from localstack_image_functions.bounds.functions import check_payload
+from localstack_image_functions.bounds.functions import check_payload, refused
 from localstack_image_functions.operations import mended
 
 READY_S = 2.0
@@ -167,17 +167,24 @@ def _update_alias(self: Any, original: Any, context: Any, **options: Any) -> Any
     return self.get_alias(context, function_name=options["function_name"], name=alias.name)
 
 
-def _with_mode(self: Any, original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
-    answered = original(self, context, *arguments, **options)
-    answered["InvokeMode"] = answered.get("InvokeMode") or "BUFFERED"
+def _url(self: Any, original: Any, context: Any, function_name: str, **options: Any) -> Any:
+    """Of a function, whose name may say that it is $LATEST, or of an alias; of no version."""
+    plain, _, version = function_name.rpartition(":")
+    if version.isdecimal() and plain and not plain.endswith(":function"):
+        raise refused(f"The function URL of the version {version} can't be: aliases have URLs.")
+    name = plain if version == "$LATEST" else function_name
+    answered = original(self, context, function_name=name, **options)
+    if answered:
+        answered["InvokeMode"] = answered.get("InvokeMode") or "BUFFERED"
     return answered
 
 
-def _url_changed(self: Any, original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
+def _url_changed(self: Any, original: Any, context: Any, function_name: str, **options: Any) -> Any:
     """Under the address that the others tell."""
-    answered = _with_mode(self, original, context, *arguments, **options)
-    name, qualifier = options["function_name"], options.get("qualifier")
-    told = self.get_function_url_config(context, function_name=name, qualifier=qualifier)
+    answered = _url(self, original, context, function_name, **options)
+    told = self.get_function_url_config(
+        context, function_name=function_name, qualifier=options.get("qualifier")
+    )
     return {**answered, "FunctionUrl": told["FunctionUrl"]}
 
 
@@ -191,12 +198,13 @@ def _function(context: Any, name: str) -> Any:
 
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "create_function_url_config": _with_mode,
+    "create_function_url_config": _url,
     "delete_function": _delete_function,
     "delete_function_concurrency": _delete_concurrency,
+    "delete_function_url_config": _url,
     "get_function": _get_function,
     "get_function_configuration": _configuration,
-    "get_function_url_config": _with_mode,
+    "get_function_url_config": _url,
     "invoke": _invoke,
     "update_alias": _update_alias,
     "update_function_url_config": _url_changed,

@@ -168,6 +168,8 @@ class ProcessBackend:
         """How to run an environment of a zip function."""
         runtime = find_runtime(self._runtimes, version.config.runtime)
         root = self._unpack(version)
+        if runtime.is_custom:
+            runtime = zips.brought_by(root, runtime)
         apart = self._isolation is not None
         before = "" if apart else str(root)
         folders = zips.site_folders(runtime, version.config.runtime)
@@ -184,7 +186,7 @@ class ProcessBackend:
                 temporary_root=self._temporary_root,
                 isolation=self._isolation,
                 root=root,
-                programs=(str(runtime.program),),
+                programs=runtime.programs,
                 note=runtime.note,
                 shown=self._shown,
                 doors=self._doors(),

@@ -2,7 +2,8 @@
 
 As processes they run on environments below one folder, named as Lambda names them:
 `python3.12/bin/python` with `awslambdaric` in it and whatever else AWS's has (boto3),
-`nodejs20.x/bin/node`; the machine's own Node.js, too.
+`nodejs20.x/bin/node`; the machine's own Node.js, too. A function with the
+runtime `provided.…` brings its own: the program `bootstrap`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ RUNTIME_ROOT = "/var/runtime"
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 PYTHON = re.compile(r"python3\.(\d+)")
 NODE = re.compile(r"nodejs(\d+)\.x")
+CUSTOM = re.compile(r"provided(\.al\d+)?")
+BOOTSTRAPS = (f"{TASK_ROOT}/bootstrap", f"{LAYERS_ROOT}/bootstrap")
 NODE_CLIENT = Path(__file__).with_name("node_runtime.mjs")
 WITH_SITES = (
     "import runpy, site, sys; [site.addsitedir(folder) for folder in sys.argv.pop(1).split(':')]; "
@@ -43,11 +46,23 @@ PATH = "/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin"
 
 @dataclass(frozen=True)
 class LambdaRuntime:
-    """A runtime of this machine. `note` says where it is not the one that was asked for."""
+    """A runtime of this machine, or of a function's own (`is_custom`), whose program lies in it.
+
+    `note` says where it is not the one that was asked for.
+    """
 
     name: str
     program: Path
     note: str = ""
+
+    @property
+    def is_custom(self) -> bool:
+        return CUSTOM.fullmatch(self.name) is not None
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """What of this machine it starts."""
+        return () if self.is_custom else (str(self.program),)
 
     @property
     def is_node(self) -> bool:
@@ -56,6 +71,8 @@ class LambdaRuntime:
 
 def find_runtime(folder: Path | None, wanted: str) -> LambdaRuntime:
     """What runs functions of this runtime as processes here: see `nearest_runtime`."""
+    if CUSTOM.fullmatch(wanted):
+        return LambdaRuntime(wanted, Path(BOOTSTRAPS[0]))
     return nearest_runtime(wanted, {**_of_this_machine(), **_in_folder(folder)})
 
 
@@ -84,8 +101,15 @@ def nearest_runtime(wanted: str, here: Mapping[str, Path]) -> LambdaRuntime:
         note = f"{wanted} is not here: {name} runs this function, the nearest\n"
         return LambdaRuntime(name, here[name], "" if name == wanted else note)
     raise RuntimeNotFound(
-        f"the runtime {wanted} can't be run here: those of Python and Node.js can"
+        f"the runtime {wanted} can't be run here: those of Python and Node.js can, and what a "
+        "function brings itself (provided.al2023)"
     )
+
+
+def brought_by(root: Path, runtime: LambdaRuntime) -> LambdaRuntime:
+    """A function's own runtime: the program in its code, else in a layer."""
+    there = (place for place in BOOTSTRAPS if (root / place.lstrip("/")).is_file())
+    return replace(runtime, program=Path(next(there, BOOTSTRAPS[0])))
 
 
 def _in_folder(folder: Path | None) -> dict[str, Path]:
@@ -179,7 +203,7 @@ def _lay(source: Path, target: Path) -> None:
 def site_folders(runtime: LambdaRuntime, wanted: str) -> list[str]:
     """Where layers have packages as an installer lays them, for the runtime that was asked for and
     for the one that runs in its place."""
-    if runtime.is_node:
+    if runtime.is_node or runtime.is_custom:
         return []
     names = dict.fromkeys((wanted, runtime.name))
     return [f"{LAYERS_ROOT}/python/lib/{name}/site-packages" for name in names]
@@ -197,7 +221,9 @@ def arguments(
     `sites` are those of its `site_folders` that are there: Python reads their *.pth files.
     """
     started: tuple[str, ...]
-    if runtime.is_node:
+    if runtime.is_custom:
+        started = (f"{root}{runtime.program}",)
+    elif runtime.is_node:
         started = (str(runtime.program), f"{root}{RUNTIME_ROOT}/{NODE_CLIENT.name}")
     elif sites:
         folders = ":".join(f"{root}{site}" for site in sites)
@@ -226,22 +252,24 @@ def variables_of(
 ) -> dict[str, str]:
     """Where AWS's runtime looks for modules and libraries; `root` stands before each place."""
     layers = root + LAYERS_ROOT
+    named: dict[str, list[str]] = {}
     libraries = [f"{root}{TASK_ROOT}", f"{root}{TASK_ROOT}/lib", f"{layers}/lib"]
     if runtime.is_node:
-        name = "NODE_PATH"
         version = runtime.name.removeprefix("nodejs").removesuffix(".x")
-        modules = [
+        named["NODE_PATH"] = [
             f"{layers}/nodejs/node{version}/node_modules",
             f"{layers}/nodejs/node_modules",
             f"{root}{RUNTIME_ROOT}/node_modules",
         ]
-    else:
-        name = "PYTHONPATH"
+    elif not runtime.is_custom:
         sites = site_folders(runtime, wanted)
-        modules = [*(f"{root}{site}" for site in sites), f"{layers}/python"]
+        named["PYTHONPATH"] = [*(f"{root}{site}" for site in sites), f"{layers}/python"]
     return {
         "PATH": PATH.replace(LAYERS_ROOT, layers),
         "LD_LIBRARY_PATH": ":".join(libraries),
         **variables,
-        name: ":".join([*modules, *filter(None, [variables.get(name)])]),
+        **{
+            name: ":".join([*modules, *filter(None, [variables.get(name)])])
+            for name, modules in named.items()
+        },
     }
