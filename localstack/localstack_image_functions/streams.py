@@ -14,6 +14,7 @@ from typing import Any
 
 from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.aws.api.dynamodbstreams import ExpiredIteratorException, ResourceNotFoundException
+from localstack.services.plugins import SERVICE_PLUGINS
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import StreamShard, Table
 
@@ -41,7 +42,7 @@ def describe_stream(_context: RequestContext, request: Mapping[str, Any]) -> Any
 
 
 def list_streams(context: RequestContext, request: Mapping[str, Any]) -> Any:
-    tables = list(dynamodb_backends[context.account_id][context.region].tables.values())
+    tables = list(_tables(context.account_id, context.region).values())
     wanted = request.get("TableName")
     found = [
         {
@@ -98,10 +99,15 @@ def _stream(arn: str) -> tuple[Table, StreamShard]:
         _, name, _, label = place.split("/", 3)
     except ValueError as error:
         raise _invalid(f"StreamArn: {arn} is no ARN of a stream") from error
-    table = dynamodb_backends[account][region].tables.get(name)
+    table = _tables(account, region).get(name)
     if table is None or table.stream_shard is None or table.latest_stream_label != label:
         raise ResourceNotFoundException(f"Requested resource not found: Stream: {arn} not found")
     return table, table.stream_shard
+
+
+def _tables(account: str, region: str) -> dict[str, Table]:
+    SERVICE_PLUGINS.require("dynamodb")  # what is on disk comes back with it
+    return dynamodb_backends[account][region].tables
 
 
 def _told(record: Mapping[str, Any], region: str) -> dict[str, Any]:

@@ -162,3 +162,43 @@ def test_batches_run_beside_each_other(emulator: Any, deployer: Any, wait_until:
         send(queues, url, number=number)
     wait_until(lambda: len(deployer.processes("beside")) >= 3)
     functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def test_a_tables_changes_reach_a_function(emulator: Any, deployer: Any, wait_until: Wait) -> None:
+    tables, functions = emulator.client("dynamodb"), emulator.client("lambda")
+    made = tables.create_table(
+        TableName="streamed",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )
+    code = """
+        def handler(event, context):
+            for record in event["Records"]:
+                change = record["dynamodb"]
+                new = change.get("NewImage", {}).get("count", {}).get("N")
+                print("changed", record["eventName"], change["Keys"]["id"]["S"], new)
+    """
+    deployer.create("streamed", code)
+    mapping = functions.create_event_source_mapping(
+        FunctionName="streamed",
+        EventSourceArn=made["TableDescription"]["LatestStreamArn"],
+        StartingPosition="TRIM_HORIZON",
+        FilterCriteria={"Filters": [{"Pattern": '{"dynamodb": {"Keys": {"id": {"S": ["a"]}}}}'}]},
+    )
+    for name, count in (("a", 1), ("b", 1), ("a", 2)):
+        tables.put_item(TableName="streamed", Item={"id": {"S": name}, "count": {"N": str(count)}})
+    tables.delete_item(TableName="streamed", Key={"id": {"S": "a"}})
+    expected = ["INSERT a 1", "MODIFY a 2", "REMOVE a None"]
+    wait_until(lambda: changes(emulator) == [f"changed {one}" for one in expected])
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def changes(emulator: Any) -> list[str]:
+    logs = emulator.client("logs")
+    try:
+        events = logs.filter_log_events(logGroupName="/aws/lambda/streamed")["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [one["message"].strip() for one in events if one["message"].startswith("changed")]
