@@ -76,7 +76,7 @@ def get_records(_context: RequestContext, request: Mapping[str, Any]) -> Any:
     if time.time() - made_at > ITERATOR_LIVES_S:
         raise ExpiredIteratorException("Iterator expired: ask for a new one.")
     _, shard = _stream(arn)
-    found = shard.get(place, request.get("Limit") or MOST_RECORDS)
+    found = shard.get(place, min(request.get("Limit") or MOST_RECORDS, MOST_RECORDS))
     region = arn.split(":")[3]
     return {
         "Records": [_told(record, region) for record in found],

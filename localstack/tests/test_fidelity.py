@@ -14,6 +14,9 @@ from localstack_image_functions.fidelity import NO_EFFECT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "fidelity.md").read_text()
 
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:any"
+KAFKA = "arn:aws:kafka:us-east-1:000000000000:cluster/a/b"
+
 
 @pytest.mark.parametrize("one", NO_EFFECT, ids=lambda one: f"{one.service}-{one.operations[0]}")
 def test_the_page_has_each_line_of_the_table(one: Any) -> None:
@@ -42,24 +45,27 @@ def test_what_has_no_effect_is_said_once(emulator: Any) -> None:
         (
             "lambda",
             "create_event_source_mapping",
-            {"EventSourceArn": "arn:aws:kafka:us-east-1:000000000000:cluster/a/b"},
+            {"FunctionName": "any", "EventSourceArn": KAFKA},
             "is not emulated for Amazon MSK",
         ),
         (
             "lambda",
             "update_function_configuration",
-            {"DurableConfig": {"ExecutionTimeout": 60}},
+            {"FunctionName": "any", "DurableConfig": {"ExecutionTimeout": 60}},
             r"durable functions \(DurableConfig\) are not emulated",
         ),
-        ("lambda", "list_durable_executions_by_function", {}, "is not emulated"),
+        (
+            "lambda",
+            "get_durable_execution",
+            {"DurableExecutionArn": f"{FUNCTION}:1/durable-execution/a/b"},
+            "lambda GetDurableExecution is not emulated",
+        ),
     ],
 )
 def test_what_is_not_here_is_501_with_its_name(
     emulator: Any, service: str, method: str, asked: dict[str, Any], says: str
 ) -> None:
     client = emulator.client(service)
-    if service == "lambda":
-        asked = {"FunctionName": "any", **asked}
     with pytest.raises(ClientError, match=says) as refused:
         getattr(client, method)(**asked)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

@@ -266,7 +266,8 @@ def test_a_function_brings_its_own_runtime(zips: Any, place: str) -> None:
 api="${AWS_LAMBDA_RUNTIME_API%:*}" port="${AWS_LAMBDA_RUNTIME_API#*:}"
 ask() {
   exec 3<>"/dev/tcp/$api/$port"
-  printf '%s /2018-06-01/runtime/invocation/%s HTTP/1.1\\r\\nHost: x\\r\\n' "$1" "$2" >&3
+  printf '%s /2018-06-01/runtime/invocation/%s HTTP/1.1\\r\\n' "$1" "$2" >&3
+  printf 'Host: %s\\r\\n' "$AWS_LAMBDA_RUNTIME_API" >&3
   printf 'Content-Length: %s\\r\\nConnection: close\\r\\n\\r\\n%s' "${#3}" "$3" >&3
   while IFS= read -r line <&3; do
     line="${line%$'\\r'}"
