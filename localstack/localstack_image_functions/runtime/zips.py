@@ -101,8 +101,7 @@ def nearest_runtime(wanted: str, here: Mapping[str, Path]) -> LambdaRuntime:
         note = f"{wanted} is not here: {name} runs this function, the nearest\n"
         return LambdaRuntime(name, here[name], "" if name == wanted else note)
     raise RuntimeNotFound(
-        f"the runtime {wanted} can't be run here: those of Python and Node.js can, and what a "
-        "function brings itself (provided.al2023)"
+        f"the runtime {wanted} can't be run here: those of Python and Node.js can"
     )
 
 
