@@ -24,7 +24,7 @@ ITERATOR_LIVES_S = 15 * 60
 _BY_NUMBER = {"AT_SEQUENCE_NUMBER": 0, "AFTER_SEQUENCE_NUMBER": 1}
 
 
-def describe_stream(_context: RequestContext, request: Mapping[str, Any]) -> Any:
+def _describe_stream(_context: RequestContext, request: Mapping[str, Any]) -> Any:
     table, shard = _stream(request["StreamArn"])
     specification = table.stream_specification or {}
     return {
@@ -41,7 +41,7 @@ def describe_stream(_context: RequestContext, request: Mapping[str, Any]) -> Any
     }
 
 
-def list_streams(context: RequestContext, request: Mapping[str, Any]) -> Any:
+def _list_streams(context: RequestContext, request: Mapping[str, Any]) -> Any:
     tables = list(_tables(context.account_id, context.region).values())
     wanted = request.get("TableName")
     found = [
@@ -56,7 +56,7 @@ def list_streams(context: RequestContext, request: Mapping[str, Any]) -> Any:
     return {"Streams": found[: request.get("Limit") or 100]}
 
 
-def get_shard_iterator(_context: RequestContext, request: Mapping[str, Any]) -> Any:
+def _get_shard_iterator(_context: RequestContext, request: Mapping[str, Any]) -> Any:
     _, shard = _stream(request["StreamArn"])
     if request["ShardId"] != shard.id:
         raise ResourceNotFoundException(f"Requested resource not found: {request['ShardId']}")
@@ -71,7 +71,7 @@ def get_shard_iterator(_context: RequestContext, request: Mapping[str, Any]) -> 
     return {"ShardIterator": _iterator(request["StreamArn"], place)}
 
 
-def get_records(_context: RequestContext, request: Mapping[str, Any]) -> Any:
+def _get_records(_context: RequestContext, request: Mapping[str, Any]) -> Any:
     arn, place, made_at = _read(request["ShardIterator"])
     if time.time() - made_at > ITERATOR_LIVES_S:
         raise ExpiredIteratorException("Iterator expired: ask for a new one.")
@@ -85,10 +85,10 @@ def get_records(_context: RequestContext, request: Mapping[str, Any]) -> Any:
 
 
 OPERATIONS: Mapping[str, Callable[[RequestContext, Any], Any]] = {
-    "DescribeStream": describe_stream,
-    "GetRecords": get_records,
-    "GetShardIterator": get_shard_iterator,
-    "ListStreams": list_streams,
+    "DescribeStream": _describe_stream,
+    "GetRecords": _get_records,
+    "GetShardIterator": _get_shard_iterator,
+    "ListStreams": _list_streams,
 }
 
 
