@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -247,6 +248,15 @@ def test_errors_in_node(zips: Any, name: str, code: str, kind: str) -> None:
     answer = zips.client("lambda").invoke(FunctionName=f"node-{name}")
     assert answer["FunctionError"] == "Unhandled"
     assert json.load(answer["Payload"])["errorType"] == kind
+
+
+def test_code_is_where_its_address_says(zips: Any) -> None:
+    client, code = zips.client("lambda"), archive({"app.py": "value = 1"})
+    layer = client.publish_layer_version(LayerName="told", Content={"ZipFile": code})
+    create(zips, "told", code)
+    for told in (layer["Content"], client.get_function(FunctionName="told")["Code"]):
+        with urllib.request.urlopen(told["Location"], timeout=20) as answer:  # noqa: S310
+            assert answer.read() == code
 
 
 def test_new_code_is_what_runs_next(zips: Any) -> None:

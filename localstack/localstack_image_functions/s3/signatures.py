@@ -13,6 +13,7 @@ import localstack.config as config
 from botocore.auth import HmacV1Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from localstack.constants import INTERNAL_AWS_SECRET_ACCESS_KEY
 from localstack.services.s3 import presigned_url
 from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 
@@ -20,12 +21,15 @@ SETTING = "S3_SKIP_SIGNATURE_VALIDATION"
 
 
 def verify_presigned(secret_of: Callable[[str], str | None]) -> None:
-    """Refuse what was not signed by a key of `secret_of` or IAM, or by the secret `test`."""
+    """Refuse what was not signed by a key of `secret_of` or IAM, by the secret `test`, or by
+    LocalStack itself."""
     if SETTING not in os.environ:
         config.S3_SKIP_SIGNATURE_VALIDATION = False
     of_iam = presigned_url.get_secret_access_key_from_access_key_id.__wrapped__  # uncached
 
     def secret(access_key: str, region: str) -> str | None:
+        if access_key == config.INTERNAL_RESOURCE_ACCOUNT:  # the code of functions and layers
+            return INTERNAL_AWS_SECRET_ACCESS_KEY
         return secret_of(access_key) or of_iam(access_key, region)
 
     presigned_url.get_secret_access_key_from_access_key_id = secret
