@@ -79,7 +79,7 @@ def _get_records(_context: RequestContext, request: Mapping[str, Any]) -> Any:
     found = shard.get(place, min(request.get("Limit") or MOST_RECORDS, MOST_RECORDS))
     region = arn.split(":")[3]
     return {
-        "Records": [_told(record, region) for record in found],
+        "Records": [_record_of(record, region) for record in found],
         "NextShardIterator": _iterator(arn, place + len(found)),
     }
 
@@ -110,7 +110,7 @@ def _tables(account: str, region: str) -> dict[str, Table]:
     return dynamodb_backends[account][region].tables
 
 
-def _told(record: Mapping[str, Any], region: str) -> dict[str, Any]:
+def _record_of(record: Mapping[str, Any], region: str) -> dict[str, Any]:
     """Without images of what was not there."""
     change = {name: value for name, value in record["dynamodb"].items() if value != {}}
     at = datetime.fromisoformat(change["ApproximateCreationDateTime"])

@@ -92,7 +92,7 @@ def _add_permission(self: Any, original: Any, context: Any, **asked: Any) -> Any
     version = _asked_for(context, asked["layer_name"], asked["version_number"])
     assert version is not None  # noqa: S101  it has a statement now
     statement = version.policy.statements[asked["statement_id"]]
-    return {**answered, "Statement": json.dumps(_told(version, statement))}
+    return {**answered, "Statement": json.dumps(_statement_of(version, statement))}
 
 
 def _remove_permission(self: Any, original: Any, context: Any, **asked: Any) -> Any:
@@ -114,7 +114,9 @@ def _policy(self: Any, original: Any, context: Any, **asked: Any) -> Any:
     version = _asked_for(context, asked["layer_name"], asked["version_number"])
     assert version is not None  # noqa: S101  it has a policy
     policy = json.loads(answered["Policy"])
-    policy["Statement"] = [_told(version, one) for one in version.policy.statements.values()]
+    policy["Statement"] = [
+        _statement_of(version, one) for one in version.policy.statements.values()
+    ]
     if not policy["Statement"]:
         raise ResourceNotFoundException(
             "No policy is associated with the given resource.", Type="User"
@@ -122,7 +124,7 @@ def _policy(self: Any, original: Any, context: Any, **asked: Any) -> Any:
     return {**answered, "Policy": json.dumps(policy)}
 
 
-def _told(version: LayerVersion, statement: LayerPolicyStatement) -> dict[str, Any]:
+def _statement_of(version: LayerVersion, statement: LayerPolicyStatement) -> dict[str, Any]:
     """An account is told as its root, an organization as a condition."""
     who = statement.principal
     told: dict[str, Any] = {
