@@ -139,16 +139,17 @@ class ContainerBackend:
         images = self._zips
         assert images is not None  # noqa: S101
         limit = LAMBDA_LIMITS_CODE_SIZE_UNZIPPED
-        runtime = images.runtime(version.config.runtime)
+        runtime, root = images.runtime(version.config.runtime), images.unpacked(version, limit)
+        start = zips.start_of(runtime, root, "", version.config, variables)
         settings = self._settings(
             version,
             environment_id,
             image=images.image(version, limit),
-            environment=zips.environment_of(runtime, "", version.config, variables),
-            entrypoint=zips.arguments(runtime, "", version.config.handler, variables),
+            environment=start.environment,
+            entrypoint=start.arguments,
             command=(),
             working_directory=zips.TASK_ROOT,
-            note=runtime.note,
+            note=start.runtime.note,
         )
         return self._flavor(settings, lambda _: images.image(version, limit))
 

@@ -51,6 +51,16 @@ class ZipImages:
         named = (one.partition("=") for one in label.split(",") if one)
         return nearest_runtime(wanted, {name: Path(program) for name, _, program in named})
 
+    def unpacked(self, version: FunctionVersion, limit: int) -> Path:
+        """Where a function's code and layers lie, as it will see them.
+
+        Raises
+        ------
+        CodeTooLarge
+            When they are more than `limit` bytes together.
+        """
+        return unpack(version, self._store, limit)
+
     def image(self, version: FunctionVersion, limit: int) -> str:
         """The image of a function's code and layers, made if need be.
 
@@ -61,7 +71,7 @@ class ZipImages:
         RuntimeNotFound
             When the engine can't make it.
         """
-        root = unpack(version, self._store, limit)
+        root = self.unpacked(version, limit)
         # Another base, another image: its packages are in it.
         name = f"{_NAME}:{root.name}-{self._base_image().id.rpartition(':')[2][:12]}"
         with self._lock:

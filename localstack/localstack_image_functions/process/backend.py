@@ -168,18 +168,15 @@ class ProcessBackend:
         """How to run an environment of a zip function."""
         runtime = find_runtime(self._runtimes, version.config.runtime)
         root = self._unpack(version)
-        if runtime.is_custom:
-            runtime = zips.brought_by(root, runtime)
         apart = self._isolation is not None
         before = "" if apart else str(root)
-        folders = zips.site_folders(runtime, version.config.runtime)
-        sites = [place for place in folders if (root / place.lstrip("/")).is_dir()]
+        start = zips.start_of(runtime, root, before, version.config, variables)
         storage = version.config.ephemeral_storage
         return ProcessFlavor(
             ProcessSettings(
-                argv=zips.arguments(runtime, before, version.config.handler, variables, sites),
+                argv=start.arguments,
                 directory=Path(before + zips.TASK_ROOT),
-                environment=zips.environment_of(runtime, before, version.config, variables),
+                environment=start.environment,
                 memory_mb=version.config.memory_size,
                 ephemeral_mb=storage.size if storage else DEFAULT_EPHEMERAL_MB,
                 marker=f"{self._lab}/{environment_id}",

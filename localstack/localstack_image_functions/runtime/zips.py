@@ -71,21 +71,21 @@ class LambdaRuntime:
 
 def find_runtime(folder: Path | None, wanted: str) -> LambdaRuntime:
     """What runs functions of this runtime as processes here: see `nearest_runtime`."""
-    if CUSTOM.fullmatch(wanted):
-        return LambdaRuntime(wanted, Path(BOOTSTRAPS[0]))
     return nearest_runtime(wanted, {**_of_this_machine(), **_in_folder(folder)})
 
 
 def nearest_runtime(wanted: str, here: Mapping[str, Path]) -> LambdaRuntime:
     """The runtime of that name, else the nearest to it of the same language.
 
-    `here` has the programs by the name of their runtime.
+    `here` has the programs by the name of their runtime; `provided.…` is the function's own.
 
     Raises
     ------
     RuntimeNotFound
         For another language, and where no runtime of this one is here.
     """
+    if CUSTOM.fullmatch(wanted):
+        return LambdaRuntime(wanted, Path(BOOTSTRAPS[0]))
     for language in (PYTHON, NODE):
         asked = language.fullmatch(wanted)
         if asked is None:
@@ -101,7 +101,36 @@ def nearest_runtime(wanted: str, here: Mapping[str, Path]) -> LambdaRuntime:
         note = f"{wanted} is not here: {name} runs this function, the nearest\n"
         return LambdaRuntime(name, here[name], "" if name == wanted else note)
     raise RuntimeNotFound(
-        f"the runtime {wanted} can't be run here: those of Python and Node.js can"
+        f"the runtime {wanted} can't be run here: those of Python and Node.js can, and what a "
+        "function brings itself (provided.al2023)"
+    )
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a function is started: by which runtime, with which arguments and environment."""
+
+    runtime: LambdaRuntime
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+
+
+def start_of(
+    runtime: LambdaRuntime,
+    root: Path,
+    before: str,
+    config: VersionFunctionConfiguration,
+    variables: Mapping[str, str],
+) -> Start:
+    """How to start what was unpacked to `root`, which the function sees at `before`."""
+    if runtime.is_custom:
+        runtime = brought_by(root, runtime)
+    folders = site_folders(runtime, config.runtime)
+    sites = [place for place in folders if (root / place.lstrip("/")).is_dir()]
+    return Start(
+        runtime,
+        arguments(runtime, before, config.handler, variables, sites),
+        environment_of(runtime, before, config, variables),
     )
 
 

@@ -48,6 +48,22 @@ def test_node(emulator, file, code):
         assert function.invoke(x=1).payload == {"got": 1}
 
 
+def test_a_function_brings_its_own_runtime(emulator):
+    bootstrap = """#!/usr/bin/python3
+import http.client, os
+while True:
+    api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    api.request("GET", "/2018-06-01/runtime/invocation/next")
+    event = api.getresponse()
+    answer, request = event.read(), event.headers["Lambda-Runtime-Aws-Request-Id"]
+    api.request("POST", f"/2018-06-01/runtime/invocation/{request}/response", answer)
+    api.getresponse().read()
+"""
+    files = {"bootstrap": bootstrap}
+    with deployed_zip(emulator, "zip-own", files, Runtime="provided.al2023") as function:
+        assert [function.invoke(x=count).payload["x"] for count in (1, 2)] == [1, 2]
+
+
 def test_layers_lie_over_each_other_and_a_wrapper_stands_before_the_runtime(emulator):
     contents = (
         {"python/known.py": "value = 'first'", "python/first.py": ""},
