@@ -202,6 +202,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     for name in without_face:
         print(f"stress: no face found in {name}", file=sys.stderr)
+    if not written:
+        print(f"stress: no face in any picture below {options.data}", file=sys.stderr)
+        return 2
     print(f"stress: {written} {'clips' if options.clips else 'pictures'} below {options.out}")
     return 0
 
