@@ -26,8 +26,8 @@ _ABOUT = {
     ),
     "scratch": (
         "A convolutional network (5 stages, 16 to 128 channels) on 160×160 crops, trained from "
-        'nothing, with a class for "nobody". It learns these few pictures rather than faces: '
-        "use it to compare, not to open doors."
+        "nothing to tell these people from each other and from made-up ones, who are all nobody. "
+        "It learns these few pictures rather than faces: use it to compare, not to open doors."
     ),
 }
 
@@ -56,11 +56,16 @@ def write_card(
         if held_out
         else "moved variations of the training pictures (too few pictures to hold any out)"
     )
-    strangers = (
-        f"{counts['background_pictures']} pictures of real strangers (half of them for the "
-        "calibration), made-up ones, and each person in turn with their own column removed"
-        if counts["background_pictures"]
+    made_up = (
+        "people made up of these people's faces, who are harder to tell than real strangers"
+        if arch == "scratch"
         else "made-up strangers, and each person in turn with their own column removed"
+    )
+    real = counts["background_pictures"]
+    strangers = (
+        f"{real} pictures of real strangers (half of them for the calibration), {made_up}"
+        if real
+        else made_up
     )
     people = "\n".join(f"- `{person}`" for person in trained.labels)
     path.write_text(

@@ -11,7 +11,12 @@ import torch
 
 from recognition.embedder import Embedder, unit_length
 from training.augment import augmented
-from training.calibration import Calibration, calibrate
+from training.calibration import (
+    OWN_STRANGERS_NAMED_IF_NEEDED,
+    STRANGERS_NAMED_IF_NEEDED,
+    Calibration,
+    calibrate,
+)
 from training.dataset import split_validation
 from training.embedding_network import EmbeddingNetwork
 from training.faces import FaceSample
@@ -23,7 +28,7 @@ from training.fine_tuning import (
 )
 from training.fitting import FitOptions, History, make_deterministic
 from training.progress import progress
-from training.scratch import ScratchNetwork, crops_of, fit_scratch, nobody
+from training.scratch import ScratchNetwork, crops_of, fit_scratch, strangers_of
 from training.strangers import Spread, made_up_strangers, other_pictures
 from training.trained import Trained
 from training.transfer import DistanceHead, centers_of, fit_head
@@ -188,6 +193,9 @@ def _calibrated(
         probabilities,
         owners,
         nobody_at_all,
+        named_if_needed=(
+            OWN_STRANGERS_NAMED_IF_NEEDED if arch == "scratch" else STRANGERS_NAMED_IF_NEEDED
+        ),
         # Variations of a picture say little that the picture does not.
         pictures=held_out,
         # Strangers made of the people's own faces are not like real ones; made-up embeddings are.
@@ -276,9 +284,8 @@ def _calibration_scores(
         strangers = torch.from_numpy(np.concatenate([made_up, strange]))
         every_one = torch.from_numpy(np.concatenate([train_set.embeddings, known.embeddings]))
     else:
-        made_up = [
-            nobody(train_set.chips, train_set.owners, random) for _ in range(_MIXED_STRANGERS)
-        ]
+        # Of faces that the fit has not seen: what was made of the others it may know by heart.
+        made_up = strangers_of(known.chips, known.owners, _MIXED_STRANGERS, random)
         inputs, strangers = crops_of(known.chips), crops_of([*made_up, *strange_chips])
     named, unknown = _probabilities(model, inputs), _probabilities(model, strangers)
     if isinstance(model, DistanceHead):

@@ -23,7 +23,7 @@ from recognition.embedder import EMBEDDING_SIZE
 from training.calibration import Calibration
 from training.embedding_network import EmbeddingNetwork
 from training.fine_tuning import FineTunedNetwork
-from training.scratch import DEVIATION, MEAN, ScratchNetwork, crops_of
+from training.scratch import DEVIATION, MEAN, SHRINK, ScratchNetwork, crops_of
 from training.transfer import DistanceHead
 from training.tree import ToolError
 
@@ -150,7 +150,9 @@ def _embedding(graph: _Graph, network: EmbeddingNetwork) -> str:
 
 
 def _network(graph: _Graph, network: ScratchNetwork) -> str:
-    value = graph.add("Sub", "crop", graph.constant(np.array(MEAN, np.float32)))
+    sides = [SHRINK, SHRINK]
+    small = graph.add("AveragePool", "crop", kernel_shape=sides, strides=sides)
+    value = graph.add("Sub", small, graph.constant(np.array(MEAN, np.float32)))
     value = graph.add("Div", value, graph.constant(np.array(DEVIATION, np.float32)))
     with torch.no_grad():
         for convolution, norm in zip(network.features[0::4], network.features[1::4], strict=True):

@@ -18,7 +18,8 @@ from training.progress import progress
 @dataclass(frozen=True)
 class FitOptions:
     """`patience` counts epochs without a validation loss better by at least `least_gain` of it
-    before the fit stops: a loss that creeps down for ever is no progress."""
+    before the fit stops: a loss that creeps down for ever is no progress. `anneals`: the learning
+    rate falls to nothing over the epochs."""
 
     epochs: int = 60
     batch_size: int = 32
@@ -26,6 +27,7 @@ class FitOptions:
     patience: int = 15
     least_gain: float = 0.01
     seed: int = 0
+    anneals: bool = False
 
 
 @dataclass
@@ -87,6 +89,7 @@ def fit(
     parameter groups where not everything is trained, or not at one rate.
     """
     optimizer = torch.optim.Adam(groups or model.parameters(), lr=options.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, options.epochs))
     generator = torch.Generator().manual_seed(options.seed)
     history, best_loss, best_weights = History(), float("inf"), None
     progress_loss, progress_epoch = float("inf"), 0
@@ -103,6 +106,8 @@ def fit(
             optimizer.step()
             losses += loss.item() * len(batch)
             right += int((answer.argmax(1) == classes).sum())
+        if options.anneals:
+            schedule.step()
         history.train_loss.append(losses / len(train))
         history.train_accuracy.append(right / len(train))
         deciding = history.train_loss[-1]

@@ -37,6 +37,17 @@ def test_however_bad_the_pictures_not_every_stranger_is_named():
     assert any("own people" in line for line in made.warnings)
 
 
+def test_of_strangers_who_are_harder_to_tell_than_real_ones_more_may_be_named():
+    """A network from nothing named 7 of 14 faces that it knew best, at a threshold of 0.974."""
+    strangers = two_people(*np.linspace(0, 0.97, 1000))
+    known, owners = two_people(*[0.85] * 18, 0.3, 0.3), np.zeros(20, int)
+    assert calibrate(known, owners, strangers).known_named == 0.0
+    made = calibrate(known, owners, strangers, named_if_needed=0.15)
+    assert made.known_named == pytest.approx(0.9)
+    assert made.accept == pytest.approx(0.85, abs=0.001), "no lower than it needs to be"
+    assert any("strangers" in line for line in made.warnings)
+
+
 def test_few_faces_are_a_warning():
     made = calibrate(two_people(0.9), np.array([0]), two_people(*[0.1] * 10))
     assert any("1 pictures of known" in line for line in made.warnings)

@@ -24,7 +24,7 @@ from training.dataset import read_tree  # noqa: E402
 from training.export import ParityBroken, check_parity, export  # noqa: E402
 from training.faces import find_faces  # noqa: E402
 from training.fitting import FitOptions, Labeled, fit, make_deterministic  # noqa: E402
-from training.scratch import ScratchNetwork, crops_of, fit_scratch, nobody  # noqa: E402
+from training.scratch import ScratchNetwork, crops_of, fit_scratch  # noqa: E402
 from training.strangers import Spread, made_up_strangers  # noqa: E402
 from training.transfer import DistanceHead, centers_of, fit_head  # noqa: E402
 
@@ -159,6 +159,7 @@ def chips_of_two(seed=0):
 def test_the_small_networks_export_takes_what_inference_gives(monkeypatch):
     monkeypatch.setattr(scratch, "_FACES_PER_EPOCH", 16)
     make_deterministic(0)
+    monkeypatch.setattr(scratch, "MADE_UP_PEOPLE", 5)
     chips, owners = chips_of_two()
     options = FitOptions(epochs=1, seed=0)
     network, _ = fit_scratch((chips, owners), (chips[:4], owners[:4]), [], 2, options)
@@ -180,16 +181,49 @@ def test_crops_are_made_by_the_function_that_inference_uses():
         assert network(crops_of([chip])).shape == (1, 3)
 
 
-def test_nobody_is_made_of_two_people_or_of_one_turned_over():
+def test_weights_that_name_everybody_do_not_look_best():
     chips, owners = chips_of_two()
-    random = np.random.default_rng(0)
-    for _ in range(10):
-        made = nobody(chips, owners, random)
-        assert made.shape == (150, 150, 3)
-        assert made.dtype == np.uint8
-        assert all(not np.array_equal(made, chip) for chip in chips)
-    alone = nobody(chips[:1], owners[:1], random)
-    assert np.array_equal(alone, chips[0][::-1])
+    held_out = scratch._held_out((chips, owners), 2, np.random.default_rng(0))
+    nobody = int((held_out.classes == 2).sum())
+    assert nobody == round(scratch._NOBODY_SHARE * len(chips))
+    assert len(held_out) == len(chips) + nobody
+    assert len(scratch._held_out(([], np.zeros(0, int)), 2, np.random.default_rng(0))) == 0
+
+
+def test_a_network_from_nothing_ends_however_many_epochs_are_asked_for(monkeypatch):
+    monkeypatch.setattr(scratch, "_FACES_PER_EPOCH", 4)
+    monkeypatch.setattr(scratch, "MADE_UP_PEOPLE", 2)
+    monkeypatch.setattr(scratch, "EPOCHS_AT_MOST", 2)
+    make_deterministic(0)
+    options = FitOptions(epochs=1000, seed=0)
+    chips, owners = chips_of_two()
+    _, history = fit_scratch((chips, owners), (chips[:2], owners[:2]), [], 2, options)
+    assert len(history) == 2
+
+
+def test_strangers_of_a_background_are_somebody_else_than_those_made_up(monkeypatch):
+    """All that is not of the people is nobody, in a class of its own while it is learned."""
+    monkeypatch.setattr(scratch, "_FACES_PER_EPOCH", 4)
+    monkeypatch.setattr(scratch, "MADE_UP_PEOPLE", 2)
+    make_deterministic(0)
+    chips, owners = chips_of_two()
+    seen = []
+    monkeypatch.setattr(
+        scratch,
+        "fit",
+        lambda network, of_epoch, held_out, options: seen.append((network, of_epoch(0))),
+    )
+    for background in ([], chips[:3]):
+        fit_scratch((chips, owners), (chips[:2], owners[:2]), background, 2, FitOptions())
+    (without, few), (network, examples) = seen
+    assert set(few.classes.tolist()) == {0, 1, 2, 3}
+    assert set(examples.classes.tolist()) == {0, 1, 2, 3, 4}
+    with torch.no_grad():
+        assert network.train()(examples.inputs).shape[1] == 5
+        answers = network.eval()(examples.inputs).exp()
+    assert answers.shape[1] == 3
+    assert answers.sum(1).numpy() == pytest.approx(1.0, abs=1e-5)
+    assert without.classify.out_features == 4
 
 
 def test_variations_are_faces_of_the_same_shape_and_repeatable():
