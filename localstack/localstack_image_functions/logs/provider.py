@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from localstack.aws.api import RequestContext, handler
+from localstack.aws.api import RequestContext, ServiceException, handler
 from localstack.aws.api.logs import InvalidParameterException, ResourceNotFoundException
 from localstack.services.logs import provider as upstream
 from localstack.services.logs.models import get_moto_logs_backend, logs_stores
@@ -146,8 +146,23 @@ class LogsProvider(Queries, upstream.LogsProvider):
 
     @handler("PutSubscriptionFilter", expand=False)
     def put_subscription_filter(self, context: RequestContext, request: Any) -> Any:
+        """Of a function that is not there LocalStack says that it can't have a role.
+
+        Raises
+        ------
+        InvalidParameterException
+            When the pattern can't be read, or the destination is not there.
+        """
         checked(lambda: compile_pattern(request["filterPattern"]))
-        return call_moto(context)
+        try:
+            return call_moto(context)
+        except ServiceException as error:
+            if ":lambda:" not in request["destinationArn"] or "roleArn" not in error.message:
+                raise
+            raise InvalidParameterException(
+                "Could not execute the lambda function. Make sure you have given CloudWatch Logs "
+                "permission to execute your function."
+            ) from error
 
     @handler("TestMetricFilter", expand=False)
     def test_metric_filter(self, context: RequestContext, request: Any) -> dict[str, Any]:
