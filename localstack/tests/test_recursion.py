@@ -128,10 +128,18 @@ def test_a_function_that_sends_to_its_own_queue_ends(
     made = functions.create_event_source_mapping(
         FunctionName="sending", EventSourceArn=attributes["Attributes"]["QueueArn"], BatchSize=1
     )
-    queues.send_message(QueueUrl=url, MessageBody=json.dumps({"queue": url, "depth": 0}))
-    arn = functions.get_function_configuration(FunctionName="sending")["FunctionArn"]
+    arn, begun = functions.get_function_configuration(FunctionName="sending")["FunctionArn"], 13
+    lineage = None
+    for _ in range(begun):  # a mapping takes a second for each
+        lineage = with_one_more(lineage, arn)
+    trace = {"StringValue": f"Root=1-a-b;Lineage={lineage}", "DataType": "String"}
+    queues.send_message(
+        QueueUrl=url,
+        MessageBody=json.dumps({"queue": url, "depth": begun}),
+        MessageSystemAttributes={"AWSTraceHeader": trace},
+    )
     wait_until(lambda: f"{arn} ran {MOST_IN_A_CHAIN} times in one chain" in emulator.log)
-    sent = [f"depth {depth}: 200" for depth in range(1, MOST_IN_A_CHAIN + 1)]
+    sent = [f"depth {depth}: 200" for depth in range(begun + 1, MOST_IN_A_CHAIN + 1)]
     assert told(emulator, "sending") == sorted(sent)
     functions.delete_event_source_mapping(UUID=made["UUID"])
 
