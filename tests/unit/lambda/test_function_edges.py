@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 import stores
 from artifacts import Artifact
 from contract.clips import ClipKey
+from contract.names import Names
 from contract.spans import Span
 from events import ClipRef
 from ledger import Ledger, Row, State
@@ -61,10 +62,89 @@ class TestArtifact:
     def test_a_good_one_ends_all(self, caplog):
         assert len(self.play(caplog, "good", "bad", "good", "bad")) == 2
 
+    def test_as_many_bytes_as_allowed_are_taken_and_more_are_told(self, caplog):
+        def size(count: int) -> dict:
+            return {"Body": io.BytesIO(b"7"), "ETag": f'"{count}"', "ContentLength": count}
+
+        sizes = iter([20, 21])
+        s3 = SimpleNamespace(get_object=lambda **_: size(next(sizes)))
+        artifact = Artifact(s3, "b", "k", int, -1, 20, check_every_s=0)
+        with caplog.at_level(logging.WARNING):
+            artifact.refresh()
+            assert (artifact.value, caplog.records) == (7, [])
+            artifact.refresh()
+        (record,) = caplog.records
+        assert "21 bytes, at most 20" in record.getMessage()
+
+    def test_one_that_is_not_there_yet_is_a_warning(self, caplog):
+        missing = ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+
+        def get_object(**_):
+            raise missing
+
+        artifact = Artifact(SimpleNamespace(get_object=get_object), "b", "k", int, -1, 20)
+        with caplog.at_level(logging.WARNING):
+            artifact.refresh()
+        (record,) = caplog.records
+        assert (record.levelname, artifact.value) == ("WARNING", -1)
+        assert "going on without" in record.getMessage()
+
+    @pytest.mark.parametrize(
+        ("error", "has_trace"), [(ValueError("no"), False), (KeyError(), True)]
+    )
+    def test_a_first_upload_that_is_bad_stops_nothing_and_a_bug_has_its_traceback(
+        self, caplog, error, has_trace
+    ):
+        def parse(data: bytes) -> int:
+            raise error
+
+        s3 = SimpleNamespace(
+            get_object=lambda **_: {"Body": io.BytesIO(b"x"), "ETag": '"1"', "ContentLength": 1}
+        )
+        artifact = Artifact(s3, "b", "k", parse, -1, 20)
+        with caplog.at_level(logging.WARNING):
+            artifact.refresh()
+        (record,) = caplog.records
+        assert (artifact.value, artifact.version) == (-1, "none")
+        assert bool(record.exc_info) == has_trace
+        assert "can't be used" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("status", "is_sure"), [(399, False), (400, True), (499, True), (500, False)]
+)
+def test_what_sqs_refuses_it_says_by_a_status_from_400_to_499(status, is_sure):
+    metadata = {"HTTPStatusCode": status, "RequestId": "q", "RetryAttempts": 0}
+    answer = {"Error": {"Code": "x"}, "ResponseMetadata": metadata}
+    assert stores._was_refused(ClientError(answer, "SendMessage")) == is_sure
+
+
+def test_warming_up_looks_up_the_queue_that_most_labs_have():
+    asked: list[str] = []
+    sqs = SimpleNamespace(
+        get_queue_url=lambda **which: asked.append(which["QueueName"]) or {"QueueUrl": "url"},
+        exceptions=SimpleNamespace(QueueDoesNotExist=KeyError),
+    )
+    queues = stores.ResultQueues(sqs, Names())
+    queues.warm_up()
+    queues.reach("lab")
+    assert asked == ["facelab-results-lab"]
+
+
+def test_a_line_says_whose_invocation_it_was_and_a_failed_try_counts_no_cold_start(monkeypatch):
+    lines: list[str] = []
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Sampled=1;Root=1-5759e988-bd86;Parent=5")
+    telemetry = Telemetry(lines.append)
+    with pytest.raises(ZeroDivisionError), telemetry.clip(TestTelemetry.REF, "r1", None):
+        1 / 0  # noqa: B018
+    told = json.loads(lines[0])
+    assert (told["trace_id"], told["cold_starts"]) == ("1-5759e988-bd86", 0)
+    assert (told["faces_found"], told["request_id"]) == (0, "r1")
+
 
 def test_each_further_look_waits_up_to_twice_as_long(monkeypatch):
     waits: list[float] = []
-    monkeypatch.setattr(stores.random, "uniform", lambda low, high: high)
+    monkeypatch.setattr(stores.random, "uniform", lambda low, high: high - low)
     table = FakeDynamoDB(unprocessed=lambda asked: asked)
     with pytest.raises(StoreError, match="handed 1 keys back 6 times"):
         list(rows_by_key(table, "people", [{"person_id": {"S": "a"}}], waits.append))
@@ -95,8 +175,10 @@ def test_a_stage_takes_the_time_that_it_took_also_in_pieces(monkeypatch):
             pass
     with pytest.raises(ZeroDivisionError), watch.stage("fail"):
         1 / 0  # noqa: B018
-    watch.include({"look": 1.005, "other": 2.0})
-    assert watch.milliseconds() == {"look": 751.0, "fail": 125.0, "other": 2.0}
+    watch.include({"look": 1000.0, "other": 2.345})
+    told = watch.milliseconds()
+    assert (told["look"], told["fail"]) == (1750.0, 125.0)
+    assert told["other"] in (2.34, 2.35)
 
 
 class TestTelemetry:

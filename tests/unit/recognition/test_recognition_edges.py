@@ -11,10 +11,11 @@ import pytest
 
 from contract.annexb import NalType, NalUnit, nal_units
 from recognition import Gallery, Settings, parts
-from recognition.agreement import look_through
+from recognition.agreement import DOUBLE_DISTANCE, Resemblance, look_alikes, look_through
 from recognition.custom_model import _ROUNDING, CustomModel, Thresholds, _read_properties
 from recognition.decode import Clip
 from recognition.errors import (
+    ClipTooLarge,
     CustomModelUnusable,
     FrameTooLarge,
     GalleryUnreadable,
@@ -25,6 +26,7 @@ from recognition.pyramid import overlap
 from recognition.tracking import Track
 from tests.fakes.h264 import PPS, slice_unit
 from tests.unit.recognition.test_agreement import pictures
+from tests.unit.recognition.test_custom_model import model_bytes
 from tests.unit.recognition.test_sps import sps
 from tests.unit.recognition.test_tracking import ADA, seen
 
@@ -228,3 +230,34 @@ def test_an_overlap_of_the_limit_itself_is_the_same_place():
     assert 0.2 < exactly < 0.3
     assert track.is_in_place(moved, Settings(track_overlap=exactly))
     assert not track.is_in_place(moved, Settings(track_overlap=float(np.nextafter(exactly, 1))))
+
+
+def test_nobody_is_like_nobody():
+    gallery = Gallery.of(["ada"], pictures(1, 1))
+    assert look_alikes(np.zeros((0, 128)), gallery) == []
+    assert not Resemblance("ada", DOUBLE_DISTANCE).is_same_person
+    assert Resemblance("ada", DOUBLE_DISTANCE - 0.001).is_same_person
+
+
+def test_a_face_is_as_large_up_to_its_factor_itself():
+    track = Track([seen(ADA, size=100)], [0])
+    anywhere = Settings(track_overlap=0.0)
+    assert track.is_in_place(seen(ADA, size=160), anywhere)
+    assert not track.is_in_place(seen(ADA, size=161), anywhere)
+
+
+def test_a_clip_as_large_as_it_may_be_is_taken():
+    data = clip_of(*"KP" * 60)
+    assert len(data) >= 1024
+    Clip(data, replace(LIMITS, max_clip_bytes=len(data)))
+    with pytest.raises(ClipTooLarge):
+        Clip(data, replace(LIMITS, max_clip_bytes=len(data) - 1))
+
+
+def test_a_model_as_large_as_it_may_be_is_loaded(monkeypatch):
+    data = model_bytes()
+    monkeypatch.setattr("recognition.custom_model._MAX_BYTES", len(data))
+    assert CustomModel.from_bytes(data).labels
+    monkeypatch.setattr("recognition.custom_model._MAX_BYTES", len(data) - 1)
+    with pytest.raises(CustomModelUnusable, match="export it again"):
+        CustomModel.from_bytes(data)

@@ -185,6 +185,15 @@ def test_beside_a_known_person_the_very_next_blocks_are_searched():
         assert regions_that_changed(changed(box), FLAT, [FACE], 20) == [around(box)]
 
 
+def test_what_reaches_out_of_a_known_person_is_searched_as_far_as_it_does():
+    aside = block_box(20, 31, 5, 5)
+    assert regions_that_changed(changed(aside), FLAT, [FACE], 20) == [
+        around(block_box(20, 33, 5, 3))
+    ]
+    above = block_box(15, 25, 3, 3)
+    assert regions_that_changed(changed(above), FLAT, [FACE], 20) == []
+
+
 def test_a_plain_wall_has_no_detail_however_little_is_asked_for():
     assert regions_with_detail(FLAT, 0.5) == []
 
