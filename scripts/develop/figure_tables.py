@@ -186,6 +186,25 @@ def _open_set(figures: Figures) -> str:
     return "\n".join(rows)
 
 
+def _mutation(figures: Figures) -> str:
+    origin = figures["mutation"]
+    rows = [
+        "| folder | changes | tried | equal in effect | noticed | score | reason, none |",
+        "| --- " * 7 + "|",
+    ]
+    for folder, of in values(figures, "mutation").items():
+        unnoticed, none = of["survived"] + of["untested"], of["without_reason"]
+        rows.append(
+            f"| `{folder}` | {of['changes']} | {of['changes'] - of['not_run']} | {of['equal']} | "
+            f"{of['killed']} | {of['score']:.1f} % | {unnoticed - none}, {none} |"
+        )
+    told = (
+        f"Measured {origin['when']}: `{origin['command']}`; where not all were tried, by chance. "
+        "The last column:\nhow many that no test noticed have a reason, and how many have none."
+    )
+    return "\n".join((*rows, "", told))
+
+
 def _detection_empty(figures: Figures) -> str:
     run = values(figures, "detection_empty")
     seen = (f"{len(numbers)} by the {name}'s" for name, numbers in run["false_alarms"].items())
@@ -200,6 +219,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "soak": _soak,
     "detection_empty": _detection_empty,
     "open_set": _open_set,
+    "mutation": _mutation,
     "goals": goals,
     "throughput": throughput,
     "clip_end": lambda figures: seconds(values(figures, "e2e_embedded")["p50_ms"]),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.develop.mutation.places import PLACES
 from scripts.errors import LabError
 
 BACKENDS = ("embedded", "docker")
@@ -169,6 +170,9 @@ RUNS: dict[str, MeasuredRun] = {
         )
         for seed in SEEDS
     },
+    "mutation": MeasuredRun(
+        "make mutate", "mutate.json", {place.folder: f"places.{place.folder}" for place in PLACES}
+    ),
 }
 Figures = dict[str, Any]
 
