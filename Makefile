@@ -6,7 +6,7 @@ LAB := .venv/bin/python
 TRAINING := build/env/training/bin/python
 ARGS ?=
 # The floor of `make coverage`: what stood when it was made. It only rises.
-COVERED ?= 88
+COVERED ?= 97
 COVERAGE_TESTS := $(addprefix tests/unit/,contract cloud device lambda)
 # The training environment sees the checkout by this; the lab's own has it built in.
 export PYTHONPATH := $(CURDIR):$(CURDIR)/lambda:$(CURDIR)/localstack
