@@ -41,11 +41,15 @@ def _at_most(what: str, run: str, limits: dict[str, float], unit: str = " ms") -
         what,
         "≤ " + " / ".join(f"{limit:g}" for limit in limits.values()) + unit,
         run,
-        lambda found: " / ".join(f"{value:.3g}" for value in found_in(found)) + unit,
+        lambda found: " / ".join(map(_short, found_in(found))) + unit,
         lambda found: all(
             value <= limit for value, limit in zip(found_in(found), limits.values(), strict=True)
         ),
     )
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _step_by_step(found: Any, figure: str) -> Any:
