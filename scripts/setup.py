@@ -42,6 +42,7 @@ class Environment:
     purpose: str
     takes_s: float  # about so long at first; what it takes here is kept
     plugin: Path | None = None  # a local package, installed after the lock
+    compiled: bool = False  # byte code is made here: whoever runs in it may not write any
 
     @property
     def python(self) -> Path:
@@ -56,7 +57,8 @@ class Environment:
         return self.path / ".facelab-plugin-stamp"
 
     def fingerprint(self) -> str:
-        return _digest(LAYOUT, sys.version, str(self.path), self.lock.read_text())
+        compiled = ["compiled"] if self.compiled else []
+        return _digest(LAYOUT, sys.version, str(self.path), self.lock.read_text(), *compiled)
 
     def plugin_fingerprint(self) -> str:
         """Of the plugin's sources: an edit must reach the environment at the next command."""
@@ -86,6 +88,7 @@ FUNCTION = Environment(
     ROOT / "lambda" / "requirements.txt",
     "what the Lambda function may import",
     10,
+    compiled=True,
 )
 ENVIRONMENTS = {env.name: env for env in (LAB, EMULATOR, FUNCTION)}
 TOOLS = Environment(
@@ -162,7 +165,8 @@ def add_command(env: Environment) -> None:
 
 
 def install(env: Environment, *what: str | Path) -> None:
-    run(make_tools(), "pip", "install", "-q", "--python", env.python, "--no-deps", *what)
+    compiled = ["--compile-bytecode"] if env.compiled else []
+    run(make_tools(), "pip", "install", "-q", "--python", env.python, "--no-deps", *compiled, *what)
 
 
 def _plugin_current(env: Environment) -> bool:
