@@ -22,7 +22,7 @@ import psutil
 from cloud.switch import Switch, read_switch
 from scripts.bench.loop import chosen_clips, machine
 from scripts.console import Progress, print_json, run_command
-from scripts.e2e.soak import Cameras, Played, Viewers, added, play
+from scripts.e2e.soak import PATIENCE_S, Cameras, Played, Viewers, added, play
 from scripts.e2e.soak_report import SoakPlan
 from scripts.e2e.throughput_picture import picture
 from scripts.lab.cpu import emulator_family, spent_s
@@ -36,7 +36,6 @@ GOAL_MS = 1000.0
 # Beyond that a machine has no room for anything that comes on top.
 FULL = 0.85
 FILM_CLIPS = 12
-START_PATIENCE_S = 90.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def trial(
 ) -> Trial:
     """Play `rate` clips a second, of all devices together, for some seconds."""
     # More than are recorded until the window ends them, whatever the starts take.
-    clips_each = math.ceil(rate * (seconds + devices * START_PATIENCE_S) / devices)
+    clips_each = math.ceil(rate * (seconds + devices * PATIENCE_S) / devices)
     plan = SoakPlan(devices, clips_each, rate / devices)
     window = Window(seconds)
     quiet = Progress(quiet=True)

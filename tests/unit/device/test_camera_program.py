@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from device.sources.base import Footage
 from device.spool import Spool
 from tests.fakes.cloud import FakeCloud, StoredObject
 from tests.fakes.h264 import stream
+from tests.fakes.metrics_reader import read_metrics_at
 
 
 @pytest.fixture
@@ -195,23 +195,11 @@ def test_a_clip_without_a_result_is_sent_again_after_the_answer_timeout(cloud: F
 def test_metrics_are_served_while_it_records_and_no_longer(
     cloud: FakeCloud, run: Run, stop: Event, monkeypatch: pytest.MonkeyPatch
 ):
-    pages: list[str] = []
-    ports: list[int] = []
-    event = camera.Console.event
-
-    def look(console: camera.Console, name: str, **fields: object) -> None:
-        event(console, name, **fields)
-        if name == "metrics":
-            ports.append(int(str(fields["port"])))
-        elif name == "clip":
-            with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/metrics") as answer:
-                pages.append(answer.read().decode())
-
-    monkeypatch.setattr(camera.Console, "event", look)
+    read = read_metrics_at("clip", monkeypatch)
     assert run("--count", "1", "--metrics-port", "0", "--no-keep-until-answered") == 0
-    assert 'facelab_clips_recorded_total{device="lab"} 1' in pages[0]
+    assert 'facelab_clips_recorded_total{device="lab"} 1' in read.pages[0]
     with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
-        probe.connect(("127.0.0.1", ports[0]))
+        probe.connect(("127.0.0.1", read.port))
 
 
 def test_no_metrics_are_served_unasked(cloud: FakeCloud, run: Run):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -17,6 +16,7 @@ from device.answered import Answered
 from device.crew import FAULT_STATUS
 from device.inbox import Poller
 from tests.fakes.cloud import FakeCloud
+from tests.fakes.metrics_reader import read_metrics_at
 from tests.fakes.results import ADA, face, result
 
 
@@ -158,22 +158,10 @@ def test_several_devices_are_told_apart_and_each_is_polled_once(cloud: FakeCloud
 
 
 def test_metrics_count_what_was_shown(cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch):
-    pages: list[str] = []
-    ports: list[int] = []
-    event = messages.Console.event
-
-    def look(console: messages.Console, name: str, **fields: object) -> None:
-        event(console, name, **fields)
-        if name == "metrics":
-            ports.append(int(str(fields["port"])))
-        elif name == "result":
-            with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/metrics") as answer:
-                pages.append(answer.read().decode())
-
-    monkeypatch.setattr(messages.Console, "event", look)
+    read = read_metrics_at("result", monkeypatch)
     cloud.send(queue(), result("a").to_json())
     assert run("--count", "1", "--metrics-port", "0") == 0
-    assert "facelab_results_shown_total 1" in pages[0]
+    assert "facelab_results_shown_total 1" in read.pages[0]
 
 
 def test_a_second_viewer_of_one_device_is_one_line(cloud: FakeCloud, run: Run):
