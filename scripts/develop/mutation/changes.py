@@ -67,8 +67,8 @@ def changes_of(file: str, source: str) -> list[Change]:
     """Every change of `source`, in the order of its lines.
 
     Left out is what says nothing about tests: type annotations, what only a type checker reads,
-    decorators, what an error's message or a log says, and numbers that are given a name
-    (another limit is another choice, not a fault).
+    decorators, which arguments must be named, what an error's message or a log says, and numbers
+    that are given a name (another limit is another choice, not a fault).
 
     Raises
     ------
@@ -95,7 +95,7 @@ def changes_of(file: str, source: str) -> list[Change]:
 def _mutations(source: str) -> Iterator[tuple[str, str]]:
     """The text after each change, with the name of what made it. The text is parsed once: what
     an operator does to a node is written down, and taken back."""
-    nodes = _nodes_of(source)
+    nodes = [one for one in _nodes_of(source) if not _is_bare_star(one)]
     begins = [0]
     for line in source.splitlines(keepends=True):
         begins.append(begins[-1] + len(line))
@@ -109,6 +109,11 @@ def _mutations(source: str) -> Iterator[tuple[str, str]]:
                     mutated = operator.mutate(node, index)
                     code = mutated.get_code()
                 yield name, source[:start] + code + source[end:]
+
+
+def _is_bare_star(node: Any) -> bool:
+    """Whether it is the `*` between a function's parameters."""
+    return node.type == "operator" and node.parent.type == "parameters"
 
 
 @contextmanager
@@ -239,6 +244,13 @@ class Outline:
         """The innermost class or function around a line; the empty string for the module."""
         around = [one for one in (*self._functions, *self._classes) if _spans(one[1], line)]
         return max(around, key=lambda one: one[1].lineno, default=("", None))[0]
+
+    @property
+    def keeps_results(self) -> bool:
+        """Whether a function of it runs once for all that ask it the same."""
+        decorators = (one for _, function in self._functions for one in function.decorator_list)
+        names = (ast.unparse(one).partition("(")[0].rpartition(".")[2] for one in decorators)
+        return not {"cache", "lru_cache"}.isdisjoint(names)
 
     def lines_run(self, line: int) -> range | None:
         """The lines of the statement at `line`, as far as it runs itself; None where importing

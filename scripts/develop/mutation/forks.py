@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -38,8 +38,8 @@ _TRIES = 2
 class Job:
     """Run `tests` with `file` (relative to the checkout) as `source`; without: as they stand.
 
-    `limit_s` is how long none of them may begin or end, `test_limit_s` what one of them may take, 0
-    for what is usual.
+    `limit_s` is how long none of them may begin or end, `test_limits_s` what each of them may take;
+    one that is not in it may take what is usual.
     """
 
     number: int
@@ -47,7 +47,7 @@ class Job:
     limit_s: float
     file: str = ""
     source: str = ""
-    test_limit_s: float = 0.0
+    test_limits_s: dict[str, float] = field(default_factory=dict)
     options: tuple[str, ...] = ()
 
 
@@ -90,12 +90,17 @@ class _Text(SourceFileLoader):
 
 
 class RunRecorder:
-    """What pytest tells of the tests: how long each took, and the first that failed."""
+    """What pytest tells of the tests: how long each took, and the first that failed. And what it is
+    told: how long each may take."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits_s: dict[str, float] | None = None) -> None:
+        self._limits_s = limits_s or {}
         self.durations: dict[str, float] = {}
         self.failed = ""
         self.alive: Path | None = None
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        limit(items, self._limits_s)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         if self.alive is not None:
@@ -112,6 +117,13 @@ class RunRecorder:
     def keep(self, folder: Path) -> None:
         seen = {"durations": self.durations, "failed": self.failed, "packages": _packages()}
         (folder / "watched.json").write_text(json.dumps(seen), "utf-8")
+
+
+def limit(items: list[pytest.Item], limits_s: dict[str, float]) -> None:
+    """Give tests that set no limit of their own those of `limits_s`."""
+    for item in items:
+        if item.nodeid in limits_s and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(limits_s[item.nodeid]))
 
 
 @dataclass

@@ -24,6 +24,7 @@ from scripts.develop.mutation.forks import (
     Forks,
     Job,
     RunRecorder,
+    limit,
     test_files,
 )
 from scripts.paths import ROOT
@@ -92,9 +93,7 @@ def _chosen(items: list[pytest.Item], job: Job) -> list[pytest.Item]:
     if not job.tests or not by_name.keys() >= set(job.tests):
         os._exit(NONE_FOUND)
     chosen = [by_name[name] for name in job.tests]
-    for item in chosen:
-        if job.test_limit_s and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(job.test_limit_s))
+    limit(chosen, job.test_limits_s)
     return chosen
 
 

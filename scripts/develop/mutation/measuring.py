@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.develop.mutation.changes import Change, Outline, changes_of
+from scripts.develop.mutation.importers import tests_that_import
 from scripts.develop.mutation.places import Place
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT, import_roots
@@ -52,26 +53,23 @@ class Reach:
     imported: dict[str, set[int]]
     seconds: dict[str, float]
 
-    def of_file(self, file: str) -> list[str]:
-        return self._sorted({test for tests in self.lines.get(file, {}).values() for test in tests})
-
-    def of_lines(self, file: str, lines: range | None) -> list[str]:
-        """Quick ones first. Without lines: all that use the file."""
-        if lines is None:
-            return self.of_file(file)
+    def tests(self, file: str, lines: range | None, *, keeps_results: bool) -> list[str]:
+        """Quick ones first. Of what importing runs, and where a file's functions run once for all
+        that ask the same: all that use the file."""
         known = self.lines.get(file, {})
-        return self._sorted({test for line in lines for test in known.get(line, ())})
+        if lines is not None and not keeps_results and not self.is_imported(file, lines):
+            return self._sorted({test for line in lines for test in known.get(line, ())})
+        using = {test for tests in known.values() for test in tests}
+        return self._sorted({*using, *tests_that_import(file, self.seconds)})
 
     def is_imported(self, file: str, lines: range | None) -> bool:
         """Whether importing runs any of these lines."""
         return lines is None or not self.imported.get(file, set()).isdisjoint(lines)
 
-    def limit_s(self, tests: list[str]) -> float:
-        return _LIMIT_S + self.test_limit_s(tests)
-
-    def test_limit_s(self, tests: list[str]) -> float:
-        slowest = max((self.seconds.get(test, 0.0) for test in tests), default=0.0)
-        return _TEST_LIMIT_S + _TEST_LIMIT_FACTOR * slowest
+    def limits_s(self, tests: list[str]) -> dict[str, float]:
+        """What each test may take."""
+        usual = {test: self.seconds.get(test, 0.0) for test in tests}
+        return {test: _TEST_LIMIT_S + _TEST_LIMIT_FACTOR * one for test, one in usual.items()}
 
     def _sorted(self, tests: set[str]) -> list[str]:
         return sorted(tests, key=lambda test: (self.seconds.get(test, 0.0), test))
@@ -155,14 +153,16 @@ class Measurement:
             file, source = change.file, sources[change.file]
             known = self._known(change, source)
             lines = outlines[file].lines_run(change.line)
-            tests = reach.of_lines(file, lines)
+            tests = reach.tests(file, lines, keeps_results=outlines[file].keeps_results)
             if known or not tests:
                 yield known or Tried(change, "untested")
                 continue
             waiting[number] = change
-            job = _job(number, tests, reach.limit_s(tests), file, change.apply(source))
+            limits_s = reach.limits_s(tests)
+            limit_s = _LIMIT_S + max(limits_s.values())
+            job = _job(number, tests, limit_s, file, change.apply(source))
             jobs = imported if reach.is_imported(file, lines) else loaded
-            jobs.append({**job, "test_limit_s": reach.test_limit_s(tests)})
+            jobs.append({**job, "test_limits_s": limits_s})
         # In no order of theirs: what ran before time was up is a fair sample.
         for jobs in (loaded, imported):
             jobs.sort(key=lambda job: _key(waiting[job["number"]], sources[job["file"]]))

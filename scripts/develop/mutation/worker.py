@@ -27,10 +27,9 @@ from scripts.develop.mutation.loaded import serve_collected
 
 def _run(child: Child) -> int:
     """Import everything, and run the job's tests."""
-    job, recorder = child.job, RunRecorder()
+    job, recorder = child.job, RunRecorder(child.job.test_limits_s)
     recorder.alive = child.alive
-    limit = [f"--timeout={job.test_limit_s:.0f}"] if job.test_limit_s else []
-    status = int(pytest.main([*SILENT, *limit, *job.options, *job.tests], plugins=[recorder]))
+    status = int(pytest.main([*SILENT, *job.options, *job.tests], plugins=[recorder]))
     recorder.keep(child.folder)
     return status
 

@@ -25,6 +25,12 @@ def test_any_other_endpoint_can_be_named():
     assert read_switch(named).endpoint_url == "http://192.0.2.1:4566"
 
 
+def test_switches_of_the_same_settings_are_equal_and_are_shown_alike():
+    one, other = (read_switch({"FACELAB_PORT": "4999"}) for _ in range(2))
+    assert one == other
+    assert repr(one) == repr(other)
+
+
 def test_emulator_never_sees_real_credentials(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")

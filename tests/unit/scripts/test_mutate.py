@@ -14,7 +14,7 @@ from scripts.develop.mutation.changed import changed_files
 from scripts.develop.mutation.changes import Change, Outline, changes_of
 from scripts.develop.mutation.forks import Job
 from scripts.develop.mutation.loaded import NotLoaded, _change, exchange, exchanged
-from scripts.develop.mutation.measuring import Measurement, Tried
+from scripts.develop.mutation.measuring import Measurement, Reach, Tried
 from scripts.develop.mutation.places import PLACES, NoSuchPlace, Place, chosen
 from scripts.develop.mutation.reasons import BadEntry, Reason, read_reasons, reason_of, stale
 from scripts.develop.mutation.report import MutationReport
@@ -75,6 +75,44 @@ def test_a_line_of_a_function_is_its_statement_and_one_that_importing_runs_is_th
     assert list(outline.lines_run(12)) == [12]
 
 
+def test_which_arguments_must_be_named_is_no_fault_of_a_program():
+    source = "def f(a, *, b=3):\n    return a * b\n"
+    found = {change.after for change in changes_of("a.py", source)}
+    assert found == {"return a / b"}
+
+
+CREDENTIALS = "tests/unit/cloud/test_credentials.py::"
+SHOWN, READ = f"{CREDENTIALS}test_shown", f"{CREDENTIALS}test_read"
+REACH = Reach(
+    {"cloud/credentials.py": {50: [READ], 60: []}}, {"cloud/credentials.py": {30}},
+    {SHOWN: 1.0, READ: 2.0, "tests/unit/cloud/test_causes.py::test_other": 0.1},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "keeps_results", "tests"),
+    [
+        (range(50, 51), False, [READ]),
+        (range(60, 61), False, []),
+        (range(60, 61), True, [SHOWN, READ]),  # it ran once, for whichever test came first
+        (range(30, 31), False, [SHOWN, READ]),
+        (None, False, [SHOWN, READ]),  # also a test of what Python wrote, as a dataclass's repr
+    ],
+)
+def test_what_is_run_once_is_the_business_of_all_tests_that_use_the_file(
+    lines, keeps_results, tests
+):
+    assert REACH.tests("cloud/credentials.py", lines, keeps_results=keeps_results) == tests
+
+
+@pytest.mark.parametrize(
+    ("decorator", "keeps"),
+    [("@cache", True), ("@functools.lru_cache(2)", True), ("@property", False)],
+)
+def test_a_file_says_whether_its_functions_keep_their_results(decorator, keeps):
+    assert Outline(f"{decorator}\ndef f():\n    return 1\n").keeps_results is keeps
+
+
 CLIPS = (ROOT / "contract" / "clips.py").read_text()
 SURVIVES = "tests/unit/contract/test_clips.py::test_metadata_survives_s3"
 MISNAMED = CLIPS.replace('"sequence": str(', '"squence": str(')
@@ -130,7 +168,7 @@ def test_a_change_of_a_file_that_only_a_test_imports_is_left_to_an_import():
 def test_a_change_that_hangs_is_noticed():
     endless = CLIPS.replace('"sequence": str(', '"sequence": any(0 for _ in iter(int, 1)) or str(')
     outcomes = outcomes_of(
-        [{"source": CLIPS}, {"source": endless, "test_limit_s": 2}], "--collected"
+        [{"source": CLIPS}, {"source": endless, "test_limits_s": {SURVIVES: 2}}], "--collected"
     )
     assert (outcomes[0]["verdict"], outcomes[0]["failed_test"]) == ("failed", SURVIVES)
 
