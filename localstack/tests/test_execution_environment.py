@@ -432,8 +432,10 @@ def test_an_entry_point_that_is_not_there_is_the_answer_each_time_until_it_is():
     lived, _ = environment(missing, missing, obedient)
     lived.init()
     for number, request_id in ((1, ""), (2, "r2")):
-        kind, message = error_of(lived.invoke(event(number)))
+        outcome = lived.invoke(event(number))
+        kind, message = error_of(outcome)
         assert kind == "Runtime.InvalidEntrypoint"
+        assert report_of(outcome)["used"] == "1"
         assert message == f"RequestId: {request_id} Error: {missing}"
     assert not lived.invoke(event(3)).is_error
 
@@ -491,6 +493,18 @@ class TestStop:
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(lived.invoke, event())
             assert flavor.started[0].has_got_one.wait(WAIT_S)
+            lived.stop(drain=False)
+            assert error_of(running.result(WAIT_S))[0] == "Runtime.ExitError"
+
+    def test_what_a_runtime_answers_as_it_is_ended_is_nobodys(self):
+        lived, flavor = environment(hangs)
+        lived.init()
+        sandbox = flavor.started[0]
+        end = sandbox.stop
+        sandbox.stop = lambda grace_s: (sandbox.answer(), end(grace_s))
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(lived.invoke, event())
+            assert sandbox.has_got_one.wait(WAIT_S)
             lived.stop(drain=False)
             assert error_of(running.result(WAIT_S))[0] == "Runtime.ExitError"
 

@@ -6,14 +6,15 @@ import base64
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from localstack_image_functions.errors import EntrypointNotFound
 from localstack_image_functions.runtime import local_invocation
+from localstack_image_functions.runtime.api import RuntimeApi
+from localstack_image_functions.runtime.environment import Exit
+from localstack_image_functions.runtime.logs import OutputLog
 
 WAIT_S = 20.0
 PLUGIN = Path(__file__).parents[1]
@@ -98,7 +103,8 @@ def serve(
     runtime.write_text(RUNTIME)
     for name in [one for one in os.environ if one.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    printed, ends, threads = Printed(capsys), [], []
+    printed, ends, running = Printed(capsys), [], []
+    pool = ThreadPoolExecutor()
     monkeypatch.setattr(local_invocation, "_when_told_to_end", ends.append)
 
     def serve(*command: str, **settings: str) -> Served:
@@ -106,8 +112,7 @@ def serve(
             monkeypatch.setenv(name, value)
         command = command or (sys.executable, str(runtime), "app.handler")
         arguments = ["--host", "127.0.0.1", "--port", "0", *command]
-        threads.append(threading.Thread(target=local_invocation.main, args=(arguments,)))
-        threads[-1].start()
+        running.append(pool.submit(local_invocation.main, arguments))
         head, _, port = printed.readline().rpartition(" ")
         assert head == "serving /2015-03-31/functions/function/invocations on port"
         return Served(f"http://127.0.0.1:{port.strip()}", printed, ends[-1])
@@ -115,9 +120,8 @@ def serve(
     yield serve
     for end in ends:
         end()
-    for thread in threads:
-        thread.join(30)
-        assert not thread.is_alive()
+    assert [one.result(30) for one in running] == [0] * len(running)
+    pool.shutdown()
 
 
 @pytest.fixture
@@ -177,7 +181,11 @@ def test_failure_is_marked_and_an_exit_is_survived(served):
     assert served.post(b"{}")[1] is None
 
 
-@pytest.mark.parametrize("path", ["/", "/2015-03-31/functions//invocations", PATH + "/more"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/2015-03-31/functions//invocations", PATH + "/more", PATH.rpartition("/")[0],
+     "/2015-03-31/functions/a/function/invocations"],
+)  # fmt: skip
 def test_other_paths_are_not_found(served, path):
     with pytest.raises(urllib.error.HTTPError, match="404"):
         served.post(b"{}", path)
@@ -239,6 +247,10 @@ def test_all_that_was_written_before_the_answer_is_in_its_log(served):
         assert [line.split()[0] for line in lines] == ["START", "heard", "END", "REPORT"]
 
 
+def test_a_function_may_write_more_at_once_than_a_pipe_holds(served):
+    assert served.post(json.dumps({"a": "x" * 200_000}).encode())[1] is None
+
+
 def test_a_runtime_that_is_not_there_is_the_answer(serve):
     answer, error = serve("/no/such/program").post(b"{}")
     assert (answer["errorType"], error) == ("Runtime.InvalidEntrypoint", "Unhandled")
@@ -252,9 +264,96 @@ def test_what_a_runtime_says_last_is_heard(serve):
     assert served.printed.readline() == "last words\n"
 
 
-def test_a_signal_that_ended_a_runtime_is_named(serve):
-    killed = serve("/bin/sh", "-c", "kill -9 $$")
-    assert killed.post(b"{}")[0]["errorMessage"].endswith("signal: killed")
+HANG_UP = "signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # it is ignored below nohup
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "signal: killed"),
+        (f"{HANG_UP}; os.kill(os.getpid(), signal.SIGHUP)", "signal: 1"),
+        ("sys.exit(0)", "without providing a reason"),
+    ],
+    ids=["killed", "hung up", "ended"],
+)
+def test_how_a_runtime_ended_is_said(serve, program, said):
+    ended = serve(sys.executable, "-c", f"import os, signal, sys; {program}")
+    assert ended.post(b"{}")[0]["errorMessage"].endswith(said)
+
+
+def test_the_runtime_ends_with_the_endpoint(served):
+    pid = served.post(b"{}")[0]["pid"]
+    served.end()
+    wait_until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+@dataclass
+class Child:
+    """A program as the sandbox of a function, with what it wrote and how it ended."""
+
+    sandbox: local_invocation.ChildSandbox
+    log: OutputLog
+    exits: list[Exit]
+
+
+@pytest.fixture
+def child() -> Iterator[Callable[[str], Child]]:
+    children: list[Child] = []
+
+    def start(script: str) -> Child:
+        log, exits = OutputLog(), []
+        flavor = local_invocation.ChildFlavor(["/bin/sh", "-c", script], os.environ)
+        children.append(Child(flavor.start(RuntimeApi(), log, exits.append), log, exits))
+        return children[-1]
+
+    yield start
+    for one in children:
+        one.sandbox.stop(0)
+
+
+def test_a_runtime_may_end_in_its_own_way(child):
+    """It was asked to, and is heard to the end."""
+    polite = child("trap 'sleep 0.3; echo bye; exit 0' TERM; echo up; while :; do sleep 0.02; done")
+    wait_until(lambda: polite.log.take() == "up\n")
+    polite.sandbox.stop(WAIT_S)
+    wait_until(lambda: polite.exits)
+    assert polite.log.take().endswith("bye\n")
+    assert polite.exits == [Exit(status=0)]
+
+
+def test_the_most_memory_a_runtime_ever_used_is_what_the_kernel_says(child):
+    waiting = child("echo up; read -r line; sleep 60")
+    wait_until(lambda: waiting.log.take() == "up\n")
+    status = Path(f"/proc/{waiting.sandbox._process.pid}/status").read_text()
+    kibibytes = status.partition("VmHWM:")[2].split()[0]
+    assert waiting.sandbox.peak_memory_bytes() == int(kibibytes) * 1024
+    waiting.sandbox.stop(0)
+    assert waiting.sandbox.peak_memory_bytes() == 0  # nobody knows any more
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  one number
+
+
+def test_a_runtime_that_ended_leaves_nothing_open_here_whoever_holds_its_output(child):
+    before = open_files()
+    left = child("setsid sh -c 'echo $$; exec sleep 60' & wait")
+    said: list[str] = []
+    wait_until(lambda: said.append(left.log.take()) or said[-1])
+    left.sandbox.stop(0)
+    try:
+        wait_until(lambda: open_files() == before)
+    finally:
+        os.kill(int(said[-1]), signal.SIGKILL)
+
+
+def test_a_program_that_can_not_be_started_leaves_nothing_open():
+    before = open_files()
+    with pytest.raises(EntrypointNotFound):
+        local_invocation.ChildFlavor(["/no/such/program"], {}).start(
+            RuntimeApi(), OutputLog(), print
+        )
+    wait_until(lambda: open_files() == before)
 
 
 def test_a_get_and_a_command_that_is_missing_say_what_is_wanted(served):
@@ -271,11 +370,23 @@ def test_a_get_and_a_command_that_is_missing_say_what_is_wanted(served):
 def test_events_that_wait_when_it_ends_are_said_to_be_lost(served):
     for _ in range(2):
         request = urllib.request.Request(  # noqa: S310
-            f"{served.url}{PATH}", b'{"seconds": 30}', {"X-Amz-Invocation-Type": "Event"}
+            f"{served.url}{PATH}", b'{"seconds": 60}', {"X-Amz-Invocation-Type": "Event"}
         )
         assert urllib.request.urlopen(request, timeout=30).status == 202  # noqa: S310
     served.end()
     wait_until(lambda: served.printed.complains("an event was not run: the function is stopped"))
+
+
+def test_an_event_that_fails_before_it_runs_is_said_to_be_lost(served, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError("no process can be started")
+
+    monkeypatch.setattr(local_invocation.ExecutionEnvironment, "invoke", fail)
+    request = urllib.request.Request(  # noqa: S310
+        f"{served.url}{PATH}", b"{}", {"X-Amz-Invocation-Type": "Event"}
+    )
+    assert urllib.request.urlopen(request, timeout=30).status == 202  # noqa: S310
+    wait_until(lambda: served.printed.complains("an event was not run: no process can be started"))
 
 
 @pytest.fixture
@@ -301,6 +412,10 @@ def test_event_answers_at_once_and_runs_later(served, client):
     assert lines[0].startswith("START RequestId: ")
     assert lines[1] == "heard {'seconds': 1}\n"
     assert lines[2].startswith("END RequestId: ")
+    assert served.printed.readline().startswith("REPORT")
+    client.invoke(FunctionName="function", InvocationType="Event", Payload=b"{}")
+    assert served.printed.readline().startswith("START")
+    assert not served.printed.complains("an event was not run")
 
 
 def test_dry_run_runs_nothing(served, client):
@@ -348,6 +463,16 @@ def test_broken_chunks_are_refused(served, body):
     assert connection.getresponse().status == 400
 
 
+def test_what_follows_a_body_that_could_not_be_read_is_no_request(served):
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=WAIT_S) as sock:
+        sock.sendall(f"{head}zz\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        sock.shutdown(socket.SHUT_WR)
+        with sock.makefile("rb") as answers:
+            assert answers.read().count(b"HTTP/1.1 ") == 1
+
+
 @pytest.mark.parametrize(
     ("settings", "error"),
     [
@@ -355,6 +480,7 @@ def test_broken_chunks_are_refused(served, body):
         ({"LogType": "All"}, "InvalidParameterValueException"),
         ({"ClientContext": "%%%"}, "InvalidRequestContentException"),
         ({"ClientContext": "eA=="}, "InvalidRequestContentException"),
+        ({"ClientContext": "%e30="}, "InvalidRequestContentException"),
         ({"Payload": b"{not json"}, "InvalidRequestContentException"),
         ({"Payload": b"[" * 100_000}, "InvalidRequestContentException"),
     ],
@@ -363,6 +489,7 @@ def test_what_aws_refuses_is_refused(client, settings, error):
     with pytest.raises(ClientError) as refused:
         client.invoke(FunctionName="function", **settings)
     assert refused.value.response["Error"]["Code"] == error
+    assert error not in refused.value.response["Error"]["Message"]
 
 
 def test_version_in_the_query_is_no_other_path(served):

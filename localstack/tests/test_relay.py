@@ -82,7 +82,7 @@ def test_connections_do_not_wait_for_each_other(door):
         assert read_all(silent) == b"x"
 
 
-def test_where_nobody_listens_the_caller_hears_at_once():
+def test_where_nobody_listens_the_caller_hears_at_once_and_no_log_is_filled(caplog):
     with listening() as gone:
         port = gone.getsockname()[1]
     listener = listening()
@@ -90,9 +90,24 @@ def test_where_nobody_listens_the_caller_hears_at_once():
     with call(listener.getsockname()[1]) as sock:
         assert hears_the_end(sock)
     close()
+    assert not caplog.records
 
 
-def test_a_connection_that_breaks_at_the_far_side_breaks_here():
+def test_who_sends_faster_than_the_other_side_reads_has_to_wait():
+    """What the far side does not take was kept here, however much it was."""
+    far, near = listening(), listening()
+    close = relay(near, "127.0.0.1", far.getsockname()[1])
+    with call(near.getsockname()[1]) as sock:
+        there, _ = far.accept()
+        sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            sock.sendall(MUCH * 100)
+        there.close()
+    close()
+    far.close()
+
+
+def test_a_connection_that_breaks_at_the_far_side_breaks_here_and_no_log_is_filled(caplog):
     far, near = listening(), listening()
     close = relay(near, "127.0.0.1", far.getsockname()[1])
     with call(near.getsockname()[1]) as sock:
@@ -105,6 +120,7 @@ def test_a_connection_that_breaks_at_the_far_side_breaks_here():
         assert hears_the_end(sock)
     close()
     far.close()
+    assert not caplog.records
 
 
 def test_a_door_that_is_closed_takes_nobody(door):

@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -138,7 +139,7 @@ def test_init_error_fails_at_once(
     assert (status, text) == (202, {"status": "OK"})
     assert waiting.result(WAIT_S) is RuntimeState.INIT_FAILED
     assert api.init_error is not None
-    assert api.init_error.payload == body
+    assert (api.init_error.payload, api.init_error.is_error) == (body, True)
     assert api.init_error.error_type == "Runtime.ImportModuleError"
 
 
@@ -224,17 +225,27 @@ def test_event_is_not_lost_to_a_poll_whose_connection_died(
 
 def test_chunked_request_body(api: RuntimeApi, runtime: Runtime) -> None:
     deliver(api, runtime)
-    assert runtime.post("/invocation/one/response", iter([b'{"a', b'": ', b"1}"]))[0] == 202
+    assert runtime.post("/invocation/one/response", iter([b'{"a', b'"', b": ", b"1}"]))[0] == 202
     answer = api.wait_for_answer(WAIT_S)
     assert answer is not None
     assert json.loads(answer.payload) == {"a": 1}
 
 
+HALFWAY = b'{"errorMessage": "halfway"}'
+UNSAID = {
+    "errorType": "Streaming.Broken",
+    "errorMessage": "The runtime failed while it streamed its response",
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(base64.b64encode(HALFWAY), json.loads(HALFWAY)), (b"", UNSAID), (b"no base64", UNSAID)],
+)
 def test_streamed_response_that_fails_halfway_says_so_in_its_trailers(
-    api: RuntimeApi, runtime: Runtime
+    api: RuntimeApi, runtime: Runtime, error: bytes, told: dict[str, str]
 ) -> None:
     deliver(api, runtime)
-    error = base64.b64encode(b'{"errorMessage": "halfway"}')
     sock = runtime.connection.sock
     sock.sendall(
         f"POST {ROOT}/invocation/one/response HTTP/1.1\r\nHost: x\r\n"
@@ -249,7 +260,7 @@ def test_streamed_response_that_fails_halfway_says_so_in_its_trailers(
     assert answer is not None
     assert answer.is_error
     assert answer.error_type == "Streaming.Broken"
-    assert answer.payload == b'{"errorMessage": "halfway"}'
+    assert json.loads(answer.payload) == told
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -264,6 +275,18 @@ def test_response_over_six_megabytes_is_refused_and_fails_the_invocation(
     assert answer is not None
     assert answer.error_type == "Function.ResponseSizeTooLarge"
     assert len(answer.payload) < 1000
+
+
+def test_what_is_over_the_limit_is_read_and_not_kept(api: RuntimeApi, runtime: Runtime) -> None:
+    deliver(api, runtime)
+    body = bytes(6 * MAX_RESPONSE_BYTES)
+    tracemalloc.start()
+    try:
+        assert runtime.post("/invocation/one/response", body)[0] == 413
+        most_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 4 * MAX_RESPONSE_BYTES
 
 
 def test_response_of_exactly_the_limit_is_taken(api: RuntimeApi, runtime: Runtime) -> None:
@@ -363,14 +386,26 @@ def test_many_invocations_over_one_connection(
     serving.result(WAIT_S)
 
 
-def test_no_thread_is_left_after_close() -> None:
+def test_no_thread_and_no_open_port_is_left_after_close() -> None:
     before = threading.active_count()
     server = RuntimeApiServer(RuntimeApi())
+    host, _, port = server.address.partition(":")
     server.close()
     deadline = time.monotonic() + WAIT_S
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() <= before
+    while (is_open := takes_connections(host, int(port))) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_open
+
+
+def takes_connections(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=WAIT_S).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def guarded(api: RuntimeApi, guard: Guard) -> Iterator[RuntimeApiServer]:
@@ -403,7 +438,7 @@ def test_a_stranger_neither_gets_nor_answers_a_neighbors_event(
             body = b"{}" if method == "POST" else None
             stranger.connection.request(method, ROOT + path, body=body, headers={"Host": host})
             response = stranger.connection.getresponse()
-            assert response.status == 403
+            assert (response.status, response.headers["Connection"]) == (403, "close")
             assert json.loads(response.read())["errorType"] == "Forbidden"
         assert api.state is RuntimeState.INITIALIZING
         assert api.wait_for_answer(0) is None

@@ -72,12 +72,19 @@ class TestStates:
             assert json.loads(api.init_error.payload) == {"errorType": "E", "errorMessage": "m"}
         assert api.next_invocation() is None
 
-    @pytest.mark.parametrize("ends", [RuntimeApi.runtime_gone, RuntimeApi.next_invocation])
-    def test_a_waiting_poll_ends_with_the_runtime_or_a_newer_one(self, api, ends):
+    @pytest.mark.parametrize(
+        ("ends", "state"),
+        [
+            (RuntimeApi.runtime_gone, RuntimeState.GONE),
+            (RuntimeApi.next_invocation, RuntimeState.READY),
+        ],
+    )
+    def test_a_waiting_poll_ends_with_the_runtime_or_a_newer_one(self, api, ends, state):
         first = ThreadPoolExecutor(1).submit(api.next_invocation)
         assert api.wait_for([RuntimeState.READY], WAIT_S)
         threading.Thread(target=ends, args=(api,), daemon=True).start()
         assert first.result(WAIT_S) is None
+        assert api.state is state
         api.runtime_gone()
 
     def test_who_asks_while_an_event_runs_is_refused(self, api):
@@ -193,7 +200,7 @@ class TestBodies:
         if is_taken:
             assert len(read()) == 100
             return
-        with pytest.raises(BodyRefused, match="too large") as raised:
+        with pytest.raises(BodyRefused, match=r"\Athe body is too large\Z") as raised:
             read()
         assert raised.value.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
