@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from localstack_image_functions.bounds.attribute_values import wrong_value
+
 _SAYS = {
     "EQ": "{path} = {0}",
     "NE": "{path} <> {0}",
@@ -43,6 +45,40 @@ def with_condition(request: Mapping[str, Any]) -> Mapping[str, Any]:
     operator = request.get("ConditionalOperator") or "AND"
     return rest | {
         "ConditionExpression": f" {operator} ".join(said),
+        "ExpressionAttributeNames": names,
+        **({"ExpressionAttributeValues": values} if values else {}),
+    }
+
+
+def with_updates(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An update with `AttributeUpdates` as one with an update expression; others as they are.
+
+    Raises
+    ------
+    CommonServiceException
+        When an attribute is to be put or added to without a value.
+    """
+    updates = request.get("AttributeUpdates")
+    if not updates or "UpdateExpression" in request:
+        return request
+    names = dict(request.get("ExpressionAttributeNames") or {})
+    values = dict(request.get("ExpressionAttributeValues") or {})
+    clauses: dict[str, list[str]] = {}
+    for number, (name, asked) in enumerate(updates.items()):
+        path, placed = f"#u{number}", f":u{number}"
+        names[path] = name
+        action, value = asked.get("Action") or "PUT", asked.get("Value")
+        if value is None and action != "DELETE":
+            raise wrong_value("Only DELETE action is allowed when no attribute value is specified")
+        if value is None:
+            clauses.setdefault("REMOVE", []).append(path)
+            continue
+        values[placed] = value
+        said = f"{path} = {placed}" if action == "PUT" else f"{path} {placed}"
+        clauses.setdefault("SET" if action == "PUT" else action, []).append(said)
+    rest = {name: value for name, value in request.items() if name != "AttributeUpdates"}
+    return rest | {
+        "UpdateExpression": " ".join(f"{kind} {', '.join(said)}" for kind, said in clauses.items()),
         "ExpressionAttributeNames": names,
         **({"ExpressionAttributeValues": values} if values else {}),
     }

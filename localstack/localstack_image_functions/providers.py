@@ -13,10 +13,11 @@ from localstack.services.moto import MotoFallbackDispatcher, call_moto, call_mot
 from localstack.services.plugins import Service, aws_provider
 from moto.ecr.models import ecr_backends
 
-from localstack_image_functions import streams
+from localstack_image_functions import item_writes, streams, tables
 from localstack_image_functions.bounds.images import Handler, documented
 from localstack_image_functions.container.registry import registry_from_environment
-from localstack_image_functions.legacy_conditions import with_condition, with_projection
+from localstack_image_functions.item_writes import to_moto
+from localstack_image_functions.legacy_conditions import with_projection
 from localstack_image_functions.logs import ANSWERING
 from localstack_image_functions.metrics import PROVIDER
 from localstack_image_functions.projections import has_elements, projected
@@ -76,13 +77,19 @@ def dynamodb() -> Service:
     """DynamoDB by moto, whose expressions are read once."""
     from moto.dynamodb import responses
 
+    from localstack_image_functions.bounds.key_conditions import check_conditions
+    from localstack_image_functions.comparing import compare_as_documented
     from localstack_image_functions.expressions import read_expressions_once
     from localstack_image_functions.partiql import answering as partiql
 
     read_expressions_once()
+    compare_as_documented()
+    check_conditions()
+    tables.describe_all()
     responses.TRANSACTION_MAX_ITEMS = 100  # AWS's since 2022
-    own = {"DeleteItem": _write, "GetItem": _read, "PutItem": _write} | partiql.OPERATIONS
-    return _service("dynamodb", _moto_table("dynamodb") | own)
+    own = {**item_writes.OPERATIONS, **tables.OPERATIONS, **partiql.OPERATIONS, "GetItem": _read}
+    asked = dict.fromkeys(("BatchGetItem", "Query", "Scan", "TransactGetItems"), to_moto)
+    return _service("dynamodb", _moto_table("dynamodb") | asked | own)
 
 
 @aws_provider(api="dynamodbstreams", name=streams.MOTO)
@@ -119,15 +126,11 @@ def _to_moto(context: RequestContext, request: Any) -> Any:
     return call_moto_with_request(context, {k: v for k, v in request.items() if v is not None})
 
 
-def _write(context: RequestContext, request: Any) -> Any:
-    return _to_moto(context, with_condition(request))
-
-
 def _read(context: RequestContext, request: Any) -> Any:
     if not has_elements(request):
-        return _to_moto(context, with_projection(request))
+        return to_moto(context, with_projection(request))
     of_projection = ("ProjectionExpression", "ExpressionAttributeNames")
-    answered = _to_moto(context, {k: v for k, v in request.items() if k not in of_projection})
+    answered = to_moto(context, {k: v for k, v in request.items() if k not in of_projection})
     expression, names = (request.get(name) for name in of_projection)
     if "Item" in answered:
         answered["Item"] = projected(answered["Item"], expression, names or {})

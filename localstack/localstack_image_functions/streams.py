@@ -57,22 +57,24 @@ def _list_streams(context: RequestContext, request: Mapping[str, Any]) -> Any:
 
 
 def _get_shard_iterator(_context: RequestContext, request: Mapping[str, Any]) -> Any:
+    kind, number = request["ShardIteratorType"], request.get("SequenceNumber")
+    if kind in _BY_NUMBER and not (number or "").isdecimal():
+        raise _invalid(f"SequenceNumber: {kind} needs one")
     _, shard = _stream(request["StreamArn"])
     if request["ShardId"] != shard.id:
         raise ResourceNotFoundException(f"Requested resource not found: {request['ShardId']}")
-    kind, number = request["ShardIteratorType"], request.get("SequenceNumber")
     first = shard.starting_sequence_number
     if kind in _BY_NUMBER:
-        if not (number or "").isdecimal():
-            raise _invalid(f"SequenceNumber: {kind} needs one")
         place = max(first, int(number or 0) + _BY_NUMBER[kind])
     else:
         place = first + (len(shard.items) if kind == "LATEST" else 0)
     return {"ShardIterator": _iterator(request["StreamArn"], place)}
 
 
-def _get_records(_context: RequestContext, request: Mapping[str, Any]) -> Any:
+def _get_records(context: RequestContext, request: Mapping[str, Any]) -> Any:
     arn, place, made_at = _read(request["ShardIterator"])
+    if arn.split(":")[3] != context.region:
+        raise _invalid("ShardIterator: it is of another region")
     if time.time() - made_at > ITERATOR_LIVES_S:
         raise ExpiredIteratorException("Iterator expired: ask for a new one.")
     _, shard = _stream(arn)

@@ -15,6 +15,7 @@ from localstack_image_functions.bounds.attribute_values import (
 from localstack_image_functions.bounds.dynamodb_expressions import EXPRESSIONS, check_expressions
 
 _TABLE = re.compile(r"[a-zA-Z0-9_.-]{3,255}", re.ASCII)
+_NAMED = re.compile(r"[a-zA-Z0-9_.-]+|arn:.*", re.ASCII)
 MOST_WRITES = 25
 MOST_READS = 100
 _LEGACY = (
@@ -71,7 +72,8 @@ def _scan(request: Mapping[str, Any]) -> None:
 
 def _select(request: Mapping[str, Any]) -> None:
     select = request.get("Select")
-    named = request.get("ProjectionExpression") or request.get("AttributesToGet")
+    parameter = "ProjectionExpression" if request.get("ProjectionExpression") else "AttributesToGet"
+    named = request.get(parameter)
     if select == "SPECIFIC_ATTRIBUTES" and not named:
         raise invalid(
             "Must specify the AttributesToGet or ProjectionExpression when choosing to get "
@@ -81,7 +83,7 @@ def _select(request: Mapping[str, Any]) -> None:
         raise invalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
     if named and select in ("ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT"):
         raise invalid(
-            "Cannot specify the AttributesToGet or ProjectionExpression when choosing to get "
+            f"Cannot specify the {parameter} when choosing to get "
             f"{'only the Count' if select == 'COUNT' else select}"
         )
 
@@ -188,6 +190,22 @@ def _create_table(request: Mapping[str, Any]) -> None:
                 f"index: {index['IndexName']}. index hash key: {leading}, table hash key: "
                 f"{partition}"
             )
+
+
+def check_name(request: Mapping[str, Any]) -> None:
+    """Refuse what is no table's name, before anything else is looked at.
+
+    Raises
+    ------
+    CommonServiceException
+        Then.
+    """
+    name = request.get("TableName")
+    if name and not _NAMED.fullmatch(name):
+        raise invalid(
+            f"1 validation error detected: Value '{name}' at 'tableName' failed to satisfy "
+            "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+        )
 
 
 CHECKS: Mapping[str, Callable[[Any], None]] = {

@@ -11,6 +11,14 @@ from typing import Any
 from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
 from localstack_image_functions.bounds.attribute_values import check_value, invalid
+from localstack_image_functions.bounds.dynamodb_operands import (
+    Operand,
+    Pair,
+    operands,
+    pairs,
+    same_operand,
+    wrong_operand,
+)
 
 LONGEST_EXPRESSION = 4096
 EXPRESSIONS = (
@@ -39,6 +47,10 @@ class Read:
     """A reserved word that stands for an attribute."""
     is_redundant: bool
     """Whether parentheses stand around nothing but others."""
+    pairs: tuple[Pair, ...]
+    """Of a condition, what stands between two paths."""
+    operands: tuple[Operand, ...]
+    """Of an update, what it adds and deletes."""
 
 
 @functools.lru_cache(_EXPRESSIONS_KEPT)
@@ -50,6 +62,8 @@ def read(kind: str, text: str) -> Read:
         frozenset(word for word in words if word[0] == ":"),
         next(_keywords(kind, words), None),
         kind not in _WITHOUT_PARENTHESES and _has_redundant(words),
+        () if kind in _WITHOUT_PARENTHESES else pairs(words),
+        operands(words) if kind == "UpdateExpression" else (),
     )
 
 
@@ -97,6 +111,9 @@ def check_expressions(request: Mapping[str, Any], kinds: tuple[str, ...] = EXPRE
             raise _bad(kind, _undefined("name used in the document path", "name", missing))
         for missing in sorted(found.values - set(values or ())):
             raise _bad(kind, _undefined("value used in expression", "value", missing))
+        reason = same_operand(found.pairs, names) or wrong_operand(found.operands, values)
+        if reason:
+            raise _bad(kind, reason)
         used_names |= found.names
         used_values |= found.values
     _check_unused("Names", names, used_names)

@@ -49,6 +49,8 @@ def check(service: str, operation: Any, request: Any) -> None:
     CommonServiceException
         When it does.
     """
+    if service == "dynamodb":
+        dynamodb.check_name(request or {})
     if service in REFUSALS:
         broken = broken_bounds(operation, request)
         if broken:

@@ -43,6 +43,7 @@ def _check_item(table: Any, item: Mapping[str, Any]) -> None:
             raise wrong_value(
                 f"Type mismatch for key {name} expected: {types[name]} actual: {_kind(item[name])}"
             )
+        _check_filled(name, item[name])
     for index in table.global_indexes:
         for name in index.schema_key_attrs:
             if name in item and types[name] not in item[name]:
@@ -50,6 +51,25 @@ def _check_item(table: Any, item: Mapping[str, Any]) -> None:
                     f"Type mismatch for Index Key {name} Expected: {types[name]} Actual: "
                     f"{_kind(item[name])} IndexName: {index.name}"
                 )
+
+
+def _check_filled(name: str, value: Mapping[str, Any]) -> None:
+    ((kind, content),) = value.items()
+    if kind in ("S", "B") and not content:
+        raise invalid(
+            "One or more parameter values are not valid. The AttributeValue for a key attribute "
+            f"cannot contain an empty {'string' if kind == 'S' else 'binary'} value. Key: {name}"
+        )
+
+
+def _of_transaction(context: RequestContext, request: Mapping[str, Any]) -> None:
+    """An empty key fails a transaction as a whole; what else is wrong is a reason of its item."""
+    for item in request["TransactItems"]:
+        put = item.get("Put")
+        table = _table(context, put["TableName"]) if put else None
+        for name in table.table_key_attrs if table else ():
+            if name in put["Item"]:
+                _check_filled(name, put["Item"][name])
 
 
 def _kind(value: Mapping[str, Any]) -> str:
@@ -148,6 +168,7 @@ CHECKS: Mapping[str, Callable[[RequestContext, Any], None]] = {
     "PutItem": _of_item,
     "Query": _of_query,
     "Scan": _of_query,
+    "TransactWriteItems": _of_transaction,
     "UpdateItem": _of_key,
     "UpdateTable": _of_indexes,
     "UpdateTimeToLive": _there,

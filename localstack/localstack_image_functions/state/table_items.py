@@ -177,6 +177,14 @@ def _go_through_rows(rows: ItemStore) -> None:
 
 def _go_through_what_is_asked_for() -> None:
     query, scan = Table.query, Table.scan
+    comes_before = Table._item_comes_before_dct
+
+    def comes_before_start(table: Table, item: Item, *asked: Any) -> bool:
+        """A scan's rows come in the order of their places, which is not that of binary keys."""
+        begins = getattr(_span, "asked_for", ())
+        if len(begins) == 1:
+            return bool(place_of(item.hash_key, item.range_key) <= begins[0])
+        return comes_before(table, item, *asked)
 
     def query_of(
         table: Table,
@@ -214,6 +222,7 @@ def _go_through_what_is_asked_for() -> None:
                 *others, **named,
             )  # fmt: skip
 
+    Table._item_comes_before_dct = comes_before_start  # type: ignore[method-assign]
     Table.query = query_of  # type: ignore[method-assign]
     Table.scan = scan_of  # type: ignore[method-assign]
 
