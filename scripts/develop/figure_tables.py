@@ -9,11 +9,11 @@ from typing import Any
 from scripts.develop.figures import (
     BACKENDS,
     LAB_COMMANDS,
-    SEEDS,
     Figures,
     values,
 )
 from scripts.develop.goal_table import goals, throughput
+from scripts.develop.recognition_tables import RECOGNITION_TABLES
 
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->)(\n?).*?(<!-- end of figures -->)", re.S)
 
@@ -170,22 +170,6 @@ def _soak(figures: Figures) -> str:
     )
 
 
-def _open_set(figures: Figures) -> str:
-    runs = [values(figures, f"open_set_{seed}") for seed in SEEDS]
-    models = {"online": "online", "custom": "custom", "final": "final"}
-    models["report_style"] = "the report's rule"
-    rows = ["| | named right | named wrong | strangers named |", "| --- " * 4 + "|"]
-    for model, shown in models.items():
-        cells = []
-        for kept in ("named_right", "named_wrong", "strangers_named"):
-            shares = [run[f"{model} {kept}"] for run in runs]
-            each = " / ".join(f"{100 * one['value']:.1f}" for one in shares)
-            count, of = (sum(one[key] for one in shares) for key in ("count", "n"))
-            cells.append(f"{each} ({count} of {of})")
-        rows.append(f"| {shown} | {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
 def _mutation(figures: Figures) -> str:
     origin = figures["mutation"]
     rows = [
@@ -205,20 +189,13 @@ def _mutation(figures: Figures) -> str:
     return "\n".join((*rows, "", told))
 
 
-def _detection_empty(figures: Figures) -> str:
-    run = values(figures, "detection_empty")
-    seen = (f"{len(numbers)} by the {name}'s" for name, numbers in run["false_alarms"].items())
-    return f"of {run['pictures']} somebody is seen in {' and '.join(seen)} way"
-
-
 TABLES: dict[str, Callable[[Figures], str]] = {
     "in_short": _in_short,
     "loop": _loop,
     "state": _state,
     "lab": _lab,
     "soak": _soak,
-    "detection_empty": _detection_empty,
-    "open_set": _open_set,
+    **RECOGNITION_TABLES,
     "mutation": _mutation,
     "goals": goals,
     "throughput": throughput,

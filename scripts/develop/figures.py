@@ -153,6 +153,16 @@ RUNS: dict[str, MeasuredRun] = {
             "growth": "memory_growth",
         },
     ),
+    "detection": MeasuredRun(
+        "facelab bench-detection",
+        "detection.json",
+        {name: name for name in ("faces", "found", "false_alarms", "kinds")},
+    ),
+    "detection_sizes": MeasuredRun(
+        "facelab bench-detection --sizes",
+        "detection-sizes.json",
+        {name: name for name in ("faces", "found", "false_alarms")},
+    ),
     "detection_empty": MeasuredRun(
         "facelab bench-detection --empty 100 --photographs DIR",
         "detection-empty.json",
@@ -165,6 +175,18 @@ RUNS: dict[str, MeasuredRun] = {
             {
                 f"{model} {kept}": f"open_set.{model}.{kept}"
                 for model in ("online", "custom", "final", "report_style")
+                for kept in ("named_right", "named_wrong", "strangers_named")
+            },
+        )
+        for seed in SEEDS
+    },
+    **{
+        f"open_set_one_photo_{seed}": MeasuredRun(
+            f'make evaluate DATA=att_faces ARGS="--seed {seed} --enroll 1 '
+            '--custom training/shipped/custom.onnx"',
+            "eval.json",
+            {
+                kept: f"open_set.online.{kept}"
                 for kept in ("named_right", "named_wrong", "strangers_named")
             },
         )

@@ -96,6 +96,13 @@ def test_pictures_of_several_seeds_are_added_up():
     ) in made
 
 
+def test_faces_that_were_missed_and_false_alarms_are_told():
+    found = {"faces": 576, "found": {"clip": 570}, "false_alarms": {"clip": 2}}
+    figures = {"detection_sizes": {"values": found}}
+    made = rendered("<!-- figures: detection_sizes --><!-- end of figures -->", figures)
+    assert "570 of 576 found, 2 false alarms" in made
+
+
 def test_figures_of_the_other_backend_are_refused(tmp_path):
     (tmp_path / "e2e.json").write_text(json.dumps(e2e("docker")))
     with pytest.raises(NothingMeasured, match="docker"):

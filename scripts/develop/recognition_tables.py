@@ -1,0 +1,65 @@
+"""The documents' tables of who is found and who is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scripts.bench.detection_report import as_table
+from scripts.develop.figures import SEEDS, Figures, values
+
+
+def _open_set(figures: Figures) -> str:
+    runs = [values(figures, f"open_set_{seed}") for seed in SEEDS]
+    models = {"online": "online", "custom": "custom", "final": "final"}
+    models["report_style"] = "the report's rule"
+    rows = ["| | named right | named wrong | strangers named |", "| --- " * 4 + "|"]
+    for model, shown in models.items():
+        cells = []
+        for kept in ("named_right", "named_wrong", "strangers_named"):
+            shares = [run[f"{model} {kept}"] for run in runs]
+            each = " / ".join(f"{100 * one['value']:.1f}" for one in shares)
+            count, of = (sum(one[key] for one in shares) for key in ("count", "n"))
+            cells.append(f"{each} ({count} of {of})")
+        rows.append(f"| {shown} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _open_set_one_photo(figures: Figures) -> str:
+    runs = [values(figures, f"open_set_one_photo_{seed}") for seed in SEEDS]
+
+    def told(kept: str) -> tuple[str, str]:
+        counts, of = ([run[kept][key] for run in runs] for key in ("count", "n"))
+        return " / ".join(map(str, counts)), f"{sum(counts)} of {sum(of)}"
+
+    right, wrong, strangers = map(told, ("named_right", "named_wrong", "strangers_named"))
+    return (
+        f"{right[0]} right ({right[1]}), {wrong[0]} wrong,\n"
+        f"{strangers[0]} strangers named ({strangers[1]})"
+    )
+
+
+def _detection_photo(figures: Figures) -> str:
+    run = values(figures, "detection")
+    return f"{run['found']['photo']} of the {run['faces']}"
+
+
+def _detection_sizes(figures: Figures) -> str:
+    run = values(figures, "detection_sizes")
+    alarms = run["false_alarms"]["clip"] or "no"
+    return f"{run['found']['clip']} of {run['faces']} found, {alarms} false alarms"
+
+
+def _detection_empty(figures: Figures) -> str:
+    run = values(figures, "detection_empty")
+    seen = (f"{len(numbers)} by the {name}'s" for name, numbers in run["false_alarms"].items())
+    return f"of {run['pictures']} somebody is seen in {' and '.join(seen)} way"
+
+
+RECOGNITION_TABLES: dict[str, Callable[[Figures], str]] = {
+    "detection": lambda figures: as_table(values(figures, "detection")),
+    "detection_photo": _detection_photo,
+    "detection_sizes": _detection_sizes,
+    "detection_empty": _detection_empty,
+    "open_set": _open_set,
+    "open_set_one_photo": _open_set_one_photo,
+}
