@@ -201,7 +201,8 @@ def cause_of_answer(response: dict[str, Any]) -> Cause:
     error = response.get("Error", {})
     metadata = response.get("ResponseMetadata", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
-    signed = bool(metadata.get("RequestId"))
+    # An emulator that is going down answers 503 with that header and nothing else.
+    signed = bool(metadata.get("RequestId")) or "x-localstack" in metadata.get("HTTPHeaders", {})
     cause = cause_of(code, message, signed_by_aws=signed)
     if signed and cause.kind in (Kind.OTHER, Kind.STRANGE):
         return _by_status(int(metadata.get("HTTPStatusCode") or 0)) or cause

@@ -84,6 +84,12 @@ def print_lines(text: str) -> None:
     print(printable_lines(text), flush=True)
 
 
+def log_text(message: str) -> str:
+    """A function's log line for people. Lambda joins the lines of a traceback with carriage
+    returns; they are indented, so that none passes for a line of its own."""
+    return printable_lines(message.rstrip("\n").replace("\r", "\n    "))
+
+
 def run_command(main: Callable[[], int]) -> None:
     """Run a command's `main` and exit; errors a person can mend are one line and a hint."""
     try:

@@ -97,7 +97,8 @@ TOOLS = Environment(
 
 
 def say(text: str) -> None:
-    print(f"facelab: {text}", flush=True)
+    """Beside the results: whoever asks for JSON asks for nothing else on standard output."""
+    print(f"facelab: {text}", file=sys.stderr, flush=True)
 
 
 def run(*command: str | Path) -> None:
@@ -186,7 +187,9 @@ def make_models() -> None:
 
 def run_visible(*command: str | Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(import_roots())}
-    done = subprocess.run([str(part) for part in command], cwd=ROOT, env=environment, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], cwd=ROOT, env=environment, stdout=sys.stderr, check=False
+    )
     if done.returncode:
         raise SetupError("the step above failed")
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cloud.switch import Switch, read_switch
-from scripts.console import Progress, confirm, print_json, print_lines, run_command
+from scripts.console import Progress, confirm, log_text, print_json, print_lines, run_command
 from scripts.errors import LabError
 from scripts.functions import deployment, using
 from scripts.functions.backends import publisher_here, running
@@ -146,7 +146,7 @@ def _invoke(options: argparse.Namespace, switch: Switch, progress: Progress) -> 
     if options.json:
         print_json(answer.as_json())
     else:
-        sys.stderr.write(answer.log)
+        print(log_text(answer.log), file=sys.stderr)
         print_json(answer.payload)
     return 1 if answer.error else 0
 

@@ -41,9 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.action == "status":
         return _status(options, switch, state, progress)
     if options.action == "logs" and not options.emulator:
-        from scripts.lab.status import function_log
+        from scripts.functions.using import print_log
 
-        function_log(switch, options.follow, options.since)
+        print_log(switch, switch.names.function, options.follow, options.since)
         return 0
     backend = choose_backend(switch, state, progress)
     if options.action in ("snapshot", "restore", "reset"):

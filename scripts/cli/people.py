@@ -106,7 +106,7 @@ def roster(store: PeopleStore, as_json: bool) -> Any:
     if not as_json:
         for row in rows:
             about = ", ".join(filter(None, (row["name"], row["major"], row["year"])))
-            print(printable(f"{row['person_id']:24} {about}  ({row['embeddings']} embeddings)"))
+            print(printable(f"{row['person_id']:24} {about}  (embeddings: {row['embeddings']})"))
         if not rows:
             print("nobody is enrolled")
     return rows

@@ -21,8 +21,9 @@ from starlette.types import ASGIApp
 
 from cloud.switch import Switch
 from contract.clips import ContractError
-from contract.printable import printable, printable_lines
+from contract.printable import printable
 from scripts.cloud_errors import explain
+from scripts.console import log_text
 from scripts.dashboard.around import Around
 from scripts.dashboard.assets import Assets
 from scripts.dashboard.cards import card, mark
@@ -302,7 +303,7 @@ class Dashboard:
         return {
             "card": card(clip, self._people),
             "life": self._waterfall(clip),
-            "log": [printable_lines(line)[:2000] for line in lines],
+            "log": [log_text(line)[:2000] for line in lines],
         }
 
     def _page(self, template: str, view: str, **context: Any) -> Response:

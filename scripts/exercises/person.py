@@ -21,12 +21,12 @@ def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[ConditionSeen]:
         "enrolled", bool(new), ", ".join(new.values()) or "only those of fixtures/roster.json"
     )
     looks = {one: lab.looks().get(one, 0) for one in new}
-    told = ", ".join(f"{new[one]}: {count} looks" for one, count in looks.items())
+    told = ", ".join(f"{new[one]}, embeddings: {count}" for one, count in looks.items())
     yield ConditionSeen(
         "known", max(looks.values(), default=0) >= given["looks"], told or "nobody new"
     )
     times = _times_named(lab)
-    told = ", ".join(f"{name}: {times[one]} clips" for one, name in new.items())
+    told = ", ".join(f"{name}, clips: {times[one]}" for one, name in new.items())
     most = max((times[one] for one in new), default=0)
     yield ConditionSeen("recognized", most >= given["clips"], told or "nobody new")
 

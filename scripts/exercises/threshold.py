@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 from contract.results import Status
@@ -10,7 +11,7 @@ from recognition import Settings
 from scripts.exercises.exercise import ConditionSeen
 from scripts.exercises.lab_view import LabView
 
-RIGHT, TOO_STRICT, TOO_LOOSE = "right", "too strict", "too loose"
+NAMED, STRANGER, TOO_STRICT, TOO_LOOSE = "named", "stranger", "too strict", "too loose"
 
 
 def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[ConditionSeen]:
@@ -25,12 +26,12 @@ def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[ConditionSeen]:
         yield ConditionSeen(
             name, bool(clips), f"{len(clips)} clips" + (f", {clips[-1]} say" if clips else "")
         )
-    newest = [word for _, word in judged[-given["clips"] :]]
-    right = newest.count(RIGHT)
-    is_mended = len(newest) == given["clips"] and right == len(newest)
-    yield ConditionSeen(
-        "mended", is_mended, f"{right} of the newest {len(newest)} clear faces are right"
-    )
+    # A film ends with people whom a loose threshold names rightly, too: only a stranger who
+    # stayed one, and somebody who was named, say together that it is neither.
+    right = list(takewhile((NAMED, STRANGER).__contains__, (word for _, word in reversed(judged))))
+    is_mended = len(right) >= given["faces"] and {*right} == {NAMED, STRANGER}
+    told = f"{len(right)} clear faces since then, {right.count(STRANGER)} of strangers"
+    yield ConditionSeen("mended", is_mended, told)
     here = Settings().accept_distance
     is_sound = here == given["accept_distance"]
     yield ConditionSeen("checkout", is_sound, f"{here}; sound is {given['accept_distance']}")
@@ -42,7 +43,7 @@ def _judge(status: str, distance: float | None, given: Mapping[str, Any]) -> str
     if distance is None or status not in (Status.RECOGNIZED, Status.UNKNOWN):
         return ""
     if distance <= given["same"]:
-        return RIGHT if is_named else TOO_STRICT
+        return NAMED if is_named else TOO_STRICT
     if distance >= given["other"]:
-        return TOO_LOOSE if is_named else RIGHT
+        return TOO_LOOSE if is_named else STRANGER
     return ""

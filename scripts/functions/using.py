@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cloud.switch import Switch
-from scripts.console import print_lines
+from scripts.console import log_text
 from scripts.errors import LabError
 from scripts.functions import triggers
 from scripts.functions.deployment import find, log_group
@@ -139,7 +139,7 @@ def print_log(
             for event in (event for page in pages for event in page["events"]):
                 if event["eventId"] not in seen:
                     seen.add(event["eventId"])
-                    print_lines(event["message"].rstrip("\n"))
+                    print(log_text(event["message"]), flush=True)
         except logs.exceptions.ResourceNotFoundException:
             pass  # it has said nothing yet
         if not follow:

@@ -67,8 +67,12 @@ class EmbeddedBackend:
         self._progress = progress
 
     def is_up(self) -> bool:
-        """Whether the emulator runs and has been provisioned."""
-        return self._live() is not None and hook_states(self._switch.port) == ["SUCCESSFUL"]
+        """Whether the emulator runs and has been provisioned. What answers at another port than
+        this lab's is somebody else's."""
+        live = self._live()
+        if live is None or live.port != self._switch.port:
+            return False
+        return hook_states(live.port) == ["SUCCESSFUL"]
 
     def start(self) -> None:
         """Start LocalStack and wait until its init hook has provisioned the lab.
@@ -122,6 +126,8 @@ class EmbeddedBackend:
         live = self._live()
         if not live:
             return {"emulator": "down"}
+        if live.port != self._switch.port:
+            return {"emulator": "down", "runs_on_port": live.port}
         return {
             "emulator": "up" if self.is_up() else "starting",
             "pid": live.pid,

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from cloud.switch import Switch
-from scripts.console import print_lines
 from scripts.lab.backends import Backend
 from scripts.lab.kept import KeptState
 from scripts.lab.memory import memory_mb
@@ -28,15 +27,14 @@ def status(switch: Switch, backend: Backend) -> dict[str, Any]:
     def depth(queue: str) -> int:
         return waiting(sqs, sqs.get_queue_url(QueueName=queue)["QueueUrl"])
 
-    bucket = switch.client("s3").list_objects_v2(Bucket=switch.bucket, Prefix="clips/")
-    people = switch.client("dynamodb").scan(TableName=names.people_table, Select="COUNT")
+    s3, dynamodb = switch.client("s3"), switch.client("dynamodb")
     kept = KeptState.of(switch)
     return facts | {
         "function": function["Configuration"]["State"],
         "image": function["Code"]["ImageUri"],
         "bucket": switch.bucket,
-        "clips": bucket["KeyCount"],
-        "people": people["Count"],
+        "clips": _total(s3, "list_objects_v2", "KeyCount", Bucket=switch.bucket, Prefix="clips/"),
+        "people": _total(dynamodb, "scan", "Count", TableName=names.people_table, Select="COUNT"),
         "device": switch.device_id,
         "devices": {one: waiting(sqs, url) for one, url in device_queues(sqs, names).items()},
         "functions": _functions(switch),
@@ -47,6 +45,11 @@ def status(switch: Switch, backend: Backend) -> dict[str, Any]:
         "state_mb": kept.size_mb if kept.kept else None,
         "warnings": kept.warnings,
     }
+
+
+def _total(client: Any, call: str, field: str, **asked: Any) -> int:
+    """Over all pages: the first alone stops at a thousand keys, or at a megabyte of rows."""
+    return sum(page[field] for page in client.get_paginator(call).paginate(**asked))
 
 
 def _functions(switch: Switch) -> list[str]:
@@ -67,21 +70,3 @@ def _last_error(switch: Switch) -> str | None:
     )
     found = [event["message"] for page in pages for event in page["events"]]
     return found[-1].strip().splitlines()[0][:300] if found else None
-
-
-def function_log(switch: Switch, follow: bool, since_s: float) -> None:
-    """Print the function's output from CloudWatch Logs."""
-    logs = switch.client("logs")
-    start = int((time.time() - since_s) * 1000)
-    seen: set[str] = set()
-    while True:
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=switch.names.log_group, startTime=start
-        )
-        for event in (event for page in pages for event in page["events"]):
-            if event["eventId"] not in seen:
-                seen.add(event["eventId"])
-                print_lines(event["message"].rstrip("\n"))
-        if not follow:
-            return
-        time.sleep(1)  # CloudWatch Logs has no call that waits for the next line

@@ -64,6 +64,15 @@ def test_an_answer_without_a_request_id_is_never_s3_s_refusal(status):
     assert cause_of_answer(forged).kind is Kind.STRANGE
 
 
+def test_an_emulator_that_is_going_down_is_no_sign_in_page():
+    """What LocalStack answers between SIGTERM and its end; the camera spoke of a foreign proxy."""
+    answer = {
+        "Error": {"Code": "503", "Message": "Service Unavailable"},
+        "ResponseMetadata": {"HTTPStatusCode": 503, "HTTPHeaders": {"x-localstack": "true"}},
+    }
+    assert cause_of_answer(answer).kind is Kind.BUSY
+
+
 def test_a_status_tells_what_an_answer_without_a_body_does_not():
     metadata = {"HTTPStatusCode": 403, "RequestId": "r"}
     answer = {"Error": {"Code": "403", "Message": "Forbidden"}, "ResponseMetadata": metadata}

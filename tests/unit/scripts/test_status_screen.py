@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 from rich.console import Console
+from rich.text import Text
 
 from scripts.lab.status_screen import show
 
@@ -34,7 +35,30 @@ def test_it_is_one_screen_also_with_many_devices():
 
 def test_a_lab_that_is_down_says_only_that():
     text = shown({"backend": "embedded", "emulator": "down"})
-    assert text.split() == ["lab", "down", "(embedded)"]
+    assert text.splitlines() == [f"{'lab':>12}  down (embedded)", f"{'':>12}  `make up` starts it"]
+
+
+def test_a_lab_at_another_port_is_not_said_to_be_up():
+    """A foreign lab at FACELAB_PORT passed for this checkout's, and got its clips."""
+    text = shown({"backend": "embedded", "emulator": "down", "runs_on_port": 4573})
+    assert "down" in text
+    assert "FACELAB_PORT=4573" in text
+
+
+def test_where_a_program_reads_nothing_is_folded_filled_up_or_cut_in_the_middle():
+    image = "registry/facelab@sha256:" + "ab" * 32
+    text = shown(UP | {"image": image, "bucket": "b" * 120})
+    assert "facelab@sha256:abababababab…" in text
+    assert f"3 in {'b' * 120}" in text
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+def test_a_narrow_terminal_folds_beside_the_names():
+    out = io.StringIO()
+    show(UP, Console(file=out, width=60, force_terminal=True, no_color=True))
+    lines = Text.from_ansi(out.getvalue()).plain.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 60
+    assert all(len(line) > 14 or not line.strip() for line in lines)
 
 
 def test_an_error_from_outside_moves_no_cursor():
