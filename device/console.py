@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from threading import Lock
 from typing import Any, TextIO
 
@@ -41,6 +42,13 @@ class Console:
         if self._as_json:
             self._print(json_line({"event": name, **fields}))
 
+    def close(self) -> None:
+        """Close the log. What a thread says later, in its last poll, goes to the output alone."""
+        with self._lock:
+            if self._log is not None and not _among(self._log, self._ended):
+                self._ended.append(self._log)
+                self._tried(self._log, self._log.close)
+
     def _print(self, text: str) -> None:
         with self._lock:
             for stream in (self._out, self._log):
@@ -48,12 +56,18 @@ class Console:
                     self._write(stream, text)
 
     def _write(self, stream: TextIO, text: str) -> None:
-        try:
+        def write() -> None:
             try:
                 stream.write(text + "\n")
             except UnicodeEncodeError:  # a terminal of another encoding
                 stream.write(text.encode("ascii", "backslashreplace").decode() + "\n")
             stream.flush()
+
+        self._tried(stream, write)
+
+    def _tried(self, stream: TextIO, call: Callable[[], None]) -> None:
+        try:
+            call()
         except BrokenPipeError:
             self._ended.append(stream)  # `| head` has seen enough; recording goes on
         except OSError as error:

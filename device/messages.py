@@ -13,7 +13,6 @@ if __name__ == "__main__":  # Ctrl-C while the imports run: end, without a trace
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
-import os
 import time
 from contextlib import ExitStack, closing, suppress
 from threading import Event
@@ -28,7 +27,7 @@ from device.crew import FAULT_STATUS
 from device.errors import DeviceError
 from device.inbox import WAIT_S, Poller, SqsQueue
 from device.notify import notify
-from device.private_files import open_private
+from device.private_files import private_opener
 from device.problems import Problem
 from device.rejects import FILE_NAME as REJECTS
 from device.rejects import Rejects
@@ -46,8 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with ExitStack() as stack:
-            log = stack.enter_context(_open_log(options.log)) if options.log else None
-            return _Messages(options, Console(options.json, log=log), read_switch()).run()
+            console = Console(options.json, log=_open_log(options.log) if options.log else None)
+            stack.callback(console.close)
+            return _Messages(options, console, read_switch()).run()
     except (DeviceError, ContractError) as error:
         return fail(error)
 
@@ -148,9 +148,7 @@ def _wait(stop: Event, viewer: Viewer, idle_timeout_s: float | None) -> None:
 
 def _open_log(path: Path) -> TextIO:
     try:
-        return os.fdopen(
-            open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "a", encoding="utf-8"
-        )
+        return open(path, "a", encoding="utf-8", opener=private_opener)
     except OSError as error:
         raise LogUnusable(f"can't write the log {path}: {error.strerror}") from error
 

@@ -32,6 +32,11 @@ class Stream(io.StringIO):
     def flush(self) -> None:
         self.flushes += 1
 
+    def close(self) -> None:
+        if self.problem:
+            raise self.problem
+        super().close()
+
     def isatty(self) -> bool:
         return self._is_terminal
 
@@ -99,6 +104,28 @@ def test_a_full_disk_is_told_once_each_line_is_tried_and_so_is_its_next_trouble(
     console.say("line")
     assert capsys.readouterr().err.count("can't write") == 1
     assert out.getvalue() == "line\n" * 5
+
+
+def test_a_log_on_a_full_disk_is_closed_without_a_traceback(capsys):
+    """A file writes what is left of its buffer when it is closed, and fails once more."""
+    out, log = Stream(), Stream(FULL)
+    console = Console(out=out, log=log)
+    console.say("one")
+    console.close()
+    assert capsys.readouterr().err.splitlines() == [
+        "error: can't write the file: No space left on device"
+    ]
+
+
+def test_what_is_said_after_the_log_was_closed_goes_to_the_output_alone():
+    """A long poll outlives the program's end, and may fail when the log is closed already."""
+    out, log = Stream(), Stream()
+    console = Console(out=out, log=log)
+    console.close()
+    console.close()
+    console.say("late")
+    assert log.closed
+    assert out.getvalue() == "late\n"
 
 
 def test_streams_that_are_equal_are_still_two():

@@ -143,6 +143,13 @@ def test_a_log_that_can_not_be_written_is_one_line_before_anything_begins(run: R
     assert run.out == ""
 
 
+def test_a_log_on_a_full_disk_is_one_line_and_no_traceback_at_the_end(cloud: FakeCloud, run: Run):
+    cloud.send(queue(), result("a", face(ADA, ADA)).to_json())
+    assert run("--count", "1", "--log", "/dev/full") == 0
+    assert "Ada Lovelace" in run.out
+    assert run.err.splitlines() == ["error: can't write /dev/full: No space left on device"]
+
+
 def test_several_devices_are_told_apart_and_each_is_polled_once(cloud: FakeCloud, run: Run):
     for device in ("pi-01", "pi-02"):
         cloud.send(queue(device), result(f"of-{device}", device_id=device).to_json())
