@@ -30,6 +30,8 @@ BATCHES = 5
 MOST_RECORDS = 2500
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 """Between two tries of a batch that was throttled."""
+DONE, FAILED = "OK", "PROBLEM: Function call failed"
+"""How a stream's last batch ended, as AWS says it."""
 
 
 class QueuePoller(sqs_poller.SqsPoller):
@@ -129,6 +131,26 @@ def _is_throttled(error: Exception) -> bool:
     return error.response["Error"]["Code"] == "TooManyRequestsException"
 
 
+def _telling_results(worker: Any) -> Any:
+    """A mapping of a stream says how its last batch ended; one of a queue says nothing of it."""
+    if "LastProcessingResult" not in worker.esm_config:
+        return worker
+    process, mappings = worker.poller.processor.process_events_batch, worker._state
+
+    def processed(events: Any) -> None:
+        told = FAILED
+        try:
+            process(events)
+            told = DONE
+        finally:
+            mapping = mappings.event_source_mappings.get(worker.uuid)
+            if mapping is not None:  # it may be deleted meanwhile
+                mapping["LastProcessingResult"] = told
+
+    worker.poller.processor.process_events_batch = processed
+    return worker
+
+
 @functools.cache  # several first requests at once load the executor several times
 def wait_for_messages() -> None:
     """Let event source mappings of queues use the poller above."""
@@ -139,7 +161,7 @@ def wait_for_messages() -> None:
         limits = self.esm_config.get("ScalingConfig") or {}
         maximum = limits.get("MaximumConcurrency")
         making.maximum_concurrency = maximum
-        return original(self)
+        return _telling_results(original(self))
 
     # LocalStack takes a record's time to be now, and never finds one too old.
     dynamodb_poller.DynamoDBPoller.get_approximate_arrival_time = lambda _self, record: record[

@@ -89,6 +89,7 @@ def prepare_emulator() -> None:
     upstream.count_in_memory()
     upstream.answer_about_logs()
     upstream.read_streams_of_tables()
+    upstream.count_loops_through_topics()
     settings = read_settings()
     upstream.say_how_to_switch_on(settings.services_setting)
     upstream.say_what_is_not_emulated()

@@ -24,6 +24,8 @@ from localstack_image_functions.projections import has_elements, projected
 
 OWN_FOLDER = "own-folder"
 """Name of the S3 provider below."""
+COUNTING_LOOPS = "counting-loops"
+"""Name of the SNS provider below."""
 
 
 @aws_provider(api="s3", name=OWN_FOLDER)
@@ -57,6 +59,17 @@ def logs() -> Service:
 
     answer_queries()
     return Service.for_provider(LogsProvider(), dispatch_table_factory=MotoFallbackDispatcher)
+
+
+@aws_provider(api="sns", name=COUNTING_LOOPS)
+def sns() -> Service:
+    """LocalStack's SNS, through which loops of functions end, too."""
+    from localstack.services.sns.provider import SnsProvider
+
+    from localstack_image_functions.recursion import carry_through_topics
+
+    carry_through_topics()
+    return Service.for_provider(SnsProvider(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
 @aws_provider()

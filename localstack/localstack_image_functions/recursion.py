@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 LOG = logging.getLogger(__name__)
@@ -102,17 +104,88 @@ def end_loops() -> None:
                 arn,
                 MOST_IN_A_CHAIN,
             )
-            raise RecursiveInvocationException(
-                f"The function {arn} was invoked in a recursive loop.", Type="User"
-            )
+            if asked.get("invocation_type") == "Event":
+                _hand_over(self, function, asked)
+            raise RecursiveInvocationException(_SAYS.format(arn), Type="User")
         next_header = TraceHeader(
             root=header.root,
             parent=header.parent,
-            sampled=header.sampled,
+            sampled=_sampled(header.sampled, function, asked.get("qualifier")),
             data=header.data,
             lineage=with_one_more(lineage, arn),
         )
         asked["trace_context"] = {**traced, TRACE: next_header.ensure_root_exists()}
         return original(self, **asked)
 
+    ensure = TraceHeader.ensure_sampled_exists
+
+    @functools.wraps(ensure)
+    def ensure_sampled_exists(self: Any, sampled: Any = None) -> Any:
+        """LocalStack samples whatever was decided."""
+        return ensure(self, self.sampled if sampled is None else sampled)
+
     LambdaService.invoke = invoke
+    TraceHeader.ensure_sampled_exists = ensure_sampled_exists
+
+
+_SAYS = "The function {} was invoked in a recursive loop."
+
+
+def _sampled(given: Any, function: Any, qualifier: str | None) -> Any:
+    """What whoever invokes has decided; of a function that is not traced itself, that it is not."""
+    if given is not None or function is None:
+        return given
+    version = function.versions.get(qualifier or "$LATEST") or function.latest()
+    return None if version.config.tracing_config_mode == "Active" else 0
+
+
+def _hand_over(service: Any, function: Any, asked: Mapping[str, Any]) -> None:
+    """Send a dropped event to where the function's failures go, and to its dead letters."""
+    from localstack.services.lambda_.api_utils import qualified_lambda_arn
+    from localstack.services.lambda_.invocation.event_manager import SQSInvocation
+    from localstack.services.lambda_.invocation.lambda_models import Invocation, InvocationResult
+
+    name, account, region = asked["function_name"], asked["account_id"], asked["region"]
+    alias = function.aliases.get(asked.get("qualifier"))
+    version = alias.function_version if alias else asked.get("qualifier") or "$LATEST"
+    arn = qualified_lambda_arn(name, version, account, region)
+    event = SQSInvocation(
+        Invocation(
+            payload=asked["payload"] or b"{}",
+            invoked_arn=arn,
+            client_context=asked.get("client_context"),
+            invocation_type="Event",
+            invoke_time=datetime.now(),
+            request_id=asked["request_id"],
+            trace_context=asked.get("trace_context") or {},
+            user_agent=None,
+        ),
+        retries=-1,  # it was never tried
+    )
+    said = {"errorType": "RecursiveInvocationException", "errorMessage": _SAYS.format(arn)}
+    result = InvocationResult(
+        request_id=asked["request_id"], payload=json.dumps(said).encode(), is_error=True, logs=None
+    )
+    try:
+        poller = service.get_lambda_event_manager(arn).poller
+        invoked = function.event_invoke_configs.get(version)
+        poller.process_failure_destination(event, result, invoked, "RecursiveInvocation")
+        poller.process_dead_letter_queue(event, result)
+    except Exception as error:  # whatever a deleted function or target raises
+        LOG.warning("the dropped event of %s went nowhere: %s", arn, error)
+
+
+def carry_through_topics() -> None:
+    """Let what a topic invokes have the lineage of whoever published."""
+    from localstack.services.sns.publisher import TopicPublisher
+    from localstack.utils.xray.trace_header import TraceHeader
+
+    publish = TopicPublisher.publish
+
+    @functools.wraps(publish)
+    def published(self: Any, context: Any, subscriber: Any) -> None:
+        header = context.request_headers.get("X-Amzn-Trace-Id")
+        with arriving_with(TraceHeader.from_header_str(header).lineage or ""):
+            publish(self, context, subscriber)
+
+    TopicPublisher.publish = published

@@ -81,6 +81,14 @@ def answer_about_logs() -> None:
     config.SERVICE_PROVIDER_CONFIG.set_provider_if_not_exists("logs", ANSWERING)
 
 
+def count_loops_through_topics() -> None:
+    """Let loops of functions through SNS end (see `recursion`), once SNS is used."""
+    from localstack import config
+    from localstack_image_functions.providers import COUNTING_LOOPS
+
+    config.SERVICE_PROVIDER_CONFIG.set_provider_if_not_exists("sns", COUNTING_LOOPS)
+
+
 def say_how_to_switch_on(setting: str) -> None:
     """Let an API that is off say so, and by which setting it is switched on.
 

@@ -192,6 +192,36 @@ def test_a_tables_changes_reach_a_function(emulator: Any, deployer: Any, wait_un
     tables.delete_item(TableName="streamed", Key={"id": {"S": "a"}})
     expected = ["INSERT a 1", "MODIFY a 2", "REMOVE a None"]
     wait_until(lambda: changes(emulator) == [f"changed {one}" for one in expected])
+    wait_until(lambda: result_of(functions, mapping) == "OK")
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def result_of(functions: Any, mapping: Any) -> str | None:
+    told = functions.get_event_source_mapping(UUID=mapping["UUID"])
+    return told.get("LastProcessingResult")
+
+
+def test_a_mapping_says_that_its_function_failed(
+    emulator: Any, deployer: Any, wait_until: Wait
+) -> None:
+    tables, functions = emulator.client("dynamodb"), emulator.client("lambda")
+    made = tables.create_table(
+        TableName="failing",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+    )
+    deployer.create("failing", "def handler(event, context): raise ValueError")
+    mapping = functions.create_event_source_mapping(
+        FunctionName="failing",
+        EventSourceArn=made["TableDescription"]["LatestStreamArn"],
+        StartingPosition="TRIM_HORIZON",
+        MaximumRetryAttempts=0,
+    )
+    assert result_of(functions, mapping) == "No records processed"
+    tables.put_item(TableName="failing", Item={"id": {"S": "a"}})
+    wait_until(lambda: result_of(functions, mapping) == "PROBLEM: Function call failed")
     functions.delete_event_source_mapping(UUID=mapping["UUID"])
 
 

@@ -17,7 +17,7 @@ from localstack_image_functions.recursion import (
 
 FUNCTION, OTHER = (f"arn:aws:lambda:eu-west-1:111122223333:function:{name}" for name in "ab")
 LOOP = """
-import json, os, urllib.error, urllib.request
+import json, os, urllib.error, urllib.parse, urllib.request
 
 def ask(method, path, service, body, **headers):
     signed = f"AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, "
@@ -43,6 +43,15 @@ def handler(event, context):
             })
             print(f"depth {asked['depth']}: {said}")
             return
+        if "Sns" in record:
+            asked = json.loads(record["Sns"]["Message"])
+            asked["depth"] += 1
+            body = urllib.parse.urlencode({"Action": "Publish", "Version": "2010-03-31",
+                "TopicArn": asked["topic"], "Message": json.dumps(asked)})
+            said = ask("POST", "/", "sns", body.encode(), **{
+                "Content-Type": "application/x-www-form-urlencoded"})
+            print(f"depth {asked['depth']}: {said}")
+            return
         number = int(record["s3"]["object"]["key"]) + 1
         return ask("PUT", f"/{record['s3']['bucket']['name']}/{number}", "s3", b"")
     depth = event["depth"] + 1
@@ -54,6 +63,8 @@ def handler(event, context):
     said = ask("POST", path, "lambda", body, **{"X-Amz-Invocation-Type": "Event"})
     print(f"depth {depth}: {said}")
 """
+
+TRACE = "import os\ndef handler(event, context): return os.environ['_X_AMZN_TRACE_ID']\n"
 
 
 def test_each_function_of_a_chain_is_counted_for_itself() -> None:
@@ -105,6 +116,70 @@ def test_a_function_that_calls_itself_ends(
     called = [f"depth {depth}: 202" for depth in range(1, MOST_IN_A_CHAIN)]
     last = f"depth {MOST_IN_A_CHAIN}: RecursiveInvocationException"
     wait_until(lambda: told(emulator, "loop") == sorted([*called, last]))
+
+
+def test_a_dropped_event_goes_where_failures_go(
+    emulator: Any, deployer: Any, wait_until: Callable[..., Any]
+) -> None:
+    deployer.create("dropping", LOOP)
+    functions, queues = emulator.client("lambda"), emulator.client("sqs")
+    urls = [queues.create_queue(QueueName=name)["QueueUrl"] for name in ("dropped", "dead")]
+    arns = [
+        queues.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["QueueArn"]
+        for url in urls
+    ]
+    functions.put_function_event_invoke_config(
+        FunctionName="dropping", DestinationConfig={"OnFailure": {"Destination": arns[0]}}
+    )
+    functions.update_function_configuration(
+        FunctionName="dropping", DeadLetterConfig={"TargetArn": arns[1]}
+    )
+    functions.get_waiter("function_updated_v2").wait(FunctionName="dropping")
+    functions.invoke(FunctionName="dropping", InvocationType="Event", Payload='{"depth": 0}')
+    bodies = []
+    for url in urls:
+        found: list[str] = []
+        wait_until(lambda url=url, found=found: found.extend(received(queues, url)) or found)
+        bodies += found
+    destination, dead = (json.loads(body) for body in bodies)
+    assert dead == destination["requestPayload"] == {"depth": MOST_IN_A_CHAIN}
+    assert destination["requestContext"]["condition"] == "RecursiveInvocation"
+
+
+def received(queues: Any, url: str) -> list[str]:
+    return [one["Body"] for one in queues.receive_message(QueueUrl=url).get("Messages", ())]
+
+
+def test_a_function_that_publishes_to_its_own_topic_ends(
+    emulator: Any, deployer: Any, wait_until: Callable[..., Any]
+) -> None:
+    deployer.create("publishing", LOOP)
+    topics, functions = emulator.client("sns"), emulator.client("lambda")
+    topic = topics.create_topic(Name="loops")["TopicArn"]
+    arn = functions.get_function_configuration(FunctionName="publishing")["FunctionArn"]
+    functions.add_permission(
+        FunctionName="publishing", StatementId="sns", Action="lambda:InvokeFunction",
+        Principal="sns.amazonaws.com",
+    )  # fmt: skip
+    topics.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
+    topics.publish(TopicArn=topic, Message=json.dumps({"topic": topic, "depth": 0}))
+    wait_until(lambda: f"{arn} ran {MOST_IN_A_CHAIN} times in one chain" in emulator.log)
+    sent = [f"depth {depth}: 200" for depth in range(1, MOST_IN_A_CHAIN + 1)]
+    wait_until(lambda: told(emulator, "publishing") == sorted(sent))
+
+
+@pytest.mark.parametrize(("mode", "sampled"), [("PassThrough", "0"), ("Active", "1")])
+def test_a_function_that_is_not_traced_is_not_sampled(
+    emulator: Any, deployer: Any, mode: str, sampled: str
+) -> None:
+    deployer.create(f"traced-{mode}", TRACE)
+    client = emulator.client("lambda")
+    client.update_function_configuration(
+        FunctionName=f"traced-{mode}", TracingConfig={"Mode": mode}
+    )
+    client.get_waiter("function_updated_v2").wait(FunctionName=f"traced-{mode}")
+    trace = json.load(client.invoke(FunctionName=f"traced-{mode}")["Payload"])
+    assert f"Sampled={sampled}" in trace.split(";")
 
 
 def test_a_function_that_may_loop_goes_on(

@@ -300,6 +300,23 @@ def test_a_queue_that_invokes_a_function_does_not_keep_the_emulator_from_startin
     wait_until(is_taken)
 
 
+def test_a_mapping_whose_function_is_gone_does_not_keep_the_emulator_from_starting(
+    own_emulator: Any, make_deployer: Callable[..., Any]
+) -> None:
+    own_emulator.extra |= {"IMAGE_FUNCTIONS_STATE": str(own_emulator.folder / "state")}
+    own_emulator.start()
+    make_deployer(own_emulator).create("gone", "def handler(event, context):\n    return 1\n")
+    sqs, functions = own_emulator.client("sqs"), own_emulator.client("lambda")
+    queue = sqs.create_queue(QueueName="jobs")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    functions.create_event_source_mapping(EventSourceArn=arn["QueueArn"], FunctionName="gone")
+    functions.delete_function(FunctionName="gone")
+    assert len(functions.list_event_source_mappings()["EventSourceMappings"]) == 1
+    own_emulator.stop()
+    own_emulator.start()
+    assert functions.list_event_source_mappings()["EventSourceMappings"] == []
+
+
 def test_a_schedule_goes_on(emulator: Any, wait_until: Callable[..., Any]) -> None:
     events, sqs = emulator.client("events"), emulator.client("sqs")
     url = sqs.create_queue(QueueName="ticks")["QueueUrl"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from localstack.aws.api import ServiceException
+from localstack.aws.api import CommonServiceException, ServiceException
 from localstack.aws.api.s3 import (
     AccessDenied,
     BadDigest,
@@ -23,6 +23,7 @@ from localstack.services.s3.validation import validate_sse_c
 
 from localstack_image_functions.operations import mended
 from localstack_image_functions.s3.conditions import failed_copy
+from localstack_image_functions.s3.pages import list_multipart_uploads, list_object_versions
 from localstack_image_functions.s3.refusals import (
     check_delete,
     check_read,
@@ -82,9 +83,28 @@ def _complete(self: Any, original: Any, context: Any, **asked: Any) -> Any:
     if given and upload.checksum_type == ChecksumType.COMPOSITE:
         _check_composite(upload, asked.get("multipart_upload") or {}, given)
     if not (asked.get("if_match") or asked.get("if_none_match")):
-        return original(self, context, **asked)
+        return _located(context, original(self, context, **asked))
     with one_at_a_time(asked["bucket"], asked["key"]):
-        return original(self, context, **asked)
+        return _located(context, original(self, context, **asked))
+
+
+def _located(context: Any, answered: Any) -> Any:
+    """At the host that the client asked, as other addresses are told: LocalStack tells its own."""
+    told, host = urlsplit(answered["Location"]), context.request.host
+    if host and not told.netloc.startswith(f"{answered['Bucket']}."):
+        answered["Location"] = told._replace(netloc=host).geturl()
+    return answered
+
+
+def _create_bucket(self: Any, original: Any, context: Any, request: Any) -> Any:
+    """Of tags with one key twice S3 says that it failed, whatever TagResource says of them."""
+    given = (request.get("CreateBucketConfiguration") or {}).get("Tags") or ()
+    keys = [one.get("Key") for one in given]
+    if len(set(keys)) < len(keys):
+        raise CommonServiceException(
+            "InternalError", "We encountered an internal error. Please try again.", 500
+        )
+    return original(self, context, request)
 
 
 def _check_composite(upload: Any, parts: Mapping[str, Any], given: str) -> None:
@@ -287,11 +307,14 @@ def _post_object(self: Any, original: Any, context: Any, **asked: Any) -> Any:
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "complete_multipart_upload": _complete,
     "copy_object": _copy_object,
+    "create_bucket": _create_bucket,
     "delete_bucket_encryption": _delete_encryption,
     "delete_object": _delete_object,
     "delete_objects": _delete_objects,
     "get_bucket_lifecycle_configuration": _lifecycle,
     "list_buckets": _list_buckets,
+    "list_multipart_uploads": list_multipart_uploads,
+    "list_object_versions": list_object_versions,
     "list_objects": _list_objects,
     "post_object": _post_object,
     "put_bucket_notification_configuration": _notify,

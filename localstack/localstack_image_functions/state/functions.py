@@ -9,9 +9,10 @@ import dataclasses
 import logging
 
 from localstack.aws.api.cloudformation import ChangeSetStatus, ExecutionStatus
-from localstack.aws.api.lambda_ import LastUpdateStatus, State
+from localstack.aws.api.lambda_ import LastUpdateStatus, ResourceNotFoundException, State
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, UpdateStatus
 from localstack.services.lambda_.invocation.models import lambda_stores
+from localstack.services.lambda_.provider_utils import get_function_version_from_arn
 
 from localstack_image_functions.state.codec import Omissions
 
@@ -86,8 +87,34 @@ def end_interrupted_stacks() -> None:
                 change_set.execution_status = ExecutionStatus.UNAVAILABLE
 
 
-def end_interrupted_updates() -> None:
-    """Let functions that were being updated be as the update made them."""
+def resume_functions() -> None:
+    """Put right what an end left: updates are done, mappings that lead nowhere are gone."""
+    _end_interrupted_updates()
+    _forget_mappings_of_nothing()
+
+
+def _forget_mappings_of_nothing() -> None:
+    """A mapping outlives its function, as on AWS, but LocalStack can't start with one."""
+    for account, region, store in lambda_stores.iter_stores():
+        for name, mapping in list(store.event_source_mappings.items()):
+            if mapping["State"] != "Deleting" and _is_there(mapping["FunctionArn"]):
+                continue
+            LOG.warning(
+                "the event source mapping %s (%s, %s) is forgotten: it was being deleted, or %s is "
+                "not there",
+                *(name, account, region, mapping["FunctionArn"]),
+            )
+            del store.event_source_mappings[name]
+
+
+def _is_there(function_arn: str) -> bool:
+    try:
+        return get_function_version_from_arn(function_arn) is not None
+    except ResourceNotFoundException:
+        return False
+
+
+def _end_interrupted_updates() -> None:
     for _, _, functions in lambda_stores.iter_stores():
         for function in functions.functions.values():
             for name, version in list(function.versions.items()):

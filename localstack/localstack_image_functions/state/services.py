@@ -19,7 +19,7 @@ from localstack_image_functions.state.database import Database, RowKey
 from localstack_image_functions.state.errors import NotData
 from localstack_image_functions.state.functions import (
     end_interrupted_stacks,
-    end_interrupted_updates,
+    resume_functions,
 )
 from localstack_image_functions.state.metrics import resume_alarms_where_they_are
 
@@ -35,7 +35,7 @@ WITH_WORK = {"events", "cloudwatch"}
 
 BEFORE_RESUMING = {
     "cloudformation": end_interrupted_stacks,
-    "lambda": end_interrupted_updates,
+    "lambda": resume_functions,
     "cloudwatch": resume_alarms_where_they_are,
 }
 
