@@ -40,6 +40,8 @@ def _on_both(
 
 
 SEEDS = (0, 1, 2)
+# How `facelab calibrate-distances` makes pictures worse.
+VARIATIONS = ("as it is", "small", "tiny", "tilted", "dark", "blurred", "badly blurred")
 DEVICES = (1, 2, 4, 8)
 LAB_COMMANDS = ("up_cold", "up_warm", "down", "reset", "snapshot", "restore")
 RUNS: dict[str, MeasuredRun] = {
@@ -167,6 +169,14 @@ RUNS: dict[str, MeasuredRun] = {
         "facelab bench-detection --empty 100 --photographs DIR",
         "detection-empty.json",
         {name: name for name in ("pictures", "false_alarms")},
+    ),
+    "distances": MeasuredRun(
+        "facelab calibrate-distances --faces att_faces",
+        "distances.json",
+        {
+            **{kind: f"unit length.pictures.{kind}.open_set" for kind in VARIATIONS},
+            "raw": "raw.pictures.as it is.open_set",
+        },
     ),
     **{
         f"open_set_{seed}": MeasuredRun(

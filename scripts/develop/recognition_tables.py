@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from scripts.bench.detection_report import as_table
-from scripts.develop.figures import SEEDS, Figures, values
+from scripts.develop.figures import SEEDS, VARIATIONS, Figures, values
+
+_SHOWN = {"small": "small (face of 75 px)", "tiny": "tiny (44 px)", "tilted": "tilted up to 25°"}
+# Who is enrolled, as `facelab calibrate-distances` names it: (people, photos each).
+_ENROLLED = ((3, 3), (10, 3), (30, 1))
 
 
 def _open_set(figures: Figures) -> str:
@@ -55,11 +60,40 @@ def _detection_empty(figures: Figures) -> str:
     return f"of {run['pictures']} somebody is seen in {' and '.join(seen)} way"
 
 
+def _distances(figures: Figures) -> str:
+    titles = (
+        f"{people} people, {photos} photo{'s' * (photos > 1)}" for people, photos in _ENROLLED
+    )
+    rows = [f"| pictures | {' | '.join(titles)} |", "| --- " * (len(_ENROLLED) + 1) + "|"]
+    run = values(figures, "distances")
+    for kind in VARIATIONS:
+        cells = (_right_and_strangers(run[kind], people, photos) for people, photos in _ENROLLED)
+        rows.append(f"| {_SHOWN.get(kind, kind)} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _distances_raw(figures: Figures) -> str:
+    rows = ["| people | one photo | three photos |", "| --- | --- | --- |"]
+    of = values(figures, "distances")["raw"]
+    for people in (3, 10, 30):
+        cells = (_right_and_strangers(of, people, photos) for photos in (1, 3))
+        rows.append(f"| {people} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _right_and_strangers(of: dict[str, Any], people: int, photos: int) -> str:
+    shares = of[f"{people} people, {photos} photos"]
+    wrong = f", {100 * shares['named_wrong']:.2f} wrong" if shares["named_wrong"] else ""
+    return f"{100 * shares['named_right']:.1f} / {100 * shares['stranger_named']:.2f}{wrong}"
+
+
 RECOGNITION_TABLES: dict[str, Callable[[Figures], str]] = {
     "detection": lambda figures: as_table(values(figures, "detection")),
     "detection_photo": _detection_photo,
     "detection_sizes": _detection_sizes,
     "detection_empty": _detection_empty,
+    "distances": _distances,
+    "distances_raw": _distances_raw,
     "open_set": _open_set,
     "open_set_one_photo": _open_set_one_photo,
 }

@@ -9,7 +9,7 @@ from scripts.cli import figures as command
 from scripts.cli.figures import documents, read_figures
 from scripts.develop.figure_claims import misstated
 from scripts.develop.figure_tables import TABLES, rendered
-from scripts.develop.figures import RUNS, NothingMeasured, take
+from scripts.develop.figures import RUNS, VARIATIONS, NothingMeasured, take
 from scripts.paths import ROOT
 
 KEPT = read_figures()
@@ -94,6 +94,27 @@ def test_pictures_of_several_seeds_are_added_up():
         "| online | 99.5 / 100.0 / 100.0 (629 of 630) | 0.0 / 0.0 / 0.0 (0 of 630) "
         "| 0.0 / 1.0 / 2.0 (3 of 300) |"
     ) in made
+
+
+def test_a_table_of_distances_tells_of_somebody_who_was_taken_for_another():
+    def shares(wrong):
+        return {
+            f"{people} people, {photos} photos": {
+                "named_right": 0.9654,
+                "named_wrong": wrong,
+                "stranger_named": 0.0044,
+            }
+            for people in (3, 10, 30)
+            for photos in (1, 3)
+        }
+
+    kinds = {kind: shares(0.0) for kind in VARIATIONS} | {"dark": shares(0.001)}
+    figures = {"distances": {"values": {**kinds, "raw": shares(0.0)}}}
+    made = rendered("<!-- figures: distances -->\n<!-- end of figures -->", figures)
+    assert "| tiny (44 px) | 96.5 / 0.44 | 96.5 / 0.44 | 96.5 / 0.44 |" in made
+    assert "| dark | 96.5 / 0.44, 0.10 wrong |" in made
+    made = rendered("<!-- figures: distances_raw -->\n<!-- end of figures -->", figures)
+    assert "| 30 | 96.5 / 0.44 | 96.5 / 0.44 |" in made
 
 
 def test_faces_that_were_missed_and_false_alarms_are_told():
