@@ -86,12 +86,12 @@ def _check_bounds(low: Value, high: Value) -> None:
     if DynamoType(low) > DynamoType(high):
         raise MockValidationException(
             "Invalid KeyConditionExpression: The BETWEEN operator requires upper bound to be "
-            f"greater than or equal to lower bound; lower bound operand: {_written(low)}, upper bound "
-            f"operand: {_written(high)}"
+            f"greater than or equal to lower bound; lower bound operand: {_text(low)}, upper bound "
+            f"operand: {_text(high)}"
         )
 
 
-def _written(value: Value) -> str:
+def _text(value: Value) -> str:
     ((kind, content),) = value.items()
     return f"AttributeValue: {{{kind}:{content}}}"
 
