@@ -208,11 +208,7 @@ test-training: training-env ## tests of training, with torch
 	@$(TRAINING) -m pytest tests/unit/training $(ARGS)
 
 lint: lab-env ## style, types, who may import whom, security rules, templates
-	@$(LAB) -m ruff check .
-	@$(LAB) -m ruff format --check .
-	@$(LAB) -m mypy
-	@$(FACELAB) check-imports
-	@.venv/bin/cfn-lint scripts/provision/*.yaml
+	@$(FACELAB) lint
 
 figures: lab-env ## NAMES="e2e_embedded loop": keep what those runs measured; the documents' figures anew (ARGS=--list)
 	@$(FACELAB) figures $(NAMES) $(ARGS)

@@ -16,6 +16,7 @@ import pytest
 
 from cloud.switch import Switch, read_switch
 from scripts.paths import ROOT, import_roots
+from tests.took import Took
 
 T = TypeVar("T")
 
@@ -27,6 +28,11 @@ else:
     # How long an example takes says nothing on a machine that does other work.
     settings.register_profile("facelab", deadline=None)
     settings.load_profile("facelab")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.has_plugin("cacheprovider"):  # the mutation run keeps nothing
+        config.pluginmanager.register(Took())
 
 
 def wait_until(condition: Callable[[], T], seconds: float, what: str) -> T:

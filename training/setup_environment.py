@@ -41,7 +41,7 @@ def create(environment: Path, python: str = sys.executable) -> None:
         When Python's venv module or pip fails.
     """
     (environment / STAMP).unlink(missing_ok=True)
-    _step("new environment", [python, "-m", "venv", "--clear", str(environment)])
+    _step("new environment (some seconds)", [python, "-m", "venv", "--clear", str(environment)])
     ours = str(environment / "bin" / "python")
     pip = [ours, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
     pip += ["--only-binary", ":all:", "--disable-pip-version-check", "-r"]
@@ -56,8 +56,11 @@ def create(environment: Path, python: str = sys.executable) -> None:
             "tells how to avoid it.",
             flush=True,
         )
-        _step("torch from PyPI", [*pip, str(TORCH_LOCK)])
-    _step("first import", [ours, "-c", "import torch, onnxruntime, cv2, av, matplotlib"])
+        _step("torch from PyPI (minutes)", [*pip, str(TORCH_LOCK)])
+    _step(
+        "first import (about ten seconds)",
+        [ours, "-c", "import torch, onnxruntime, cv2, av, matplotlib"],
+    )
     _find_our_packages(environment)
     (environment / STAMP).write_text(_fingerprint(environment, python))
 

@@ -95,6 +95,7 @@ TASKS = (
     ),
     Task("figures", "develop", "the documents' tables of figures", "scripts.cli.figures"),
     Task("mutate", "develop", "do the tests notice faults", "scripts.cli.mutate"),
+    Task("lint", "develop", "style, types, imports, templates", "scripts.cli.lint"),
     Task("check-imports", "develop", "who may import whom", "scripts.cli.check_imports"),
 )
 

@@ -8,25 +8,7 @@ import pytest
 
 from scripts.develop.commit import commit
 from scripts.paths import ROOT
-from tests.faults import took
 from tests.faults.report import Report, Row
-
-_seconds: dict[str, float] = {}
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None and (told := took.estimate(item.nodeid for item in session.items)):
-        terminal.write_line(told)
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.passed:
-        _seconds[report.nodeid] = round(_seconds.get(report.nodeid, 0.0) + report.duration, 1)
-
-
-def pytest_sessionfinish() -> None:
-    took.keep(_seconds)
 
 
 @pytest.fixture(scope="session")

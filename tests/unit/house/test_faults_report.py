@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
-from tests.faults import took
 from tests.faults.report import Report, Row
 
 
@@ -32,20 +29,3 @@ def test_a_report_of_another_form_is_written_over(tmp_path: Path):
     (tmp_path / "faults.json").write_text('[{"fault": "kill", "unknown": 1}]')
     Report([Row("cut", sent=2)]).write(tmp_path, "abc")
     assert rows(tmp_path) == {"cut": 2}
-
-
-@pytest.mark.parametrize("kept", [None, "{", "[]", '{"a": "long"}'])
-def test_faults_that_never_ran_here_have_no_estimate(tmp_path, kept):
-    file = tmp_path / "took.json"
-    if kept is not None:
-        file.write_text(kept)
-    assert took.estimate(["a", "b"], file) == ""
-
-
-def test_faults_are_expected_to_take_as_long_as_the_last_time(tmp_path):
-    file = tmp_path / "took.json"
-    took.keep({"a": 100.0, "b": 140.0}, file)
-    took.keep({"b": 200.0}, file)
-    assert took.estimate(["a", "b"], file) == "2 faults: about 5 minutes, as the last time"
-    told = took.estimate(["a", "b", "c"], file)
-    assert told == "3 faults, 1 of them new: about 8 minutes, as the last time"
