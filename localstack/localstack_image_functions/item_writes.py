@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,20 +14,19 @@ from moto.dynamodb.parsing.ast_nodes import (
 )
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 
-from localstack_image_functions.bounds.attribute_values import with_canonical_numbers
+from localstack_image_functions.canonical_numbers import has_others, with_canonical_numbers
 from localstack_image_functions.capacity import Account
 from localstack_image_functions.legacy_conditions import with_condition, with_updates
 from localstack_image_functions.projections import projected
 from localstack_image_functions.transactions import write_once
 
-_ODD_NUMBER = re.compile(rb'"NS?"\s*:\s*(\[[^\]]*)?"(\+|-?0\d|-0"|[^"]*[.eE])')
 _OF_AFTER = {"UPDATED_NEW": "ALL_NEW", "UPDATED_OLD": "ALL_OLD"}
 _MOTOS_OWN = ("ConsumedCapacity", "ConsumedCapacityUnits", "ItemCollectionMetrics")
 
 
 def to_moto(context: RequestContext, request: Any) -> Any:
     """Ask moto, with numbers as they are kept."""
-    if _ODD_NUMBER.search(context.request.data):
+    if has_others(context.request.data):
         request = with_canonical_numbers(request)
     if request is context.service_request:
         return call_moto(context)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -14,7 +13,6 @@ LARGEST_ITEM = 400 * 1024
 DEEPEST_VALUE = 32
 MOST_DIGITS = 38
 LARGEST_MAGNITUDE, SMALLEST_MAGNITUDE = Decimal("1E+126"), Decimal("1E-130")
-_CANONICAL = re.compile(r"0|-?[1-9]\d*|-?(0|[1-9]\d*)\.\d*[1-9]", re.ASCII)
 _SETS = {"SS": "string", "NS": "number", "BS": "binary"}
 _COMPOUND_OVERHEAD = 3
 """Bytes that a list or a map counts beside what is in it."""
@@ -98,30 +96,6 @@ def read_number(text: str) -> Decimal:
     if number and abs(number) < SMALLEST_MAGNITUDE:
         raise invalid(_magnitude("underflow", "smaller"))
     return number
-
-
-def canonical(number: str) -> str:
-    """A number as DynamoDB keeps it: without exponent, leading zeros and trailing ones."""
-    if _CANONICAL.fullmatch(number):
-        return number
-    text = f"{Decimal(number):f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in ("-0", "") else text
-
-
-def with_canonical_numbers(request: Any) -> Any:
-    """A request, or a part of one, with every number as DynamoDB keeps it."""
-    if isinstance(request, list):
-        return [with_canonical_numbers(one) for one in request]
-    if not isinstance(request, dict):
-        return request
-    if len(request) == 1:
-        ((kind, content),) = request.items()
-        if kind == "N" and isinstance(content, str):
-            return {kind: canonical(content)}
-        if kind == "NS" and isinstance(content, list):
-            return {kind: [canonical(one) for one in content]}
-    return {name: with_canonical_numbers(one) for name, one in request.items()}
 
 
 def _magnitude(what: str, than: str) -> str:
