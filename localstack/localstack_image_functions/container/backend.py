@@ -58,7 +58,8 @@ class ContainerBackend:
         self._zips = None
         if settings.zip_image:
             store = Path(dirs.tmp) / f"{settings.lab}-code"
-            self._zips = ZipImages(settings.zip_image, settings.lab, store)
+            limit = LAMBDA_LIMITS_CODE_SIZE_UNZIPPED
+            self._zips = ZipImages(settings.zip_image, settings.lab, store, limit)
 
     @property
     def runs_zips(self) -> bool:
@@ -129,8 +130,7 @@ class ContainerBackend:
             When it takes more, unpacked, than Lambda allows.
         """
         assert self._zips is not None  # noqa: S101  `executor_for` looked
-        self._zips.runtime(version.config.runtime)
-        self._zips.image(version, LAMBDA_LIMITS_CODE_SIZE_UNZIPPED)
+        self._zips.image(version)
 
     def zip_flavor(
         self, version: FunctionVersion, environment_id: str, variables: dict[str, str]
@@ -138,20 +138,19 @@ class ContainerBackend:
         """How to run an environment of a zip function."""
         images = self._zips
         assert images is not None  # noqa: S101
-        limit = LAMBDA_LIMITS_CODE_SIZE_UNZIPPED
-        runtime, root = images.runtime(version.config.runtime), images.unpacked(version, limit)
-        start = zips.start_of(runtime, root, "", version.config, variables)
+        image = images.image(version)
+        start = zips.start_of(image.runtime, image.root, "", version.config, variables)
         settings = self._settings(
             version,
             environment_id,
-            image=images.image(version, limit),
+            image=image.name,
             environment=start.environment,
             entrypoint=start.arguments,
             command=(),
             working_directory=zips.TASK_ROOT,
             note=start.runtime.note,
         )
-        return self._flavor(settings, lambda _: images.image(version, limit))
+        return self._flavor(settings, lambda _: images.image(version))
 
     def _settings(
         self, version: FunctionVersion, environment_id: str, **own: Any

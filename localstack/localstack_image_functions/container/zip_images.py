@@ -9,6 +9,7 @@ from __future__ import annotations
 import tarfile
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -27,59 +28,54 @@ _NAME = "localstack-image-functions-zip"
 READABLE, SEARCHABLE = 0o444, 0o555
 
 
+@dataclass(frozen=True)
+class ZipImage:
+    """A function's code and layers, laid over the image with the runtimes.
+
+    `name` is what the engine calls it, `root` the folder it is made of, `runtime` what starts it.
+    """
+
+    name: str
+    root: Path
+    runtime: LambdaRuntime
+
+
 class ZipImages:
     """Makes the images of one lab, each once, labeled with it.
 
-    `base` is what the engine calls the image with the runtimes, `store` where code is unpacked.
+    `base` is what the engine calls the image with the runtimes, `store` where code is unpacked,
+    `limit` how many bytes that may take.
     """
 
-    def __init__(self, base: str, lab: str, store: Path) -> None:
+    def __init__(self, base: str, lab: str, store: Path, limit: int) -> None:
         self._base = base
         self._lab = lab
         self._store = store
+        self._limit = limit
         self._lock = threading.Lock()
 
-    def runtime(self, wanted: str) -> LambdaRuntime:
-        """What runs functions of this runtime.
-
-        Raises
-        ------
-        RuntimeNotFound
-            When the base image is not there, or has none for its language.
-        """
-        label = self._base_image().labels.get(RUNTIMES_LABEL, "")
-        named = (one.partition("=") for one in label.split(",") if one)
-        return nearest_runtime(wanted, {name: Path(program) for name, _, program in named})
-
-    def unpacked(self, version: FunctionVersion, limit: int) -> Path:
-        """Where a function's code and layers lie, as it will see them.
-
-        Raises
-        ------
-        CodeTooLarge
-            When they are more than `limit` bytes together.
-        """
-        return unpack(version, self._store, limit)
-
-    def image(self, version: FunctionVersion, limit: int) -> str:
+    def image(self, version: FunctionVersion) -> ZipImage:
         """The image of a function's code and layers, made if need be.
 
         Raises
         ------
         CodeTooLarge
-            When they are more than `limit` bytes together.
+            When they are more than the limit together.
         RuntimeNotFound
-            When the engine can't make it.
+            When the base image is not there or has no runtime for this language, and when the
+            engine can't lay code over it.
         """
-        root = self.unpacked(version, limit)
+        base = self._base_image()
+        runtime = nearest_runtime(version.config.runtime, _programs(base))
+        root = unpack(version, self._store, self._limit)
         # Another base, another image: its packages are in it.
-        name = f"{_NAME}:{root.name}-{self._base_image().id.rpartition(':')[2][:12]}"
+        name = f"{_NAME}:{root.name}-{base.id.rpartition(':')[2][:12]}"
         with self._lock:
             try:
                 engine().images.get(name)
             except ImageNotFound:
                 self._make(name, root)
-        return name
+        return ZipImage(name, root, runtime)
 
     def _base_image(self) -> Image:
         try:
@@ -110,6 +106,12 @@ class ZipImages:
         """Remove all of this lab's: an earlier emulator's functions may be gone."""
         for image in engine().images.list(filters={"label": f"{LAB_LABEL}={self._lab}"}):
             engine().images.remove(image.id, force=True)
+
+
+def _programs(base: Image) -> dict[str, Path]:
+    """Its runtimes, as its label names them."""
+    named = (one.partition("=") for one in base.labels.get(RUNTIMES_LABEL, "").split(",") if one)
+    return {name: Path(program) for name, _, program in named}
 
 
 def _pack(root: Path, archive: IO[bytes]) -> None:

@@ -11,6 +11,8 @@ from tests.conftest import wait_until
 from tests.integration.docker.conftest import ZIP_RUNTIMES
 from tests.integration.docker.functions import deployed_zip, zip_of
 
+LIMIT = 1_000_000
+
 
 def images_of(emulator):
     return emulator.engine.images.list(filters={"label": f"{LAB_LABEL}={emulator.lab}"})
@@ -109,7 +111,7 @@ def test_new_code_is_what_runs_and_a_lost_image_is_made_again(emulator, tmp_path
         assert images_of(emulator)
         assert wait_until(lambda: not function.containers(), 60, "the old code to end")
         # As at the next start, which forgets what it finds.
-        ZipImages(ZIP_RUNTIMES, emulator.lab, tmp_path).forget()
+        ZipImages(ZIP_RUNTIMES, emulator.lab, tmp_path, LIMIT).forget()
         assert images_of(emulator) == []
         assert function.invoke().payload == 2
 
