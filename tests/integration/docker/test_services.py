@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 from tests.conftest import wait_until
 from tests.integration.docker.emulator import ImageFunctionsEmulator
@@ -53,6 +53,13 @@ def test_put_to_s3_runs_the_function_whose_answer_arrives_in_sqs(emulator, probe
         answer = json.loads(message["Body"])["responsePayload"]
         key = answer["Records"][0]["s3"]["object"]["key"]
         assert unquote_plus(key) == "with space+ü.txt"
+
+
+def test_a_queues_address_needs_no_name_below_localhost(emulator):
+    """Not every resolver knows `sqs.us-east-1.localhost`."""
+    queue = emulator.client("sqs").create_queue(QueueName="addressed")["QueueUrl"]
+    assert urlsplit(queue).path == "/queue/us-east-1/000000000000/addressed"
+    assert not urlsplit(queue).netloc.startswith("sqs.")
 
 
 def test_dynamodb_without_java(emulator):
