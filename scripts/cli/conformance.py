@@ -24,9 +24,6 @@ from scripts.paths import ROOT
 
 SUITE = ROOT / "localstack" / "tests"
 RESULT = ROOT / "out" / "conformance.json"
-PAGE = ROOT / "docs" / "fidelity.md"
-WRITES_PAGE = "embedded"
-"""The variant of the lab whose table the page has: the one that needs nothing."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
     if options.aws and not options.role:
         raise LabError("--aws needs --role ARN", "functions are made with a role that exists")
     command = [sys.executable, "-m", "conformance", "--output", str(RESULT)]
-    command += ["--aws"] if options.aws else _where(options)
+    variant = "" if options.aws or options.endpoint else _variant()
+    if options.aws:
+        command.append("--aws")
+    elif options.endpoint:
+        command += ["--endpoint", options.endpoint]
+    else:
+        endpoint = read_switch().endpoint_url or ""
+        command += ["--endpoint", endpoint, "--variant", variant, "--strict"]
     for name in ("role", "only"):
         if getattr(options, name):
             command += [f"--{name}", getattr(options, name)]
@@ -53,22 +57,23 @@ def main(arguments: list[str] | None = None) -> int:
         command += ["--service", service]
     if options.json:
         command.append("--json")
-    return subprocess.run(
+    code = subprocess.run(
         command, cwd=SUITE, check=False, env={**os.environ, "PYTHONPATH": str(SUITE)}
     ).returncode
+    if variant and code == 0 and not (options.service or options.only):
+        # The table of docs/fidelity.md.
+        keep = [sys.executable, "-m", "scripts.cli.figures", f"conformance_{variant}"]
+        code = subprocess.run(keep, cwd=ROOT, check=False).returncode
+    return code
 
 
-def _where(options: argparse.Namespace) -> list[str]:
-    if options.endpoint:
-        return ["--endpoint", options.endpoint]
+def _variant() -> str:
+    """Which backend the lab that is up has, or is brought up with."""
     progress = Progress()
     switch = running(read_switch(), progress)
     if switch.is_aws:
         raise LabError("the lab is on AWS", "say so: make conformance ARGS='--aws --role …'")
-    variant = choose_backend(switch, LabState(), progress).name
-    found = ["--endpoint", switch.endpoint_url or "", "--variant", variant, "--strict"]
-    everything = not (options.service or options.only)
-    return found + (["--write-table", str(PAGE)] if variant == WRITES_PAGE and everything else [])
+    return choose_backend(switch, LabState(), progress).name
 
 
 if __name__ == "__main__":

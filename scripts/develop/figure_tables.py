@@ -8,6 +8,7 @@ from typing import Any
 
 from scripts.develop.figures import (
     BACKENDS,
+    CONFORMANCE,
     LAB_COMMANDS,
     Figures,
     values,
@@ -158,6 +159,30 @@ def _lab(figures: Figures) -> str:
     return "\n".join(("| | embedded | docker |", "| --- | --- | --- |", *rows))
 
 
+def _conformance(figures: Figures) -> str:
+    runs = {
+        backend: run for backend in BACKENDS if (run := values(figures, f"conformance_{backend}"))
+    }
+    titles = (f"{backend}: behaviors | pass | known difference | 501" for backend in runs)
+    rows = [
+        f"| service | {' | '.join(titles)} |",
+        "| --- |" + " ---: |" * (len(CONFORMANCE) * len(runs)),
+    ]
+    counted = [{**run["by_service"], "all": run} for run in runs.values()]
+    for service in counted[0] if counted else ():
+        cells = [str(of[service][name]) for of in counted for name in CONFORMANCE]
+        rows.append(f"| {service} | {' | '.join(cells)} |")
+    known: dict[tuple[str, str, str], list[str]] = {}
+    for backend, run in runs.items():
+        for one in run["reasons"]:
+            known.setdefault((one["service"], one["reason"], one["behaviors"]), []).append(backend)
+    rows += ["", "| known difference | in | why |", "| --- | --- | --- |"]
+    for (service, reason, behaviors), where in sorted(known.items()):
+        rows.append(f"| {service}: {behaviors} | {', '.join(where)} | {reason} |")
+    days = (f"{one} {figures[f'conformance_{one}']['when']}" for one in runs)
+    return "\n".join((*rows, "", f"Asked: {', '.join(days)}."))
+
+
 def _soak(figures: Figures) -> str:
     run, origin = values(figures, "soak"), figures["soak"]
     emulator = ", ".join(str(run["emulator_mb"][moment]) for moment in ("start", "middle", "end"))
@@ -194,6 +219,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "loop": _loop,
     "state": _state,
     "lab": _lab,
+    "conformance": _conformance,
     "soak": _soak,
     **RECOGNITION_TABLES,
     "mutation": _mutation,

@@ -44,6 +44,7 @@ SEEDS = (0, 1, 2)
 VARIATIONS = ("as it is", "small", "tiny", "tilted", "dark", "blurred", "badly blurred")
 DEVICES = (1, 2, 4, 8)
 LAB_COMMANDS = ("up_cold", "up_warm", "down", "reset", "snapshot", "restore")
+CONFORMANCE = ("behaviours", "passed", "known_differences", "unsupported")
 RUNS: dict[str, MeasuredRun] = {
     **_on_both(
         "e2e",
@@ -75,6 +76,12 @@ RUNS: dict[str, MeasuredRun] = {
         "make bench-lab",
         "lab.json",
         {"clips": "clips", **{f"{one}_ms": f"lab_ms.{one}" for one in LAB_COMMANDS}},
+    ),
+    **_on_both(
+        "conformance",
+        "make conformance",
+        "conformance.json",
+        {name: name for name in (*CONFORMANCE, "by_service", "reasons")},
     ),
     "loop": MeasuredRun(
         "make bench-loop",

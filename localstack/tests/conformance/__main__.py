@@ -21,7 +21,7 @@ from pathlib import Path
 from conformance.reading import Group, read_groups
 from conformance.running import FAILED, KNOWN_DIFFERENCE, UNSUPPORTED, Endpoint, Outcome, run_groups
 from conformance.sweeping import sweep
-from conformance.telling import summary, table, unexpected, write_table
+from conformance.telling import summary, table, unexpected
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -40,7 +40,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--service", action="append", help="only this service (several times)")
     parser.add_argument("--only", metavar="TEXT", help="only behaviors with this in their names")
     parser.add_argument("--output", type=Path, metavar="FILE", help="the summary as JSON")
-    parser.add_argument("--write-table", type=Path, metavar="PAGE", help="the table into a page")
     parser.add_argument(
         "--strict", action="store_true", help="a known difference that passes fails, too"
     )
@@ -104,12 +103,12 @@ def main(arguments: list[str] | None = None) -> int:
         for left in sweep(endpoint):
             print(f"left behind: {left}", file=sys.stderr)
     result = summary(outcomes, options.endpoint or "AWS")
+    if options.variant:
+        result["backend"] = options.variant
     result["took_s"] = round(time.monotonic() - started, 1)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(result, indent=2) + "\n")
-    if options.write_table:
-        write_table(options.write_table, table(result))
     if options.json:
         print(json.dumps(result, indent=2))
     else:

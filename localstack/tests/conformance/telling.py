@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from conformance.running import FAILED, KNOWN_DIFFERENCE, PASSED, UNSUPPORTED, Outcome
-
-BEGIN, END = "<!-- written by: make conformance -->", "<!-- end of what make conformance writes -->"
 
 
 def summary(outcomes: Iterable[Outcome], endpoint: str) -> dict[str, Any]:
@@ -24,6 +21,7 @@ def summary(outcomes: Iterable[Outcome], endpoint: str) -> dict[str, Any]:
         "endpoint": endpoint,
         **_counted(outcomes),
         "by_service": by_service,
+        "reasons": _reasons(outcomes),
         "differences": [
             {
                 "behavior": one.behavior.name,
@@ -63,7 +61,7 @@ def unexpected(outcomes: Iterable[Outcome]) -> list[str]:
 
 
 def table(summed_up: dict[str, Any]) -> str:
-    """The table of `docs/fidelity.md`, and the reasons below it."""
+    """How many behaviors of each service came to what, and the reasons below it."""
     lines = [
         "| service | behaviors | pass | known difference | 501 |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -72,44 +70,30 @@ def table(summed_up: dict[str, Any]) -> str:
     for service, row in rows.items():
         figures = ("behaviours", "passed", "known_differences", "unsupported")
         lines.append(f"| {service} | " + " | ".join(str(row[name]) for name in figures) + " |")
-    known = [one for one in summed_up["differences"] if one["reason"]]
-    if known:
+    if summed_up["reasons"]:
         lines += ["", "| known difference | why |", "| --- | --- |"]
-        reasons = Counter((one["service"], one["reason"]) for one in known)
-        for (service, reason), count in sorted(reasons.items()):
-            named = next(
-                one["behavior"]
-                for one in known
-                if (one["service"], one["reason"]) == (service, reason)
-            )
-            more = f" and {count - 1} more" if count > 1 else ""
-            lines.append(f"| {service}: {_cell(named)}{more} | {_cell(reason)} |")
+        lines += [
+            f"| {one['service']}: {_cell(one['behaviors'])} | {_cell(one['reason'])} |"
+            for one in summed_up["reasons"]
+        ]
     return "\n".join(lines)
+
+
+def _reasons(outcomes: list[Outcome]) -> list[dict[str, str]]:
+    """Why behaviors differ, each reason with the first of them and how many more there are."""
+    known: dict[tuple[str, str], list[str]] = {}
+    for one in outcomes:
+        if one.result != PASSED and (reason := one.behavior.known_difference):
+            known.setdefault((one.behavior.service, reason), []).append(one.behavior.name)
+    return [
+        {
+            "service": service,
+            "reason": reason,
+            "behaviors": names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else ""),
+        }
+        for (service, reason), names in sorted(known.items())
+    ]
 
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def with_table(page: str, table_text: str) -> str:
-    """`page` with the table between its two marks.
-
-    Raises
-    ------
-    ValueError
-        When it does not have them.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page has no {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{table_text}\n{END}{after}"
-
-
-def write_table(path: Path, table_text: str) -> bool:
-    """Write it into a page; whether that changed anything."""
-    page = path.read_text()
-    changed = with_table(page, table_text)
-    if changed != page:
-        path.write_text(changed)
-    return changed != page

@@ -54,6 +54,28 @@ def test_a_table_is_made_of_what_was_measured(tmp_path):
     assert rendered(made, measured(tmp_path)) == made
 
 
+def test_what_one_backend_does_otherwise_stands_beside_the_other(tmp_path):
+    figures = {}
+    for backend, passed in (("embedded", 8), ("docker", 9)):
+        counted = {"behaviours": 9, "passed": passed, "known_differences": 9 - passed}
+        counted["unsupported"] = 0
+        reasons = [{"service": "ecr", "reason": "no layers", "behaviors": "an upload"}]
+        facts = {"backend": backend, **counted, "by_service": {"ecr": counted}}
+        facts["reasons"] = reasons[: 9 - passed]
+        (tmp_path / "conformance.json").write_text(json.dumps(facts))
+        figures = take(figures, f"conformance_{backend}", tmp_path, *ORIGIN)
+        if backend == "embedded":
+            with pytest.raises(NothingMeasured, match="embedded"):
+                take(figures, "conformance_docker", tmp_path, *ORIGIN)
+    made = rendered("<!-- figures: conformance -->\n<!-- end of figures -->", figures)
+    row = "9 | 8 | 1 | 0 | 9 | 9 | 0 | 0 |"
+    assert f"| ecr | {row}\n| all | {row}\n" in made
+    assert "| ecr: an upload | embedded | no layers |" in made
+    del figures["conformance_embedded"]
+    made = rendered("<!-- figures: conformance -->\n<!-- end of figures -->", figures)
+    assert "| ecr | 9 | 9 | 0 | 0 |" in made, "what was never measured has no column"
+
+
 def test_a_goal_that_was_missed_says_so(tmp_path):
     figures = measured(tmp_path)
     made = rendered("<!-- figures: goals -->\n<!-- end of figures -->", figures)
