@@ -221,6 +221,26 @@ export const handler = async () => {
 
 
 @needs_node
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        ("app.js", "require('@aws-sdk/client-s3')"),
+        ("app.mjs", "import '@aws-sdk/client-s3'"),
+        ("app.cjs", "exports.handler = () => require('aws-sdk/clients/s3')"),
+    ],
+)
+def test_a_function_that_counts_on_awss_sdk_for_node_is_told_to_bring_it(
+    zips: Any, file: str, code: str
+) -> None:
+    name = f"node-sdk-{file.rpartition('.')[2]}"
+    create(zips, name, archive({file: code}), Runtime="nodejs20.x")
+    answer = zips.client("lambda").invoke(FunctionName=name)
+    said = json.load(answer["Payload"])["errorMessage"]
+    package = "aws-sdk" if file == "app.cjs" else "@aws-sdk/client-s3"
+    assert f"npm install {package} into the code or a layer" in said
+
+
+@needs_node
 def test_a_module_of_node_whose_log_has_the_request(zips: Any) -> None:
     code = "export const handler = async (event) => { console.log('said', event); }"
     create(zips, "node-module", archive({"app.mjs": code}), Runtime="nodejs20.x")

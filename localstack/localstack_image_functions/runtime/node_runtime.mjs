@@ -40,10 +40,17 @@ function ask(method, place, body, headers = {}) {
   });
 }
 
+// AWS's runtimes have its SDK; this one is the machine's or a distribution's Node.js.
+function hint(error) {
+  if (!/MODULE_NOT_FOUND$/.test(error.code ?? "")) return "";
+  const named = /'(@(?:aws-sdk|smithy)\/[^'/]+|aws-sdk)/.exec(error.message)?.[1];
+  return named ? ` (no AWS SDK comes with Node.js here: npm install ${named} into the code or a layer)` : "";
+}
+
 function described(error) {
   if (error instanceof Error) {
     const trace = (error.stack ?? "").split("\n");
-    return { errorType: error.name, errorMessage: error.message, trace };
+    return { errorType: error.name, errorMessage: error.message + hint(error), trace };
   }
   return { errorType: typeof error, errorMessage: String(error), trace: [] };
 }
