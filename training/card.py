@@ -25,9 +25,11 @@ _ABOUT = {
         "for other days, and made-up strangers cannot show where it now puts real ones."
     ),
     "scratch": (
-        "A convolutional network (5 stages, 16 to 128 channels) on 160×160 crops, trained from "
-        "nothing to tell these people from each other and from made-up ones, who are all nobody. "
-        "It learns these few pictures rather than faces: use it to compare, not to open doors."
+        "Two convolutional networks (5 stages, 16 to 128 channels) on 160×160 crops, trained from "
+        "nothing to tell these people from each other and from made-up ones, who are all nobody; "
+        "each without pictures that the other has, and the answer is their mean. (The curves are "
+        "the first one's.) They learn these few pictures rather than faces: use them to compare, "
+        "not to open doors."
     ),
 }
 
@@ -85,7 +87,7 @@ Created {created}, format `facelab.custom/1`, {cost.size_bytes / 1024:.0f} KB,
 | | |
 | --- | --- |
 | pictures trained on | {counts["pictures_trained_on"]} |
-| pictures held out | {held_out} |
+| pictures held out | {held_out}{", each by one of two networks" if arch == "scratch" else ""} |
 | variations of each picture | {counts["variations_of_each"]} |
 | optimizer | Adam, learning rate {options.learning_rate}, batch {options.batch_size} |
 | epochs | {len(history)} of at most {options.epochs}, best {history.best_epoch + 1} |

@@ -28,7 +28,14 @@ from training.fine_tuning import (
 )
 from training.fitting import FitOptions, History, make_deterministic
 from training.progress import progress
-from training.scratch import ScratchNetwork, crops_of, fit_scratch, strangers_of
+from training.scratch import (
+    MEMBERS,
+    ScratchCommittee,
+    ScratchNetwork,
+    crops_of,
+    fit_scratch,
+    strangers_of,
+)
 from training.strangers import Spread, made_up_strangers, other_pictures
 from training.trained import Trained
 from training.transfer import DistanceHead, centers_of, fit_head
@@ -78,33 +85,43 @@ def train(
     labels = _with_faces(people)
     make_deterministic(options.seed)
     random = np.random.default_rng(options.seed)
-    train_samples, held_out = _split_each(
-        [people[person] for person in labels], validation_share, options.seed
-    )
-    variations = int(np.clip(_VARIATIONS_OF_ALL // len(train_samples), 2, _VARIATIONS_AT_MOST))
     embedder = None if arch == "scratch" else embedder  # which looks at the crops alone
-    sets = _Sets(
-        _face_set(embedder, train_samples, variations, random),
-        _face_set(embedder, held_out, 3, random, "vary held-out faces"),
-        _face_set(embedder, [(sample, 0) for sample in background], 3, random),
-    )
-    model, history, sets = _fit(arch, network, sets, len(labels), options)
-    calibration, confusion = _calibrated(model, sets, len(held_out), arch, random)
+    fitted, trained_on, held_out = [], [], []
+    for part in range(MEMBERS if arch == "scratch" else 1):
+        train_samples, validated = _split_each(
+            [people[person] for person in labels], validation_share, options.seed, part
+        )
+        variations = int(np.clip(_VARIATIONS_OF_ALL // len(train_samples), 2, _VARIATIONS_AT_MOST))
+        sets = _Sets(
+            _face_set(embedder, train_samples, variations, random),
+            _face_set(embedder, validated, 3, random, "vary held-out faces"),
+            _face_set(embedder, [(sample, 0) for sample in background], 3, random),
+        )
+        own_options = replace(options, seed=options.seed + part)
+        fitted.append(_fit(arch, network, sets, len(labels), own_options))
+        trained_on += train_samples
+        held_out += validated
+    calibration, confusion = _calibrated(fitted, _pictures(held_out), arch, random)
+    members = [model for model, _, _ in fitted if isinstance(model, ScratchNetwork)]
     return Trained(
-        model=model,
+        model=ScratchCommittee(members) if members else fitted[0][0],
         labels=labels,
-        history=history,
+        history=fitted[0][1],
         calibration=calibration,
         confusion=confusion,
         counts={
             "people": len(labels),
-            "pictures_trained_on": len(train_samples),
-            "pictures_held_out": len(held_out),
+            "pictures_trained_on": _pictures(trained_on),
+            "pictures_held_out": _pictures(held_out),
             "variations_of_each": variations,
             "background_pictures": len(background),
         },
-        sample_chips=_some(sets.train.chips),
+        sample_chips=_some(fitted[0][2].train.chips),
     )
+
+
+def _pictures(samples: list[tuple[FaceSample, int]]) -> int:
+    return len({sample.picture.path for sample, _ in samples})
 
 
 @dataclass(frozen=True)
@@ -119,6 +136,9 @@ class _Sets:
         return (len(self.strange) // 2 // 4) * 4
 
 
+_Fitted = tuple[DistanceHead | ScratchNetwork | FineTunedNetwork, History, _Sets]
+
+
 def _some(chips: list[np.ndarray]) -> list[np.ndarray]:
     """A few of them, evenly."""
     return chips[:: max(1, len(chips) // _SAMPLE_CHIPS)][:_SAMPLE_CHIPS]
@@ -130,7 +150,7 @@ def _fit(
     sets: _Sets,
     people: int,
     options: FitOptions,
-) -> tuple[DistanceHead | ScratchNetwork | FineTunedNetwork, History, _Sets]:
+) -> _Fitted:
     """Fit on all but the strangers after the first ones; (model, history, the sets as the model's
     own network embeds them)."""
     train_set, validation_set, strange = sets.train, sets.validation, sets.strange
@@ -171,24 +191,27 @@ def _fit(
 
 
 def _calibrated(
-    model: DistanceHead | ScratchNetwork | FineTunedNetwork,
-    sets: _Sets,
-    held_out: int,
-    arch: str,
-    random: np.random.Generator,
+    fitted: list[_Fitted], held_out: int, arch: str, random: np.random.Generator
 ) -> tuple[Calibration, np.ndarray]:
-    """Thresholds from `held_out` pictures and the strangers that the fit did not see, and how these
-    are confused with them."""
-    half = sets.strangers_to_fit
-    (probabilities, owners), nobody_at_all = _calibration_scores(
-        # Of a fine-tuned network, the sets hold its own embeddings by now.
-        model.head if isinstance(model, FineTunedNetwork) else model,
-        sets.train,
-        sets.validation,
-        sets.strange.embeddings[half:],
-        sets.strange.chips[half:],
-        random,
-    )
+    """Thresholds from `held_out` pictures and the strangers that each fit did not see, and how
+    these are confused with them."""
+    scores = []
+    for model, _, sets in fitted:
+        half = sets.strangers_to_fit
+        scores.append(
+            _calibration_scores(
+                # Of a fine-tuned network, the sets hold its own embeddings by now.
+                model.head if isinstance(model, FineTunedNetwork) else model,
+                sets.train,
+                sets.validation,
+                sets.strange.embeddings[half:],
+                sets.strange.chips[half:],
+                random,
+            )
+        )
+    known, strange = zip(*scores, strict=True)
+    probabilities, owners = (np.concatenate(parts) for parts in zip(*known, strict=True))
+    nobody_at_all = np.concatenate(strange)
     calibration = calibrate(
         probabilities,
         owners,
@@ -212,22 +235,22 @@ def _with_faces(people: dict[str, list[FaceSample]]) -> list[str]:
 
 
 def _split_each(
-    people: list[list[FaceSample]], share: float, seed: int
+    people: list[list[FaceSample]], share: float, seed: int, part: int
 ) -> tuple[list[tuple[FaceSample, int]], list[tuple[FaceSample, int]]]:
     """Of each person: samples to train on, and held-out ones, with the person's number."""
     train_samples, held_out = [], []
     for owner, samples in enumerate(people):
-        kept, validated = _split(samples, share, seed)
+        kept, validated = _split(samples, share, seed, part)
         train_samples += [(sample, owner) for sample in kept]
         held_out += [(sample, owner) for sample in validated]
     return train_samples, held_out
 
 
 def _split(
-    samples: list[FaceSample], share: float, seed: int
+    samples: list[FaceSample], share: float, seed: int, part: int
 ) -> tuple[list[FaceSample], list[FaceSample]]:
     by_path = {sample.picture.path: sample for sample in samples}
-    parts = split_validation([sample.picture for sample in samples], share, seed)
+    parts = split_validation([sample.picture for sample in samples], share, seed, part)
     kept, held_out = ([by_path[picture.path] for picture in part] for part in parts)
     return kept, held_out
 

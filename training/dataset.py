@@ -147,12 +147,13 @@ def order(names: Iterable[str], seed: int) -> list[str]:
 
 
 def split_validation(
-    pictures: Sequence[DatasetPicture], share: float, seed: int
+    pictures: Sequence[DatasetPicture], share: float, seed: int, part: int = 0
 ) -> tuple[list[DatasetPicture], list[DatasetPicture]]:
     """One person's pictures as (train, validation).
 
     Whole sessions are held out where there are at least two, else whole families. A person
     of one picture has it in train and nothing to validate with. Noisy copies only train.
+    Each `part` holds out others, as long as there are any.
     """
     by_session = len({picture.session for picture in pictures}) >= 2
 
@@ -161,7 +162,8 @@ def split_validation(
 
     groups = order({group(picture) for picture in pictures}, seed)
     held_out_count = min(len(groups) - 1, max(1, round(share * len(groups)))) if share else 0
-    held_out = set(groups[:held_out_count])
+    turns = part * held_out_count % len(groups) if groups else 0
+    held_out = set((groups[turns:] + groups[:turns])[:held_out_count])
     train = [picture for picture in pictures if group(picture) not in held_out]
     validation = [
         picture for picture in pictures if group(picture) in held_out and not picture.is_noisy_copy

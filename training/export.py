@@ -23,7 +23,7 @@ from recognition.embedder import EMBEDDING_SIZE
 from training.calibration import Calibration
 from training.embedding_network import EmbeddingNetwork
 from training.fine_tuning import FineTunedNetwork
-from training.scratch import DEVIATION, MEAN, SHRINK, ScratchNetwork, crops_of
+from training.scratch import DEVIATION, MEAN, SHRINK, ScratchCommittee, ScratchNetwork, crops_of
 from training.transfer import DistanceHead
 from training.tree import ToolError
 
@@ -64,23 +64,25 @@ class _Graph:
 
 
 def export(
-    model: DistanceHead | ScratchNetwork | FineTunedNetwork,
+    model: DistanceHead | ScratchCommittee | FineTunedNetwork,
     labels: list[str],
     calibration: Calibration,
     properties: dict[str, str],
 ) -> bytes:
     """The model as `facelab.custom/1`: probabilities of the labels, thresholds, properties."""
     graph = _Graph()
+    name, shape = "crop", [3, CROP_PX, CROP_PX]
     if isinstance(model, DistanceHead):
         name, shape = "embedding", [EMBEDDING_SIZE]
-        logits = _head(graph, model, name)
+        everybody = graph.add("Softmax", _head(graph, model, name), axis=1)
     elif isinstance(model, FineTunedNetwork):
-        name, shape = "crop", [3, CROP_PX, CROP_PX]
         logits = _head(graph, model.head, _embedding(graph, model.network))
+        everybody = graph.add("Softmax", logits, axis=1)
     else:
-        name, shape = "crop", [3, CROP_PX, CROP_PX]
-        logits = _network(graph, model)
-    graph.first_columns(graph.add("Softmax", logits, axis=1), len(labels), "probabilities")
+        small = _small_crop(graph)
+        answers = (_network(graph, member, small) for member in model.members)
+        everybody = graph.add("Mean", *(graph.add("Softmax", one, axis=1) for one in answers))
+    graph.first_columns(everybody, len(labels), "probabilities")
     proto = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -149,11 +151,14 @@ def _embedding(graph: _Graph, network: EmbeddingNetwork) -> str:
     return output
 
 
-def _network(graph: _Graph, network: ScratchNetwork) -> str:
+def _small_crop(graph: _Graph) -> str:
     sides = [SHRINK, SHRINK]
     small = graph.add("AveragePool", "crop", kernel_shape=sides, strides=sides)
-    value = graph.add("Sub", small, graph.constant(np.array(MEAN, np.float32)))
-    value = graph.add("Div", value, graph.constant(np.array(DEVIATION, np.float32)))
+    moved = graph.add("Sub", small, graph.constant(np.array(MEAN, np.float32)))
+    return graph.add("Div", moved, graph.constant(np.array(DEVIATION, np.float32)))
+
+
+def _network(graph: _Graph, network: ScratchNetwork, value: str) -> str:
     with torch.no_grad():
         for convolution, norm in zip(network.features[0::4], network.features[1::4], strict=True):
             scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
@@ -186,7 +191,7 @@ def ms_per_face(exported: bytes, chips: Sequence[np.ndarray]) -> float:
 
 
 def check_parity(
-    model: DistanceHead | ScratchNetwork | FineTunedNetwork,
+    model: DistanceHead | ScratchCommittee | FineTunedNetwork,
     exported: bytes,
     seed: int,
     faces: int = 64,

@@ -19,7 +19,8 @@ from training.progress import progress
 class FitOptions:
     """`patience` counts epochs without a validation loss better by at least `least_gain` of it
     before the fit stops: a loss that creeps down for ever is no progress. `anneals`: the learning
-    rate falls to nothing over the epochs."""
+    rate falls to nothing over the epochs, and where it ends are the weights that are kept; there
+    is no patience then."""
 
     epochs: int = 60
     batch_size: int = 32
@@ -32,8 +33,9 @@ class FitOptions:
 
 @dataclass
 class History:
-    """One value an epoch, from the first. Where nothing was held out, `validation` is a fixed
-    set of variations of the training faces, and `held_out` is False."""
+    """One value an epoch, from the first; `best_epoch` is the one whose weights are kept. Where
+    nothing was held out, `validation` is a fixed set of variations of the training faces, and
+    `held_out` is False."""
 
     train_loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
@@ -82,7 +84,8 @@ def fit(
     penalty: Callable[[], torch.Tensor] | None = None,
     groups: list[dict[str, Any]] | None = None,
 ) -> History:
-    """Train `model` (inputs to log-probabilities [n, classes]); it ends with its best weights.
+    """Train `model` (inputs to log-probabilities [n, classes]); it ends with its best weights, or
+    with its last where the learning rate anneals.
 
     `train_of_epoch` gives each epoch's examples, so that augmentation can be fresh. Without
     validation examples the training loss decides about early stopping. `groups` are Adam's
@@ -115,12 +118,12 @@ def fit(
             deciding, accuracy = evaluate(model, validation)
             history.validation_loss.append(deciding)
             history.validation_accuracy.append(accuracy)
-        if deciding < best_loss:
+        if deciding < best_loss or options.anneals:
             best_loss, history.best_epoch = deciding, epoch
             best_weights = copy.deepcopy(model.state_dict())
         if deciding < progress_loss * (1 - options.least_gain):
             progress_loss, progress_epoch = deciding, epoch
-        elif epoch - progress_epoch >= options.patience:
+        elif epoch - progress_epoch >= options.patience and not options.anneals:
             break
     if best_weights is not None:
         model.load_state_dict(best_weights)

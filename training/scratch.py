@@ -6,6 +6,7 @@ the transfer head. It is here to compare, and to learn from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +20,9 @@ from recognition.custom_model import crop_from_chip
 from training.fitting import FitOptions, History, Labeled, fit
 from training.made_up_faces import MadeUpPerson, another_look
 
+# So many networks, each trained without other pictures: a threshold is read from what a network
+# has not seen, and no picture is left unused.
+MEMBERS = 2
 CHANNELS = (16, 32, 64, 96, 128)
 # Inputs are in [0, 1]; the graph itself normalizes, so training and inference can't differ.
 MEAN, DEVIATION = 0.5, 0.25
@@ -30,11 +34,10 @@ _DROPOUT = 0.3
 MADE_UP_PEOPLE, _PICTURES_OF_EACH = 96, 2
 _FACES_PER_EPOCH = 360
 _NOBODY_SHARE = 0.35
-# Progress after this many epochs, or none: a loss that creeps is memory, not knowledge.
-PATIENCE, _LEAST_GAIN = 12, 0.01
-# Whatever is still gained then: a few seconds each, and more is learned by heart.
+# A few seconds each; more is learned by heart.
 EPOCHS_AT_MOST = 18
-# An annealed learning rate may begin higher than one that stays.
+# An annealed learning rate may begin higher than one that stays, and must come to its end: the few
+# held-out faces are surest after some epochs, when strangers are not told apart yet.
 _FASTER = 3.0
 
 
@@ -67,6 +70,20 @@ class ScratchNetwork(nn.Module):
         return torch.cat([everybody[:, : self.people], nobody], dim=1)
 
 
+class ScratchCommittee(nn.Module):
+    """Networks that held out different pictures: float32 crops [n, 3, 160, 160] in [0, 1] to the
+    logarithm of their mean probabilities [n, people + 1]. What one takes a stranger for, another
+    seldom does."""
+
+    def __init__(self, members: list[ScratchNetwork]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        answers = torch.stack([member(crops) for member in self.members])
+        return answers.logsumexp(0) - math.log(len(self.members))
+
+
 def crops_of(chips: list[np.ndarray]) -> torch.Tensor:
     """float32 [n, 3, 160, 160], exactly as inference makes them."""
     if not chips:
@@ -85,8 +102,7 @@ def fit_scratch(
     every epoch sees as many of each person, drawn and made anew.
 
     Nobody is people made up of these, and those of `background`, chips of strangers, if any.
-    Stops after `PATIENCE` epochs without progress or `EPOCHS_AT_MOST`, or earlier if the options
-    say so.
+    Ends after `EPOCHS_AT_MOST`, or earlier if the options say so, with its last weights.
     """
     chips, owners = train
     born = np.random.default_rng([options.seed, 5])
@@ -114,8 +130,6 @@ def fit_scratch(
     options = replace(
         options,
         epochs=min(options.epochs, EPOCHS_AT_MOST),
-        patience=min(options.patience, PATIENCE),
-        least_gain=_LEAST_GAIN,
         learning_rate=options.learning_rate * _FASTER,
         anneals=True,
     )

@@ -132,7 +132,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, default=32, help="default %(default)s")
     parser.add_argument("--lr", type=float, default=1e-3, help="Adam's; default %(default)s")
     parser.add_argument(
-        "--patience", type=int, default=15, help="epochs without progress; default %(default)s"
+        "--patience",
+        type=int,
+        default=15,
+        help="with transfer: epochs without progress; default %(default)s",
     )
     parser.add_argument(
         "--out", type=Path, default=ROOT / "out" / "training", help="default: out/training"

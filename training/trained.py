@@ -9,7 +9,7 @@ import numpy as np
 from training.calibration import Calibration
 from training.fine_tuning import FineTunedNetwork
 from training.fitting import History
-from training.scratch import ScratchNetwork
+from training.scratch import ScratchCommittee
 from training.transfer import DistanceHead
 
 UNKNOWN, STRANGER = "unknown", "stranger"
@@ -22,7 +22,7 @@ class Trained:
     `sample_chips` are a few of the faces, uint8 RGB [150, 150, 3], to try an export on.
     """
 
-    model: DistanceHead | ScratchNetwork | FineTunedNetwork
+    model: DistanceHead | ScratchCommittee | FineTunedNetwork
     labels: list[str]
     history: History
     calibration: Calibration

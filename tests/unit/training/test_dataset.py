@@ -71,6 +71,18 @@ def test_whole_sessions_are_held_out_when_they_are_known(tmp_path):
     assert not {one.session for one in train} & {one.session for one in validation}
 
 
+def test_each_part_holds_out_other_pictures_as_long_as_there_are_any(tmp_path):
+    touch(*(tmp_path / "ada" / f"{number}.png" for number in range(8)))
+    pictures = read_tree(tmp_path)["ada"]
+    held_out = [split_validation(pictures, 0.25, 0, part)[1] for part in range(4)]
+    assert {one.path for part in held_out for one in part} == {one.path for one in pictures}
+    assert (
+        split_validation(pictures[:2], 0.25, 0, 0)[1]
+        == split_validation(pictures[:2], 0.25, 0, 2)[1]
+    )
+    assert split_validation([], 0.25, 0, 1) == ([], [])
+
+
 def test_a_single_picture_trains(tmp_path):
     touch(tmp_path / "ada" / "1.png")
     train, validation = split_validation(read_tree(tmp_path)["ada"], 0.25, seed=0)
