@@ -1,7 +1,7 @@
-"""`--arch scratch`: a small convolutional network on 160×160 crops, as the course report did.
+"""`--arch scratch`: two small convolutional networks on 160×160 crops; the course report had one.
 
-It starts from nothing, so it needs many pictures of each person and still knows less than
-the transfer head. It is here to compare, and to learn from.
+They start from nothing, so they need many pictures of each person and still know less than
+the transfer head. They are here to compare, and to learn from.
 """
 
 from __future__ import annotations
