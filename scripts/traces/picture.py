@@ -17,16 +17,21 @@ _COLORS = {
     "gap": "red",
 }
 _PARTS = " ▏▎▍▌▋▊▉█"
-_TEXT_COLUMNS = 58
+_TEXT_COLUMNS, _STATION_COLUMNS = 58, 11
+_LEAST_BAR, _NARROW_BAR = 20, 8
 
 
 def show(found: Waterfall, console: Console) -> None:
     """Print it. Colors only where the console is a terminal that wants them."""
     about = f"device {printable(found.device_id)}, {found.status}, {found.total_ms:.0f} ms in all"
     console.print(Text.assemble((printable(found.clip_id), "bold"), "  ", about))
-    width = max(20, console.width - _TEXT_COLUMNS)
+    # On a narrow terminal the figures stay whole: what a span is called tells its station, too.
+    is_wide = console.width >= _TEXT_COLUMNS + _LEAST_BAR
+    beside = _TEXT_COLUMNS if is_wide else _TEXT_COLUMNS - _STATION_COLUMNS
+    width = max(_NARROW_BAR, console.width - beside)
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    table.add_column("station", no_wrap=True)
+    if is_wide:
+        table.add_column("station", no_wrap=True)
     table.add_column("what", no_wrap=True)
     table.add_column("at", justify="right", no_wrap=True)
     table.add_column("ms", justify="right", no_wrap=True)
@@ -34,7 +39,7 @@ def show(found: Waterfall, console: Console) -> None:
     for row in found.rows:
         color = _COLORS.get(row.station, "")
         table.add_row(
-            Text(row.station, color),
+            *([Text(row.station, color)] if is_wide else []),
             Text("  " * row.level + printable(row.label) + (" (in all)" if row.summed else "")),
             f"{row.offset_ms:.0f}",
             f"{row.duration_ms:.1f}",

@@ -208,6 +208,17 @@ def test_the_picture_has_no_colors_where_nobody_sees_them_and_obeys_no_escape():
     assert "not measured" in out.getvalue()
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_narrow_terminal_cuts_off_no_figure(columns):
+    """With 60 columns each figure stood there as its first digit and three dots."""
+    slow = [Span("camera", "upload", 500.0, 123_456.7), *DEVICE_SPANS]
+    out = io.StringIO()
+    show(waterfall(a_line(spans=FUNCTION_SPANS), slow), Console(file=out, width=columns))
+    assert "123456.7" in out.getvalue()
+    assert "…" not in out.getvalue()
+    assert max(map(len, out.getvalue().splitlines())) <= columns
+
+
 # As they come
 
 
