@@ -195,6 +195,29 @@ def _soak(figures: Figures) -> str:
     )
 
 
+def _dashboard(figures: Figures) -> str:
+    run, origin = values(figures, "dashboard"), figures["dashboard"]
+    blank_mb = run["blank_page_mb"]
+    page_mb = run["page_mb"] - blank_mb
+    both_mb, both_percent = run["server_mb"] + page_mb, run["server_percent"] + run["page_percent"]
+    rows = ["| what, after a day of clips | goal | p50 | p95 |", "| --- | --- | --- | --- |"]
+    for what, name, goal in (
+        ("Live page, first paint", "paint", 1000),
+        ("Live page, can be used", "usable", 300),
+        ("a result's message → its card on the page", "news", 1000),
+    ):
+        p50, p95 = (run[f"{name}_{of}_ms"] for of in ("p50", "p95"))
+        rows.append(f"| {what} | ≤ {goal} ms | {p50:.0f} ms | {p95:.0f} ms |")
+    told = (
+        f"Measured {origin['when']} on {origin['machine']}, load {run['load']:g}, with "
+        f"{run['clips']:,} clips of history.\nIdle after 40 results: server "
+        f"{run['server_mb']:.0f} MB, the page {page_mb:.0f} MB more than an empty one "
+        f"({blank_mb:.0f} MB), together\n{both_mb:.0f} MB (goal: 100) and {both_percent:.1f} % of "
+        "a core (goal: 2)."
+    )
+    return "\n".join((*rows, "", told))
+
+
 def _mutation(figures: Figures) -> str:
     origin = figures["mutation"]
     rows = [
@@ -221,6 +244,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "lab": _lab,
     "conformance": _conformance,
     "soak": _soak,
+    "dashboard": _dashboard,
     **RECOGNITION_TABLES,
     "mutation": _mutation,
     "goals": goals,

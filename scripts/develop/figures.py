@@ -153,6 +153,20 @@ RUNS: dict[str, MeasuredRun] = {
             "wall_ratio": "kinds.plain wall 640x480.ratio_cpu",
         },
     ),
+    "dashboard": MeasuredRun(
+        "make bench-dashboard",
+        "bench-dashboard.json",
+        {
+            "clips": "clips",
+            "load": "load_average_1m",
+            **{f"paint_{of}_ms": f"views./.first_paint_ms.{of}" for of in ("p50", "p95")},
+            **{f"usable_{of}_ms": f"views./.usable_ms.{of}" for of in ("p50", "p95")},
+            **{f"news_{of}_ms": f"message_to_page_ms.{of}" for of in ("p50", "p95")},
+            **{f"{who}_percent": f"idle_watched.core_percent.{who}" for who in ("server", "page")},
+            **{f"{who}_mb": f"idle_watched.memory_mb.{who}.pss" for who in ("server", "page")},
+            "blank_page_mb": "blank_page_mb.pss",
+        },
+    ),
     "soak": MeasuredRun(
         "IMAGE_FUNCTIONS_DAY_S=60 make soak CLIPS=3000 RATE=1 DEVICES=2",
         "soak.json",
