@@ -23,8 +23,11 @@ class Took:
         self._file = file
         self._seconds: dict[str, float] = {}
 
-    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str | list[str]:
-        return estimate((item.nodeid for item in items), self._file) or []
+    def pytest_report_collectionfinish(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> str | list[str]:
+        is_quiet = config.get_verbosity() < 0
+        return [] if is_quiet else estimate((item.nodeid for item in items), self._file) or []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.passed:

@@ -37,10 +37,15 @@ def test_each_run_keeps_what_it_took_for_the_next(tmp_path):
     file = tmp_path / "took.json"
     item = SimpleNamespace(nodeid="a")
     plugin = took.Took(file)
-    assert plugin.pytest_report_collectionfinish([item]) == []  # type: ignore[list-item]
+
+    def told(plugin: took.Took, verbosity: int = 0) -> str | list[str]:
+        config = SimpleNamespace(get_verbosity=lambda: verbosity)
+        return plugin.pytest_report_collectionfinish(config, [item])  # type: ignore[arg-type, list-item]
+
+    assert told(plugin) == []
     for phase_s in (1.0, 200.0, 1.0):
         report = SimpleNamespace(passed=True, nodeid="a", duration=phase_s)
         plugin.pytest_runtest_logreport(report)  # type: ignore[arg-type]
     plugin.pytest_sessionfinish()
-    told = took.Took(file).pytest_report_collectionfinish([item])  # type: ignore[list-item]
-    assert told == "1 test: about 3 minutes, as the last time"
+    assert told(took.Took(file)) == "1 test: about 3 minutes, as the last time"
+    assert told(took.Took(file), verbosity=-1) == []
