@@ -69,12 +69,12 @@ def main(arguments: list[str] | None = None) -> int:
     line = log.find(options.clip)
     spans.refresh()
     found = waterfall(line, spans.of(line.device_id, line.clip_id))
-    if url := _send(found):
-        Progress(options.json)(f"sent to {url}")
     if options.json:
         print_json(found.to_fields())
     else:
         show(found, Console(file=sys.stdout))
+    if url := _send(found):  # a collector that is away takes nobody's picture
+        Progress(options.json)(f"sent to {url}")
     return 0
 
 

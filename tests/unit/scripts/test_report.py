@@ -74,6 +74,15 @@ def test_the_page_needs_nothing_else_and_has_a_picture_of_each_clip():
         assert part in html.unescape(text)
 
 
+@pytest.mark.parametrize(("slowest_ms", "is_said"), [(200.0, False), (9000.0, True)])
+def test_slower_clips_are_spoken_of_where_there_are_such(slowest_ms, is_said):
+    """A histogram that ended at the slowest clip still said that there are slower ones."""
+    points = [Point(float(n), 200.0, "right", "") for n in range(150)]
+    points[7] = Point(7.0, slowest_ms, "right", "")
+    text = page(Report("Run", None, (), points=points))
+    assert ("slower ones are in the last bar" in text) is is_said
+
+
 def test_a_run_without_an_answer_has_a_page_too():
     run = Comparison(TRUTH, {}, 0)
     text = page(e2e_report(run, e2e_json(run, "embedded", {}), []))

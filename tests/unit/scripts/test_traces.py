@@ -14,6 +14,7 @@ from contract.clips import ClipKey
 from contract.spans import Span
 from device.spans import SpanFile, span_file
 from events import ClipRef
+from scripts.cli import trace
 from scripts.traces import function_log, otlp
 from scripts.traces.clip_line import read_clip_line
 from scripts.traces.device_spans import DeviceSpans
@@ -22,6 +23,7 @@ from scripts.traces.function_log import FunctionLog, NoSuchClip
 from scripts.traces.picture import bar, show
 from scripts.traces.waterfall import SpanRow, waterfall
 from telemetry import Telemetry
+from tests.conftest import free_port
 from tests.fakes.collector import collector
 from tests.fakes.results import ADA, ALAN, face, result
 
@@ -287,3 +289,17 @@ def test_a_collector_that_is_not_there_is_said():
     for url in ("http://127.0.0.1:9/v1/traces", "file:///etc/passwd"):
         with pytest.raises(otlp.NotExported):
             otlp.export(found, url, {})
+
+
+def test_a_clip_is_shown_also_when_its_collector_is_away(monkeypatch, capsys):
+    """`make trace` said that nobody takes the spans, and showed nothing."""
+    log = SimpleNamespace(find=lambda clip: a_line(spans=FUNCTION_SPANS))
+    spans = SimpleNamespace(refresh=lambda: None, of=lambda device, clip: DEVICE_SPANS)
+    monkeypatch.setattr(trace, "read_switch", lambda: None)
+    monkeypatch.setattr(trace, "FunctionLog", lambda switch: log)
+    monkeypatch.setattr(trace, "DeviceSpans", lambda folder: spans)
+    away = {otlp.ENDPOINT: f"http://127.0.0.1:{free_port()}"}
+    monkeypatch.setattr(trace, "environment", lambda: away)
+    with pytest.raises(otlp.NotExported):
+        trace.main([])
+    assert "upload to S3" in capsys.readouterr().out
