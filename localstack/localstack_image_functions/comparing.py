@@ -1,7 +1,7 @@
 """How DynamoDB compares values: by their type first, numbers exactly, binaries by their bytes.
 
-moto takes numbers for floating point, compares binaries by their base64, takes `true` for 1, and
-fails where a text is asked to be smaller than a number.
+moto takes numbers for floating point, also where one is subtracted, compares binaries by their
+base64, takes `true` for 1, and fails where a text is asked to be smaller than a number.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from moto.dynamodb import comparisons
 from moto.dynamodb.models.dynamo_type import DynamoType
 
+from localstack_image_functions.canonical_numbers import canonical
+
+_EXACT = Context(prec=60)  # DynamoDB has 38 digits
 _STARTS = ("S", "B")
 _SIZED = ("S", "B", "SS", "NS", "BS", "L", "M")
 _CONTAINERS = ("S", "B", "SS", "NS", "BS", "L")
@@ -22,7 +25,9 @@ _CONTAINERS = ("S", "B", "SS", "NS", "BS", "L")
 
 @functools.cache
 def compare_as_documented() -> None:
-    """Let moto's keys be sorted and its conditions be decided so."""
+    """Let moto's keys be sorted, its conditions be decided and its sums be calculated so."""
+    DynamoType.__add__ = _exactly(DynamoType.__add__, _EXACT.add)
+    DynamoType.__sub__ = _exactly(DynamoType.__sub__, _EXACT.subtract)
     DynamoType.cast_value = property(lambda self: _plain(self.type, self.value))
     comparisons.AttributeValue.expr = lambda self, _item: _plain(self.type, self.value)
     for operation, unlike in (
@@ -38,6 +43,21 @@ def compare_as_documented() -> None:
     comparisons.FuncBeginsWith.expr = _begins_with
     comparisons.FuncContains.expr = _contains
     comparisons.FuncIn.expr = _is_in
+
+
+def _exactly(
+    original: Callable[..., Any], calculate: Callable[[Decimal, Decimal], Decimal]
+) -> Callable[..., Any]:
+    """Of two numbers; what else can't be calculated moto says."""
+
+    @functools.wraps(original)
+    def calculated(self: DynamoType, other: DynamoType) -> Any:
+        if not (self.is_number() and other.is_number()):
+            return original(self, other)
+        result = calculate(Decimal(self.value), Decimal(other.value))
+        return DynamoType({"N": canonical(str(result))})
+
+    return calculated
 
 
 def _plain(kind: str, value: Any) -> Any:
