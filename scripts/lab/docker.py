@@ -25,7 +25,7 @@ from scripts.lab.readiness import hook_states, patience_s, why_the_hook_failed
 from scripts.lab.services import SERVICES_SETTING, more_services
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
-from scripts.provision.container_image import build_environment
+from scripts.provision.container_image import build_environment, name_by_content
 
 QUIET_SECONDS = 300
 END_WITHIN_S = 15
@@ -109,6 +109,7 @@ class DockerBackend:
                 ) from error
         self._progress("building images (minutes the first time, seconds later)")
         self._compose("build", "--quiet")
+        name_by_content()
         self._progress(f"starting LocalStack on 127.0.0.1:{self._switch.port}")
         self._state.tombstones.parent.mkdir(parents=True, exist_ok=True)  # or Docker makes it
         # A container that failed or was killed is made anew: nothing in it is worth keeping.

@@ -12,6 +12,7 @@ from cloud.switch import Switch, environment
 from scripts.console import Progress
 from scripts.docker import base_image
 from scripts.docker.engine import engine_client
+from scripts.docker.reproducible import make_reproducible
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from scripts.provision.function_image import PublishedImage, ensure_repository, lambda_architecture
@@ -90,6 +91,22 @@ def build_function_image(progress: Progress) -> None:
     if done.returncode:
         lines = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
         raise ImageBuildFailed(f"{FUNCTION_IMAGE} could not be built:\n{lines}")
+    name_by_content()
+
+
+def name_by_content() -> None:
+    """Give the function's image, as built, the one digest that its content has.
+
+    Raises
+    ------
+    ImageBuildFailed
+    """
+    from docker.errors import DockerException
+
+    try:
+        make_reproducible(FUNCTION_IMAGE)
+    except DockerException as error:
+        raise ImageBuildFailed(f"{FUNCTION_IMAGE} was built and is lost: {error}") from error
 
 
 def registry_login(switch: Switch) -> dict[str, str]:
