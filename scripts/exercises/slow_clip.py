@@ -36,11 +36,15 @@ def look(lab: LabView, given: Mapping[str, Any]) -> Iterator[ConditionSeen]:
     )
     yield _stage(str(said.get("stage", "")), found)
     later = [one for one in lines if one.device_id == line.device_id][-given["fast_clips"] :]
-    slowest_ms = max(_life(lab, one).total_ms for one in later)
-    is_fast = len(later) == given["fast_clips"] and slowest_ms < given["fast_ms"]
-    yield ConditionSeen(
-        "fast", is_fast, f"the slowest of the newest {len(later)} took {slowest_ms:.0f} ms"
-    )
+    lives = [_life(lab, one) for one in later]
+    slowest_ms = max(one.total_ms for one in lives)
+    # A clip that nobody showed has not come back, however soon the function was done with it.
+    unseen = sum(all(row.name != "print" for row in one.rows) for one in lives)
+    is_fast = len(later) == given["fast_clips"] and slowest_ms < given["fast_ms"] and not unseen
+    told = f"the slowest of the newest {len(later)} took {slowest_ms:.0f} ms"
+    if unseen:
+        told += f", and {unseen} of them were shown by no `messages`"
+    yield ConditionSeen("fast", is_fast, told)
 
 
 def _life(lab: LabView, line: ClipLine) -> Waterfall:

@@ -48,6 +48,10 @@ HOPPER = "Grace Hopper"
 # FACELAB_BROWSER_BACKEND=docker: the same before a lab of containers.
 BACKEND = os.environ.get("FACELAB_BROWSER_BACKEND")
 OF_BACKEND = {"FACELAB_BACKEND": BACKEND, "FACELAB_PREFIX": "browser"} if BACKEND else {}
+# The first test waits for the lab, which with Docker builds its images: minutes on a busy machine.
+UP_S = 600
+if BACKEND:
+    pytestmark = pytest.mark.timeout(UP_S + 300)
 # `make test ARGS=tests/browser` with this set renews the README's picture.
 PICTURE = Path(os.environ.get("FACELAB_PICTURE") or ROOT / "out" / "dashboard.png")
 
@@ -81,7 +85,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Lab
     lab = Lab(folder / "state", free_port(), {"FACELAB_SPOOL": str(folder / "spool"), **OF_BACKEND})
     forget = ("scripts.cli.lab", "down", "--forget")
     lab.run(*forget)  # with Docker its state is a volume, which has the clips of an earlier run
-    lab.up(timeout=600)
+    lab.up(timeout=UP_S)
     yield lab
     lab.run(*forget)
 
