@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.develop.mutation.changes import Change, Outline, changes_of
+from scripts.develop.mutation.guards import text_of_test
 from scripts.develop.mutation.importers import tests_that_import
 from scripts.develop.mutation.places import Place
 from scripts.errors import LabError
@@ -226,7 +227,7 @@ class Measurement:
         """What a verdict stands on: a kill on the test that made it, a survival on all tests."""
         killer = ROOT / by.partition("::")[0]
         if verdict == "killed" and "::" in by and killer.is_file():
-            return _digest(killer.read_text("utf-8"))
+            return _digest(text_of_test(killer.read_text("utf-8"), by))
         return self._guard
 
     def _keep(self, tried: Tried, source: str) -> None:

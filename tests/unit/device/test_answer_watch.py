@@ -88,10 +88,11 @@ def test_an_answered_clip_is_let_go_of_and_counted(desk):
 
 @pytest.mark.parametrize("state", [{"being_sent": True}, {"disk_busy": True}, {"on_disk": False}])
 def test_one_that_somebody_is_at_is_let_go_of_at_a_later_look(desk, state):
-    entry = desk.sent(1, **state)
-    desk.viewer.new = [entry.clip_id]
+    entry, other = desk.sent(1, **state), desk.sent(2)
+    desk.viewer.new = [entry.clip_id, other.clip_id]
     desk.after(0)
     assert entry in desk.underway
+    assert other not in desk.underway
     entry.being_sent = entry.disk_busy = False
     entry.on_disk = True
     desk.after(0)
@@ -115,6 +116,15 @@ def test_patience_ends_after_its_seconds_and_not_before(desk):
     assert (desk.underway.totals.resent, entry.confirmed, entry.disk_busy) == (1, False, False)
     assert desk.files("") == [entry.clip_id], "back among those that wait for S3"
     assert [*desk.underway.unsent] == [entry.clip_id]
+
+
+def test_one_whose_files_are_moved_back_is_nobody_else_s_meanwhile(desk, monkeypatch):
+    entry = desk.sent(1)
+    seen: list[bool] = []
+    monkeypatch.setattr(desk.spool, "recall", lambda record: seen.append(entry.disk_busy))
+    desk.after(0)
+    desk.after(10.001)
+    assert seen == [True]
 
 
 def test_patience_begins_with_the_viewer_and_anew_with_the_next_one(desk):

@@ -38,6 +38,46 @@ def test_only_the_newest_ids_count_and_the_file_stays_small(tmp_path: Path):
     answered.close()
 
 
+def test_the_file_is_made_short_once_it_is_twice_too_long_counted_over_a_restart(tmp_path: Path):
+    lines = []
+    for ids in (6, 1, 3, 1):
+        answered = opened(tmp_path, keep=5)
+        for number in range(ids):
+            answered.add(f"{len(lines)}-{number}")
+        answered.close()
+        lines.append(len((tmp_path / "lab" / FILE_NAME).read_text().splitlines()))
+    assert lines == [6, 7, 10, 5]
+
+
+def test_an_id_that_is_added_again_is_among_the_newest(tmp_path: Path):
+    answered = opened(tmp_path, keep=2)
+    for one in "abac":
+        answered.add(one)
+    assert [one for one in "abc" if one in answered] == ["a", "c"]
+    answered.close()
+
+
+def test_to_make_the_file_short_leaves_no_other_open(tmp_path: Path):
+    answered = opened(tmp_path, keep=1)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  one number
+    for number in range(20):
+        answered.add(str(number))
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    answered.close()
+
+
+def test_a_camera_that_looks_late_sees_all_that_was_kept(tmp_path: Path):
+    answered = opened(tmp_path, keep=5)
+    path = tmp_path / "lab" / FILE_NAME
+    reader = AnsweredReader(path)
+    answered.add("first")
+    assert reader.new_ids() == ["first"]
+    for number in range(50):
+        answered.add(str(number))
+    assert reader.new_ids() == AnsweredReader(path).new_ids()
+    answered.close()
+
+
 def test_the_camera_sees_each_new_id_also_over_a_compaction(tmp_path: Path):
     answered = opened(tmp_path, keep=5)
     reader = AnsweredReader(tmp_path / "lab" / FILE_NAME)
@@ -123,16 +163,16 @@ def test_a_torn_line_that_could_not_be_cut_off_costs_no_id(
     answered = opened(tmp_path)
     answered.add("before")
 
-    def full(descriptor: int, data: bytes) -> None:
-        os.write(descriptor, bytes(data)[: len(data) // 2])
+    def broken(descriptor: int, size: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    def broken(descriptor: int, size: int) -> None:
+    def full(descriptor: int, data: bytes) -> None:
+        os.write(descriptor, bytes(data)[: len(data) // 2])
+        disk.setattr(os, "ftruncate", broken)
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as disk:
         disk.setattr("device.answered.write_all", full)
-        disk.setattr(os, "ftruncate", broken)
         with pytest.raises(AnsweredUnusable):
             answered.add("first")
     answered.add("second")
@@ -141,20 +181,51 @@ def test_a_torn_line_that_could_not_be_cut_off_costs_no_id(
     assert AnsweredReader(tmp_path / "lab" / FILE_NAME).new_ids() == everything
 
 
+def test_a_list_whose_name_may_not_last_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(folder: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("device.answered.sync_folder", broken)
+    with pytest.raises(AnsweredUnusable, match="Input/output error"):
+        opened(tmp_path)
+
+
+def test_a_list_that_was_made_short_and_may_not_last_is_told_with_its_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    answered = opened(tmp_path, keep=1)
+    answered.add("a", "b")
+
+    def broken(folder: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("device.answered.sync_folder", broken)
+        with pytest.raises(AnsweredUnusable, match="Input/output error"):
+            answered.add("c")
+    answered.add("d")
+    answered.close()
+    assert AnsweredReader(tmp_path / "lab" / FILE_NAME).new_ids() == ["d"]
+
+
 def test_what_was_shown_lasts_through_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Its message is deleted next: only what was flushed keeps a repeated one from being shown."""
-    flushed: list[bytes] = []
-    path = tmp_path / "lab" / FILE_NAME
+    flushed: list[tuple[str, bytes]] = []
 
     def fsync(descriptor: int) -> None:
-        if os.path.sameopenfile(descriptor, probe := os.open(path, os.O_RDONLY)):
-            flushed.append(path.read_bytes())
-        os.close(probe)
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115
+        if path.is_file():
+            flushed.append((path.name, path.read_bytes()))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    answered = opened(tmp_path)
+    answered = opened(tmp_path, keep=1)
     answered.add("a")
-    assert flushed[-1] == b'"a"\n'
+    assert flushed[-1] == (FILE_NAME, b'"a"\n')
+    answered.add("b")
+    answered.add("c")
+    assert flushed[-1] == (f"{FILE_NAME}.part", b'"c"\n')  # before it takes the other's place
     answered.close()
 
 

@@ -129,6 +129,19 @@ def test_progress_is_told_now_and_then_not_with_each_clip(cloud: FakeCloud, run:
     assert " recorded, " not in run.out
 
 
+def test_after_each_word_of_progress_there_is_a_pause(
+    cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    def pause(state: str) -> None:
+        if state.startswith("STATUS="):
+            monkeypatch.setattr(camera, "PROGRESS_S", 3600.0)
+
+    monkeypatch.setattr(camera, "PROGRESS_S", 0.0)
+    monkeypatch.setattr(camera, "notify", pause)
+    assert run("--count", "4", "--no-keep-until-answered") == 0
+    assert run.out.count(" recorded, ") == 2
+
+
 def test_without_a_network_it_says_what_still_waits_and_leaves_it_in_the_spool(
     cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch
 ):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from device.disk_writer import DiskWriter
 from device.spool import Spool, SpoolFull, SpoolUnusable
 from device.underway import Entry, Underway
+from tests.conftest import wait_until
 from tests.fakes.outbox_bench import Told, clip
 
 SIZE = 100
@@ -156,6 +158,25 @@ class TestWriting:
         desk.writer().run()
         assert desk.files() == ids(*entries)
 
+    def test_a_disk_that_takes_nothing_is_left_alone_for_a_while(self, desk, monkeypatch):
+        monkeypatch.setattr("device.disk_writer.RETRY_S", 60)
+        tries: list[int] = []
+
+        def worn(record, data) -> None:
+            tries.append(1)
+            raise SpoolUnusable("worn out")
+
+        monkeypatch.setattr(desk.spool, "write", worn)
+        desk.add(1)
+        thread = Thread(target=desk.writer().run, daemon=True)
+        thread.start()
+        wait_until(lambda: tries, 10, "the first try")
+        with desk.underway.changed:
+            desk.underway.stopping = True
+            desk.underway.changed.notify_all()
+        thread.join(10)
+        assert len(tries) == 2, "one more at the end"
+
 
 class TestConfirmed:
     @pytest.mark.parametrize(
@@ -221,6 +242,8 @@ class TestMemory:
         entries = [desk.add(number) for number in range(5)]
         desk.writer(memory_bytes=5 * SIZE).fit_memory()
         assert desk.reasons() == []
+        desk.writer(memory_bytes=5 * SIZE - 1).fit_memory()
+        assert len(desk.reasons()) == 1
         desk.writer(memory_bytes=3 * SIZE + 1).fit_memory()
         why = "memory is full and the disk too slow"
         assert desk.reasons() == [(one, why) for one in ids(*entries[:2])]
@@ -324,9 +347,11 @@ class TestRoom:
         def worn(*_: object) -> None:
             raise SpoolUnusable("read-only")
 
-        self.full(desk, {})
+        dropped, spared = self.full(desk, {}, {})
         desk.add(9)
         monkeypatch.setattr(desk.spool, "remove", worn)
         desk.spool.problem = SpoolFull("no room")
         assert not desk.writer().write_next()
         assert desk.troubles() == ["read-only", "no room"]
+        assert [one for one, _ in desk.reasons()] == ids(dropped)
+        assert spared in desk.underway

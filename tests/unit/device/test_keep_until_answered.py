@@ -118,6 +118,17 @@ class TestKeepUntilAnswered:
             answered.add(clip_id)
         assert second.wait_until_empty(DEADLINE_S)
 
+    def test_what_an_earlier_run_sent_counts_as_sent_once(self, bench: Bench, answered: Answered):
+        first = self.keeping(bench)
+        bench.accept(first, 1)
+        bench.told.wait_for("uploaded", 1)
+        bench.told.wait_for("stored", 1)
+        first.close()
+        second = self.keeping(bench, patience_s=0.01)
+        bench.told.wait_for("unanswered", 1)
+        second.close()
+        assert len(bench.told.of("resent")) == 2
+
     def test_a_run_that_does_not_keep_lets_go_of_what_s3_has(
         self, bench: Bench, answered: Answered
     ):

@@ -167,6 +167,7 @@ def test_a_late_result_is_shown_with_its_true_latency(tmp_path: Path):
     screen = Screen(tmp_path, now_ms=3_601_000)
     screen.show(result("old", end_ms=1000))
     assert "Latency: 3600.00 seconds." in screen.text
+    assert "From capture start: 3600.50 seconds." in screen.text
 
 
 WHOLE = result("x", face(ADA, ADA)).to_json()
@@ -295,6 +296,13 @@ def test_an_empty_queue_is_told_once_until_something_comes(screen: Screen):
     assert screen.text.count("Empty Queue...") == 2
 
 
+def test_an_empty_queue_is_an_event_too(tmp_path: Path):
+    screen = Screen(tmp_path, as_json=True)
+    screen.viewer.idle(screen.shelf)
+    assert screen.events == [{"event": "idle", "device_id": "lab"}]
+    screen.answered.close()
+
+
 def test_percentiles_are_told_now_and_then(screen: Screen):
     for number in range(40):
         screen.show(result(str(number)))
@@ -305,8 +313,10 @@ def test_percentiles_are_told_now_and_then(screen: Screen):
 def test_json_is_one_object_a_line_with_the_whole_result(tmp_path: Path):
     screen = Screen(tmp_path, as_json=True)
     screen.show(result("a", face(ADA, ADA)))
+    screen.show(result("a", face(ADA, ADA)))
     screen.viewer.summary()
-    shown, summary = screen.events
+    shown, again, summary = screen.events
+    assert again == {"event": "duplicate", "clip_id": "a", "device_id": "lab"}
     assert shown["event"] == "result"
     assert shown["latency_ms"] == {"clip_end": 310, "capture_start": 810}
     fields = {k: v for k, v in shown.items() if k in Result.__dataclass_fields__}
@@ -314,7 +324,7 @@ def test_json_is_one_object_a_line_with_the_whole_result(tmp_path: Path):
     assert summary == {
         "event": "summary",
         "count": 1,
-        "duplicates": 0,
+        "duplicates": 1,
         "malformed": 0,
         "latency_ms": {
             "clip_end": {"p50": 310, "p95": 310, "max": 310},

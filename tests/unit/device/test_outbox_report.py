@@ -97,6 +97,7 @@ def test_an_event_without_words_is_none(console):
         ),
         (Counts(awaiting_answer=1), 0, None),
         (Counts(refused=1), 1, None),
+        (Counts(refused=1, waiting=1), 1, None),
         (Counts(dropped=1), 1, None),
     ],
 )  # fmt: skip

@@ -135,6 +135,10 @@ def test_a_clip_that_can_not_be_decoded_is_told():
         list(pictures_of(stream(5)))
 
 
+def test_what_is_broken_in_a_clip_costs_no_picture_behind_it():
+    assert len(list(pictures_of(stream(5) + encoded(3)))) == 3
+
+
 def test_without_pyav_the_hint_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(DecoderMissing, match="requirements-webcam"):
@@ -185,6 +189,14 @@ class TestCommand:
         with pytest.raises(SystemExit):
             self.run(tmp_path, capsys, *wrong)
         assert not (tmp_path / "data").exists()
+
+    def test_a_clip_that_is_not_there_is_one_line(self, tmp_path: Path, capsys):
+        missing = tmp_path / "none.h264"
+        who = ["--name", "Ada Lovelace", "--data", str(tmp_path / "data"), "--no-face-check"]
+        assert pictures.main([*who, "--from-clip", str(missing)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()[:1]
+        assert line.startswith("error: ")
+        assert str(missing) in line
 
     def test_too_few_good_moments_are_not_called_success(
         self, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch

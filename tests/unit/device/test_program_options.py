@@ -98,6 +98,10 @@ def test_the_countdown_counts_each_second_and_ends_when_told(capsys):
     assert waits == [1.0, 1.0]
     assert capsys.readouterr().out == "Look at the camera: 3\nLook at the camera: 2\n"
     waits.clear()
+    pictures._count_down(1, Stop(), pictures.Console())
+    assert waits == [1.0]
+    assert capsys.readouterr().out == "Look at the camera: 1\n"
+    waits.clear()
     pictures._count_down(0, Stop(), pictures.Console())
     assert waits == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from threading import Event
 
 from device.spans import SpanFile, span_file, traces_folder
 
@@ -52,6 +53,24 @@ def test_a_disk_that_takes_nothing_is_in_nobodys_way(tmp_path):
         spans.add(f"c{number}", "record", 1, 1)
     assert time.monotonic() - began < 1
     spans.close()
+
+
+def test_a_disk_that_takes_spans_again_gets_those_that_follow(tmp_path, monkeypatch):
+    tried = Event()
+
+    def broken(folder: Path) -> None:
+        tried.set()
+        raise OSError("no room")
+
+    path = span_file(tmp_path, "lab", "camera")
+    spans = SpanFile(path, "camera")
+    with monkeypatch.context() as disk:
+        disk.setattr("device.spans.make_private_folder", broken)
+        spans.add("lost", "record", 1, 1)
+        assert tried.wait(30)
+    spans.add("kept", "record", 1, 1)
+    spans.close()
+    assert [one["clip_id"] for one in written(path)] == ["kept"]
 
 
 def test_a_span_costs_the_recorder_next_to_nothing(tmp_path):

@@ -131,6 +131,19 @@ def test_a_clip_without_a_readable_side_file_is_kept_without_times(spool: Spool,
     assert spool.read(kept) == b"clip"
 
 
+def test_a_clip_whose_name_begins_with_no_date_is_kept_without_one(spool: Spool):
+    (spool.folder / "2026112x-by-hand.h264").write_bytes(b"clip")
+    ((kept,), _) = reopened(spool)
+    assert (kept.clip_id, kept.key.date) == ("2026112x-by-hand", "")
+
+
+def test_what_was_written_is_not_held_open(spool: Spool):
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  one number
+    for number in range(5):
+        spool.write(clip(number), b"clip")
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
 def test_parked_clips_come_back_as_sent_and_can_be_recalled(spool: Spool):
     record = clip(1)
     spool.write(record, b"clip")

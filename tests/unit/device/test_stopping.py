@@ -32,6 +32,10 @@ def test_a_program_whose_driver_hangs_ends_with_its_status_and_all_it_said():
     assert time.monotonic() - began < 30
 
 
+def test_a_call_that_comes_back_is_in_time():
+    assert within(30, lambda: None)
+
+
 def test_what_a_call_raises_in_time_is_raised_here():
     def broken() -> None:
         raise RuntimeError("driver")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 
 import pytest
@@ -101,11 +103,14 @@ def test_a_thread_that_ends_by_an_error_is_told_with_the_place():
     def fail() -> None:
         raise KeyError("k")
 
-    for name, work in (("leaves", leave), ("fails", fail), ("ends", lambda: None)):
+    deep = lambda: json.loads("{")  # noqa: E731
+    works = {"leaves": leave, "fails": fail, "fails deep": deep, "ends": lambda: None}
+    for name, work in works.items():
         assert crew.start(name, work).daemon
     crew.join(5)
     whys = dict(told)
-    assert whys.keys() == {"leaves", "fails"}
+    assert whys.keys() == {"leaves", "fails", "fails deep"}
+    assert re.search(rf" at {re.escape(json.decoder.__file__)}:\d\d\d$", whys["fails deep"])
     line = fail.__code__.co_firstlineno + 1
     assert whys["fails"] == f"KeyError: 'k' at {__file__}:{line}"
     assert describe(ValueError("never raised")) == "ValueError: never raised"

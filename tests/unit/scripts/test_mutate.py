@@ -13,6 +13,7 @@ from scripts.cli.mutate import main
 from scripts.develop.mutation.changed import changed_files
 from scripts.develop.mutation.changes import Change, Outline, changes_of
 from scripts.develop.mutation.forks import Job
+from scripts.develop.mutation.guards import text_of_test
 from scripts.develop.mutation.loaded import NotLoaded, _change, exchange, exchanged
 from scripts.develop.mutation.measuring import Measurement, Reach, Tried
 from scripts.develop.mutation.places import PLACES, NoSuchPlace, Place, chosen
@@ -111,6 +112,43 @@ def test_what_is_run_once_is_the_business_of_all_tests_that_use_the_file(
 )
 def test_a_file_says_whether_its_functions_keep_their_results(decorator, keeps):
     assert Outline(f"{decorator}\ndef f():\n    return 1\n").keeps_results is keeps
+
+
+TESTS = """import os
+LIMIT = 3
+def helper(): return LIMIT
+@mark([1])
+def test_a(): assert helper()
+def test_b(): assert helper() == LIMIT
+class TestBoth:
+    def one(self): return 1
+    def test_a(self): assert self.one()
+    def test_c(self): assert self.one() == 1
+class TestOther:
+    def test_a(self): assert os
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "change", "stands"),
+    [
+        ("test_a[1]", ("helper() == LIMIT", "helper() == 3"), True),
+        ("test_a[1]", ("assert os", "assert not os"), True),
+        ("test_a[1]", ("def test_b", "def test_new(): pass\ndef test_b"), True),
+        ("test_a[1]", ("assert helper()\n", "assert not helper()\n"), False),
+        ("test_a[1]", ("@mark([1])", "@mark([2])"), False),
+        ("test_a[1]", ("return LIMIT", "return 3"), False),
+        ("TestBoth::test_a", ("self.one() == 1", "self.one() == 2"), True),
+        ("TestBoth::test_a", ("assert self.one()\n", "assert self\n"), False),
+        ("TestBoth::test_a", ("return 1", "return 2"), False),
+        ("TestBoth::test_a", ("assert helper()\n", "assert not helper()\n"), True),
+    ],
+)
+def test_what_a_test_noticed_stands_as_long_as_it_and_its_helpers(test, change, stands):
+    before, after = (
+        text_of_test(text, f"a.py::{test}") for text in (TESTS, TESTS.replace(*change))
+    )
+    assert (before == after) == stands
 
 
 CLIPS = (ROOT / "contract" / "clips.py").read_text()
