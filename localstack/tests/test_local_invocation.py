@@ -321,6 +321,12 @@ def test_a_runtime_may_end_in_its_own_way(child):
     assert polite.exits == [Exit(status=0)]
 
 
+def test_a_log_that_is_asked_for_has_what_no_reader_came_to_yet(child, monkeypatch):
+    monkeypatch.setattr(local_invocation.Pipes, "read_until_closed", lambda self: None)
+    talking = child("echo said; sleep 60")
+    wait_until(lambda: talking.sandbox.flush_output() or talking.log.take() == "said\n")
+
+
 def test_the_most_memory_a_runtime_ever_used_is_what_the_kernel_says(child):
     waiting = child("echo up; read -r line; sleep 60")
     wait_until(lambda: waiting.log.take() == "up\n")

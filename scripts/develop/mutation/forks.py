@@ -29,7 +29,7 @@ SILENT = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-heade
 # is one that only an import of the whole file can show.
 NONE_FOUND, OURS, NOT_LOADED = 5, 70, 71
 # A test that failed after longer than this may have run into a deadline that a busy machine lets
-# pass as well: whether it did, the same test without the change says.
+# pass as well: whether it did, the same test says, without the change and with it once more.
 _QUICK_S = 1.0
 _TRIES = 2
 
@@ -55,7 +55,8 @@ class Job:
 class Outcome:
     """`passed`, `failed` (a test, or already the import of one), `late` (killed at its limit),
     `broken` (there was nothing to run), `not loaded` (only an import can show the change) or
-    `unsure` (twice its tests failed, late, without the change as well)."""
+    `unsure` (twice a test failed late that failed without the change as well, or with it only
+    once)."""
 
     number: int
     verdict: str
@@ -134,7 +135,7 @@ class Child:
     pid: int
     began: float
     folder: Path
-    checks: Outcome | None = None  # without the change: to see whether this may be trusted
+    checks: Outcome | None = None  # whether this may be trusted; without the change, then with it
 
     @property
     def alive(self) -> Path:
@@ -280,12 +281,15 @@ class Forks:
             unchanged = replace(job, file="", source="", tests=tests)
             self._waiting.append((unchanged, outcome))
             return None
-        if outcome.verdict == "passed":
+        changed = next(one for one in self.jobs if one.number == job.number)
+        if job.file and outcome.verdict != "passed":
             return checked
+        if not job.file and outcome.verdict == "passed":
+            self._waiting.append((replace(changed, tests=job.tests), checked))
+            return None
         self._tries[job.number] += 1
         if self._tries[job.number] == _TRIES:
             return replace(checked, verdict="unsure")
-        changed = next(one for one in self.jobs if one.number == job.number)
         self._waiting.append((changed, None))
         return None
 

@@ -296,6 +296,11 @@ def test_an_empty_queue_is_told_once_until_something_comes(screen: Screen):
     assert screen.text.count("Empty Queue...") == 2
 
 
+def test_the_end_of_an_outage_is_told_to_people_too(screen: Screen):
+    screen.viewer.trouble("lab", None)
+    assert screen.text == "Receiving again.\n"
+
+
 def test_an_empty_queue_is_an_event_too(tmp_path: Path):
     screen = Screen(tmp_path, as_json=True)
     screen.viewer.idle(screen.shelf)

@@ -219,6 +219,18 @@ def test_a_deadline_that_passes_without_the_change_too_is_no_verdict(tmp_path):
     assert (outcomes[-1]["verdict"], outcomes[0]["verdict"]) == ("passed", "unsure")
 
 
+def test_what_failed_late_and_not_again_is_no_verdict(tmp_path):
+    """On a busy machine a deadline passes once, and not where the test runs alone."""
+    test, seen = tmp_path / "test_busy.py", tmp_path / "seen"
+    test.write_text(
+        "import pathlib, time\n\ndef test_busy():\n    time.sleep(1.1)\n"
+        f"    seen = pathlib.Path({str(seen)!r})\n    was_seen = seen.exists()\n"
+        "    seen.touch()\n    assert was_seen\n"
+    )
+    jobs = [{"source": CLIPS}, {"source": MISNAMED, "tests": [f"{test}::test_busy"]}]
+    assert outcomes_of(jobs)[0]["verdict"] == "passed"
+
+
 def test_what_an_earlier_run_had_loaded_is_loaded_for_all(tmp_path):
     test = tmp_path / "test_loaded.py"
     test.write_text("import sys\n\ndef test_loaded():\n    assert 'colorsys' in sys.modules\n")
