@@ -82,12 +82,14 @@ def stale(reasons: Iterable[Reason], there: Iterable[Change], tried: Iterable[Tr
     possible: dict[str, list[Change]] = {}
     for change in there:
         possible.setdefault(change.file, []).append(change)
-    killed = {one.change.identity for one in tried if one.verdict == "killed"}
+    verdicts: dict[tuple[str, str, str, str], set[str]] = {}  # lines may be alike in a function
+    for one in tried:
+        verdicts.setdefault(one.change.identity, set()).add(one.verdict)
     faults = []
     for reason in reasons:
         covered = [one for one in possible.get(reason.file, ()) if reason.covers(one)]
         if reason.file in possible and not covered:
             faults.append(f"{reason} is no change of that file any more")
-        elif covered and all(one.identity in killed for one in covered):
+        elif covered and all(verdicts.get(one.identity) == {"killed"} for one in covered):
             faults.append(f"{reason} is noticed by a test, so it needs no reason")
     return faults

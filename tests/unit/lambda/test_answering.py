@@ -190,7 +190,14 @@ class TestTheClaim:
 
     def test_a_people_table_that_fails_lets_it_go(self):
         world, ref = clip()
-        world.people.problem = StoreError("down")
+        claim, claimed = world.ledger.claim, Event()
+        world.ledger.claim = lambda *about: (claim(*about), claimed.set())[0]
+
+        def fail(_):
+            assert claimed.wait(10)
+            raise StoreError("down")
+
+        world.people.look_up = fail
         with pytest.raises(StoreError):
             world.answer(ref)
         assert world.ledger.rows == {}

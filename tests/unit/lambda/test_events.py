@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import InvalidEvent, clip_ref, clips_in
+from events import ClipRef, InvalidEvent, clip_ref, clips_in
 from tests.fakes.events import recorded
 
 
@@ -53,6 +53,22 @@ def test_recorded_event_of_a_versioned_bucket_names_the_version():
 @pytest.mark.parametrize("name", ["s3-delete-marker", "s3-test-event", "sqs-s3-test-event"])
 def test_recorded_event_that_asks_for_nothing(name):
     assert not list(clips_in(recorded(name)))
+
+
+@pytest.mark.parametrize("said", [{"size": 0}, {"size": None}], ids=["empty", "not told"])
+def test_a_clip_of_no_size_is_one(said):
+    (ref,) = clips_in(s3_event("clips/lab/d/a.h264", **said))
+    assert ref.size_bytes == 0
+
+
+@pytest.mark.parametrize(("over", "kind"), [(0, ClipRef), (1, InvalidEvent)])
+def test_a_text_may_be_as_long_as_a_key_is_form_encoded(over, kind):
+    (found,) = clips_in(s3_event("clips/lab/d/a.h264", eTag="e" * (3 * 1024 + over)))
+    assert isinstance(found, kind)
+
+
+def test_a_key_that_s3_can_not_have_is_no_clip():
+    assert clip_ref("clips", "clips/lab/d/\ud800.h264") is None
 
 
 def test_s3_event_in_an_sqs_message():
@@ -104,6 +120,11 @@ class TestIdentity:
         event = s3_event("clips/lab/d/a.h264", eTag="1")
         (one,), (other,) = clips_in(event), clips_in(event)
         assert (one.row, one.content_id) == (other.row, other.content_id)
+
+    def test_it_is_that_of_earlier_versions(self):
+        """Their rows say what was answered."""
+        (ref,) = clips_in(s3_event("clips/lab/d/a.h264", eTag="1"))
+        assert ref.row == "lab/a#e9b7467d113c92cb89185391d4389dfe"
 
     def test_the_same_content_stored_again_is_the_same_whatever_its_version(self):
         (one,) = clips_in(s3_event("clips/lab/d/a.h264", eTag="1", versionId="v1"))

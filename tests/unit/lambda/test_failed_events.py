@@ -165,6 +165,15 @@ def test_one_clip_that_fails_does_not_keep_the_others(desk):
     assert desk.sent == [clip("b")]
 
 
+def test_of_several_errors_the_first_is_told(desk):
+    def give_up(ref: ClipRef, *_: object) -> None:
+        raise ConnectionError(ref.row)
+
+    desk.ledger.give_up = give_up
+    with pytest.raises(ConnectionError, match=clip("a").row):
+        desk.settle(failed(s3_event("a", "b")))
+
+
 def test_ours_is_told_from_s3_s():
     assert is_sent_again(event_for(clip("a")))
     assert not is_sent_again(s3_event("a"))

@@ -77,6 +77,36 @@ def test_a_cloud_that_does_not_answer_during_init_is_no_failure(module):
     assert module.handler({"Records": []}, CONTEXT) == {"answered": [], "skipped": []}
 
 
+def test_connections_are_made_and_models_loaded_during_init(module, caplog):
+    """Here each of the three calls fails, and says so."""
+    told = [record.getMessage() for record in caplog.get_records("setup")]
+    assert len([one for one in told if one.startswith("not warmed up: ")]) == 3
+
+
+def test_what_takes_a_moment_is_waited_for_during_init(module):
+    done: list[int] = []
+    module.warm_up(lambda: (Event().wait(0.2), done.append(1)), lambda: done.append(2))
+    assert sorted(done) == [1, 2]
+
+
+def test_gallery_and_model_are_both_looked_for(module, monkeypatch):
+    refreshed: list[str] = []
+    monkeypatch.setattr(
+        module.Artifact, "__init__", lambda self, *about: setattr(self, "key", about[2])
+    )
+    monkeypatch.setattr(module.Artifact, "refresh", lambda self: refreshed.append(self.key))
+    module.CurrentRecognizer(None, "bucket", None).refresh()
+    assert refreshed == [module.GALLERY_KEY, module.CUSTOM_MODEL_KEY]
+
+
+def test_each_clip_is_a_line_with_what_became_of_it(play, capsys, caplog):
+    with caplog.at_level(logging.INFO):
+        play(event_of("a"))
+    assert "'clips/lab/d/a.h264': no_face, 0 faces, 0 ms" in caplog.text
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if '"clips/lab/d/a.h264"' in one]
+    assert '"no_face"' in line
+
+
 def test_a_call_that_hangs_does_not_hold_up_init(module, monkeypatch):
     monkeypatch.setattr(module, "WARM_UP_S", 0.05)
     never, called = Event(), Event()
@@ -118,6 +148,7 @@ def test_only_the_first_invocation_of_an_environment_is_cold(play):
     _, second = play(event_of("b"))
     assert [one.cold_start for one in first.invocations + second.invocations] == [True, False]
     assert first.invocations[0].remaining_s == 30
+    assert 0 < first.invocations[0].init_ms < 60_000
     assert first.invocations[0].request_id == "r1"
 
 

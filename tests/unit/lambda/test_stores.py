@@ -188,6 +188,14 @@ class TestResultQueues:
         assert sqs.sent == [("url-1", self.RESULT.to_json())] * 2
         assert sqs.asked == 1
 
+    def test_to_warm_up_looks_a_queue_up_which_is_known_then(self):
+        sqs = Sqs()
+        queues = ResultQueues(sqs, Names())
+        queues.warm_up()
+        assert sqs.asked == 1
+        queues.send(self.RESULT)
+        assert sqs.asked == 1
+
     def test_a_device_without_a_queue_is_named(self):
         with pytest.raises(UnknownDevice, match="'pi-9'"):
             ResultQueues(Sqs(), Names()).send(replace(self.RESULT, device_id="pi-9"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from recognition import CustomModel, CustomModelUnusable
 from recognition.custom_model import crop_from_chip
+from tests.conftest import wait_until
 
 PROPERTIES = {
     "facelab.format": "facelab.custom/1",
@@ -162,6 +164,13 @@ def test_a_model_that_never_ends_is_refused(monkeypatch):
     monkeypatch.setattr("recognition.custom_model._TRIAL_S", 0.5)
     with pytest.raises(CustomModelUnusable, match=r"took over 0\.5 s"):
         CustomModel.from_bytes(looping_model_bytes())
+
+
+def test_a_model_that_ended_is_waited_for_no_longer(monkeypatch):
+    monkeypatch.setattr("recognition.custom_model._TRIAL_S", 60)
+    CustomModel.from_bytes(model_bytes())
+    alarms = [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    wait_until(lambda: not any(one.is_alive() for one in alarms), 10, "the alarm's end")
 
 
 def test_an_output_of_no_columns_is_refused_and_no_index_error():

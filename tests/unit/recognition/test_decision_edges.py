@@ -71,11 +71,21 @@ def test_the_share_of_the_vote_is_one_of_weights_not_of_frames():
     assert online(*frames, weights=[share, 1 - share]).person_id == "ada"
     less = online(*frames, weights=[share - 0.01, 1.01 - share])
     assert less.person_id is None
+    as_little = online(*frames, weights=[3 * (share - 0.01), 3 * (1.01 - share)])
+    assert as_little.person_id is None
+
+
+def test_the_custom_model_names_at_the_share_of_the_vote_itself():
+    frames, share = ((0.95, 0.0), (0.45, 0.5)), SETTINGS.vote_share
+    limits = {"accept": 0.5, "margin": 0.0}
+    assert custom(*frames, weights=[share, 1 - share], **limits).person_id == "ada"
+    assert custom(*frames, weights=[share - 0.01, 1.01 - share], **limits).person_id is None
 
 
 def test_a_vote_counts_from_the_candidates_threshold_on():
     at_the_edge = custom((0.5, 0.1), (0.95, 0.02), accept=0.7)
     assert at_the_edge.person_id == "ada"
+    assert custom((0.5, 0.0), accept=0.5).person_id == "ada"
     alone = custom((0.5 - HAIR, 0.0), accept=0.0)
     assert (alone.person_id, alone.nearest) == (None, "ada")
 

@@ -288,6 +288,33 @@ def test_a_damaged_part_costs_that_part_and_not_the_clip(frames, encode, broken)
     assert found[0].is_first
 
 
+def test_all_key_frames_are_not_told_as_a_part_of_them(frames, encode):
+    clip = Clip(encode(frames * 4, key_every=15), LIMITS)
+    assert len(list(clip.frames(4))) == 4
+    assert clip.shortfall is None
+
+
+def test_a_clip_of_one_damaged_part_is_rejected_with_libav_s_reason(frames, encode):
+    (group,) = groups_of(encode(frames, key_every=15))
+    damaged = [NalUnit(unit.data[:9] + b"\xff" * 30) if unit.is_slice else unit for unit in group]
+    with pytest.raises(Undecodable, match=r"\Aundecodable: [\[\w]"):
+        list(Clip(join(damaged), LIMITS).frames(3))
+
+
+def test_what_was_not_looked_at_begins_with_what_is_damaged(frames, encode):
+    groups = groups_of(encode(frames * 4, key_every=15))
+    groups[0] = [
+        NalUnit(unit.data[:9] + b"\xff" * 30) if unit.is_slice else unit for unit in groups[0]
+    ]
+    whole = join(unit for group in groups for unit in group)
+    clip = Clip(whole + b"\x00\x00\x01\x06" * 60_000, LIMITS)
+    assert len(list(clip.frames(2))) == 2
+    first, second, third = clip.shortfall.split("; ")
+    assert first == "1 of 4 parts of the clip are damaged"
+    assert "NAL units" in second
+    assert third == "2 of 4 key frames were looked at"
+
+
 def test_pictures_before_the_damage_in_a_part_count(frames, encode):
     groups = groups_of(encode(frames * 2, key_every=15))
     slices = [index for index, unit in enumerate(groups[1]) if unit.is_slice]
@@ -347,8 +374,16 @@ def test_decoding_stops_when_its_time_is_over_and_says_so(frames, encode):
     assert clip.shortfall == "decoding it was stopped after 10 s"
 
 
+def test_no_time_is_spent_before_the_first_picture(stream):
+    clip = Clip(stream, Settings(max_decode_s=0.5), lambda: 0.0)
+    assert len(list(clip.frames(5))) == 5
+
+
 def test_a_clip_that_takes_all_its_time_without_a_picture_is_rejected_with_the_reason(stream):
-    with pytest.raises(Undecodable, match=r"stopped after 0\.5 s"):
+    told = (
+        r"\Aundecodable: decoding it was stopped after 0\.5 s; the clip is truncated or corrupt\Z"
+    )
+    with pytest.raises(Undecodable, match=told):
         list(Clip(stream, Settings(max_decode_s=0.5), SlowClock()).frames(5))
 
 

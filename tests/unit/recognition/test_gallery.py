@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recognition import Gallery, GalleryUnreadable
+from recognition.gallery import is_label
 
 RANDOM = np.random.default_rng(3)
 
@@ -256,3 +257,10 @@ def test_a_damaged_gallery_is_a_gallery_or_unreadable_and_nothing_else(places, v
     except GalleryUnreadable:
         return
     assert len(gallery) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"), [("", False), ("x", True), ("x" * 100, True), ("x" * 101, False)]
+)
+def test_an_id_has_up_to_a_hundred_characters(text, is_one):
+    assert is_label(text) == is_one

@@ -35,9 +35,11 @@ def test_only_the_middle_of_a_chip_counts():
     framed = np.zeros_like(CHIP)
     framed[30:120, 30:120] = CHIP[30:120, 30:120]
     assert assess(framed, 120, SETTINGS) == SHARP
-    moved = framed.copy()
-    moved[30, 30:120] = moved[30:120, 30] = moved[119, 30:120] = moved[30:120, 119] = 255
-    assert assess(moved, 120, SETTINGS) != SHARP
+    side = slice(30, 120)
+    for edge in ((30, side), (side, 30), (119, side), (side, 119)):
+        moved = framed.copy()
+        moved[edge] = 255
+        assert assess(moved, 120, SETTINGS) != SHARP
 
 
 def test_a_dark_face_is_as_sharp_as_the_same_face_in_light():

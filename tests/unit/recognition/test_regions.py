@@ -49,6 +49,12 @@ def test_a_light_that_is_switched_on_is_nobody_and_who_comes_in_with_it_is_seen(
     assert regions_that_changed(changed(HERE, on=lit), FLAT, [], 20) == [around(HERE)]
 
 
+def test_what_stays_as_it_was_is_nobody_however_much_there_is_to_see():
+    room = with_look(1)
+    assert regions_that_changed(room, room, [], 20) == []
+    assert regions_that_changed(changed(THERE, on=room), room, [], 20) == [around(THERE)]
+
+
 def test_two_people_are_two_regions():
     found = regions_that_changed(changed(HERE, THERE), FLAT, [], 20)
     assert sorted(found, key=lambda one: one.left) == [around(HERE), around(THERE)]
@@ -87,6 +93,12 @@ FACE = Box(top=160, right=240, bottom=200, left=200)  # 40 px: 20 px around and 
 )
 def test_a_known_person_is_not_searched_for_again_and_who_stands_beside_is(box, is_seen):
     assert bool(regions_that_changed(changed(box), FLAT, [FACE], 20)) == is_seen
+
+
+def test_a_known_person_reaches_down_to_the_end_of_a_picture_that_is_higher_than_wide():
+    tall = np.full((640, 480, 3), 100, np.uint8)
+    below = block_box(70, 25)
+    assert regions_that_changed(changed(below, on=tall), tall, [FACE], 20) == []
 
 
 def test_a_known_face_that_reaches_out_of_the_picture_hides_nobody_at_the_other_end():
@@ -162,6 +174,11 @@ def test_who_stays_is_nobody_else_and_who_takes_the_place_is():
 def test_a_face_may_move_a_third_of_its_height_and_not_two_thirds(by, is_another):
     for moved in (with_look(1, top=200 + by), with_look(1, left=280 + by)):
         assert has_another(moved, with_look(1), PLACE) == is_another
+
+
+def test_who_takes_a_place_in_a_corner_is_somebody_else():
+    corner = Box(top=0, right=80, bottom=80, left=0)
+    assert has_another(with_look(2, top=0, left=0), with_look(1, top=0, left=0), corner)
 
 
 def test_what_is_outside_the_picture_or_too_small_to_tell_is_nobody_else():

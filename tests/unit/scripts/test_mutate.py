@@ -351,6 +351,8 @@ def test_an_entry_of_a_change_that_is_gone_or_noticed_is_told_of():
     assert stale(entries, [there], [Tried(there, "survived")]) == [gone]
     noticed = stale(entries[:1], [there], [Tried(there, "killed")])
     assert noticed == ["a.py f: a < b ▸ a <= b is noticed by a test, so it needs no reason"]
+    twins = [Tried(there, "killed"), Tried(there, "survived")]
+    assert stale(entries[:1], [there], twins) == []
     both = [there, one("a < b", "a > b")]
     tried = [Tried(both[0], "killed"), Tried(both[1], "survived")]
     assert stale([left("f"), left()], both, tried) == []
