@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,11 @@ class Reach:
         using = {test for tests in known.values() for test in tests}
         return self._sorted({*using, *tests_that_import(file, self.seconds)})
 
+    @cached_property
+    def files(self) -> set[str]:
+        """Those that the tests are in."""
+        return {test.partition("::")[0] for test in self.seconds}
+
     def is_imported(self, file: str, lines: range | None) -> bool:
         """Whether importing runs any of these lines."""
         return lines is None or not self.imported.get(file, set()).isdisjoint(lines)
@@ -84,7 +90,11 @@ class Measurement:
         self._jobs = jobs
         self._deadline = deadline
         self._folder = KEPT / place.folder.replace("/", "-")
-        self._guard = _digest(*(path.read_text("utf-8") for path in _guarding(place)))
+        texts = {path: path.read_text("utf-8") for path in _guarding(place)}
+        self._guard = _digest(*texts.values())
+        self._texts = {
+            path.relative_to(ROOT).as_posix(): _digest(one) for path, one in texts.items()
+        }
         self._kept = _read_kept(self._folder / "tried.jsonl")
 
     def changes(self, file: str) -> list[Change]:
@@ -155,6 +165,9 @@ class Measurement:
             known = self._known(change, source)
             lines = outlines[file].lines_run(change.line)
             tests = reach.tests(file, lines, keeps_results=outlines[file].keeps_results)
+            if not known and self._survived(change, source):
+                tests = self._not_asked(change, source, tests, reach)
+                known = None if tests else Tried(change, "survived")
             if known or not tests:
                 yield known or Tried(change, "untested")
                 continue
@@ -223,6 +236,22 @@ class Measurement:
             return Tried(change, kept["verdict"], kept["by"])
         return None
 
+    def _survived(self, change: Change, source: str) -> bool:
+        return self._kept.get(_key(change, source), {}).get("verdict") == "survived"
+
+    def _not_asked(self, change: Change, source: str, tests: list[str], reach: Reach) -> list[str]:
+        """Of the tests of a change that survived earlier: those whose file is not what it was;
+        all, where what they share is not."""
+        asked: dict[str, str] = json.loads(self._kept[_key(change, source)].get("texts", "{}"))
+        files = reach.files
+        if any(asked.get(name) != text for name, text in self._texts.items() if name not in files):
+            return tests
+        return [
+            one
+            for one in tests
+            if asked.get(file := one.partition("::")[0]) != self._texts.get(file)
+        ]
+
     def _guard_of(self, verdict: str, by: str) -> str:
         """What a verdict stands on: a kill on the test that made it, a survival on all tests."""
         killer = ROOT / by.partition("::")[0]
@@ -235,6 +264,8 @@ class Measurement:
             "key": _key(tried.change, source), "verdict": tried.verdict, "by": tried.by,
             "guard": self._guard_of(tried.verdict, tried.by),
         }  # fmt: skip
+        if tried.verdict == "survived":
+            entry["texts"] = json.dumps(self._texts)
         self._kept[entry["key"]] = entry
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "tried.jsonl").open("a", encoding="utf-8") as file:

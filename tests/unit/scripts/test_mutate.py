@@ -10,6 +10,7 @@ from types import FunctionType
 import pytest
 
 from scripts.cli.mutate import main
+from scripts.develop.mutation import measuring
 from scripts.develop.mutation.changed import changed_files
 from scripts.develop.mutation.changes import Change, Outline, changes_of
 from scripts.develop.mutation.forks import Job
@@ -149,6 +150,26 @@ def test_what_a_test_noticed_stands_as_long_as_it_and_its_helpers(test, change, 
         text_of_test(text, f"a.py::{test}") for text in (TESTS, TESTS.replace(*change))
     )
     assert (before == after) == stands
+
+
+@pytest.mark.parametrize(
+    ("changed", "asked"),
+    [
+        ("", []),
+        ("tests/unit/cloud/test_credentials.py", [SHOWN, READ]),
+        ("tests/unit/cloud/test_causes.py", ["tests/unit/cloud/test_causes.py::test_other"]),
+        ("tests/fakes/blackhole.py", [*REACH.seconds]),  # what tests share
+    ],
+)
+def test_what_survived_is_tried_by_those_tests_alone_that_are_not_what_they_were(
+    tmp_path, monkeypatch, changed, asked
+):
+    monkeypatch.setattr(measuring, "KEPT", tmp_path)
+    measurement = Measurement(Place("cloud", ("tests/unit/cloud",)), 1)
+    then = {name: "" if name == changed else text for name, text in measurement._texts.items()}
+    survived = one("x", "y")
+    measurement._kept[measuring._key(survived, "x")] = {"texts": json.dumps(then)}
+    assert measurement._not_asked(survived, "x", [*REACH.seconds], REACH) == asked
 
 
 CLIPS = (ROOT / "contract" / "clips.py").read_text()
