@@ -24,6 +24,7 @@ from device.metrics import Histogram, exposition
 from device.outbox import KeepUntilAnswered, Outbox
 from device.rejects import Rejects
 from device.sources import SourceError, SourceOptions, open_source
+from device.sources.base import foreign
 from device.sources.fixture import FixtureSource
 from device.spans import SpanFile, traces_folder
 from device.spool import RETRY_NAME, Spool
@@ -414,3 +415,12 @@ def test_sums_are_told_to_a_millionth():
     histogram = Histogram("t_seconds", "Time.")
     histogram.add(0.0000044)
     assert "t_seconds_sum 4e-06\n" in exposition([histogram])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(ValueError("no  such\nmode"), "camera: no such mode"), (ValueError(), "camera: ValueError")],
+)
+def test_what_a_driver_raises_is_one_line(error, said):
+    with pytest.raises(SourceError, match=rf"\A{said} \(hint\)\Z"), foreign("camera", "hint"):
+        raise error

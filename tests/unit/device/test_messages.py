@@ -17,6 +17,7 @@ from device.console import Console
 from device.crew import Crew
 from device.inbox import Message, Poller, SqsQueue
 from device.latency import Latency, Percentiles
+from device.problems import Kind, Problem
 from device.rejects import Rejects
 from device.report import LINE, wording
 from device.viewer import Shelf, Viewer
@@ -168,6 +169,10 @@ def test_a_late_result_is_shown_with_its_true_latency(tmp_path: Path):
     screen.show(result("old", end_ms=1000))
     assert "Latency: 3600.00 seconds." in screen.text
     assert "From capture start: 3600.50 seconds." in screen.text
+    assert screen.show("no result")
+    screen.viewer.summary()
+    assert "1 results, 0 duplicates dropped, 1 messages not understood." in screen.text
+    assert "Latency from clip end: p50 3600.00 s, p95 3600.00 s, max 3600.00 s." in screen.text
 
 
 WHOLE = result("x", face(ADA, ADA)).to_json()
@@ -296,9 +301,10 @@ def test_an_empty_queue_is_told_once_until_something_comes(screen: Screen):
     assert screen.text.count("Empty Queue...") == 2
 
 
-def test_the_end_of_an_outage_is_told_to_people_too(screen: Screen):
+def test_an_outage_and_its_end_are_told_to_people(screen: Screen):
+    screen.viewer.trouble("lab", Problem(Kind.NETWORK, "no route"))
     screen.viewer.trouble("lab", None)
-    assert screen.text == "Receiving again.\n"
+    assert screen.text == "Not receiving: no route.\nReceiving again.\n"
 
 
 def test_an_empty_queue_is_an_event_too(tmp_path: Path):

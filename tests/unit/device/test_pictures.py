@@ -169,6 +169,7 @@ class TestCommand:
         status, events = self.run(tmp_path, capsys, "--count", "3")
         assert status == 0
         assert events[-1]["saved"] == 3
+        assert [one["number"] for one in events if one["event"] == "picture"] == [1, 2, 3]
         names = sorted(p.relative_to(tmp_path / "data") for p in (tmp_path / "data").rglob("*.png"))
         assert [str(name) for name in names] == [
             f"ada-lovelace/monday/{kind}/000{n}.png"
@@ -197,6 +198,15 @@ class TestCommand:
         (line,) = capsys.readouterr().err.splitlines()[:1]
         assert line.startswith("error: ")
         assert str(missing) in line
+
+    def test_a_moment_that_can_not_be_decoded_is_not_taken(self, tmp_path, capsys, monkeypatch):
+        def broken(*_: object) -> None:
+            raise ClipUndecodable("no picture")
+
+        monkeypatch.setattr(pictures, "choose", broken)
+        status, events = self.run(tmp_path, capsys, "--no-face-check")
+        assert status == 1
+        assert {one["reason"] for one in events if one["event"] == "refused"} == {"no picture"}
 
     def test_too_few_good_moments_are_not_called_success(
         self, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch

@@ -111,6 +111,7 @@ def test_a_thread_that_ends_by_an_error_is_told_with_the_place():
     whys = dict(told)
     assert whys.keys() == {"leaves", "fails", "fails deep"}
     assert re.search(rf" at {re.escape(json.decoder.__file__)}:\d\d\d$", whys["fails deep"])
+    assert not whys["fails deep"].endswith(f":{deep.__code__.co_firstlineno}")
     line = fail.__code__.co_firstlineno + 1
     assert whys["fails"] == f"KeyError: 'k' at {__file__}:{line}"
     assert describe(ValueError("never raised")) == "ValueError: never raised"
