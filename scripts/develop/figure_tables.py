@@ -145,7 +145,7 @@ def _lab(figures: Figures) -> str:
     runs = [values(figures, f"lab_{backend}") for backend in BACKENDS]
     clips = runs[0]["clips"]
     names = (
-        "`make up`, nothing deployed yet (docker: with the images to build)",
+        "`make up`, nothing deployed yet (docker: with its images in the build cache)",
         "`make up` of a lab that was there before",
         "`make down`",
         "`make reset`",
