@@ -288,6 +288,16 @@ def test_a_damaged_part_costs_that_part_and_not_the_clip(frames, encode, broken)
     assert found[0].is_first
 
 
+def test_the_key_frame_after_a_damaged_part_comes_before_later_ones(frames, encode):
+    """Of few frames it is none of those wanted, and frames come in the clip's order."""
+    groups = groups_of(encode(frames * 4, key_every=15))
+    groups[0] = [
+        NalUnit(unit.data[:9] + b"\xff" * 30) if unit.is_slice else unit for unit in groups[0]
+    ]
+    found = decoded(join(unit for group in groups for unit in group), 3)
+    assert [frame.index for frame in found] == [15, 45, 59]
+
+
 def test_all_key_frames_are_not_told_as_a_part_of_them(frames, encode):
     clip = Clip(encode(frames * 4, key_every=15), LIMITS)
     assert len(list(clip.frames(4))) == 4
