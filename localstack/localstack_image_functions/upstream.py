@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -208,6 +209,27 @@ def give_back_what_nobody_receives() -> None:
     SqsProvider.receive_message = receive
     StandardQueue.receive = long_polls.giving_back(StandardQueue.receive)
     FifoQueue.receive = long_polls.giving_back(FifoQueue.receive)
+
+
+def load_services_in_older_pythons() -> None:
+    """Let Step Functions, Kinesis and others with programs of their own load before Python 3.13.
+
+    Until then `threading.Lock` is a function, and the annotation `Lock | None` of LocalStack's
+    packages an error: each request to them was an `InternalError`.
+    """
+    make_lock = threading.Lock
+    if isinstance(make_lock, type):
+        return
+
+    class Lock:
+        def __new__(cls) -> Any:
+            return make_lock()
+
+    threading.Lock = Lock  # type: ignore[assignment, misc]
+    try:
+        importlib.import_module("localstack.packages.api")
+    finally:
+        threading.Lock = make_lock
 
 
 def look_for_operations_once() -> None:

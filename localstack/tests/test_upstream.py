@@ -1,10 +1,10 @@
-"""What moto need not do anew in each call."""
+"""What is different inside LocalStack and moto themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-PROGRAM = """
+OPERATIONS = """
 import inspect
 from localstack_image_functions.upstream import look_for_operations_once
 from moto.core import responses
@@ -27,4 +27,23 @@ print(len(looked))
 def test_a_class_is_looked_through_for_its_operations_once(
     asked_of_emulators_python: Callable[..., str],
 ):
-    assert asked_of_emulators_python(PROGRAM).split() == ["2"]
+    assert asked_of_emulators_python(OPERATIONS).split() == ["2"]
+
+
+SERVICES = """
+import importlib, threading
+from localstack_image_functions.upstream import load_services_in_older_pythons
+
+make_lock = threading.Lock
+load_services_in_older_pythons()
+assert threading.Lock is make_lock
+for name in ("es", "firehose", "kinesis", "opensearch", "stepfunctions", "transcribe"):
+    importlib.import_module(f"localstack.services.{name}.provider")
+    print(name)
+"""
+
+
+def test_services_with_programs_of_their_own_load_in_every_python(
+    asked_of_emulators_python: Callable[..., str],
+):
+    assert len(asked_of_emulators_python(SERVICES).split()) == 6
