@@ -207,8 +207,12 @@ def _byte_code(data: bytes) -> bytes:
 
 
 def _file(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    found = archive.extractfile(name)
-    assert found is not None  # noqa: S101  these are files
+    try:
+        found = archive.extractfile(name)
+    except KeyError:
+        found = None
+    if found is None:
+        raise NotSaved(f"the engine saved an image without its {name}", "try again")
     return found
 
 

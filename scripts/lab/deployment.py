@@ -15,6 +15,7 @@ from scripts.errors import LabError
 from scripts.lab.backends import Backend
 from scripts.lab.kept import KeptState
 from scripts.lab.limits import concurrency
+from scripts.lab.services import SERVICES_SETTING, services
 from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.provision.function_image import function_files
@@ -39,6 +40,15 @@ def fingerprint(switch: Switch, backend: str) -> str:
     return digest.hexdigest()
 
 
+def start_settings(switch: Switch) -> dict[str, str]:
+    """What an emulator is told when it starts and never again, by the setting's name."""
+    return {
+        SERVICES_SETTING: ",".join(services()),
+        "FACELAB_CONCURRENCY": str(concurrency()),
+        "FACELAB_KEYS": str(switch.keys or ""),
+    }
+
+
 def up(
     switch: Switch,
     state: LabState,
@@ -53,8 +63,14 @@ def up(
     state.folder.mkdir(parents=True, exist_ok=True)
     current = fingerprint(switch, backend.name)
     was_up = backend.is_up()
-    if not was_up:
+    settings = start_settings(switch)
+    if was_up:
+        for name in state.changed_settings(settings):
+            what = "is another than this lab was started with; `make down` first"
+            progress(f"warning: {name} {what}")
+    else:
         backend.start()
+        state.remember_settings(settings)
     kept = KeptState.of(switch)
     for warning in kept.warnings if not was_up else ():
         progress(f"warning: {warning}")

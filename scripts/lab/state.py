@@ -105,6 +105,22 @@ class LabState:
     def remember(self, emulator: EmulatorProcess) -> None:
         write_private(self._process_file, json.dumps(asdict(emulator)).encode())
 
+    @property
+    def _settings_file(self) -> Path:
+        return self.folder / "started-with.json"
+
+    def remember_settings(self, settings: dict[str, str]) -> None:
+        """Keep what the emulator was started with."""
+        write_private(self._settings_file, json.dumps(settings).encode())
+
+    def changed_settings(self, settings: dict[str, str]) -> list[str]:
+        """The names of those that the emulator was started with another value of."""
+        try:
+            before = json.loads(self._settings_file.read_text())
+        except (OSError, ValueError):
+            return []
+        return [name for name, value in settings.items() if before.get(name, value) != value]
+
     def forget_process(self) -> None:
         self._process_file.unlink(missing_ok=True)
         if not self.is_kept:

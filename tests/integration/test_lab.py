@@ -39,6 +39,14 @@ def test_second_up_is_a_no_op(lab):
     assert "creating" not in said
 
 
+def test_a_setting_that_only_a_start_takes_is_not_passed_over(lab, monkeypatch):
+    """`FACELAB_SERVICES=sns make up` said that the lab is up, and SNS was not."""
+    told = "FACELAB_SERVICES is another than this lab was started with"
+    assert told not in lab.run("scripts.cli.lab", "up").stderr
+    monkeypatch.setitem(lab.environment, "FACELAB_SERVICES", "scheduler")
+    assert told in lab.run("scripts.cli.lab", "up").stderr
+
+
 def test_status_is_machine_readable(lab):
     status = json.loads(lab.run("scripts.cli.lab", "status", "--json").stdout)
     assert status["emulator"] == "up"

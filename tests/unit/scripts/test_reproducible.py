@@ -122,3 +122,13 @@ def test_half_a_layer_is_not_taken_for_an_image():
     image.fileobj.write(b"\0" * 512)
     with pytest.raises(NotSaved, match="another layer"):
         rewritten(image)
+
+
+def test_an_archive_without_its_list_of_contents_is_not_taken_for_an_image():
+    buffer = io.BytesIO()
+    tarfile.open(fileobj=buffer, mode="w").close()
+    with (
+        tarfile.open(fileobj=io.BytesIO(buffer.getvalue())) as empty,
+        pytest.raises(NotSaved, match=r"without its manifest\.json"),
+    ):
+        rewritten(empty)
