@@ -121,7 +121,9 @@ class Inquiry:
 
     def _distances_of(self, seen: FaceObservation) -> np.ndarray:
         if id(seen) not in self._distances:
-            self._distances[id(seen)] = self._measure(self._gallery, seen.embedding)
+            measured = self._measure(self._gallery, seen.embedding)
+            added = self._settings.distance_added(seen.quality.contrast)
+            self._distances[id(seen)] = measured + added
         return self._distances[id(seen)]
 
     def _probabilities_of(self, seen: FaceObservation) -> np.ndarray:

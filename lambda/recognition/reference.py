@@ -32,6 +32,7 @@ RAW = Settings(
     doubt_slack=0.031,
     sure_slack=0.1,
     margin=0.06,
+    dim_slack=0.0,  # what `face_recognition` measures, and nothing else
     even_distance=0.555,
     even_slope=0.017,
 )

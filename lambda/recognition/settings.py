@@ -154,6 +154,16 @@ class Settings:
     vote_share: float = _number(
         0.6, 0.5, 1.0, "Share of the weight of all votes that a person must have; ties never do."
     )
+    dim_contrast: float = _number(
+        12.0,
+        0.0,
+        100.0,
+        "Contrast of an aligned face (standard deviation of gray levels) below which the light is "
+        "so poor that strangers look more alike.",
+    )
+    dim_slack: float = _number(
+        0.016, 0.0, 0.5, "What is added to the distances of such a face, so that as few are named."
+    )
     even_distance: float = _number(
         0.395,
         0.2,
@@ -199,6 +209,10 @@ class Settings:
         shrunk = self.accept_distance - self._falloff_among(people)
         several = self.several_slack if frames >= self.several_frames else 0.0
         return max(shrunk, _LEAST_ACCEPT_SHARE * self.accept_distance) + several
+
+    def distance_added(self, contrast: float) -> float:
+        """What a face of that contrast lies farther from everybody than was measured."""
+        return self.dim_slack if contrast < self.dim_contrast else 0.0
 
     def probability_of_right(self, distance: float, people: int) -> float:
         """How often the nearest of so many people at this distance is the right one, when

@@ -68,11 +68,13 @@ RULES = {
 
 @dataclass(frozen=True)
 class VariedFaces:
-    """Embeddings of one variation of all pictures, with who and which picture each is."""
+    """Embeddings of one variation of all pictures, with who and which picture each is, and the
+    contrast of each face."""
 
     embeddings: np.ndarray  # float32 [n, 128]
     owners: np.ndarray  # [n]
     pictures: np.ndarray  # [n]
+    contrasts: np.ndarray  # [n]
     missed: int
 
 
@@ -116,7 +118,7 @@ def read(folder: Path) -> Iterator[tuple[int, int, np.ndarray]]:
 def embed_all(
     recognizer: Recognizer, folder: Path, vary: Callable[[np.ndarray], np.ndarray]
 ) -> VariedFaces:
-    rows, owners, pictures, missed = [], [], [], 0
+    rows, owners, pictures, contrasts, missed = [], [], [], [], 0
     for person, picture, rgb in read(folder):
         seen = recognizer.observe(vary(rgb))
         if not seen:
@@ -125,9 +127,12 @@ def embed_all(
         rows.append(seen[0].embedding)
         owners.append(person)
         pictures.append(picture)
+        contrasts.append(seen[0].quality.contrast)
     if len(set(owners)) < 4:
         raise LabError(f"faces of {len(set(owners))} people in {folder}", "it takes four or more")
-    return VariedFaces(np.array(rows), np.array(owners), np.array(pictures), missed)
+    return VariedFaces(
+        np.array(rows), np.array(owners), np.array(pictures), np.array(contrasts), missed
+    )
 
 
 def distances(
@@ -179,7 +184,8 @@ def outcomes(
         for row, owner in enumerate(probes.owners):
             if (owner, probes.pictures[row]) in taken:
                 continue
-            far = rule.measure(gallery, probes.embeddings[row])
+            added = rule.settings.distance_added(probes.contrasts[row])
+            far = rule.measure(gallery, probes.embeddings[row]) + added
             verdict = decide_online(gallery.people, far[None], [1.0], rule.settings)
             yield ProbeOutcome(
                 is_known=bool(owner in chosen),

@@ -270,9 +270,8 @@ def by_part(
     model says by itself; `answers` by model, of the same probes in the same order.
 
     `false_matches` are comparisons with somebody else within the accept distance: the
-    threshold is one for all, so a group in which they are frequent bears the risk.
+    threshold is one for all but dim faces, so a group in which they are frequent bears the risk.
     """
-    accept = settings.accept_distance_among(len(gallery.people))
     names = groups([answer.samples[0] for answer in answers[FINAL]])
     parts: dict[str, list[int]] = defaultdict(list)
     for row, name in enumerate(names):
@@ -283,7 +282,7 @@ def by_part(
         asked = {model: trials(own, Counter()) for model, own in of.items()}
         report[name] = {
             **decisions(asked, seed),
-            "false_matches": _false_matches(of[FINAL], gallery, accept, seed),
+            "false_matches": _false_matches(of[FINAL], gallery, settings, seed),
         }
     return report
 
@@ -299,13 +298,15 @@ def decisions(asked: Mapping[str, Sequence[OpenSetTrial]], seed: int) -> dict[st
 
 
 def _false_matches(
-    answers: Sequence[ModelAnswer], gallery: Gallery, accept: float, seed: int
+    answers: Sequence[ModelAnswer], gallery: Gallery, settings: Settings, seed: int
 ) -> dict[str, object]:
     compared = []
+    accept = settings.accept_distance_among(len(gallery.people))
     for answer in answers:
-        far = _strange_distances(answer, gallery)
-        person = answer.samples[0].picture.person_id
-        compared.append((person, int((far <= accept).sum()), len(far)))
+        sample = answer.samples[0]
+        added = settings.distance_added(sample.observation.quality.contrast)
+        far = _strange_distances(answer, gallery) + added
+        compared.append((sample.picture.person_id, int((far <= accept).sum()), len(far)))
     # Two people are alike or not, however many pictures there are of them.
     pairs = sum({person: others for person, _, others in compared}.values())
     return share_by_identity(compared, seed, digits=6, independent=pairs)

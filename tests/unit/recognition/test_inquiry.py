@@ -88,6 +88,19 @@ def test_a_face_too_poor_to_be_named_has_a_nearest_and_no_name_in_either_model()
         assert verdict.nearest == "ada"
 
 
+@pytest.mark.parametrize(("darker", "person_id"), [(0.0, "ada"), (0.1, None)])
+def test_in_poor_light_a_face_must_lie_nearer(darker, person_id):
+    """At one threshold three times as many strangers were named in the dark."""
+    accept = SETTINGS.accept_distance_among(2)
+    face = seen(ADA)
+    contrast = SETTINGS.dim_contrast - darker
+    face = replace(face, quality=replace(face.quality, contrast=contrast))
+    just = SETTINGS.dim_slack / 2
+    answer = inquiry(measure=lambda *_: np.array([accept - just, 1.0])).answer(track(face))
+    assert answer.person_id == person_id
+    assert answer.online.distance == pytest.approx(accept + (just if darker else -just), abs=1e-4)
+
+
 def test_poor_pictures_have_no_say_beside_good_ones():
     poor = seen(BOB, shortcoming="blurred")
     assert inquiry().answer(track(poor, poor, seen(ADA))).person_id == "ada"

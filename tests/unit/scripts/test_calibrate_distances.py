@@ -1,5 +1,7 @@
 """What the distances' table says: of both rules, with the score held against what was so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,14 +18,18 @@ from scripts.bench.calibrate_distances import (
 )
 
 
-def faces(people=8, pictures=5, length=1.0):
+def faces(people=8, pictures=5, length=1.0, contrast=40.0):
     random = np.random.default_rng(0)
     owners = np.repeat(np.arange(people), pictures)
     centers = random.normal(0, 1, (people, 128))
     rows = centers[owners] + random.normal(0, 0.15, (len(owners), 128))
     rows *= length / np.linalg.norm(rows, axis=1, keepdims=True)
     return VariedFaces(
-        rows.astype(np.float32), owners, np.tile(np.arange(pictures), people), missed=0
+        rows.astype(np.float32),
+        owners,
+        np.tile(np.arange(pictures), people),
+        np.full(len(owners), contrast),
+        missed=0,
     )
 
 
@@ -32,6 +38,20 @@ def test_people_far_apart_are_named_and_strangers_are_not(name):
     report = measured({"as it is": faces()}, RULES[name], draws=2)
     for shares in report["pictures"]["as it is"]["open_set"].values():
         assert shares == {"named_right": 1.0, "named_wrong": 0.0, "stranger_named": 0.0}
+
+
+def test_what_poor_light_adds_to_a_distance_counts():
+    """Its strangers were counted as if the function would decide by the bare distance."""
+    settings = Settings(dim_slack=0.5)
+    rule = replace(RULES["unit length"], settings=settings)
+    kinds = {"as it is": faces(), "dark": faces(contrast=settings.dim_contrast - 0.1)}
+    report = measured(kinds, rule, draws=1)["pictures"]
+    named = {
+        kind: [shares["named_right"] for shares in report[kind]["open_set"].values()]
+        for kind in kinds
+    }
+    assert set(named["as it is"]) == {1.0}
+    assert set(named["dark"]) == {0.0}
 
 
 def test_raw_distances_depend_on_the_lengths_and_those_at_unit_length_do_not():
