@@ -86,6 +86,7 @@ def prepare_emulator() -> None:
     upstream.log_what_changes_or_fails()
     upstream.give_back_what_nobody_receives()
     upstream.load_services_in_older_pythons()
+    upstream.name_bytes_in_older_pythons()
     upstream.look_for_operations_once()
     upstream.count_in_memory()
     upstream.answer_about_logs()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
+import sys
 import threading
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from localstack_image_functions.errors import ImageFunctionsError
@@ -230,6 +233,23 @@ def load_services_in_older_pythons() -> None:
         importlib.import_module("localstack.packages.api")
     finally:
         threading.Lock = make_lock
+
+
+def name_bytes_in_older_pythons() -> None:
+    """Let KMS make keys before Python 3.12, whose `uuid5` takes bytes, too; until then CreateKey
+    was an `InternalError`."""
+    if sys.version_info >= (3, 12):
+        return
+    original = uuid.uuid5
+
+    @functools.wraps(original)
+    def uuid5(namespace: uuid.UUID, name: Any) -> uuid.UUID:
+        if isinstance(name, str):
+            return original(namespace, name)
+        named = hashlib.sha1(namespace.bytes + name, usedforsecurity=False).digest()
+        return uuid.UUID(bytes=named[:16], version=5)
+
+    uuid.uuid5 = uuid5
 
 
 def look_for_operations_once() -> None:

@@ -47,3 +47,17 @@ def test_services_with_programs_of_their_own_load_in_every_python(
     asked_of_emulators_python: Callable[..., str],
 ):
     assert len(asked_of_emulators_python(SERVICES).split()) == 6
+
+
+KEYS = """
+import uuid
+from localstack_image_functions.upstream import name_bytes_in_older_pythons
+
+name_bytes_in_older_pythons()
+assert uuid.uuid5(uuid.NAMESPACE_URL, b"name") == uuid.uuid5(uuid.NAMESPACE_URL, "name")
+print(uuid.uuid5(uuid.NAMESPACE_URL, b"\\xff").version)
+"""
+
+
+def test_keys_of_kms_are_made_in_every_python(asked_of_emulators_python: Callable[..., str]):
+    assert asked_of_emulators_python(KEYS).split() == ["5"]
