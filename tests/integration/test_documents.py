@@ -102,7 +102,7 @@ def test_the_class_guides_commands_solve_the_first_exercise_and_pose_the_fourth(
     assert json.loads(before.stdout)["solved"] is False
     with second_terminal(reader):  # the camera then ends when all its clips are answered
         done = sh(reader, run_of(GUIDE))
-    assert "Grace Hopper: " in done.stdout
+    assert "Grace Hopper, clips: " in done.stdout
     assert "solved" in done.stdout.splitlines()
     check = "make check EXERCISE=4 ARGS=--json"
     told = json.loads(sh(reader, f"{check} || true").stdout)
