@@ -14,6 +14,7 @@ from scripts.dashboard.history import Kept
 from scripts.traces.clip_line import Opinion, SeenFace
 
 FORGOTTEN = "somebody who was forgotten"
+LOOKED_UP = "being looked up"
 
 
 def card(clip: Kept, people: Mapping[str, Person]) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def card(clip: Kept, people: Mapping[str, Person]) -> dict[str, Any]:
         "cold_start": line.cold_start,
         "size_bytes": line.size_bytes,
         "key": clip.key,
-        "faces": [_face(face, clip.named, people) for face in line.faces],
+        "faces": [_face(face, clip, people) for face in line.faces],
     }
 
 
@@ -45,52 +46,47 @@ def mark(shown: Mapping[str, Any]) -> str:
 def opinions(clip: Kept, face: SeenFace, people: Mapping[str, Person]) -> tuple[str, str]:
     """The names that the custom and the online model gave to a face of a clip."""
     custom, online = (
-        _name(one.status, one.person, _person(one.person, clip.named, people))
+        _name(one.status, one.person, _person(one.person, clip, people), clip)
         for one in (face.custom, face.online)
     )
     return custom, online
 
 
-def _face(
-    face: SeenFace, named: tuple[str, ...] | None, people: Mapping[str, Person]
-) -> dict[str, Any]:
-    decided = _person(face.person, named, people)
+def _face(face: SeenFace, clip: Kept, people: Mapping[str, Person]) -> dict[str, Any]:
+    decided = _person(face.person, clip, people)
     return {
         "box": asdict(face.box),
         "size_px": face.size_px,
         "status": face.status,
         "agree": face.agree,
         "person_id": decided.person_id if decided else None,
-        "name": _name(face.status, face.person, decided),
-        "online": _opinion(face.online, named, people),
-        "custom": _opinion(face.custom, named, people),
+        "name": _name(face.status, face.person, decided, clip),
+        "online": _opinion(face.online, clip, people),
+        "custom": _opinion(face.custom, clip, people),
     }
 
 
-def _opinion(
-    opinion: Opinion, named: tuple[str, ...] | None, people: Mapping[str, Person]
-) -> dict[str, Any]:
-    person = _person(opinion.person, named, people)
+def _opinion(opinion: Opinion, clip: Kept, people: Mapping[str, Person]) -> dict[str, Any]:
+    person = _person(opinion.person, clip, people)
     return {
         "status": opinion.status,
         "person_id": person.person_id if person else None,
-        "name": _name(opinion.status, opinion.person, person),
+        "name": _name(opinion.status, opinion.person, person, clip),
         "score": opinion.score,
         "distance": opinion.distance,
     }
 
 
-def _person(
-    ordinal: int | None, named: tuple[str, ...] | None, people: Mapping[str, Person]
-) -> Person | None:
+def _person(ordinal: int | None, clip: Kept, people: Mapping[str, Person]) -> Person | None:
+    named = clip.named
     if ordinal is None or named is None or ordinal >= len(named):
         return None
     return people.get(named[ordinal])
 
 
-def _name(status: str, ordinal: int | None, person: Person | None) -> str:
+def _name(status: str, ordinal: int | None, person: Person | None, clip: Kept) -> str:
     if person is not None:
         return person.name or person.person_id
-    if ordinal is not None:
-        return FORGOTTEN
+    if ordinal is not None:  # the log names nobody; the ledger is asked a moment later
+        return LOOKED_UP if clip.person_ids is None else FORGOTTEN
     return "too poor to tell" if status == "low_quality" else "unknown"

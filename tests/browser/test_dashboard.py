@@ -194,7 +194,9 @@ def test_a_run_appears_by_itself_with_names_boxes_chart_and_waterfall(own: Lab, 
     cards = page.locator("ol.cards > li")
     assert cards.count() == 3
     known = page.locator("ol.cards > li.status-recognized").last
-    assert known.locator(".name").inner_text() in ("Barack Obama", "Eileen Collins", "Joe Biden")
+    name = known.locator(".name").inner_text
+    wait_until(lambda: name() != "being looked up", 20, "a name")
+    assert name() in ("Barack Obama", "Eileen Collins", "Joe Biden")
     assert known.locator(".models div").count() == 2
     width = partial(known.locator("img").evaluate, "one => one.naturalWidth")
     wait_until(width, 60, "a frame")

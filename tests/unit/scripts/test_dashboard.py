@@ -18,7 +18,7 @@ from ledger import Claim, Ledger
 from recognition import Gallery
 from scripts.dashboard import feed as feeds
 from scripts.dashboard import people_worker
-from scripts.dashboard.cards import FORGOTTEN, card
+from scripts.dashboard.cards import FORGOTTEN, LOOKED_UP, card
 from scripts.dashboard.door import Door
 from scripts.dashboard.history import ClipHistory
 from scripts.dashboard.letters import LetterGone, WaitingLetters, read_letter
@@ -108,7 +108,7 @@ def test_names_come_from_the_ledger_and_go_with_the_person():
     history, people = ClipHistory(), {ADA.person_id: ADA, ALAN.person_id: ALAN}
     keep(history, a_message("c1", face(ADA, ALAN)))
     clip = history.newest(1)[0]
-    assert card(clip, people)["faces"][0]["custom"]["name"] == FORGOTTEN  # not known yet
+    assert card(clip, people)["faces"][0]["custom"]["name"] == LOOKED_UP
     history.name(clip, [ADA.person_id, ALAN.person_id])
     shown = card(clip, people)["faces"][0]
     assert (shown["custom"]["name"], shown["online"]["name"]) == (ADA.name, ALAN.name)
