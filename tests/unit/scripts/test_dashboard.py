@@ -117,6 +117,7 @@ def test_names_come_from_the_ledger_and_go_with_the_person():
     shown = json.dumps(card(clip, {ALAN.person_id: ALAN}))
     assert ADA.name not in shown
     assert ALAN.name not in shown
+    assert FORGOTTEN in shown
 
 
 def test_a_letter_says_why_it_is_one():
