@@ -19,6 +19,13 @@ def opened(folder: Path, keep: int = 5) -> Answered:
     return answered
 
 
+def test_closing_what_was_never_opened_closes_nothing_else(tmp_path: Path):
+    """A number that stands for no file could be that of standard input."""
+    before = os.fstat(0)
+    Answered(tmp_path, "lab", 5).close()
+    assert os.fstat(0) == before
+
+
 def test_ids_are_remembered_over_a_restart(tmp_path: Path):
     first = opened(tmp_path)
     first.add("a")

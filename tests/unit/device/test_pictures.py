@@ -229,6 +229,15 @@ class TestCommand:
         assert not (tmp_path / "data/ada-lovelace/monday/crops").exists()
 
 
+def test_a_person_is_told_that_no_face_is_looked_for(monkeypatch: pytest.MonkeyPatch, capsys):
+    def missing():
+        raise NoFaceFinder("not installed here")
+
+    monkeypatch.setattr(pictures, "lab_face_finder", missing)
+    assert pictures._face_finder(pictures.Console()) is None
+    assert "No face check: not installed here" in capsys.readouterr().out
+
+
 def encoded(frames: int) -> bytes:
     """A real H.264 film of noise, a key frame every 15 pictures."""
     encoder = av.CodecContext.create("libx264", "w")

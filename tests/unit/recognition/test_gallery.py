@@ -112,6 +112,10 @@ def test_photos_of_many_days_bring_somebody_nearer():
     assert np.mean(many) < np.mean(one) - 0.015
 
 
+def test_somebody_who_is_not_enrolled_has_no_embedding(gallery):
+    assert gallery.embeddings_of("nobody").shape == (0, 128)
+
+
 def test_person_is_replaced_and_forgotten_without_a_trace(gallery):
     new = embeddings(1)
     replaced = gallery.with_person("cy", new)
