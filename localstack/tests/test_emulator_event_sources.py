@@ -164,15 +164,21 @@ def test_batches_run_beside_each_other(emulator: Any, deployer: Any, wait_until:
     functions.delete_event_source_mapping(UUID=mapping["UUID"])
 
 
-def test_a_tables_changes_reach_a_function(emulator: Any, deployer: Any, wait_until: Wait) -> None:
-    tables, functions = emulator.client("dynamodb"), emulator.client("lambda")
+def stream_of_new_table(tables: Any, name: str, view: str) -> str:
     made = tables.create_table(
-        TableName="streamed",
+        TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": view},
     )
+    arn: str = made["TableDescription"]["LatestStreamArn"]
+    return arn
+
+
+def test_a_tables_changes_reach_a_function(emulator: Any, deployer: Any, wait_until: Wait) -> None:
+    tables, functions = emulator.client("dynamodb"), emulator.client("lambda")
+    stream = stream_of_new_table(tables, "streamed", "NEW_IMAGE")
     code = """
         def handler(event, context):
             for record in event["Records"]:
@@ -183,7 +189,7 @@ def test_a_tables_changes_reach_a_function(emulator: Any, deployer: Any, wait_un
     deployer.create("streamed", code)
     mapping = functions.create_event_source_mapping(
         FunctionName="streamed",
-        EventSourceArn=made["TableDescription"]["LatestStreamArn"],
+        EventSourceArn=stream,
         StartingPosition="TRIM_HORIZON",
         FilterCriteria={"Filters": [{"Pattern": '{"dynamodb": {"Keys": {"id": {"S": ["a"]}}}}'}]},
     )
@@ -205,17 +211,11 @@ def test_a_mapping_says_that_its_function_failed(
     emulator: Any, deployer: Any, wait_until: Wait
 ) -> None:
     tables, functions = emulator.client("dynamodb"), emulator.client("lambda")
-    made = tables.create_table(
-        TableName="failing",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
-    )
+    stream = stream_of_new_table(tables, "failing", "KEYS_ONLY")
     deployer.create("failing", "def handler(event, context): raise ValueError")
     mapping = functions.create_event_source_mapping(
         FunctionName="failing",
-        EventSourceArn=made["TableDescription"]["LatestStreamArn"],
+        EventSourceArn=stream,
         StartingPosition="TRIM_HORIZON",
         MaximumRetryAttempts=0,
     )
