@@ -231,7 +231,9 @@ class Forks:
         return None
 
     def _room(self) -> int:
-        return 1 if any(one.job.number < 0 for one in self._children) else self._at_once
+        """How many may run; none of those that come after what is still to pass."""
+        is_before = any(one.job.number < 0 for one in self._children)
+        return 1 if is_before and self._waiting[-1][0].number >= 0 else self._at_once
 
     def _fork(self, job: Job, checks: Outcome | None) -> Child | None:
         folder = self._scratch / str(job.number)

@@ -14,23 +14,21 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import TIMEOUT_MAX, Timer
 from typing import Any
 
 from scripts.develop.mutation.changes import Change, Outline, changes_of
 from scripts.develop.mutation.guards import text_of_test
-from scripts.develop.mutation.importers import tests_that_import
 from scripts.develop.mutation.places import Place
+from scripts.develop.mutation.reach import Reach, lines_by_test
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT, import_roots
 
 KEPT = BUILD / "mutation"
-# A change may make a loop endless, or keep from happening what a test waits for. Short, since what
-# is late on a busy machine is late without the change too, which is tried then.
-_TEST_LIMIT_S = 3.0
-_TEST_LIMIT_FACTOR = 3.0
-# Above that, for what is imported before the first test, and what follows the last.
+# Above what a test may take, for what is imported before the first, and what follows the last.
 _LIMIT_S = 10.0
 _CONTROL_LIMIT_S = 600.0
+_COLLECTED = "--collected"
 
 
 class TestsFail(LabError):
@@ -47,43 +45,13 @@ class Tried:
     by: str = ""
 
 
-@dataclass(frozen=True)
-class Reach:
-    """Which tests run which lines, which lines importing runs, and how long each test takes."""
-
-    lines: dict[str, dict[int, list[str]]]
-    imported: dict[str, set[int]]
-    seconds: dict[str, float]
-
-    def tests(self, file: str, lines: range | None, *, keeps_results: bool) -> list[str]:
-        """Quick ones first. Of what importing runs, and where a file's functions run once for all
-        that ask the same: all that use the file."""
-        known = self.lines.get(file, {})
-        if lines is not None and not keeps_results and not self.is_imported(file, lines):
-            return self._sorted({test for line in lines for test in known.get(line, ())})
-        using = {test for tests in known.values() for test in tests}
-        return self._sorted({*using, *tests_that_import(file, self.seconds)})
-
-    @cached_property
-    def files(self) -> set[str]:
-        """Those that the tests are in."""
-        return {test.partition("::")[0] for test in self.seconds}
-
-    def is_imported(self, file: str, lines: range | None) -> bool:
-        """Whether importing runs any of these lines."""
-        return lines is None or not self.imported.get(file, set()).isdisjoint(lines)
-
-    def limits_s(self, tests: list[str]) -> dict[str, float]:
-        """What each test may take."""
-        usual = {test: self.seconds.get(test, 0.0) for test in tests}
-        return {test: _TEST_LIMIT_S + _TEST_LIMIT_FACTOR * one for test, one in usual.items()}
-
-    def _sorted(self, tests: set[str]) -> list[str]:
-        return sorted(tests, key=lambda test: (self.seconds.get(test, 0.0), test))
+class _TimeUp(Exception):
+    """Before the tests had run once as they are."""
 
 
 class Measurement:
-    """The tests of one place against the changes of its files."""
+    """The tests of one place against the changes of its files. What still runs at the deadline (by
+    time.monotonic) is ended."""
 
     def __init__(self, place: Place, jobs: int, deadline: float = float("inf")) -> None:
         self._place = place
@@ -95,7 +63,10 @@ class Measurement:
         self._texts = {
             path.relative_to(ROOT).as_posix(): _digest(one) for path, one in texts.items()
         }
-        self._kept = _read_kept(self._folder / "tried.jsonl")
+
+    @cached_property
+    def _kept(self) -> dict[str, dict[str, str]]:
+        return _read_kept(self._folder / "tried.jsonl")
 
     def changes(self, file: str) -> list[Change]:
         """The file's changes; found once for each of its states."""
@@ -111,6 +82,7 @@ class Measurement:
         Raises
         ------
         TestsFail
+            When one of them does.
         """
         kept = self._folder / f"reach-{self._state()}.json"
         if kept.exists():
@@ -131,13 +103,35 @@ class Measurement:
         return _digest(self._guard, *(path.read_text("utf-8") for path in files))
 
     def _run_all(self) -> dict[str, Any]:
+        """Several files of tests at once: they wait for more than they compute."""
         with tempfile.TemporaryDirectory(prefix="facelab-reach-") as scratch:
-            data = Path(scratch) / "coverage"
-            options = [f"--cov={self._place.folder}", "--cov-context=test", "--cov-report="]
-            job = {**_job(-1, [*self._place.tests], _CONTROL_LIMIT_S), "options": options}
-            outcome = next(_forked([job], 1, {"COVERAGE_FILE": str(data)}))
-            self._must_pass(outcome)
-            return {**_lines_by_test(data), "seconds": outcome["durations"]}
+            jobs, data = [], []
+            files = self._place.test_files()
+            count = min(len(files), 4 * self._jobs)
+            for number in range(1, count + 1):
+                data.append(Path(scratch) / f"coverage-{number}")
+                config = Path(scratch) / f"{number}.ini"
+                config.write_text(f"[run]\ndata_file = {data[-1]}\n", "utf-8")
+                options = [
+                    f"--cov={self._place.folder}", f"--cov-config={config}", "--cov-context=test",
+                    "--cov-report=",
+                ]  # fmt: skip
+                part = _job(-number, files[number - 1 :: count], _CONTROL_LIMIT_S)
+                jobs.append({**part, "options": options})
+            seconds: dict[str, float] = {}
+            packages: set[str] = set()
+            ended = 0
+            with closing(_forked(jobs, 2 * self._jobs, self._deadline)) as outcomes:
+                for outcome in outcomes:
+                    self._must_pass(outcome)
+                    seconds.update(outcome["durations"])
+                    packages.update(outcome["packages"])
+                    ended += 1
+            if ended < len(jobs):
+                raise _TimeUp
+            for way in ((), (_COLLECTED,)):
+                self._keep_passed(sorted(seconds), sorted(packages), way)
+            return {**lines_by_test(data), "seconds": seconds}
 
     def _must_pass(self, outcome: dict[str, Any]) -> None:
         if outcome["verdict"] != "passed":
@@ -153,8 +147,13 @@ class Measurement:
         Raises
         ------
         TestsFail
+            When a test fails without a change.
         """
-        reach = self.reach()
+        try:
+            reach = self.reach()
+        except _TimeUp:
+            yield from (Tried(change, "not run") for change in changes)
+            return
         sources = {one.file: (ROOT / one.file).read_text("utf-8") for one in changes}
         outlines = {file: Outline(source) for file, source in sources.items()}
         waiting: dict[int, Change] = {}
@@ -195,7 +194,7 @@ class Measurement:
     ) -> Iterator[dict[str, Any]]:
         """What becomes of the jobs that the loaded tests can show, then of the others."""
         by_number = {job["number"]: job for job in loaded}
-        for outcome in self._of_jobs(loaded, "--collected"):
+        for outcome in self._of_jobs(loaded, _COLLECTED):
             if outcome["verdict"] == "not loaded":
                 imported.append(by_number[outcome["number"]])
             else:
@@ -207,21 +206,24 @@ class Measurement:
             return
         # First without a change: what fails then says nothing of one.
         tests = sorted({test for job in jobs for test in job["tests"]})
-        kept = self._folder / f"passed{''.join(options)}-{self._state()}.json"
+        kept = self._passed(options)
         if kept.exists() and {*json.loads(kept.read_text("utf-8"))["tests"]} >= {*tests}:
             options = (*options, str(kept))
         else:
             jobs = [_job(-1, tests, _CONTROL_LIMIT_S), *jobs]
-        with closing(_forked(jobs, self._jobs, {}, *options)) as outcomes:
+        with closing(_forked(jobs, self._jobs, self._deadline, *options)) as outcomes:
             for outcome in outcomes:
                 if outcome["number"] < 0:
                     self._must_pass(outcome)
-                    packages = outcome["packages"]
-                    self._write(kept, json.dumps({"tests": tests, "packages": packages}))
+                    self._keep_passed(tests, outcome["packages"], options)
                     continue
                 yield outcome
-                if time.monotonic() > self._deadline:
-                    break
+
+    def _passed(self, options: tuple[str, ...]) -> Path:
+        return self._folder / f"passed{''.join(options)}-{self._state()}.json"
+
+    def _keep_passed(self, tests: list[str], packages: list[str], options: tuple[str, ...]) -> None:
+        self._write(self._passed(options), json.dumps({"tests": tests, "packages": packages}))
 
     def _judged(self, change: Change, outcome: dict[str, Any]) -> Tried:
         if outcome["verdict"] == "passed":
@@ -278,6 +280,27 @@ class Measurement:
         part.replace(path)
 
 
+def tried_in_rounds(rounds: list[Measurement], changes: list[Change]) -> Iterator[Tried]:
+    """What becomes of each change, where each round has more tests than the one before: what it
+    lets live is left to the next.
+
+    Raises
+    ------
+    TestsFail
+        When a test fails without a change.
+    """
+    for some in rounds[:-1]:
+        living = []
+        for one in some.tried(changes):
+            if one.verdict == "killed":
+                yield one
+            else:
+                living.append(one.change)
+        changes = living
+    if changes:
+        yield from rounds[-1].tried(changes)
+
+
 def _job(
     number: int, tests: list[str], limit_s: float, file: str = "", source: str = ""
 ) -> dict[str, Any]:
@@ -287,49 +310,37 @@ def _job(
 
 
 def _forked(
-    jobs: list[dict[str, Any]], at_once: int, environment: dict[str, str], *options: str
+    jobs: list[dict[str, Any]], at_once: int, deadline: float, *options: str
 ) -> Generator[dict[str, Any]]:
+    """What becomes of the jobs, in the order in which they end; nothing of those that have not by
+    the deadline."""
     command = [sys.executable, "-m", "scripts.develop.mutation.worker", str(at_once), *options]
-    paths = {"PYTHONPATH": os.pathsep.join(import_roots())}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(import_roots())}
     with subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **paths, **environment}, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
+        command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdin  # noqa: S101  both are pipes
         assert process.stdout  # noqa: S101
+        at_the_end = Timer(min(deadline - time.monotonic(), TIMEOUT_MAX), process.terminate)
+        at_the_end.start()
         try:
             process.stdin.write("".join(f"{json.dumps(job)}\n" for job in jobs))
             process.stdin.close()
             for line in process.stdout:
                 yield json.loads(line)
         finally:
+            at_the_end.cancel()
             process.terminate()
 
 
-def _lines_by_test(data_file: Path) -> dict[str, Any]:
-    from coverage import CoverageData
-
-    data = CoverageData(str(data_file))
-    data.read()
-    lines: dict[str, dict[str, list[str]]] = {}
-    imported: dict[str, list[int]] = {}
-    for path in data.measured_files():
-        file = Path(path).relative_to(ROOT).as_posix()
-        lines[file], imported[file] = {}, []
-        for line, contexts in data.contexts_by_lineno(path).items():
-            tests = {context.rpartition("|")[0] for context in contexts}
-            lines[file][str(line)] = sorted(tests - {""})
-            if "" in contexts:
-                imported[file].append(line)
-    return {"lines": lines, "imported": imported}
-
-
 def _guarding(place: Place) -> list[Path]:
-    """The files that its tests are made of."""
+    """The files that its tests are made of, with what stands beside them for all."""
     found: set[Path] = set((ROOT / "tests" / "fakes").rglob("*.py"))
     for one in place.tests:
         path = ROOT / one
+        beside = [] if path.is_dir() else path.parent.glob("*.py")
         found |= set(path.rglob("*.py")) if path.is_dir() else {path}
+        found |= {helper for helper in beside if not helper.name.startswith("test_")}
     return sorted(found)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from scripts.develop.mutation.importers import tests_that_import
 from scripts.errors import LabError
 from scripts.paths import ROOT
 
@@ -33,6 +34,17 @@ class Place:
 
     def reason_to_leave_out(self, file: str) -> str | None:
         return next((why for path, why in self.left_out.items() if file.startswith(path)), None)
+
+    def test_files(self) -> list[str]:
+        """The files that its tests are in."""
+        paths = [ROOT / one for one in self.tests]
+        found = (path.rglob("test_*.py") if path.is_dir() else [path] for path in paths)
+        return sorted(one.relative_to(ROOT).as_posix() for files in found for one in files)
+
+    def near(self, files: list[str]) -> Place:
+        """The same with those of its tests alone whose files import one of `files` by name."""
+        near = {one for file in files for one in tests_that_import(file, self.test_files())}
+        return replace(self, tests=tuple(sorted(near)))
 
     def holds(self, path: str) -> bool:
         return f"{path}/".startswith(f"{self.folder}/")

@@ -2,9 +2,10 @@
 
     python -m scripts.develop.mutation.worker JOBS [--collected] [PACKAGES] < jobs > outcomes
 
-Reads one `Job` a line as JSON and writes one `Outcome` a line, in the order in which they end. A
-first one with a number below 0 runs alone; what it loads of other people's packages is loaded here,
-and is in its outcome; the file PACKAGES has it from an earlier time, as JSON.
+Reads one `Job` a line as JSON and writes one `Outcome` a line, in the order in which they end.
+First ones with a number below 0 have ended before the others begin; what they load of other
+people's packages is loaded here, and is in their outcomes; the file PACKAGES has it from an earlier
+time, as JSON.
 Without `--collected` nothing of the checkout's rooms is loaded here, so that each child loads the
 file it is about. With it the tests are collected here, and a child exchanges the functions that
 its change is in (`loaded.py`): a tenth of the time, where the change is in a function that no

@@ -14,7 +14,7 @@ import pytest
 from device import messages
 from device.answered import Answered
 from device.crew import FAULT_STATUS
-from device.inbox import Poller
+from device.inbox import Message, Poller
 from tests.fakes.cloud import FakeCloud
 from tests.fakes.metrics_reader import read_metrics_at
 from tests.fakes.results import ADA, face, result
@@ -238,3 +238,27 @@ def test_what_is_begun_is_told_to_end(cloud: FakeCloud, run: Run, monkeypatch: p
     monkeypatch.setattr(messages, "stop_on_signals", end)
     assert run("--idle-timeout", "0.01") == 0
     assert [one.is_set() for one in ends] == [True]
+
+
+def test_it_ends_once_what_was_shown_is_deleted(
+    cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    ends = Event()
+    delete, finish = messages.SqsQueue.delete, Poller.finish
+
+    def slow_delete(self: messages.SqsQueue, shown: list[Message]) -> list[Message]:
+        assert ends.wait(10)
+        return delete(self, shown)
+
+    def finish_and_say(self: Poller) -> None:
+        ends.set()
+        finish(self)
+
+    monkeypatch.setattr(messages.SqsQueue, "delete", slow_delete)
+    monkeypatch.setattr(Poller, "finish", finish_and_say)
+    cloud.send(queue(), result("a").to_json())
+    try:
+        assert run("--count", "1") == 0
+        assert cloud.queues[queue()] == []
+    finally:
+        ends.set()

@@ -4,6 +4,7 @@ import gc
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import FunctionType
 
@@ -16,8 +17,9 @@ from scripts.develop.mutation.changes import Change, Outline, changes_of
 from scripts.develop.mutation.forks import Job
 from scripts.develop.mutation.guards import text_of_test
 from scripts.develop.mutation.loaded import NotLoaded, _change, exchange, exchanged
-from scripts.develop.mutation.measuring import Measurement, Reach, Tried
+from scripts.develop.mutation.measuring import Measurement, Tried, tried_in_rounds
 from scripts.develop.mutation.places import PLACES, NoSuchPlace, Place, chosen
+from scripts.develop.mutation.reach import Reach
 from scripts.develop.mutation.reasons import BadEntry, Reason, read_reasons, reason_of, stale
 from scripts.develop.mutation.report import MutationReport
 from scripts.paths import ROOT
@@ -338,7 +340,7 @@ def test_equal_changes_count_neither_way_and_a_noticed_one_is_no_excuse():
         "changes": 6, "killed": 2, "survived": 1, "untested": 1, "equal": 1, "not_run": 1,
         "without_reason": 2, "score": 50.0,
     }  # fmt: skip
-    assert report.too_low == ["a"]
+    assert report.too_low(is_of_changed_files=False) == ["a"]
     assert "not noticed" in report.as_text()
 
 
@@ -351,6 +353,16 @@ def test_what_is_left_counts_and_stands_there_with_its_reason():
     assert [each["reason"] for each in report.as_json()["survivors"]] == ["it costs too much", ""]
     assert "1 without a reason" in report.as_text()
     assert "because: it costs too much" in report.as_text()
+
+
+def test_of_changed_files_what_has_a_reason_outweighs_nothing():
+    report = MutationReport()
+    report.add("a", Tried(one("x", "y"), "killed"), None)
+    report.add("a", Tried(one("x", "z"), "survived"), left("f"))
+    assert report.too_low(is_of_changed_files=False) == ["a"]
+    assert report.too_low(is_of_changed_files=True) == []
+    report.add("a", Tried(one("x", "v"), "survived"), None)
+    assert report.too_low(is_of_changed_files=True) == ["a"]
 
 
 def test_a_reason_is_of_one_change_of_a_function_or_of_a_file():
@@ -462,3 +474,55 @@ def test_a_run_that_is_told_to_end_leaves_no_child_and_no_complaint(tmp_path):
         assert forks.stderr.read() == ""
     child = int(pid.read_text())
     wait_until(lambda: not Path(f"/proc/{child}").exists(), 10, "the child's end")
+
+
+def test_the_tests_that_import_a_changed_file_come_first_and_what_they_let_live_gets_all():
+    place = next(one for one in PLACES if one.folder == "device")
+    near = place.near(["device/backoff.py"])
+    assert "tests/unit/device/test_link.py" in near.tests
+    assert {*near.tests} < {*place.test_files()}
+    assert place.near(["device/no_such.py"]).tests == ()
+
+    class Round:
+        def __init__(self, **verdicts: str) -> None:
+            self._verdicts = verdicts
+            self.asked: list[str] = []
+
+        def tried(self, changes):
+            self.asked += [change.after for change in changes]
+            yield from (Tried(change, self._verdicts[change.after]) for change in changes)
+
+    changes = [one("x", after) for after in ("noticed", "lives", "nobody")]
+    first = Round(noticed="killed", lives="survived", nobody="untested")
+    last = Round(lives="killed", nobody="survived")
+    verdicts = {it.change.after: it.verdict for it in tried_in_rounds([first, last], changes)}
+    assert verdicts == {"noticed": "killed", "lives": "killed", "nobody": "survived"}
+    assert last.asked == ["lives", "nobody"]
+
+
+def test_what_still_runs_when_time_is_up_is_ended_also_before_the_first_change(
+    tmp_path, monkeypatch
+):
+    test = tmp_path / "test_waits.py"
+    test.write_text("import threading\n\ndef test_waits():\n    threading.Event().wait(60)\n")
+    job = {"number": 1, "limit_s": 60, "tests": [str(test)]}
+    began = time.monotonic()
+    assert list(measuring._forked([job], 1, began + 3)) == []
+    monkeypatch.setattr(measuring, "KEPT", tmp_path / "kept")
+    measurement = Measurement(Place("cloud", ("tests/unit/cloud",)), 1, began)
+    changes = [one("x", "y", file="cloud/switch.py"), one("x", "z", file="cloud/switch.py")]
+    assert [it.verdict for it in measurement.tried(changes)] == ["not run", "not run"]
+    assert time.monotonic() - began < 30
+
+
+def test_of_several_files_of_tests_at_once_each_line_has_its_tests(tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring, "KEPT", tmp_path)
+    tests = ("tests/unit/cloud/test_causes.py", "tests/unit/cloud/test_credentials.py")
+    reach = Measurement(Place("cloud", tests), 2).reach()
+    assert reach.files == {*tests}
+    by_file = {
+        test.partition("::")[0] for line in reach.lines["cloud/credentials.py"].values()
+        for test in line
+    }  # fmt: skip
+    assert by_file == {"tests/unit/cloud/test_credentials.py"}
+    assert reach.imported["cloud/credentials.py"]
