@@ -16,12 +16,12 @@ import numpy as np
 from contract.results import Box
 from recognition.proposals import Proposer
 from recognition.pyramid import (
-    MEAN_RGB,
     WINDOW_PX,
     Detection,
     Region,
     around,
     best_of_each,
+    bordered,
     box_at,
     brightened,
     is_same_face,
@@ -229,9 +229,7 @@ class Detector:
         rows, columns = (max(1, round(side * scale)) for side in part.shape[:2])
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(part, (columns, rows), interpolation=method)
-        padded = cv2.copyMakeBorder(
-            brightened(resized), *[_BORDER_PX] * 4, borderType=cv2.BORDER_CONSTANT, value=MEAN_RGB
-        )
+        padded = bordered(brightened(resized), _BORDER_PX)
         scores = self._session.run(None, {"pictures": padded[None]})[0][0, 0]
         scale_y, scale_x = rows / part.shape[0], columns / part.shape[1]
         found = []

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from recognition.pyramid import (
-    MEAN_RGB,
     WINDOW_PX,
     Detection,
     Region,
     best_of_each,
+    bordered,
     box_at,
     brightened,
 )
@@ -67,12 +67,7 @@ class Proposer:
     def _level(
         self, small: np.ndarray, region: Region, shape: tuple[int, ...], least: float
     ) -> list[Detection]:
-        padded = cv2.copyMakeBorder(
-            brightened(small, _LIGHT_BLOCK_PX),
-            *[_BORDER_PX] * 4,
-            borderType=cv2.BORDER_CONSTANT,
-            value=MEAN_RGB,
-        )
+        padded = bordered(brightened(small, _LIGHT_BLOCK_PX), _BORDER_PX)
         scores = self._session.run(None, {"pictures": padded[None]})[0][0, 0]
         # Only the peaks: every face lights up a few cells.
         peaks = (scores >= least) & (scores >= cv2.dilate(scores, np.ones((3, 3), np.uint8)))

@@ -16,7 +16,7 @@ from contract.results import Box
 
 # The window, px, through which a level is looked at: what fills it is as large as a face.
 WINDOW_PX = 80
-MEAN_RGB = (123, 117, 104)
+_MEAN_RGB = (123, 117, 104)
 _LARGEST_USEFUL_PX = 72
 # Neighboring levels overlap a little: a slightly finer one would find nothing more.
 _WORTH_A_LEVEL = 1.1
@@ -120,6 +120,11 @@ def _areas(a: Box, b: Box) -> tuple[int, int, int]:
     )
 
 
+def bordered(rgb: np.ndarray, px: int) -> np.ndarray:
+    """The picture with `px` of the networks' mean color on each side."""
+    return cv2.copyMakeBorder(rgb, px, px, px, px, cv2.BORDER_CONSTANT, value=_MEAN_RGB)
+
+
 def brightened(rgb: np.ndarray, block_px: int = 8) -> np.ndarray:
     """The picture with its dark parts brightened: the networks learned from well lit faces.
 
@@ -134,5 +139,5 @@ def brightened(rgb: np.ndarray, block_px: int = 8) -> np.ndarray:
     if local.min() >= _DARK:
         return rgb
     gain = np.clip(_DARK / np.maximum(local, 1), 1.0, _MOST_GAIN).astype(np.float32)
-    gain = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
-    return cv2.multiply(rgb, cv2.merge([gain, gain, gain]), dtype=cv2.CV_8U)
+    full = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.multiply(rgb, cv2.merge([full, full, full]), dtype=cv2.CV_8U)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -28,6 +29,9 @@ from recognition.settings import Settings
 from recognition.side_by_side import Ahead, share
 from recognition.stages import Stopwatch
 from recognition.tracking import FaceObservation, Track, owner_of
+
+if TYPE_CHECKING:
+    from recognition.stations import DetectorStation, EmbedderStation, LandmarkStation
 
 # Of two boxes in one frame with more overlap than this, both hold one face.
 _SAME_PLACE = 0.3
@@ -60,9 +64,9 @@ class Recognizer:
 
     def __init__(
         self,
-        detector: Detector,
-        landmarks: LandmarkPredictor,
-        embedder: Embedder,
+        detector: DetectorStation,
+        landmarks: LandmarkStation,
+        embedder: EmbedderStation,
         settings: Settings,
         measure: Measure = Gallery.distances,
     ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,7 +59,8 @@ class _Library:
         self.predict = dlib.shape_predictor(models.pose_predictor_five_point_model_location())
         self.encode = dlib.face_recognition_model_v1(models.face_recognition_model_location())
 
-    def rectangle(self, box: Box):
+    def rectangle(self, box: Box) -> Any:
+        """A dlib.rectangle."""
         return self._dlib.rectangle(box.left, box.top, box.right, box.bottom)
 
     def chip(self, rgb: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
