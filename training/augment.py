@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import cv2
 import numpy as np
 
@@ -19,7 +21,7 @@ def augmented(face: np.ndarray, random: np.random.Generator) -> np.ndarray:
     light += random.normal(0.0, random.uniform(0.0, 10.0), light.shape)
     noisy = np.clip(np.rint(light), 0, 255).astype(np.uint8)
     if random.random() < 0.5:
-        noisy = _compressed(noisy, random)
+        noisy = through_jpeg(noisy[..., ::-1], int(random.integers(25, 85)))[..., ::-1]
     return np.ascontiguousarray(noisy)
 
 
@@ -46,7 +48,7 @@ def _moved(face: np.ndarray, random: np.random.Generator) -> np.ndarray:
     if random.random() < 0.5:
         return cv2.GaussianBlur(face, (0, 0), random.uniform(0.5, 2.0))
     length = int(random.integers(3, 10))
-    kernel = np.zeros((length, length), np.float32)
+    kernel: np.ndarray = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1.0
     turn = cv2.getRotationMatrix2D((length / 2 - 0.5,) * 2, random.uniform(0, 180), 1.0)
     kernel = cv2.warpAffine(kernel, turn, (length, length))
@@ -66,8 +68,8 @@ def _relit(face: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return (light * slope[..., None]).astype(np.float32)
 
 
-def _compressed(face: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Blocks and ringing, as of a video at few bits."""
-    quality = int(random.integers(25, 85))
-    _, coded = cv2.imencode(".jpg", face[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1]
+def through_jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
+    """uint8 BGR with blocks and ringing, as of a video at few bits."""
+    coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    # None is for what is no picture.
+    return cast(np.ndarray, cv2.imdecode(coded, cv2.IMREAD_COLOR))

@@ -308,8 +308,8 @@ def _calibration_scores(
         every_one = torch.from_numpy(np.concatenate([train_set.embeddings, known.embeddings]))
     else:
         # Of faces that the fit has not seen: what was made of the others it may know by heart.
-        made_up = strangers_of(known.chips, known.owners, _MIXED_STRANGERS, random)
-        inputs, strangers = crops_of(known.chips), crops_of([*made_up, *strange_chips])
+        mixed = strangers_of(known.chips, known.owners, _MIXED_STRANGERS, random)
+        inputs, strangers = crops_of(known.chips), crops_of([*mixed, *strange_chips])
     named, unknown = _probabilities(model, inputs), _probabilities(model, strangers)
     if isinstance(model, DistanceHead):
         owners = np.concatenate([train_set.owners, known.owners])

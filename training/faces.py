@@ -73,7 +73,7 @@ def _attempts(rgb: np.ndarray) -> Iterable[np.ndarray]:
         rgb = _scaled(rgb, _LARGEST_SIDE_PX / side)
     yield rgb
     border = round(_BORDER_SHARE * min(rgb.shape[:2]))
-    bordered = cv2.copyMakeBorder(rgb, *[border] * 4, borderType=cv2.BORDER_REPLICATE)
+    bordered = cv2.copyMakeBorder(rgb, border, border, border, border, cv2.BORDER_REPLICATE)
     smaller_side = min(bordered.shape[:2])
     if smaller_side < _ENLARGED_SIDE_PX:
         bordered = _scaled(bordered, _ENLARGED_SIDE_PX / smaller_side)

@@ -12,6 +12,7 @@ import json
 import sys
 from itertools import combinations
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -33,7 +34,16 @@ class TooFewPeople(ToolError):
     """A spread between people needs several of them, with several pictures each."""
 
 
-def measure(people: dict[str, np.ndarray]) -> dict[str, object]:
+class SpreadFigures(TypedDict):
+    """`within` and `between` are distances: mean, deviation."""
+
+    people: int
+    pictures: int
+    within: list[float]
+    between: list[float]
+
+
+def measure(people: dict[str, np.ndarray]) -> SpreadFigures:
     """Distances among embeddings [n, 128] of unit length, by person: `within` is between two
     pictures of one person, `between` from the mean of one to a picture of another; (mean,
     deviation) each.
@@ -95,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
             person: np.array([by_path[one.path] for one in own if one.path in by_path])
             for person, own in tree.items()
         }
-        report = measure(people)
+        figures = measure(people)
     except (ToolError, RecognitionError) as error:
         print(f"measure_spread: {error}", file=sys.stderr)
         return 2
@@ -111,20 +121,22 @@ def main(arguments: list[str] | None = None) -> int:
         if strangers:
             real.append(nearest(np.array(strangers), centers))
         made_up.append(nearest(made_up_strangers(centers, _MADE_UP, Spread(), random), centers))
-    report["nearest_stranger_quantiles"] = {
+    quantiles = {
         "at": QUANTILES,
         "real": _quantiles(np.concatenate(real)) if real else None,
         "made_up": _quantiles(np.concatenate(made_up)),
     }
     if options.json:
-        print(json.dumps(report))
+        print(json.dumps({**figures, "nearest_stranger_quantiles": quantiles}))
         return 0
-    print(f"{report['pictures']} pictures of {report['people']} people")
-    for name in ("within", "between"):
-        mean, deviation = report[name]
+    print(f"{figures['pictures']} pictures of {figures['people']} people")
+    for name, (mean, deviation) in (
+        ("within", figures["within"]),
+        ("between", figures["between"]),
+    ):
         print(f"{name:8} {mean:.3f} ± {deviation:.3f}")
-    for name in ("at", "real", "made_up"):
-        print(f"nearest stranger, {name:8} {report['nearest_stranger_quantiles'][name]}")
+    for name, values in quantiles.items():
+        print(f"nearest stranger, {name:8} {values}")
     return 0
 
 

@@ -46,7 +46,7 @@ Change = Callable[[StressPortrait, np.random.Generator], np.ndarray]
 def portrait_of(recognizer: Recognizer, rgb: np.ndarray) -> StressPortrait | None:
     """The picture's largest face with its border continued; None where none is found."""
     border = round(_BORDER * min(rgb.shape[:2]))
-    wide = cv2.copyMakeBorder(rgb, *[border] * 4, borderType=cv2.BORDER_REPLICATE)
+    wide = cv2.copyMakeBorder(rgb, border, border, border, border, cv2.BORDER_REPLICATE)
     wide = _scaled(wide, _LOOKED_AT_PX / min(wide.shape[:2]))
     faces = recognizer.observe(wide)
     if not faces:

@@ -25,6 +25,7 @@ from recognition.decision import decide_online
 from recognition.embedder import distances_between
 from recognition.inquiry import Measure
 from recognition.reference import RAW
+from scripts.bench.photos import read_photo
 from scripts.bench.results import keep
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
@@ -103,7 +104,7 @@ def at_height(rgb: np.ndarray, height: int) -> np.ndarray:
     method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
     resized = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=method)
     border = round(height * _BORDER)
-    return cv2.copyMakeBorder(resized, *[border] * 4, borderType=cv2.BORDER_REPLICATE)
+    return cv2.copyMakeBorder(resized, border, border, border, border, cv2.BORDER_REPLICATE)
 
 
 def read(folder: Path) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -112,7 +113,7 @@ def read(folder: Path) -> Iterator[tuple[int, int, np.ndarray]]:
     for person, home in enumerate(people):
         paths = sorted(path for path in home.iterdir() if path.suffix.lower() in PICTURES)
         for picture, path in enumerate(paths):
-            yield person, picture, cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+            yield person, picture, read_photo(path)
 
 
 def embed_all(

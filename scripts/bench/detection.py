@@ -30,6 +30,7 @@ from recognition.decode import Clip
 from recognition.detector import Detector
 from scripts.bench.detection_report import as_table, empty_in_words, sizes_in_words
 from scripts.bench.hard_pictures import SIZES_PX, TONES, empty_pictures, toned
+from scripts.bench.photos import read_photo
 from scripts.bench.results import keep
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
@@ -58,6 +59,18 @@ class FaceScene:
 
 
 @dataclass(frozen=True)
+class Hardship:
+    """How a face stands in a scene: its height, px, the light, its tilt, degrees, what covers it,
+    and the blur's sigma, px."""
+
+    face_px: float = 130
+    gain: float = 1
+    angle: float = 0
+    cover: str = ""
+    blur: float = 0
+
+
+@dataclass(frozen=True)
 class DetectionRow:
     kind: str
     faces: int
@@ -71,7 +84,7 @@ def heads(recognizer: Recognizer) -> list[Head]:
     paths += sorted((ROOT / "fixtures/sources").glob("*.png"))
     found = []
     for path in paths:
-        rgb = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        rgb = read_photo(path)
         faces = recognizer.observe(rgb)
         if len(faces) != 1:
             raise LabError(f"{len(faces)} faces in {path}", "the fixture changed")
@@ -106,7 +119,7 @@ def place(
     if scale < 0.5:  # warpAffine would alias
         blur = 0.5 / scale
         source = cv2.GaussianBlur(source, (0, 0), blur * 0.7)
-    mask = np.zeros((side, side), np.float32)
+    mask: np.ndarray = np.zeros((side, side), np.float32)
     cv2.ellipse(mask, (side // 2, side // 2), (int(side * 0.4), int(side * 0.47)), 0, 0, 360, 1, -1)
     mask = cv2.GaussianBlur(mask, (0, 0), side * 0.02)
     size = (room.shape[1], room.shape[0])
@@ -131,7 +144,7 @@ def cover_half(rgb: np.ndarray, cover: str) -> np.ndarray:
 
 
 def camera(rgb: np.ndarray, noise: np.random.Generator, gain: float, blur: float) -> np.ndarray:
-    picture = rgb.astype(np.float32) * gain
+    picture: np.ndarray = rgb.astype(np.float32) * gain
     if blur:
         picture = cv2.GaussianBlur(picture, (0, 0), blur)
     return np.clip(picture + noise.normal(0, 2.5, rgb.shape), 0, 255).astype(np.uint8)
@@ -141,29 +154,22 @@ def scenes(recognizer: Recognizer) -> Iterator[FaceScene]:
     noise = np.random.default_rng(11)
     rooms = empty_rooms(2)
     people = heads(recognizer)
-    kinds: list[tuple[str, dict[str, object]]] = []
-    kinds += [(f"small, {px} px", {"face_px": px}) for px in (40, 50, 60, 75, 90)]
-    kinds += [(f"dark, 1/{round(1 / g)} of the light", {"gain": g}) for g in (0.25, 0.125, 0.0625)]
-    kinds += [(f"tilted by {a}°", {"angle": a}) for a in (15, 25, 35, 45)]
-    kinds += [(f"covered: {cover}", {"cover": cover}) for cover in ("side", "mouth", "brow")]
-    kinds += [(f"blurred, sigma {b}", {"blur": b}) for b in (3.0, 5.0)]
-    kinds += [("small and dark", {"face_px": 60, "gain": 0.2})]
-    kinds += [("tilted and covered", {"angle": 20, "cover": "mouth"})]
-    for kind, what in kinds:
+    kinds = [(f"small, {px} px", Hardship(face_px=px)) for px in (40, 50, 60, 75, 90)]
+    kinds += [
+        (f"dark, 1/{round(1 / g)} of the light", Hardship(gain=g)) for g in (0.25, 0.125, 0.0625)
+    ]
+    kinds += [(f"tilted by {a}°", Hardship(angle=a)) for a in (15, 25, 35, 45)]
+    kinds += [(f"covered: {cover}", Hardship(cover=cover)) for cover in ("side", "mouth", "brow")]
+    kinds += [(f"blurred, sigma {b}", Hardship(blur=b)) for b in (3.0, 5.0)]
+    kinds += [("small and dark", Hardship(face_px=60, gain=0.2))]
+    kinds += [("tilted and covered", Hardship(angle=20, cover="mouth"))]
+    for kind, hard in kinds:
         for number, head in enumerate(people):
             for turn, room in enumerate(rooms):
                 where = (int(noise.integers(150, 490)), int(noise.integers(150, 330)))
-                angle = float(what.get("angle", 0)) * (-1) ** (number + turn)
-                rgb, box = place(
-                    head,
-                    room,
-                    float(what.get("face_px", 130)),
-                    angle,
-                    str(what.get("cover", "")),
-                    where,
-                )
-                gain, blur = float(what.get("gain", 1)), float(what.get("blur", 0))
-                yield FaceScene(kind, camera(rgb, noise, gain, blur), box)
+                angle = hard.angle * (-1) ** (number + turn)
+                rgb, box = place(head, room, hard.face_px, angle, hard.cover, where)
+                yield FaceScene(kind, camera(rgb, noise, hard.gain, hard.blur), box)
 
 
 def is_hit(found: Box, wanted: Box) -> bool:

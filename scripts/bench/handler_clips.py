@@ -70,7 +70,7 @@ def _shrink(clip: bytes) -> bytes:
     frames += decoder.decode(None)
     squares = []
     for frame in frames:
-        rgb = frame.to_ndarray(format="rgb24")
+        rgb: np.ndarray = frame.to_ndarray(format="rgb24")
         height, width = rgb.shape[:2]
         left = (width - height) // 2
         square = np.ascontiguousarray(rgb[:, left : left + height])

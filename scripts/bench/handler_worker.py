@@ -32,19 +32,18 @@ def main() -> int:
 
 
 def measure(ffmpeg: str, rounds: int, per_kind: int) -> dict[str, Any]:
-    import cv2
     import torch
 
     from scripts.bench.handler_clips import plain_wall, read_clips
+    from scripts.bench.photos import read_photo
     from scripts.bench.pipeline_facelab import Facelab
     from scripts.bench.pipeline_report import ReportStyle
 
     root = Path(__file__).resolve().parents[2]
     enrolled = {}
     for folder in sorted((root / "fixtures/people").iterdir()):
-        photo = cv2.imread(str(sorted(folder.glob("*.jpg"))[0]))
-        enrolled[folder.name] = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
-    pipelines = [
+        enrolled[folder.name] = read_photo(sorted(folder.glob("*.jpg"))[0])
+    pipelines: list[ReportStyle | Facelab] = [
         ReportStyle(ffmpeg, enrolled),
         Facelab(root / "build/models", root / "training/shipped/custom.onnx", enrolled),
     ]

@@ -37,9 +37,8 @@ def main() -> int:
 
 class _Worker:
     def __init__(self, options: argparse.Namespace) -> None:
-        import cv2
-
         from cloud.switch import read_switch
+        from scripts.bench.photos import read_photo
         from scripts.bench.pipeline_report import ReportStyle
         from scripts.paths import ROOT
 
@@ -50,9 +49,7 @@ class _Worker:
         self._events, self._results = options.events, options.results
         enrolled = {}
         for folder in sorted((ROOT / "fixtures" / "people").iterdir()):
-            photo = cv2.imread(str(sorted(folder.glob("*.jpg"))[0]))
-            assert photo is not None  # noqa: S101  the fixture's own
-            enrolled[folder.name] = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+            enrolled[folder.name] = read_photo(sorted(folder.glob("*.jpg"))[0])
         self._pipeline = ReportStyle(options.ffmpeg, enrolled)
 
     def once(self) -> None:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from recognition import Recognizer
+from training.augment import through_jpeg
 from training.dataset import read_picture, read_tree
 
 SCENE_PX = 256
@@ -43,7 +44,7 @@ def gather(recognizer: Recognizer, faces: Path, backgrounds: Path) -> Material:
 def _head(recognizer: Recognizer, rgb: np.ndarray) -> list[np.ndarray]:
     scale = 200 / rgb.shape[0]
     rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    rgb = cv2.copyMakeBorder(rgb, *[50] * 4, borderType=cv2.BORDER_REPLICATE)
+    rgb = cv2.copyMakeBorder(rgb, 50, 50, 50, 50, cv2.BORDER_REPLICATE)
     faces = recognizer.observe(rgb)
     if not faces:
         return []
@@ -83,7 +84,7 @@ def _background(backgrounds: list[np.ndarray], random: np.random.Generator) -> n
     part = source[top : top + side, left : left + side]
     if random.random() < 0.5:
         part = part[:, ::-1]
-    part = np.rot90(part, random.integers(4) if random.random() < 0.3 else 0)
+    part = np.rot90(part, int(random.integers(4)) if random.random() < 0.3 else 0)
     method = cv2.INTER_AREA if side > SCENE_PX else cv2.INTER_LINEAR
     resized = cv2.resize(np.ascontiguousarray(part), (SCENE_PX, SCENE_PX), interpolation=method)
     if kind > 0.9:
@@ -152,7 +153,7 @@ def _with_head(picture: np.ndarray, head: np.ndarray, random: np.random.Generato
     # A head that turns away gets narrower.
     turn[0] *= random.uniform(0.75, 1.05)
     turn[:, 2] = random.uniform(12, SCENE_PX - 12, 2) - turn[:, :2] @ np.full(2, _HEAD_PX / 2)
-    mask = np.zeros((_HEAD_PX, _HEAD_PX), np.float32)
+    mask: np.ndarray = np.zeros((_HEAD_PX, _HEAD_PX), np.float32)
     size = (int(_HEAD_PX * random.uniform(0.32, 0.45)), int(_HEAD_PX * random.uniform(0.42, 0.5)))
     if random.random() < 0.3:
         # A poster, a screen, a portrait's own background: no outline must give a face away.
@@ -181,6 +182,5 @@ def _filmed(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
     picture = picture + random.normal(0, random.uniform(0, 5), picture.shape)
     picture = np.clip(picture, 0, 255).astype(np.uint8)
     if random.random() < 0.4:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 90))]
-        picture = cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR)
+        picture = through_jpeg(picture, int(random.integers(30, 90)))
     return picture

@@ -96,9 +96,9 @@ def made_pairs(samples: Sequence[FaceSample], seed: int = 0) -> list[Pair]:
         if len(different) == len(same):
             break
     return [
-        Pair(*(by_name[name].path for name in text.split("\n")), is_same)
+        Pair(by_name[a].path, by_name[b].path, is_same)
         for texts, is_same in ((same, True), (sorted(different), False))
-        for text in texts
+        for a, b in (text.split("\n") for text in texts)
     ]
 
 
@@ -109,8 +109,7 @@ def verify(
     distances, same = [], []
     for pair in pairs:
         a, b = embeddings.get(pair.a), embeddings.get(pair.b)
-        missing = a is None or b is None
-        distances.append(np.inf if missing else distance_between(a, b))
+        distances.append(np.inf if a is None or b is None else distance_between(a, b))
         same.append(pair.same)
     distance, is_same = np.array(distances), np.array(same, bool)
     accuracies = _folds(distance, is_same)

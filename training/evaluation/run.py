@@ -26,7 +26,7 @@ from training.evaluation.filmed import (
 )
 from training.evaluation.metrics import figures
 from training.evaluation.open_set import decisions, share_by_identity, trials
-from training.evaluation.pairs import made_pairs, read_pairs, verify
+from training.evaluation.pairs import PairFigures, made_pairs, read_pairs, verify
 from training.evaluation.plan import EvaluationPlan, make_plan
 from training.face_cache import FaceCache
 from training.faces import FaceSample, FaceSamples, find_faces, observe_main_face
@@ -231,13 +231,15 @@ class Evaluation:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             yield from progress(pool.map(look, samples), what, total=len(samples))
 
-    def pairs(self):
+    def pairs(self) -> PairFigures:
         if self.options.pairs:
             pairs, source = read_pairs(self.options.pairs, self.options.data), "given"
         else:
             asked = self._samples([*self.plan.probes, *self.plan.strangers])
             pairs, source = made_pairs(asked, self.options.seed), "made of the probes"
-        embeddings = {path: sample.embedding for path, sample in self.by_path.items()}
+        embeddings: dict[Path, np.ndarray | None] = {
+            path: sample.embedding for path, sample in self.by_path.items()
+        }
         wanted = {path for pair in pairs for path in (pair.a, pair.b)} - set(embeddings)
         known_without = {picture.path for picture in self.faces.without_face}
         for path in progress(sorted(wanted - known_without), "pairs"):

@@ -14,8 +14,10 @@ from scripts.bench.calibrate_distances import (
     measured,
     open_set,
     raw_distances_between,
+    read,
     reliability,
 )
+from scripts.errors import LabError
 
 
 def faces(people=8, pictures=5, length=1.0, contrast=40.0):
@@ -90,3 +92,10 @@ def test_a_wrong_name_is_not_a_right_one_and_no_stranger_is_known():
         ProbeOutcome(False, False, False, 0.1),
     ]
     assert open_set(came) == {"named_right": 0.5, "named_wrong": 0.5, "stranger_named": 0.5}
+
+
+def test_a_damaged_picture_is_named_instead_of_ending_in_opencv(tmp_path):
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "ada/1.png").write_bytes(b"\x89PNG no more")
+    with pytest.raises(LabError, match=r"ada/1\.png"):
+        list(read(tmp_path))
