@@ -32,8 +32,8 @@ LOG = logging.getLogger(__name__)
 
 def call_directly() -> None:
     """Let S3 hand its events to Lambda, and Lambda its functions' lines to Logs, as they are."""
-    LambdaNotifier.notify = _notify  # type: ignore[method-assign]
-    invocation_logs.LogHandler.run_log_loop = _run_log_loop  # type: ignore[method-assign]
+    LambdaNotifier.notify = _notify
+    invocation_logs.LogHandler.run_log_loop = _run_log_loop
 
 
 def _notify(self: LambdaNotifier, ctx: Any, config: Any) -> None:

@@ -62,10 +62,13 @@ def _taking_turns() -> Iterator[None]:
 class Backend(Protocol):
     """What differs between functions as processes and functions as containers."""
 
-    endpoint_host: str
-    """Where functions reach the emulator."""
-    runs_zips: bool
-    """Whether it runs zip functions, too; LocalStack's own executor does otherwise."""
+    @property
+    def endpoint_host(self) -> str:
+        """Where functions reach the emulator."""
+
+    @property
+    def runs_zips(self) -> bool:
+        """Whether it runs zip functions, too; LocalStack's own executor does otherwise."""
 
     def resolve_image(self, uri: str) -> str:
         """The digest (`sha256:…`) of the image under `uri`; raises `ImageNotFound`."""

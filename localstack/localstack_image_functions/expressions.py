@@ -78,8 +78,8 @@ def read_expressions_once() -> None:
         self._begin()
         return validate(self)
 
-    UpdateExpressionValidator.__init__ = lazily  # type: ignore[method-assign]
-    UpdateExpressionValidator.validate = shortly  # type: ignore[method-assign]
+    UpdateExpressionValidator.__init__ = lazily
+    UpdateExpressionValidator.validate = shortly
 
 
 def checked_assignments(
@@ -148,6 +148,6 @@ def _is_plain(path: Node, value: Node) -> bool:
 
 def _node(kind: type[Node], children: list[Node]) -> Node:
     """A node whose children do not know of it: they belong to the tree that is kept."""
-    made = kind.__new__(kind)
+    made = Node.__new__(kind)
     made.type, made.children, made.parent = kind.__name__, children, None
     return made

@@ -25,7 +25,7 @@ def stand_around(around: Callable[[RequestContext, GoOn], Any]) -> None:
     ) -> Any:
         return around(context, lambda: original(skeleton, serializer, context, instance))
 
-    Skeleton.dispatch_request = dispatch_request  # type: ignore[method-assign]
+    Skeleton.dispatch_request = dispatch_request
 
 
 def mended(original: Callable[..., Any], mend: Callable[..., Any]) -> Callable[..., Any]:

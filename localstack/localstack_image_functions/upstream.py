@@ -157,7 +157,7 @@ def say_what_is_not_emulated() -> None:
             context.service_exception, any_operation, context.request.headers, context.request_id
         )
 
-    Skeleton.on_not_implemented_error = on_not_implemented_error  # type: ignore[method-assign]
+    Skeleton.on_not_implemented_error = on_not_implemented_error
     ServiceExceptionSerializer.create_exception_response = create_exception_response
 
 
@@ -191,7 +191,7 @@ def log_what_changes_or_fails() -> None:
         original(self, context, response)
 
     if not config.DEBUG:
-        ResponseLogger._log = log  # type: ignore[method-assign]
+        ResponseLogger._log = log
 
 
 def give_back_what_nobody_receives() -> None:
@@ -228,7 +228,7 @@ def load_services_in_older_pythons() -> None:
         def __new__(cls) -> Any:
             return make_lock()
 
-    threading.Lock = Lock  # type: ignore[assignment, misc]
+    threading.Lock = Lock
     try:
         importlib.import_module("localstack.packages.api")
     finally:
@@ -276,7 +276,7 @@ def let_writes_be_quiet() -> None:
         if QUIET_HEADER not in context.request.headers:
             original(self, context, *args, **kwargs)
 
-    S3Provider._notify = notify  # type: ignore[method-assign]
+    S3Provider._notify = notify
 
 
 def resolve_images_through_ecr() -> None:
@@ -327,7 +327,7 @@ def iterate_over_environments_safely() -> None:
                 self.environments[version_manager_id] = _SnapshotDict(known)
         return original(self, version_manager_id, *args, **kwargs)
 
-    AssignmentService.get_environment = get_environment  # type: ignore[method-assign]
+    AssignmentService.get_environment = get_environment
 
 
 class _SnapshotDict(dict):
@@ -352,7 +352,7 @@ def delete_what_never_started() -> None:
         if any(qualified_arn in versions for versions in known):
             original(self, qualified_arn)
 
-    LambdaService.stop_version = stop_version  # type: ignore[method-assign]
+    LambdaService.stop_version = stop_version
 
 
 def create_image_code(image_uri: str) -> ImageCode:

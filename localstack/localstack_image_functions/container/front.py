@@ -13,9 +13,11 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -102,8 +104,8 @@ class _Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         # HTTPServer's would look up the host's name, which can take seconds.
         self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = self.server_address[:2]
+        bound = self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = bound[:2]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes in the middle of a layer tries again by itself."""
@@ -265,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
 class _Body:
     """A request's body, read piece by piece."""
 
-    def __init__(self, headers: http.client.HTTPMessage, stream: object) -> None:
+    def __init__(self, headers: Message, stream: BufferedIOBase) -> None:
         self._stream = stream
         self.is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
         length = headers.get("Content-Length") or "0"
@@ -287,7 +289,7 @@ class _Body:
         self.is_read = True
 
     def _chunks(self) -> Iterator[bytes]:
-        read_line: Callable[[int], bytes] = self._stream.readline  # type: ignore[attr-defined]
+        read_line = self._stream.readline
         while size := int(read_line(1024).partition(b";")[0].strip(), 16):
             yield from self._exactly(size)
             read_line(1024)
@@ -296,7 +298,7 @@ class _Body:
 
     def _exactly(self, size: int) -> Iterator[bytes]:
         while size:
-            piece = self._stream.read(min(size, CHUNK_BYTES))  # type: ignore[attr-defined]
+            piece = self._stream.read(min(size, CHUNK_BYTES))
             if not piece:
                 raise ConnectionResetError("the body ended early")
             size -= len(piece)

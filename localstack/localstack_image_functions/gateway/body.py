@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from email.message import Message
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import DechunkedInput
@@ -42,7 +43,7 @@ class SizedBody(RequestBody):
     is none.
     """
 
-    def __init__(self, stream: BinaryIO, length: int) -> None:
+    def __init__(self, stream: BufferedIOBase, length: int) -> None:
         self._stream, self._left = stream, length
 
     def readinto(self, buffer: Any) -> int:
@@ -65,14 +66,14 @@ class SizedBody(RequestBody):
 class ChunkedBody(RequestBody):
     """A body in chunks."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BufferedIOBase) -> None:
         self._chunks = DechunkedInput(stream)
 
     def readinto(self, buffer: Any) -> int:
         return self._chunks.readinto(buffer)
 
 
-def request_body(stream: BinaryIO, headers: Message) -> RequestBody:
+def request_body(stream: BufferedIOBase, headers: Message) -> RequestBody:
     """The body that `headers` announce; none announced is an empty one.
 
     Raises

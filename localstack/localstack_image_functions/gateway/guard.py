@@ -53,7 +53,7 @@ def guard_gateway(own_names: tuple[str, ...], key_pair: tuple[str, str] | None =
             LOG.warning("refused %s %.200r: %s", request.method, request.path, why.message)
             refuse(request, response, why)
 
-    Gateway.process = process  # type: ignore[method-assign]
+    Gateway.process = process
     enforced = cors.should_enforce_self_managed_service
     cors.should_enforce_self_managed_service = lambda context: (
         not is_function_url(asked_by(context.request), allowed) and enforced(context)

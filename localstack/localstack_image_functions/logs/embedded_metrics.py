@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from localstack_image_functions.metrics.store import Metric
 
@@ -62,7 +62,7 @@ def _of_directive(
             if not _is_text(name):
                 continue
             unit = one.get("Unit")
-            metric = Metric.of(str(namespace), str(name), dimensions)
+            metric = Metric.of(namespace, name, dimensions)
             for value in _values(line.get(name)):
                 yield Value(metric, value, unit if unit and unit != "None" else None, at)
 
@@ -72,8 +72,8 @@ def _dimensions(names: Any, line: Mapping[str, Any]) -> dict[str, str] | None:
     names = _list(names)
     if len(names) > MOST_DIMENSIONS or not all(map(_is_text, names)):
         return None
-    found = {name: line.get(name) for name in names}
-    return found if all(map(_is_text, found.values())) else None
+    found = {name: value for name in names if _is_text(value := line.get(name))}
+    return found if len(found) == len(set(names)) else None
 
 
 def _values(field: Any) -> list[float]:
@@ -87,7 +87,7 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= MOST_TEXT
 
 

@@ -193,6 +193,10 @@ def _filter(query: Query, rest: str) -> None:
     query.filters = len(query.steps)
 
 
+def _sorts_as(name: str, is_number: bool, row: Row) -> Any:
+    return row[name] if is_number else str(row[name])
+
+
 def _sort(query: Query, rest: str) -> None:
     reader, keys = Reader(rest), []
     while True:
@@ -206,12 +210,7 @@ def _sort(query: Query, rest: str) -> None:
         for name, falling in reversed(keys):
             known = [row for row in rows if row.get(name) is not None]
             numbers = all(isinstance(row[name], int | float) for row in known)
-            known.sort(
-                key=lambda row, name=name, numbers=numbers: (
-                    row[name] if numbers else str(row[name])
-                ),
-                reverse=falling,
-            )
+            known.sort(key=functools.partial(_sorts_as, name, numbers), reverse=falling)
             rows = known + [row for row in rows if row.get(name) is None]
         return rows
 

@@ -157,7 +157,10 @@ class MetricStore:
             for (account, region, namespace, name, unit), dimensions, figures, values in kept:
                 metric = Metric(namespace, name, tuple((key, value) for key, value in dimensions))
                 seconds = self._series.setdefault((Owner(account, region), metric), {})
-                seconds.setdefault(unit, {})[second] = Distribution(*figures, values=dict(values))
+                count, total, smallest, largest = figures
+                seconds.setdefault(unit, {})[second] = Distribution(
+                    count, total, smallest, largest, dict(values)
+                )
 
     def clear(self) -> None:
         with self._lock:

@@ -78,7 +78,7 @@ def _spawn(
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         COMMAND,
-        stdin=channel,
+        stdin=channel.fileno(),
         stdout=pipes.stdout,
         stderr=pipes.stderr,
         env=environment,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import BinaryIO
+from io import BufferedIOBase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 MAX_LINE_BYTES = 65_536
@@ -18,7 +22,9 @@ class BodyRefused(Exception):
         self.status = status
 
 
-def read_body(stream: BinaryIO, headers: Mapping[str, str], max_bytes: int) -> bytes:
+def read_body(
+    stream: BufferedIOBase, headers: Mapping[str, str] | Message, max_bytes: int
+) -> bytes:
     """Read the body that `headers` announce; none announced is an empty one.
 
     Raises
@@ -35,7 +41,7 @@ def read_body(stream: BinaryIO, headers: Mapping[str, str], max_bytes: int) -> b
     return _read_exactly(stream, int(length), max_bytes)
 
 
-def _read_chunks(stream: BinaryIO, max_bytes: int) -> bytes:
+def _read_chunks(stream: BufferedIOBase, max_bytes: int) -> bytes:
     body = b""
     while True:
         head = _read_line(stream).partition(b";")[0].strip()
@@ -51,7 +57,7 @@ def _read_chunks(stream: BinaryIO, max_bytes: int) -> bytes:
     return body
 
 
-def _read_exactly(stream: BinaryIO, size: int, max_bytes: int) -> bytes:
+def _read_exactly(stream: BufferedIOBase, size: int, max_bytes: int) -> bytes:
     if size > max_bytes:
         raise BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
     data = stream.read(size)
@@ -60,7 +66,7 @@ def _read_exactly(stream: BinaryIO, size: int, max_bytes: int) -> bytes:
     return data
 
 
-def _read_line(stream: BinaryIO) -> bytes:
+def _read_line(stream: BufferedIOBase) -> bytes:
     line = stream.readline(MAX_LINE_BYTES)
     if not line.endswith(b"\n"):
         raise BodyRefused(HTTPStatus.BAD_REQUEST, "the body ended early")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache
 
 CHUNK_BYTES = 65_536
@@ -38,7 +38,7 @@ def relay(listener: socket.socket, host: str, port: int) -> Close:
 
 def serve(
     listener: socket.socket,
-    accepted: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object],
+    accepted: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None],
     loop: asyncio.AbstractEventLoop,
     backlog: int = 128,
 ) -> Close:

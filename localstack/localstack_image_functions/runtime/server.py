@@ -62,17 +62,15 @@ class RuntimeApiServer:
     ) -> None:
         self._api = api
         self._guard = guard or Guard()
-        self._server = _Server(listener or _listen(host), api, self._guard)
+        listener = listener or _listen(host)
+        at, port = listener.getsockname()[:2]
+        self.address = f"{self._guard.name or at}:{port}"
+        """The value of AWS_LAMBDA_RUNTIME_API."""
+        self._server = _Server(listener, api, self._guard)
         self._closed = threading.Event()
         threading.Thread(
             target=self._server.serve_forever, name=f"runtime-api-{self.address}", daemon=True
         ).start()
-
-    @property
-    def address(self) -> str:
-        """The value of AWS_LAMBDA_RUNTIME_API."""
-        host, port = self._server.server_address[:2]
-        return f"{self._guard.name or host}:{port}"
 
     def close(self) -> None:
         """Stop listening and hang up on a runtime that still waits. Does not block."""

@@ -85,7 +85,7 @@ def apply_what_templates_say() -> None:
     from localstack.services.plugins import ServiceContainer
 
     original = ServiceContainer.start
-    watched = []
+    watched: list[bool] = []
 
     def start(container: ServiceContainer) -> bool:
         if container.service.name() == "cloudformation" and not watched:
@@ -95,7 +95,7 @@ def apply_what_templates_say() -> None:
             forget_deleted_stacks(container.service.skeleton.dispatch_table)
         return original(container)
 
-    ServiceContainer.start = start  # type: ignore[method-assign]
+    ServiceContainer.start = start
 
 
 def _watch_resources() -> None:
@@ -139,7 +139,7 @@ def _watch_resources() -> None:
         except (NotUpdated, ClientError, BotoCoreError) as error:
             return ProgressEvent(OperationStatus.FAILED, resource_model={}, message=str(error))
 
-    ResourceProviderExecutor.execute_action = execute_action  # type: ignore[method-assign]
+    ResourceProviderExecutor.execute_action = execute_action
 
 
 def _watch_updates() -> None:
@@ -168,7 +168,7 @@ def _watch_updates() -> None:
             raise NotUpdated(result.failure_message)
         return result
 
-    ChangeSetModelExecutor.execute = execute  # type: ignore[method-assign]
+    ChangeSetModelExecutor.execute = execute
 
 
 def _leave_out_what_was_never_made(change_set: Any) -> None:

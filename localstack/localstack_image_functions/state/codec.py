@@ -173,7 +173,9 @@ class _Writer:
         if isinstance(value, re.Pattern):
             return ["pattern", value.pattern, value.flags]
         if isinstance(value, PLAIN):  # a subclass of str, say; None and bool have none
-            plain = next(one for one in (str, int, float) if isinstance(value, one))
+            plain: Callable[[Any], Any] = next(
+                one for one in (str, int, float) if isinstance(value, one)
+            )
             return ["plain", plain(value)]
         return self._container(value, kind, path) or self._instance(value, kind, path)
 
@@ -286,7 +288,7 @@ class _Reader:
     def _read_plain(self, index: int, written: Any) -> None:
         self._made[index] = self.value(written)
 
-    def _empty(self, index: int, base: type, own: tuple[Any, ...]) -> Any:
+    def _empty(self, index: int, base: Any, own: tuple[Any, ...]) -> Any:
         """A new, empty container, of the class that `own` names when there is one."""
         cls = model_class(own[0]) if own else base
         if not issubclass(cls, base):
@@ -305,7 +307,8 @@ class _Reader:
         self._fill(self._empty(index, dict, own), pairs)
 
     def _read_ordered(self, index: int, pairs: list[Any]) -> None:
-        self._made[index] = made = OrderedDict()
+        made: OrderedDict[Any, Any] = OrderedDict()
+        self._made[index] = made
         values = self._values(pairs)
         made.update(zip(values[::2], values[1::2], strict=True))
 
@@ -337,7 +340,8 @@ class _Reader:
 
     def _read_object(self, index: int, class_name: str, fields: list[Any]) -> None:
         cls = model_class(class_name)
-        self._made[index] = made = object.__new__(cls)
+        made: Any = object.__new__(cls)
+        self._made[index] = made
         self._set_fields(made, fields)
 
     def _set_fields(self, made: Any, fields: list[Any]) -> None:

@@ -150,7 +150,7 @@ class ItemRows:
             )  # fmt: skip
             own = {place for place, _ in changed}
             others = (pair for pair in rows if pair[0] not in own)
-            rows = heapq.merge(others, changed, key=lambda pair: pair[0])  # type: ignore[assignment]
+            rows = heapq.merge(others, changed, key=lambda pair: pair[0])
         return (item for _, item in rows if item is not None)
 
     def count(self, table: Table) -> int:

@@ -144,12 +144,12 @@ def _is_over(
     date = expiration.get("Date")
     if isinstance(date, str):
         date = datetime.fromisoformat(date)
-    return bool(date) and now >= date
+    return bool(date and now >= date)
 
 
 def _upload_is_over(rule: dict[str, Any], upload: Any, now: datetime, day: timedelta) -> bool:
     days = (rule.get("AbortIncompleteMultipartUpload") or {}).get("DaysAfterInitiation")
-    return bool(days) and matches(rule, upload.object, {}) and now - upload.initiated >= days * day
+    return bool(days and matches(rule, upload.object, {}) and now - upload.initiated >= days * day)
 
 
 def matches(rule: dict[str, Any], one: S3Object | S3DeleteMarker, tags: dict[str, str]) -> bool:

@@ -32,10 +32,10 @@ def item_of(record: bytes, table: Table, codec: Codec) -> Item:
         When it is no record of an item of the table.
     """
     if not record.startswith(b"{"):
-        item = codec.decode(record)
-        if not isinstance(item, Item):
+        decoded = codec.decode(record)
+        if not isinstance(decoded, Item):
             raise HostileState(f"a record of {table.name} is no item")
-        return item
+        return decoded
     attributes = LimitedSizeDict()
     try:
         for name, written in _written(record).items():

@@ -58,8 +58,13 @@ class Keeper:
     def __init__(self, database: Database, store: FileObjectStore):
         residents = Residents()
         codec = Codec(
-            {**s3.OMISSIONS, **sqs.OMISSIONS, **dynamodb.OMISSIONS, **logs.OMISSIONS}
-            | FUNCTION_OMISSIONS,
+            {
+                **s3.OMISSIONS,
+                **sqs.OMISSIONS,
+                **dynamodb.OMISSIONS,
+                **logs.OMISSIONS,
+                **FUNCTION_OMISSIONS,
+            },
             residents,
         )
         self.database = database

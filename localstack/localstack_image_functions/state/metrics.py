@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -26,7 +27,7 @@ class MetricRows:
         """Leave what has changed for the next flush."""
         for second in self._store.take_changed():
             self._database.put_later(
-                RowKey(SECOND, "", str(second)), lambda second=second: self._value(second)
+                RowKey(SECOND, "", str(second)), functools.partial(self._value, second)
             )
 
     def read(self) -> dict[int, list[Any]]:

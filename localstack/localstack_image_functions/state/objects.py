@@ -92,7 +92,7 @@ class StoredFile(S3StoredObject):
         self._check_writable()
         self._file.seek(0, os.SEEK_END)
         before = self._file.tell()
-        shutil.copyfileobj(part, self._file, S3_CHUNK_SIZE)  # type: ignore[misc]
+        shutil.copyfileobj(part, self._file, S3_CHUNK_SIZE)
         self.s3_object.size = self._file.tell()
         self._written()
         return self.s3_object.size - before
@@ -156,7 +156,7 @@ class StoredParts(S3StoredMultipart):
     def remove_part(self, s3_part: S3Part) -> None:
         (self._folder / str(s3_part.part_number)).unlink(missing_ok=True)
 
-    def complete_multipart(self, parts: list[S3Part]) -> None:  # type: ignore[override]
+    def complete_multipart(self, parts: list[S3Part]) -> None:
         with self._s3_store.open(self.bucket, self.s3_multipart.object, "w") as stored:
             stored.truncate(0)
             for part in parts:
@@ -258,7 +258,7 @@ class FileObjectStore(S3ObjectStore):
             copied.write(source)
         return copied
 
-    def get_multipart(self, bucket: str, s3_multipart: S3Multipart) -> StoredParts:  # type: ignore[override]
+    def get_multipart(self, bucket: str, s3_multipart: S3Multipart) -> StoredParts:
         return StoredParts(self, bucket, s3_multipart, self._parts(bucket, s3_multipart))
 
     def remove_multipart(self, bucket: str, s3_multipart: S3Multipart) -> None:

@@ -64,7 +64,7 @@ class ObjectRows:
             for one in request["Delete"]["Objects"]:
                 self.keep(bucket, one["Key"])
         elif name in OBJECT_OPERATIONS:
-            key = request.get("Key")
+            key = request.get("Key", "")
             if name == "PostObject":  # the key is in the form
                 response: Any = context.service_response or {}
                 key = response.get("Key") or key
@@ -158,7 +158,7 @@ class DueEvents:
             # Not before the row is kept, or the event might be done before it is due.
             self._database.afterwards(lambda: original(dispatcher, waiting, event, configuration))
 
-        notifications.NotificationDispatcher._submit_notification = submit  # type: ignore[method-assign]
+        notifications.NotificationDispatcher._submit_notification = submit
 
     def deliver(self, provider: S3Provider, rows: Rows) -> None:
         """Send what was due when the emulator ended."""

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from localstack.services.plugins import SERVICE_PLUGINS, Service, ServiceContainer
 from localstack.services.stores import AccountRegionBundle
@@ -39,7 +39,7 @@ BEFORE_RESUMING = {
     "cloudwatch": resume_alarms_where_they_are,
 }
 
-Container = AccountRegionBundle | BackendDict
+Container: TypeAlias = AccountRegionBundle | BackendDict
 Written = tuple[str, str, Any]
 
 
@@ -100,13 +100,18 @@ class ServiceRows:
                 except NotData as error:
                     self._complain(name, str(error))
                     return False
-                digest = hashlib.blake2b(value).digest()
-                if self._kept.get((name, place)) != digest:
-                    self._database.put(RowKey(SERVICE, name, place), lambda value=value: value)
-                    self._kept[name, place] = digest
-                    changed = True
+                changed = self._put(name, place, value) or changed
         self.problems.pop(name, None)
         return changed
+
+    def _put(self, name: str, place: str, value: bytes) -> bool:
+        """Whether it is another than was kept before."""
+        digest = hashlib.blake2b(value).digest()
+        if self._kept.get((name, place)) == digest:
+            return False
+        self._database.put(RowKey(SERVICE, name, place), lambda: value)
+        self._kept[name, place] = digest
+        return True
 
     def read(self) -> list[Written]:
         """What was kept. Starts the services that it is of, and changes nothing in them."""
@@ -132,7 +137,7 @@ class ServiceRows:
                 rows._bring_back(container.service.name(), pending)
             return started
 
-        ServiceContainer.start = start  # type: ignore[method-assign]
+        ServiceContainer.start = start
 
     def _bring_back(self, name: str, pending: list[tuple[str, bytes]]) -> None:
         self.know(name)

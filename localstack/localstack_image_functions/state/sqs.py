@@ -60,7 +60,7 @@ class MessageRows:
             _wrap(kind, "clear", self._after_clear)
             _wrap(kind, "_on_remove_message", self._after_removal)
         _wrap(SqsMessage, "update_visibility_timeout", self._after_visibility)
-        SqsQueue.remove_expired_messages_from_heap = staticmethod(  # type: ignore[method-assign]
+        SqsQueue.remove_expired_messages_from_heap = staticmethod(
             self._expired(SqsQueue.remove_expired_messages_from_heap)
         )
         self._install_in_event_queues()
@@ -113,7 +113,7 @@ class MessageRows:
                     self._put_back(queue, message)
             return queue
 
-        QueueManager.create_queue = create_queue  # type: ignore[method-assign]
+        QueueManager.create_queue = create_queue
 
     def _put(self, message: SqsMessage, later: bool = False) -> None:
         row = _row_of(message)

@@ -145,8 +145,8 @@ def _keep_items(rows: ItemStore) -> None:
         vars(made).update(copy.deepcopy(vars(table), memo))
         return made
 
-    Table.items = property(items, hold)  # type: ignore[assignment]
-    Table.__deepcopy__ = deepcopy  # type: ignore[attr-defined]
+    Table.items = property(items, hold)
+    Table.__deepcopy__ = deepcopy
 
 
 def _held_items(held: dict[Any, Any]) -> Iterator[Item]:
@@ -170,9 +170,9 @@ def _go_through_rows(rows: ItemStore) -> None:
         is_kept = isinstance(table.items, TableItems)
         return rows.count(table) if is_kept else count_in_memory(table)
 
-    Table.all_items = all_items  # type: ignore[method-assign]
-    Table.has_idx_items = has_idx_items  # type: ignore[method-assign]
-    Table.__len__ = count  # type: ignore[method-assign]
+    Table.all_items = all_items
+    Table.has_idx_items = has_idx_items
+    Table.__len__ = count
 
 
 def _go_through_what_is_asked_for() -> None:
@@ -181,7 +181,7 @@ def _go_through_what_is_asked_for() -> None:
 
     def comes_before_start(table: Table, item: Item, *asked: Any) -> bool:
         """A scan's rows come in the order of their places, which is not that of binary keys."""
-        begins = getattr(_span, "asked_for", ())
+        begins: tuple[Any, ...] = getattr(_span, "asked_for", ())
         if len(begins) == 1:
             return bool(place_of(item.hash_key, item.range_key) <= begins[0])
         return comes_before(table, item, *asked)
@@ -222,9 +222,9 @@ def _go_through_what_is_asked_for() -> None:
                 *others, **named,
             )  # fmt: skip
 
-    Table._item_comes_before_dct = comes_before_start  # type: ignore[method-assign]
-    Table.query = query_of  # type: ignore[method-assign]
-    Table.scan = scan_of  # type: ignore[method-assign]
+    Table._item_comes_before_dct = comes_before_start
+    Table.query = query_of
+    Table.scan = scan_of
 
 
 @contextlib.contextmanager

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from scripts.cli.check_imports import main
-from scripts.develop.imports import EXCEPTIONS, Tree
+from scripts.develop.imports import EXCEPTIONS, ROOMS, Tree
 from scripts.paths import ROOT
 
 
@@ -107,6 +108,14 @@ def test_an_import_inside_a_function_makes_no_circle(tmp_path):
         "contract/b.py": "def f():\n    from contract.a import y",
     }
     assert main(["--root", str(checkout(tmp_path, files))]) == 0
+
+
+def test_no_module_is_hidden_from_the_type_checker():
+    checker = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert checker["strict"] is True
+    assert "overrides" not in checker
+    rooms = {path.split("/")[0] for path in checker["files"]}
+    assert set(ROOMS) <= rooms
 
 
 @pytest.mark.parametrize(
