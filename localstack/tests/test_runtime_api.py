@@ -405,6 +405,8 @@ def takes_connections(host: str, port: int) -> bool:
         socket.create_connection((host, port), timeout=WAIT_S).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:
+        return True  # it closes at this moment: the next one is refused
     return True
 
 
