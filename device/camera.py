@@ -15,6 +15,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 
 from cloud.switch import Switch, read_switch
 from contract.clips import ContractError, check_device_id
@@ -27,7 +28,7 @@ from device.crew import FAULT_STATUS
 from device.errors import DeviceError
 from device.notify import notify
 from device.outbox import KeepUntilAnswered, Outbox
-from device.outbox_report import OutboxReport, outbox_metrics, progress
+from device.outbox_report import OutboxReport, outbox_metrics, progress, still_underway
 from device.recorder import record
 from device.settings import (
     add_metrics_option,
@@ -167,20 +168,20 @@ class _Camera:
 
     def _drain(self, timeout_s: float) -> None:
         """Wait until all is sent; and answered, where a viewer is there to show it."""
-        deadline = time.monotonic() + timeout_s
-        told = False
+        began = time.monotonic()
+        deadline, tell_at = began + timeout_s, began
         while time.monotonic() < deadline:
             shown = self._answered.viewer_is_running()
             done = self._outbox.wait_until_empty if shown else self._outbox.wait_until_sent
             if done(min(LOOK_S, max(0.0, deadline - time.monotonic()))):
                 return
-            counts = self._outbox.counts()
-            if not told or self._console.interactive:
-                self._console.say(
-                    f"Recording has ended; {counts.waiting + counts.awaiting_answer} clips are "
-                    "still on their way (Ctrl-C leaves them in the spool)."
-                )
-                told = True
+            if time.monotonic() >= tell_at:
+                tell_at = time.monotonic() + PROGRESS_S
+                counts = self._outbox.counts()
+                line = still_underway(counts, shown)
+                self._console.say(f"Recording has ended; {line} (Ctrl-C leaves them in the spool).")
+                self._console.event("draining", **asdict(counts))
+                notify(f"STATUS={line}")
 
     def _fault(self, thread: str, why: str) -> None:
         """A thread ended by a fault of ours: say so, store what was recorded, and end."""

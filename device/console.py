@@ -30,7 +30,6 @@ class Console:
         self._lock = Lock()
         self._ended: list[TextIO] = []
         self._failing: list[TextIO] = []
-        self.interactive = not as_json and self._out.isatty()
 
     def say(self, *lines: str) -> None:
         """Lines for people, printed together."""

@@ -48,6 +48,14 @@ def progress(counts: Counts) -> str:
     return line
 
 
+def still_underway(counts: Counts, shown: bool) -> str:
+    """What is waited for after the last clip; with a viewer, `shown`, for results too."""
+    waits = [f"{counts.waiting} for S3"] if counts.waiting else []
+    if shown and counts.awaiting_answer:
+        waits.append(f"{counts.awaiting_answer} for messages to show the result")
+    return f"{counts.waiting + shown * counts.awaiting_answer} clips wait: {', '.join(waits)}"
+
+
 def outbox_metrics(counts: Counts, device_id: str) -> list[Metric]:
     """A run's counts as Prometheus takes them."""
     device = {"device": device_id}

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from scripts.bench.results import keep
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT
@@ -47,13 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
     with say.usual("starting each", "bench-handler starts"):
         init_ms = measure_init()
     report = {**tabulate(measured), "init_ms": init_ms, "machine": machine(measured)}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=2) + "\n")
+    keep(report, options.out, say)
     if options.json:
         print_json(report)
     else:
         print_table(report)
-        print(f"\nwritten to {options.out}")
     return 0
 
 

@@ -15,16 +15,13 @@ from typing import Any
 from cloud.switch import read_switch
 from contract.printable import printable
 from contract.results import Result
-from scripts.aws.account import check_account
 from scripts.console import Progress, print_json, print_lines, run_command
+from scripts.e2e.bring_up import bring_up
 from scripts.e2e.film import film_clips
 from scripts.e2e.players import Player
 from scripts.e2e.report import e2e_json, summary, table
 from scripts.e2e.truth import Comparison, ShownResult, read_truth
-from scripts.lab.backends import choose_backend
 from scripts.lab.cpu import emulator_family, spent_s
-from scripts.lab.deployment import up
-from scripts.lab.state import LabState
 from scripts.paths import ROOT
 from scripts.progress_bar import Step
 from scripts.report.e2e import e2e_report
@@ -126,16 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print e2e.json instead of the table")
     options = parser.parse_args(arguments)
 
-    switch, state, progress = read_switch(), LabState(), Progress()
-    if switch.is_aws:
-        name = "aws"  # `make aws-up` made it; what costs money is not made on the way
-        progress(f"playing against {check_account(switch).where}")
-    else:
-        backend = choose_backend(switch, state, progress)
-        was = "up" if backend.is_up() else "down"
-        with progress.usual("bringing the lab up", f"warm up {backend.name}, was {was}"):
-            up(switch, state, backend, progress)
-        name = backend.name
+    switch, progress = read_switch(), Progress()
+    name = bring_up(switch, progress)
     truth = read_truth(FIXTURES / "truth.json")
     before = _cpu_s()
     run = play(progress, switch.device_id, len(truth), options.speed)

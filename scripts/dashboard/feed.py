@@ -34,7 +34,8 @@ LATE_MS = 180_000
 LATE_EVERY_S = 10.0
 HISTORY_S = 86_400
 GIVE_BACK_EVERY_S = 60.0
-PAGE = 1_000
+PAGE = 250  # what is read at once takes memory that does not all go back to the system
+NAMED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ class Feed:
 
     def _name(self) -> bool:
         assert self.people is not None  # noqa: S101  `look` made it
-        unnamed = [(clip, clip.row) for clip in self.history.unnamed()[:PAGE]]
+        unnamed = [(clip, clip.row) for clip in self.history.unnamed()[:NAMED_AT_ONCE]]
         if not unnamed:
             return False
         rows = self.people.in_rows(row for _, row in unnamed)

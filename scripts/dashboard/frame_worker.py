@@ -17,7 +17,7 @@ import av
 from scripts.dashboard.picture import SMALL, FramePicture
 from scripts.dashboard.worker import serve
 
-SMALL_PX = 320  # as wide as a card
+SMALL_PX = 256  # nearly as wide as a card
 # libav's own scale: 1 is nothing lost, 31 hardly a picture.
 QUALITY = 5
 # As the function's decoder has it (`max_frame_px`): what is larger was rejected there.

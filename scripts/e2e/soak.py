@@ -25,6 +25,7 @@ from typing import Any
 
 from cloud.switch import Switch, read_switch
 from scripts.console import Progress, print_json, run_command
+from scripts.e2e.bring_up import bring_up
 from scripts.e2e.film import FIXTURE, read_film
 from scripts.e2e.players import Player
 from scripts.e2e.soak_report import DeviceLog, SoakPlan, report, summary
@@ -271,11 +272,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     plan = SoakPlan(options.devices, clips_each, options.rate)
     switch, progress = read_switch(), Progress()
+    backend = bring_up(switch, progress)
     with added(switch, options.devices, progress) as device_ids:
         played = play(switch, device_ids, plan, options.film, progress)
     verdict = judge(played.steady, plan.rate * plan.devices)
     logs = list(played.soak.devices.values())
-    facts = report(logs, plan, switch.backend or "emulator", played.samples, verdict)
+    facts = report(logs, plan, backend, played.samples, verdict)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
     page = options.out.with_name("report.html")

@@ -9,6 +9,7 @@ from pathlib import Path
 from contract.results import Result
 
 CUSTOM_MIN_SHARE = 0.95
+SAID_BY_THE_PEOPLE = ("stranger", "two")  # tags that add nothing to who is there
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class ClipTruth:
     @property
     def scene(self) -> str:
         people = [*self.visible, *["a stranger"] * self.strangers]
-        tags = f" ({', '.join(self.tags)})" if self.tags else ""
-        return (" and ".join(people) or "nobody") + tags
+        tags = [one for one in self.tags if one not in SAID_BY_THE_PEOPLE]
+        return (" and ".join(people) or "nobody") + (f" ({', '.join(tags)})" if tags else "")
 
 
 def read_truth(path: Path) -> list[ClipTruth]:

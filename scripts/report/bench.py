@@ -13,7 +13,8 @@ from scripts.report.page import Report, write_page
 Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 PAGE = "report.html"
 FILES = (
-    "loop.json", "bench-overhead.json", "bench-queue.json", "lab.json", "bench-reload.json"
+    "loop.json", "bench-overhead.json", "bench-queue.json", "lab.json", "bench-reload.json",
+    "bench.json",
 )  # fmt: skip
 
 
@@ -25,10 +26,10 @@ def write_bench_page(out: Path) -> Path:
 
 
 def bench_report(out: Path) -> Report:
-    """What is there of the parts of `make bench`."""
+    """What is there of the parts of `make bench`, and of `make bench-handler`."""
     loop, overhead = _read(out / "loop.json"), _read(out / "bench-overhead.json")
     lab, reloading = _read(out / "lab.json"), _read(out / "bench-reload.json")
-    queue = _read(out / "bench-queue.json")
+    queue, handler = _read(out / "bench-queue.json"), _read(out / "bench.json")
     figures: list[tuple[str, str]] = []
     tables: list[Table] = []
     if loop:
@@ -59,6 +60,11 @@ def bench_report(out: Path) -> Report:
         figures.append(("save to new answer, p50", _ms(reloading["save_to_answer_ms"]["p50"])))
         rows = {name: one for name, one in reloading.items() if isinstance(one, Mapping)}
         tables.append(_percentiles("From a saved file to its answer, ms", rows))
+    if handler:
+        figures += [
+            (f"one face, {size}", f"{ratio} times") for size, ratio in handler["ratio"].items()
+        ]
+        tables.append(_pipelines(handler))
     written = [
         (name, datetime.fromtimestamp((out / name).stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M"))
         for name in FILES
@@ -91,6 +97,17 @@ def _parts(loop: Mapping[str, Any]) -> Table:
         for what, title in (("stages_ms", "parts"), ("cpu_ms_per_clip", "CPU a clip"))
     ]
     return ("What it is made of, ms", ("design", "of", ""), rows)
+
+
+def _pipelines(handler: Mapping[str, Any]) -> Table:
+    rows = [
+        (size, _words(design), f"{one['total_ms']:.0f}", f"{one['cpu_ms']:.0f}", one["right"])
+        for kind in (handler, handler.get("no_face", {}))
+        for design in ("report_style", "facelab")
+        for size, one in kind.get(design, {}).items()
+    ]
+    title = "A clip through the report's pipeline and through ours, median"
+    return (title, ("clip", "pipeline", "ms", "CPU, ms", "right"), sorted(rows))
 
 
 def _percentiles(title: str, rows: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -72,8 +72,10 @@ def grade_report(made: dict[str, Any], title: str, thumbnails: Mapping[str, byte
 
 
 def _points(row: dict[str, Any]) -> str:
-    """A line that can only cost something is worth nothing."""
-    return f"{row['points']:g}" + (f" of {row['out_of']:g}" if row["out_of"] else "")
+    """A line that can only cost something is worth nothing, and says so only when it did."""
+    if not row["out_of"]:
+        return f"{row['points']:g}" if row["points"] else "none lost"
+    return f"{row['points']:g} of {row['out_of']:g}"
 
 
 def _verdict(outcome: dict[str, Any]) -> str:

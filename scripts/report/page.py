@@ -20,6 +20,7 @@ from scripts.machine import cpu_model
 from scripts.percentiles import percentiles
 
 BINS = 30
+LONG_WORD = 40
 VERDICTS = ("right", "unknown", "wrong")
 _ORDER = {"wrong": 0, "unknown": 1}
 _LIBRARIES = ("boto3", "numpy", "onnxruntime", "opencv-python-headless", "av")
@@ -100,6 +101,7 @@ def page(report: Report) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(default=True)
     )
     environment.filters["shown"] = lambda text: printable(str(text))
+    environment.filters["is_long"] = is_long
     latencies = [point.latency_ms for point in report.points]
     return environment.get_template("page.html").render(
         report=report,
@@ -112,6 +114,11 @@ def page(report: Report) -> str:
         machine=_machine(),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
+
+
+def is_long(text: object) -> bool:
+    """Whether a word of it is wider than a column ought to be: a digest, an address."""
+    return any(len(word) > LONG_WORD for word in str(text).split())
 
 
 def _bins(values: list[float]) -> list[dict[str, Any]]:
@@ -131,13 +138,15 @@ def _bins(values: list[float]) -> list[dict[str, Any]]:
 
 
 def _line(points: Sequence[Point]) -> list[dict[str, Any]]:
-    """Places in a picture of 1000 by 200, each 3 wide."""
+    """Places in a picture of 1000 by 200; the fewer, the wider."""
     if not points:
         return []
+    width = max(3.0, min(12.0, round(600 / len(points), 1)))
     first, last = min(one.at_s for one in points), max(one.at_s for one in points)
+    scale = (1000 - width) / max(last - first, 1e-9)
     most = max(one.latency_ms for one in points) or 1
     return [
-        {"x": round(997 * (one.at_s - first) / max(last - first, 1e-9), 1),
+        {"width": width, "x": round(scale * (one.at_s - first), 1),
          "y": round(200 - 190 * one.latency_ms / most, 1), "status": one.status,
          "label": one.label}
         for one in points

@@ -71,12 +71,16 @@ def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any], film: PlayedFi
                 ("device", "recorded", "answered", "lost", "p50, ms", "p95, ms"),
                 [
                     (name, str(row["recorded"]), str(row["answered"]), str(row["lost"]),
-                     *(str((row["latency_ms"] or {}).get(one, "")) for one in ("p50", "p95")))
+                     *(_ms((row["latency_ms"] or {}).get(one)) for one in ("p50", "p95")))
                     for name, row in facts["per_device"].items()
                 ],
             ),
         ],
     )  # fmt: skip
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"
 
 
 def _stages(logs: Sequence[DeviceLog]) -> list[tuple[str, float]]:

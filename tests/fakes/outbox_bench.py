@@ -13,6 +13,7 @@ from device.clip_record import ClipRecord
 from device.outbox import Outbox
 from device.problems import Kind, Problem
 from device.spool import Spool, SpoolFull
+from device.underway import Entry, Underway
 from tests.conftest import wait_until
 
 QUICK = Backoff(base_s=0.001, cap_s=0.01)
@@ -63,6 +64,33 @@ def clip(number: int, data: bytes) -> ClipRecord:
     start = 1_800_000_000_000 + number * 500
     key = ClipKey.new("lab", start, number)
     return ClipRecord.of(key, ClipMetadata(start, start + 500, number), data)
+
+
+class Desk:
+    """What one of the outbox's parts works on, without its threads."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.told = Told()
+        self.underway = Underway(self.told)
+        self.spool = spool
+        self.spool.open()
+
+    def add(self, entry: Entry, **state: object) -> Entry:
+        """Put it among what is underway, then as `state` says."""
+        with self.underway.changed:
+            self.underway.add(entry)
+        for name, value in state.items():
+            setattr(entry, name, value)
+        return entry
+
+    def store(self, entry: Entry) -> None:
+        """As if it had been written before."""
+        self.spool.write(entry.record, entry.data)
+        entry.on_disk = True
+        self.underway.unwritten.pop(entry.clip_id)
+
+    def files(self, folder: str = "") -> list[str]:
+        return sorted(path.stem for path in (self.spool.folder / folder).glob("*.h264"))
 
 
 class Bench:

@@ -84,8 +84,10 @@
   };
   const ages = (root) => root.querySelectorAll("time[data-ms]").forEach((time) => {
     const seconds = Math.max(0, Math.round((Date.now() - Number(time.dataset.ms)) / 1000));
-    time.textContent = seconds < 60 ? `${seconds} s ago` : seconds < 3600 ? `${Math.round(seconds / 60)} min ago`
+    const text = seconds < 60 ? `${seconds} s ago` : seconds < 3600 ? `${Math.round(seconds / 60)} min ago`
       : `${Math.round(seconds / 3600)} h ago`;
+    if (time.dateTime && time.textContent === text) return; // the same words again would be painted again
+    time.textContent = text;
     time.dateTime = new Date(Number(time.dataset.ms)).toISOString();
   });
   document.body.addEventListener("htmx:afterSwap", (event) => dress(event.detail.target));

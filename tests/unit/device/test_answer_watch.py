@@ -11,8 +11,8 @@ from device import answer_watch
 from device.answer_watch import AnswerWatch, KeepUntilAnswered
 from device.disk_writer import DiskWriter
 from device.spool import RETRY_NAME, Spool, SpoolUnusable
-from device.underway import Entry, Underway
-from tests.fakes.outbox_bench import Told, clip
+from device.underway import Entry
+from tests.fakes.outbox_bench import Desk, clip
 
 S = 10**9
 
@@ -35,14 +35,11 @@ class Viewer:
         return self.is_there
 
 
-class Desk:
+class WatchDesk(Desk):
     def __init__(self, folder: Path) -> None:
+        super().__init__(Spool(folder, "lab", 10**6))
         self.now_ns = 1000 * S
         self.viewer = Viewer()
-        self.told = Told()
-        self.underway = Underway(self.told)
-        self.spool = Spool(folder, "lab", 10**6)
-        self.spool.open()
         self.writer = DiskWriter(self.spool, self.underway, keep=True, memory_bytes=10**6)
         self.watch = self.watching(KeepUntilAnswered(self.viewer, patience_s=10.0, sends=2))
 
@@ -57,21 +54,16 @@ class Desk:
         entry = Entry(record, None, on_disk=True, confirmed=True, sends=1, sent_ns=self.now_ns)
         for name, value in state.items():
             setattr(entry, name, value)
-        with self.underway.changed:
-            self.underway.add(entry)
-        return entry
+        return self.add(entry)
 
     def after(self, seconds: float) -> None:
         self.now_ns += round(seconds * S)
         self.watch.sweep()
 
-    def files(self, folder: str) -> list[str]:
-        return sorted(path.stem for path in (self.spool.folder / folder).glob("*.h264"))
-
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path)
+def desk(tmp_path: Path) -> Iterator[WatchDesk]:
+    desk = WatchDesk(tmp_path)
     yield desk
     desk.spool.close()
 
@@ -198,7 +190,7 @@ def test_answers_of_clips_that_are_gone_are_not_remembered_for_ever(desk, monkey
     assert desk.underway.totals.answered == 1
 
 
-def refused(desk: Desk, number: int) -> str:
+def refused(desk: WatchDesk, number: int) -> str:
     record = clip(number, b"data")
     desk.spool.write(record, b"data")
     desk.spool.set_aside(record)

@@ -152,9 +152,44 @@ def test_without_a_network_it_says_what_still_waits_and_leaves_it_in_the_spool(
     monkeypatch.setattr(camera, "LOOK_S", 0.05)
     cloud.down()
     assert run("--count", "2", "--drain-timeout", "0.4") == 1
-    assert run.out.count("2 clips are still on their way") == 1
+    assert run.out.count("Recording has ended; 2 clips wait: 2 for S3 (Ctrl-C ") == 1
     assert "waiting 2" in run.out
     assert len(run.clips()) == 2
+
+
+def test_after_the_last_clip_it_goes_on_saying_what_it_waits_for(
+    cloud: FakeCloud, run: Run, notified: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    """It said one line at first; for half a minute of a busy machine it seemed to hang."""
+    viewer = Answered(run.spool, "lab")
+    viewer.open()
+    waits = "2 clips wait: 2 for messages to show the result"
+
+    def show(state: str) -> None:
+        notified.append(state)
+        if notified.count(f"STATUS={waits}") == 3:
+            for key in cloud.keys:
+                viewer.add(ClipKey.parse(key).clip_id)
+
+    monkeypatch.setattr(camera, "notify", show)
+    monkeypatch.setattr(camera, "LOOK_S", 0.02)
+    monkeypatch.setattr(camera, "PROGRESS_S", 0.0)
+    try:
+        assert run("--count", "2", "--drain-timeout", "3600") == 0
+    finally:
+        viewer.close()
+    assert run.out.count(f"Recording has ended; {waits} (Ctrl-C ") >= 3
+    assert run.out.splitlines()[-1].startswith("Recorded 2 clips, uploaded 2, waiting 0")
+
+
+def test_programs_are_told_what_it_waits_for_too(
+    cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(camera, "LOOK_S", 0.05)
+    cloud.down()
+    assert run("--count", "2", "--json", "--drain-timeout", "0.4") == 1
+    (told,) = run.of("draining")
+    assert (told["waiting"], told["awaiting_answer"]) == (2, 0)
 
 
 def test_ctrl_c_ends_the_recording_and_is_not_kept_waiting_for_an_hour(

@@ -17,11 +17,10 @@ class Stream(io.StringIO):
 
     name = "the file"
 
-    def __init__(self, problem: OSError | None = None, is_terminal: bool = False) -> None:
+    def __init__(self, problem: OSError | None = None) -> None:
         super().__init__()
         self.problem = problem
         self.writes = self.flushes = 0
-        self._is_terminal = is_terminal
 
     def write(self, text: str) -> int:
         self.writes += 1
@@ -36,9 +35,6 @@ class Stream(io.StringIO):
         if self.problem:
             raise self.problem
         super().close()
-
-    def isatty(self) -> bool:
-        return self._is_terminal
 
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -58,14 +54,6 @@ def test_people_get_lines_and_programs_objects():
 def test_without_a_stream_it_is_the_standard_output(capsys):
     Console().say("here")
     assert capsys.readouterr().out == "here\n"
-
-
-@pytest.mark.parametrize(
-    ("as_json", "is_terminal", "is_interactive"),
-    [(False, True, True), (False, False, False), (True, True, False)],
-)
-def test_only_a_person_at_a_terminal_is_one_to_talk_with(as_json, is_terminal, is_interactive):
-    assert Console(as_json, Stream(is_terminal=is_terminal)).interactive == is_interactive
 
 
 def test_a_line_stays_one_line_and_does_nothing_to_the_terminal():

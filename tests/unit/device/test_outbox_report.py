@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from device.outbox import Counts
-from device.outbox_report import OutboxReport, progress
+from device.outbox_report import OutboxReport, progress, still_underway
 
 
 class Console:
@@ -112,3 +112,19 @@ def test_progress_names_what_was_lost_only_if_something_was():
         "5 recorded, 3 uploaded, 2 waiting"
     )
     assert progress(Counts(dropped=1)).endswith("0 waiting, 1 dropped")
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown", "line"),
+    [
+        (Counts(waiting=2), True, "2 clips wait: 2 for S3"),
+        (Counts(waiting=2, awaiting_answer=5), False, "2 clips wait: 2 for S3"),
+        (
+            Counts(waiting=2, awaiting_answer=5),
+            True,
+            "7 clips wait: 2 for S3, 5 for messages to show the result",
+        ),
+    ],
+)
+def test_results_are_waited_for_where_somebody_shows_them(counts, shown, line):
+    assert still_underway(counts, shown) == line

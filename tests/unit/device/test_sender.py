@@ -12,21 +12,18 @@ from device.disk_writer import DiskWriter
 from device.problems import Kind, Problem
 from device.sender import FRESH_NS, FRESH_TRIES, REFUSALS_BEFORE_SETTING_ASIDE, Sender
 from device.spool import Spool
-from device.underway import Entry, Underway
-from tests.fakes.outbox_bench import Told, clip
+from device.underway import Entry
+from tests.fakes.outbox_bench import Desk, clip
 
 NOW_NS = 10**12
 
 
-class Desk:
+class SenderDesk(Desk):
     """A sender without its threads: `run(n)` sends n times."""
 
     def __init__(self, folder: Path) -> None:
-        self.told = Told()
+        super().__init__(Spool(folder, "lab", 10**6))
         self.now_ns = NOW_NS
-        self.underway = Underway(self.told)
-        self.spool = Spool(folder, "lab", 10**6)
-        self.spool.open()
         self.writer = DiskWriter(self.spool, self.underway, keep=False, memory_bytes=10**6)
         self.tried: list[int] = []
         self.sent: dict[int, bytes] = {}
@@ -51,27 +48,15 @@ class Desk:
         self.sender.run()
         return self.tried[-times:]
 
-    def add(self, number: int, age_ns: int = 10 * FRESH_NS, **state: object) -> Entry:
+    def clip(self, number: int, age_ns: int = 10 * FRESH_NS, **state: object) -> Entry:
         data = bytes([number]) * 10
         entry = Entry(clip(number, data), data, accepted_ns=self.now_ns - age_ns)
-        with self.underway.changed:
-            self.underway.add(entry)
-        for name, value in state.items():
-            setattr(entry, name, value)
-        return entry
-
-    def store(self, entry: Entry) -> None:
-        self.spool.write(entry.record, entry.data)
-        entry.on_disk = True
-        self.underway.unwritten.pop(entry.clip_id)
-
-    def files(self, folder: str) -> list[str]:
-        return sorted(path.stem for path in (self.spool.folder / folder).glob("*.h264"))
+        return self.add(entry, **state)
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path)
+def desk(tmp_path: Path) -> Iterator[SenderDesk]:
+    desk = SenderDesk(tmp_path)
     yield desk
     desk.spool.close()
 
@@ -84,7 +69,7 @@ def fail(kind: Kind) -> Callable[[int], None]:
 
 
 def test_a_stopped_outbox_sends_nothing(desk):
-    desk.add(1)
+    desk.clip(1)
     desk.underway.stopping = True
     desk.sender.run()
     assert desk.tried == []
@@ -92,42 +77,42 @@ def test_a_stopped_outbox_sends_nothing(desk):
 
 def test_fresh_clips_go_before_the_backlog_each_the_oldest_first(desk):
     for number in (1, 2):
-        desk.add(number)
+        desk.clip(number)
     for number in (3, 4):
-        desk.add(number, age_ns=0)
+        desk.clip(number, age_ns=0)
     assert desk.run(4) == [3, 4, 1, 2]
 
 
 def test_a_clip_is_fresh_until_its_age_and_not_longer(desk):
-    desk.add(1)
-    desk.add(2, age_ns=FRESH_NS)
-    desk.add(3, age_ns=FRESH_NS - 1)
+    desk.clip(1)
+    desk.clip(2, age_ns=FRESH_NS)
+    desk.clip(3, age_ns=FRESH_NS - 1)
     assert desk.run(1) == [3]
     assert desk.run(2) == [1, 2]
 
 
 def test_a_fresh_clip_that_fails_gives_way_after_its_tries(desk):
     desk.answer = fail(Kind.STRANGE)
-    desk.add(1, tries=FRESH_TRIES - 1)
-    desk.add(2, age_ns=0)
+    desk.clip(1, tries=FRESH_TRIES - 1)
+    desk.clip(2, age_ns=0)
     assert desk.run(FRESH_TRIES + 1) == [*[2] * FRESH_TRIES, 1]
 
 
 def test_of_the_backlog_the_one_least_often_tried_goes_first(desk):
-    desk.add(1, tries=2)
-    desk.add(2, tries=1)
-    desk.add(3, tries=1)
+    desk.clip(1, tries=2)
+    desk.clip(2, tries=1)
+    desk.clip(3, tries=1)
     assert desk.run(3) == [2, 3, 1]
 
 
 def test_one_that_is_on_its_way_is_not_sent_beside_itself(desk):
-    desk.add(1, age_ns=0, being_sent=True)
-    desk.add(2)
+    desk.clip(1, age_ns=0, being_sent=True)
+    desk.clip(2)
     assert desk.run(1) == [2]
 
 
 def test_a_sent_clip_is_told_with_its_time_and_let_go_of(desk):
-    entry = desk.add(1)
+    entry = desk.clip(1)
     desk.store(entry)
     desk.run(1)
     assert desk.told.of("uploaded") == [
@@ -140,7 +125,7 @@ def test_a_sent_clip_is_told_with_its_time_and_let_go_of(desk):
 
 
 def test_what_is_not_in_memory_any_more_is_read_from_the_disk(desk):
-    entry = desk.add(1)
+    entry = desk.clip(1)
     desk.store(entry)
     entry.data = None
     desk.run(1)
@@ -149,7 +134,7 @@ def test_what_is_not_in_memory_any_more_is_read_from_the_disk(desk):
 
 @pytest.mark.parametrize("is_damaged", [True, False])
 def test_a_clip_that_the_disk_has_damaged_is_set_aside_and_the_next_one_sent(desk, is_damaged):
-    entry, other = desk.add(1), desk.add(2)
+    entry, other = desk.clip(1), desk.clip(2)
     desk.store(entry)
     entry.data = None
     path = desk.spool.folder / f"{entry.clip_id}.h264"
@@ -168,7 +153,7 @@ def ids(*entries: Entry) -> list[str]:
 
 
 def test_what_s3_refuses_is_tried_so_often_and_then_set_aside(desk):
-    entry = desk.add(1)
+    entry = desk.clip(1)
     desk.answer = fail(Kind.REFUSED)
     desk.run(REFUSALS_BEFORE_SETTING_ASIDE - 1)
     assert entry in desk.underway
@@ -182,7 +167,7 @@ def test_what_s3_refuses_is_tried_so_often_and_then_set_aside(desk):
 
 
 def test_an_outage_is_told_with_what_waits_and_its_end_with_how_often_it_was_tried(desk):
-    entry, other = desk.add(1), desk.add(2)
+    entry, other = desk.clip(1), desk.clip(2)
     desk.store(entry)
     desk.answer = fail(Kind.NETWORK)
     assert desk.run(3) == [1, 2, 1]
@@ -197,7 +182,7 @@ def test_an_outage_is_told_with_what_waits_and_its_end_with_how_often_it_was_tri
 
 
 def test_s3_s_refusal_says_that_the_link_works(desk):
-    desk.add(1)
+    desk.clip(1)
     desk.answer = fail(Kind.NETWORK)
     desk.run(1)
     desk.answer = fail(Kind.REFUSED)
@@ -206,7 +191,7 @@ def test_s3_s_refusal_says_that_the_link_works(desk):
 
 
 def test_a_fault_of_ours_says_nothing_of_the_link_and_lets_the_next_one_try_it(desk):
-    desk.add(1)
+    desk.clip(1)
     desk.answer = fail(Kind.NETWORK)
     desk.run(1)
 
@@ -218,13 +203,13 @@ def test_a_fault_of_ours_says_nothing_of_the_link_and_lets_the_next_one_try_it(d
     (told,) = desk.told.of("refused")
     assert told["reason"].startswith("RuntimeError: surprise at ")
     assert len(desk.told.of("link")) == 1
-    desk.add(2)
+    desk.clip(2)
     desk.answer = lambda number: None
     assert desk.run(1) == [2]
 
 
 def test_a_refused_clip_counts_its_tries(desk):
-    entry = desk.add(1)
+    entry = desk.clip(1)
     desk.answer = fail(Kind.REFUSED)
     for tries in (1, 2):
         desk.run(1)
@@ -232,7 +217,7 @@ def test_a_refused_clip_counts_its_tries(desk):
 
 
 def test_a_damaged_clip_that_should_try_the_link_leaves_that_to_the_next_one(desk):
-    damaged, whole = desk.add(1), desk.add(2, tries=1)
+    damaged, whole = desk.clip(1), desk.clip(2, tries=1)
     desk.store(damaged)
     desk.answer = fail(Kind.NETWORK)
     desk.run(1)
@@ -247,7 +232,7 @@ def test_a_long_upload_is_told_in_milliseconds(desk):
     def slow(number: int) -> None:
         desk.now_ns += 3600 * 10**9
 
-    desk.add(1)
+    desk.clip(1)
     desk.answer = slow
     desk.run(1)
     assert desk.told.of("uploaded")[0]["upload_ms"] == 3_600_025.0

@@ -40,7 +40,7 @@ def test_a_small_picture_says_how_large_the_frame_was():
     found = FramePicture.from_bytes(picture_of(SMALL + CLIP))
     assert found is not None
     shown = cv2.imdecode(np.frombuffer(found.jpeg, np.uint8), cv2.IMREAD_COLOR)
-    assert shown.shape == (240, SMALL_PX, 3)
+    assert shown.shape == (SMALL_PX * 3 // 4, SMALL_PX, 3)
     assert (found.width, found.height) == (640, 480)
 
 

@@ -83,6 +83,35 @@ def test_slower_clips_are_spoken_of_where_there_are_such(slowest_ms, is_said):
     assert ("slower ones are in the last bar" in text) is is_said
 
 
+@pytest.mark.parametrize(("count", "width"), [(20, 12.0), (100, 6.0), (480, 3.0)])
+def test_few_clips_are_bars_and_not_hairlines(count, width):
+    points = [Point(float(n), 200.0, "right", "") for n in range(count)]
+    text = page(Report("Run", None, (), points=points))
+    assert text.count(f'width="{width}" height="190.0"') == count
+
+
+def test_pictures_do_not_wait_until_somebody_scrolls_to_them():
+    """On paper, and in a picture of the whole page, nobody does: they were blank."""
+    assert "lazy" not in page(Report("Run", None, (), clips=[ClipRow("c", "", [], "right", 1)]))
+
+
+def test_a_digest_wraps_and_a_table_of_many_columns_is_read_on_a_phone():
+    """A grade's image ran out of the page, and a phone showed half of the columns."""
+    head = ("function", "state", "invocations", "errors", "image")
+    row = ("face recognition", "Active", "2", "0", "name@sha256:" + "5" * 64)
+    text = page(Report("Run", None, (), tables=[("Functions", head, [row])]))
+    assert '<table class="wide">' in text
+    assert text.count(' class="long"') == 1
+    assert '<td data-of="image" class="long">name@sha256' in text
+
+
+def test_who_was_there_is_said_once():
+    """ "a stranger (stranger)", said the page of the loop."""
+    assert ClipTruth(0, (), 1, ("stranger",)).scene == "a stranger"
+    both = ClipTruth(0, ("ada", "alan"), 0, ("two", "dark"))
+    assert both.scene == "ada and alan (dark)"
+
+
 def test_a_run_without_an_answer_has_a_page_too():
     run = Comparison(TRUTH, {}, 0)
     text = page(e2e_report(run, e2e_json(run, "embedded", {}), []))
@@ -179,6 +208,11 @@ BENCHES = {
     "bench-overhead.json": {"warm": 50, "overhead_ms": {"p50": 34.0, "p95": 50.0}},
     "lab.json": {"lab_ms": {"up_cold": 5100}, "times": 3},
     "bench-reload.json": {"saves": 10, "save_to_answer_ms": {"p50": 200.0, "p95": 300.0}},
+    "bench.json": {
+        "report_style": {"640x480": {"total_ms": 2626.8, "cpu_ms": 3150.0, "right": "30/30"}},
+        "facelab": {"640x480": {"total_ms": 55.8, "cpu_ms": 65.0, "right": "30/30"}},
+        "ratio": {"640x480": 47.1},
+    },
 }
 
 
@@ -188,7 +222,16 @@ def test_every_bench_joins_one_page(tmp_path):
         text = write_bench_page(tmp_path).read_text()
         assert name in text
     assert "passed" not in text  # a bench can't fail
-    for shown in ("130 ms", "30.0 times as long", "5.10", "34 ms", "200 ms", "3900.0"):
+    for shown in (
+        "130 ms",
+        "30.0 times as long",
+        "5.10",
+        "34 ms",
+        "200 ms",
+        "3900.0",
+        "2627",
+        "47.1 times",
+    ):
         assert shown in text
     report = bench_report(tmp_path)
     assert report.stages == [("fetch", 9.0), ("recognize", 70.0)]
@@ -198,3 +241,11 @@ def test_every_bench_joins_one_page(tmp_path):
 def test_a_bench_that_wrote_nothing_of_use_is_left_out(tmp_path, content):
     (tmp_path / "loop.json").write_text(content)
     assert bench_report(tmp_path).figures == []
+
+
+def test_a_line_that_can_only_cost_something_is_not_said_to_have_earned_none():
+    made = a_sheet()
+    for name, points in (("is there", 0.0), ("is empty", -5.0)):
+        made["rubric"].append({"name": name, "points": points, "out_of": 0.0, "evidence": ""})
+    (_, _, rows), _ = grade_report(made, "t", {}).tables
+    assert [row[1] for row in rows] == ["10 of 10", "5 of 20", "none lost", "-5"]
