@@ -20,6 +20,7 @@ BACKENDS = ("embedded", "docker", "aws")
 DEFAULT_PORT = 4566
 DEFAULT_REGION = "us-east-1"
 PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
+ENDPOINT = re.compile(r"https?://[^/\s]")
 ACCOUNT = re.compile(r"[0-9]{12}")
 
 
@@ -173,6 +174,10 @@ def read_switch(
         raise InvalidSetting(f"FACELAB_PORT={port} is not a port number")
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None
     endpoint = environment.get("AWS_ENDPOINT_URL") or None
+    if endpoint and not ENDPOINT.match(endpoint):
+        raise InvalidSetting(
+            f"AWS_ENDPOINT_URL={endpoint}: an address begins with http:// or https://"
+        )
     if backend != "aws":
         endpoint = endpoint or f"http://127.0.0.1:{port}"
         region = region or DEFAULT_REGION
@@ -191,11 +196,26 @@ def read_switch(
 
 
 def environment() -> dict[str, str]:
-    """The process's variables over the lines of `.env`: what a setting is read from."""
+    """The process's variables over the lines of `.env`: what a setting is read from.
+
+    Raises
+    ------
+    InvalidSetting
+        When `.env` can't be read.
+    """
     return {**_dotenv(), **os.environ}
 
 
 def _dotenv() -> dict[str, str]:
     from dotenv import dotenv_values
 
-    return {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    try:
+        # Editors of Windows put a mark before the first line, which would be part of its name.
+        found = dotenv_values(".env", encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidSetting(
+            ".env is not UTF-8 (PowerShell's > writes UTF-16): save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise InvalidSetting(f".env can't be read: {error.strerror}") from error
+    return {name: value for name, value in found.items() if value is not None}

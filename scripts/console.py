@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -90,6 +91,15 @@ def log_text(message: str) -> str:
     return printable_lines(message.rstrip("\n").replace("\r", "\n    "))
 
 
+_MAKE_ROOM = "make room there; `make doctor` looks at the disk"
+_OF_THE_DISK = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EROFS: "FACELAB_STATE and FACELAB_SPOOL name other folders",
+    errno.EACCES: "whose is it? A lab that once ran as root leaves files of root's",
+}
+
+
 def run_command(main: Callable[[], int]) -> None:
     """Run a command's `main` and exit; errors a person can mend are one line and a hint."""
     try:
@@ -116,6 +126,11 @@ def _understood(error: Exception) -> LabError | None:
         return error
     if isinstance(error, ContractError):
         return LabError(str(error))
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        where = error.filename2 or error.filename
+        return LabError(
+            f"{error.strerror}{f': {where}' if where else ''}", _OF_THE_DISK[error.errno]
+        )
     # Loaded by whoever can fail so; to load it takes longer than to stop a lab.
     aws = sys.modules.get("botocore.exceptions")
     if aws is not None and isinstance(error, aws.BotoCoreError | aws.ClientError):

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 from cloud.switch import Switch, read_switch
+from device.settings import spool_folder
 from scripts import pitfalls
 from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.docker import base_image
@@ -18,11 +20,12 @@ from scripts.docker.engine import engine_answers
 from scripts.finding import Finding, FindingLevel
 from scripts.lab.backends import choose_backend
 from scripts.lab.state import LabState
-from scripts.paths import BUILD, ROOT
+from scripts.paths import BUILD
 from scripts.provision.container_image import NO_CA, ca_file
 from scripts.setup import ENVIRONMENTS, MIN_PYTHON
 
 MIN_FREE_GB = {"embedded": 3, "docker": 8}
+MIN_FREE_STATE_GB = 0.5  # of clips that wait, and of what the lab keeps
 
 
 def python() -> Finding:
@@ -42,10 +45,22 @@ def environments() -> Finding:
 
 
 def disk() -> Finding:
-    free_gb = shutil.disk_usage(BUILD if BUILD.exists() else ROOT).free / 1e9
-    needed = MIN_FREE_GB["docker" if engine_answers() else "embedded"]
-    verdict = FindingLevel.GOOD if free_gb >= needed else FindingLevel.BAD
-    return Finding("disk", verdict, f"{free_gb:.0f} GB free, {needed} GB needed")
+    """Of the disks that the lab writes to, the one with the least room."""
+    places = {_existing(one) for one in (BUILD, LabState().folder, spool_folder())}
+    free = {one: shutil.disk_usage(one).free / 1e9 for one in places}
+    needed = dict.fromkeys(places, MIN_FREE_STATE_GB)
+    needed[_existing(BUILD)] = MIN_FREE_GB["docker" if engine_answers() else "embedded"]
+    place = min(places, key=lambda one: free[one] - needed[one])
+    fact = f"{free[place]:.1f} GB free, {needed[place]:g} GB needed"
+    if free[place] >= needed[place]:
+        return Finding("disk", FindingLevel.GOOD, fact)
+    hint = "make room, or another disk: FACELAB_STATE, FACELAB_SPOOL"
+    return Finding("disk", FindingLevel.BAD, f"{place}: {fact}", hint)
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the folder that it would be made in."""
+    return next(one for one in (path.resolve(), *path.resolve().parents) if one.is_dir())
 
 
 def engine() -> Finding:
@@ -101,7 +116,7 @@ def lab(switch: Switch) -> list[Finding]:
     backend = choose_backend(switch, LabState(), Progress(quiet=True))
     is_up = backend.is_up()
     why = "FACELAB_BACKEND" if switch.backend else "chosen for this machine"
-    state = "up" if is_up else "down"
+    state = f"{'up' if is_up else 'down'}, region {switch.region_name}"
     return [
         Finding("backend", FindingLevel.GOOD, f"{backend.name} ({why}), {state}"),
         pitfalls.ports(switch, is_up),
@@ -122,6 +137,7 @@ def examine(switch: Switch) -> list[Finding]:
         pitfalls.pythons,
         environments,
         disk,
+        pitfalls.settings,
         pitfalls.line_ends,
         pitfalls.clock,
         pitfalls.proxies,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloud.switch import Switch
+from cloud.switch import Switch, environment
 from scripts.cloud_errors import explain
 from scripts.dashboard.server import PORT as DASHBOARD
 from scripts.docker.engine import DEFAULT_SOCKET, engine_answers, engine_host
@@ -24,6 +26,8 @@ from scripts.functions.pythons import pythons_here
 from scripts.paths import ROOT
 
 LOOPBACK = "127.0.0.1"
+OURS = "FACELAB_"
+ALIKE = 0.7  # of two names; 1 is the same
 CRLF = b"\r\n"
 # What a shell, a container or `make` runs: with CR LF none of it does.
 RUN_AS_TEXT = ("Makefile", ".ci/run", "lambda/entrypoint", "lambda/Dockerfile", "requirements.txt")
@@ -70,6 +74,23 @@ def context(environment: Mapping[str, str] = os.environ) -> Finding:
     is_other = used != f"unix://{DEFAULT_SOCKET}" and Path(DEFAULT_SOCKET).exists()
     hint = "docker context use default" if is_other else "start the engine, or do without"
     return Finding("context", FindingLevel.NOTE, f"{used} does not answer", hint)
+
+
+def settings(given: Callable[[], Mapping[str, str]] = environment, root: Path = ROOT) -> Finding:
+    """Settings that nobody reads since their names are nearly those of others."""
+    text = (root / ".env.example").read_text("utf-8")
+    known = set(re.findall(r"\bFACELAB_(\w+)", text))
+    mine = sorted(one.removeprefix(OURS) for one in given() if one.startswith(OURS))
+    meant = {
+        name: near[0]
+        for name in mine
+        if name not in known and (near := get_close_matches(name, known, 1, ALIKE))
+    }
+    if not meant:
+        named = ", ".join(OURS + name for name in mine) or "none of FACELAB_…"
+        return Finding("settings", FindingLevel.GOOD, named)
+    told = ", ".join(f"{OURS}{one} is none: {OURS}{other}?" for one, other in meant.items())
+    return Finding("settings", FindingLevel.BAD, told, "`.env.example` explains each")
 
 
 def line_ends(root: Path = ROOT) -> Finding:

@@ -26,7 +26,9 @@ from scripts.provision.warmth import begin_to_warm_up, warm_up
 def fingerprint(switch: Switch, backend: str) -> str:
     """Digest of everything that a deployment puts into the cloud."""
     traces = environment().get(TRACES_SETTING) == OFF
-    facts = (backend, switch.names.prefix, switch.device_id, traces, concurrency())
+    # Another region is another bucket and other queues: nothing of the lab is there yet.
+    place = (backend, switch.region_name, switch.names.prefix)
+    facts = (*place, switch.device_id, traces, concurrency())
     digest = hashlib.sha256("".join(f"{one}\0" for one in facts).encode())
     files = [*function_files().values(), *filter(None, astuple(SHIPPED))]
     files += (ROOT / "scripts" / "provision").glob("*.yaml")
@@ -60,7 +62,7 @@ def up(
 
     Whoever measures what comes next waits for the function to be warm; a person need not.
     """
-    state.folder.mkdir(parents=True, exist_ok=True)
+    state.make_folder()
     current = fingerprint(switch, backend.name)
     was_up = backend.is_up()
     settings = start_settings(switch)

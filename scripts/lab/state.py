@@ -12,7 +12,12 @@ import psutil
 
 from cloud.switch import environment
 from device.private_files import write_private
+from scripts.errors import LabError
 from scripts.paths import BUILD
+
+
+class StateUnusable(LabError):
+    """The lab's files can't be where they are to be."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,21 @@ class LabState:
         below = named.removeprefix(IN_MEMORY_BELOW) if named != IN_MEMORY else ""
         chosen = Path(below) if below else BUILD / "lab"
         self.folder = (folder or chosen).resolve()
+
+    def make_folder(self) -> None:
+        """Make it where it is missing.
+
+        Raises
+        ------
+        StateUnusable
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateUnusable(
+                f"the lab's files can't be in {self.folder}: {error.strerror}",
+                "another folder: FACELAB_STATE in the environment or in .env",
+            ) from error
 
     @property
     def lab_id(self) -> str:

@@ -55,11 +55,37 @@ def test_aws_has_no_endpoint_and_no_dummy_credentials(monkeypatch):
         ("FACELAB_PORT", "0"),
         ("FACELAB_PORT", "http"),
         ("FACELAB_PREFIX", "Face Lab"),
+        ("AWS_ENDPOINT_URL", "localhost:4566"),
+        ("AWS_ENDPOINT_URL", "http://"),
     ],
 )
 def test_setting_that_cannot_be_used_is_named(name, value):
     with pytest.raises(InvalidSetting, match=name):
         read_switch({name: value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"FACELAB_PORT=4700\r\nFACELAB_PREFIX=mine\r\n",
+        b"\xef\xbb\xbfFACELAB_PORT=4700\r\nFACELAB_PREFIX=mine\r\n",
+    ],
+    ids=["line ends", "a mark before the first line"],
+)
+def test_a_file_of_settings_may_come_from_windows(tmp_path, monkeypatch, text):
+    (tmp_path / ".env").write_bytes(text)
+    monkeypatch.chdir(tmp_path)
+    for name in ("FACELAB_PORT", "FACELAB_PREFIX", "FACELAB_BACKEND", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    switch = read_switch()
+    assert (switch.port, switch.names.prefix) == (4700, "mine")
+
+
+def test_a_file_of_settings_that_powershell_redirected_is_named(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_bytes("FACELAB_PORT=4700\r\n".encode("utf-16"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidSetting, match="UTF-16"):
+        read_switch()
 
 
 def test_device_id_that_cannot_be_used_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -34,6 +35,37 @@ def test_refusal_is_printed_line_by_line_and_escaped(capsys):
     said = capsys.readouterr().err
     assert "\x1b" not in said
     assert said.splitlines()[1] == "and more"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a", None, "/full/b"), "device: /full/b"),
+        (OSError(errno.EROFS, "Read-only file system", "/ro/b"), "FACELAB_STATE"),
+        (PermissionError(errno.EACCES, "Permission denied", "/b"), "denied: /b"),
+        (OSError(errno.ENOSPC, "No space left on device"), "make room"),
+    ],
+)
+def test_a_disk_in_trouble_is_a_line_and_a_hint(capsys, error, said):
+    """`make up` with a full disk was thirty lines of a traceback."""
+
+    def fail() -> int:
+        raise error
+
+    with pytest.raises(SystemExit):
+        run_command(fail)
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+    assert told.count("\n") == 2
+
+
+def test_an_error_of_the_program_stays_one():
+    def fail() -> int:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "models/x.onnx")
+
+    with pytest.raises(FileNotFoundError):
+        run_command(fail)
 
 
 def test_file_name_of_no_encoding_ends_as_json_all_the_same(capsys):

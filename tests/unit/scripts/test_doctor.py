@@ -42,6 +42,40 @@ def test_a_proxy_that_is_asked_for_loopback_is_told_without_its_password(
     assert bool(found.hint) == (verdict is FindingLevel.NOTE)
 
 
+def test_a_setting_whose_name_is_nearly_right_is_named():
+    """Nobody read it, and nothing said so."""
+    found = pitfalls.settings(lambda: {"FACELAB_PROT": "4700", "FACELAB_PREFIX": "mine"})
+    assert found.verdict is FindingLevel.BAD
+    assert found.fact == "FACELAB_PROT is none: FACELAB_PORT?"
+
+
+def test_settings_that_are_right_and_those_of_the_tests_are_good():
+    given = {"FACELAB_BACKEND": "docker", "FACELAB_STORM_CLIPS": "60", "HOME": "/root"}
+    found = pitfalls.settings(lambda: given)
+    assert found.verdict is FindingLevel.GOOD
+    assert "FACELAB_BACKEND" in found.fact
+    assert "HOME" not in found.fact
+
+
+def test_the_disk_of_the_labs_own_files_is_looked_at_too(tmp_path, monkeypatch):
+    """Its checkout had room; the lab keeps its files where FACELAB_STATE says."""
+    full = tmp_path / "full"
+    full.mkdir()
+
+    def usage(path):
+        return SimpleNamespace(free=0 if path == full else 10**11)
+
+    monkeypatch.setattr(doctor, "shutil", SimpleNamespace(disk_usage=usage))
+    monkeypatch.setattr(doctor, "engine_answers", lambda: False)
+    monkeypatch.delenv("FACELAB_STATE", raising=False)
+    assert doctor.disk().verdict is FindingLevel.GOOD
+    monkeypatch.setenv("FACELAB_STATE", str(full / "not" / "made" / "yet"))
+    found = doctor.disk()
+    assert found.verdict is FindingLevel.BAD
+    assert str(full) in found.fact
+    assert "FACELAB_STATE" in (found.hint or "")
+
+
 def test_two_settings_that_name_an_engine_are_told(monkeypatch):
     monkeypatch.setattr(pitfalls, "engine_host", lambda: "unix:///a.sock")
     found = pitfalls.context({"DOCKER_HOST": "unix:///a.sock", "DOCKER_CONTEXT": "colima"})
@@ -165,7 +199,7 @@ def test_the_doctor_says_all_of_it_and_fails_only_for_what_is_bad(monkeypatch, c
     monkeypatch.setattr(pitfalls, "engine_answers", lambda: False)
     code = doctor.main(["--json"])
     told = {one["what"]: one for one in json.loads(capsys.readouterr().out)}
-    named = {"Python", "Pythons", "disk", "line ends", "clock", "proxies", "context"}
+    named = {"Python", "Pythons", "disk", "settings", "line ends", "clock", "proxies", "context"}
     assert named <= told.keys()
     assert code == int(any(one["verdict"] == "bad" for one in told.values()))
     monkeypatch.setattr(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from cloud.switch import InvalidSetting, read_switch
+from scripts.lab.deployment import fingerprint
 from scripts.lab.docker import DockerBackend, Heard
 from scripts.lab.limits import account_limit, concurrency
 from scripts.lab.readiness import patience_s
 from scripts.lab.services import ALWAYS, services
-from scripts.lab.state import LabState
+from scripts.lab.state import LabState, StateUnusable
 from scripts.paths import ROOT
 from scripts.provision.container_image import ca_file
+
+REGIONS = ("us-east-1", "eu-central-1")
 
 
 @pytest.fixture
@@ -94,3 +97,16 @@ def test_a_service_that_the_emulator_lacks_is_named(monkeypatch):
 
 def test_both_backends_have_the_same_services():
     assert f'SERVICES: "{",".join(ALWAYS)},' in (ROOT / "compose.yaml").read_text()
+
+
+def test_a_place_where_the_labs_files_can_not_be_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateUnusable, match=r"file/lab: Not a directory") as refused:
+        LabState(tmp_path / "file" / "lab").make_folder()
+    assert "FACELAB_STATE" in (refused.value.hint or "")
+
+
+def test_a_lab_of_another_region_is_another_deployment():
+    """`make up` said that the lab is up; its bucket was in the region before."""
+    marks = {fingerprint(read_switch({"AWS_REGION": one}), "embedded") for one in REGIONS}
+    assert len(marks) == len(REGIONS)
