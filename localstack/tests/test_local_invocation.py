@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import io
 import json
 import os
 import signal
@@ -15,8 +16,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Condition
 
 import boto3
 import pytest
@@ -59,25 +61,45 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.005)  # between looks
 
 
+class Stream(io.TextIOBase):
+    """What several threads print; pytest's own capture loses what one writes while it is read."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._more = Condition()
+
+    def write(self, text: str) -> int:
+        with self._more:
+            self._text += text
+            self._more.notify_all()
+        return len(text)
+
+    def readline(self, size: int | None = -1, /) -> str:
+        """The next whole line, as soon as there is one."""
+        with self._more:
+            assert self._more.wait_for(lambda: "\n" in self._text, WAIT_S), "waited too long"
+            line, end, self._text = self._text.partition("\n")
+        return line + end
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._text
+
+
+@dataclass
 class Printed:
     """What the endpoint prints, whole lines as they come, and what it complains of."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self._out = self._err = ""
+    stdout: Stream = field(default_factory=Stream)
+    stderr: Stream = field(default_factory=Stream)
 
-    def _look(self) -> None:
-        out, err = self._capsys.readouterr()
-        self._out, self._err = self._out + out, self._err + err
+    def print(self, text: str, file: Stream | None = None, *, flush: bool) -> None:
+        print(text, file=file or self.stdout, flush=flush)
 
     def readline(self) -> str:
-        wait_until(lambda: self._look() or "\n" in self._out)
-        line, end, self._out = self._out.partition("\n")
-        return line + end
+        return self.stdout.readline()
 
     def complains(self, text: str) -> bool:
-        self._look()
-        return text in self._err
+        return text in self.stderr
 
 
 @dataclass
@@ -95,15 +117,16 @@ class Served:
 
 
 @pytest.fixture
-def serve(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Served]]:
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
     """Serves a function in this process, until somebody calls its `end`."""
     runtime = tmp_path / "runtime.py"
     runtime.write_text(RUNTIME)
     for name in [one for one in os.environ if one.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    printed, ends, running = Printed(capsys), [], []
+    printed, ends, running = Printed(), [], []
+    # Not of sys itself: pytest puts its own streams there for each phase of a test.
+    monkeypatch.setattr(local_invocation, "sys", printed)
+    monkeypatch.setattr(local_invocation, "print", printed.print, raising=False)
     pool = ThreadPoolExecutor()
     monkeypatch.setattr(local_invocation, "_when_told_to_end", ends.append)
 
@@ -118,8 +141,9 @@ def serve(
         return Served(f"http://127.0.0.1:{port.strip()}", printed, ends[-1])
 
     yield serve
-    for end in ends:
-        end()
+    for end, one in zip(ends, running, strict=True):
+        if not one.done():
+            end()
     assert [one.result(30) for one in running] == [0] * len(running)
     pool.shutdown()
 
@@ -362,7 +386,7 @@ def test_a_program_that_can_not_be_started_leaves_nothing_open():
     wait_until(lambda: open_files() == before)
 
 
-def test_a_get_and_a_command_that_is_missing_say_what_is_wanted(served):
+def test_a_get_and_a_command_that_is_missing_say_what_is_wanted(served, capsys):
     with pytest.raises(urllib.error.HTTPError, match="404") as refused:
         urllib.request.urlopen(f"{served.url}{PATH}", timeout=30)  # noqa: S310
     assert json.load(refused.value) == {
@@ -370,7 +394,7 @@ def test_a_get_and_a_command_that_is_missing_say_what_is_wanted(served):
     }
     with pytest.raises(SystemExit):
         local_invocation.main([])
-    assert served.printed.complains("which command starts")
+    assert "which command starts" in capsys.readouterr().err
 
 
 def test_events_that_wait_when_it_ends_are_said_to_be_lost(served):

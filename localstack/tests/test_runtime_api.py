@@ -387,14 +387,14 @@ def test_many_invocations_over_one_connection(
 
 
 def test_no_thread_and_no_open_port_is_left_after_close() -> None:
-    before = threading.active_count()
+    before = {*threading.enumerate()}
     server = RuntimeApiServer(RuntimeApi())
     host, _, port = server.address.partition(":")
     server.close()
     deadline = time.monotonic() + WAIT_S
-    while threading.active_count() > before and time.monotonic() < deadline:
+    while (left := {*threading.enumerate()} - before) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert threading.active_count() <= before
+    assert not left
     while (is_open := takes_connections(host, int(port))) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not is_open

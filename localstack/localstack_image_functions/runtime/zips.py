@@ -189,7 +189,7 @@ def unpack(version: FunctionVersion, store: Path, limit: int) -> Path:
             _lay(folder, draft / LAYERS_ROOT.lstrip("/"))
         if client:
             place = draft / RUNTIME_ROOT.lstrip("/")
-            place.mkdir(parents=True)
+            place.mkdir()
             shutil.copyfile(client, place / client.name)
         try:
             draft.rename(root)
@@ -216,16 +216,33 @@ def _check_size(folders: Iterable[Path], limit: int) -> None:
 
 
 def _lay(source: Path, target: Path) -> None:
-    """Files of `source` over those of `target`; the same files, which nobody writes to."""
+    """What is in `source` over what is in `target`; the same files, which nobody writes to.
 
-    def link(name: str, place: str) -> None:
-        Path(place).unlink(missing_ok=True)
-        try:
-            os.link(name, place, follow_symlinks=False)
-        except OSError:  # another file system
-            shutil.copy2(name, place, follow_symlinks=False)
+    A link stays one and is never gone through: it may lead to a folder of this machine.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in source.iterdir():
+        place = target / entry.name
+        is_folder = entry.is_dir() and not entry.is_symlink()
+        if place.is_dir() and not place.is_symlink():
+            if not is_folder:
+                shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+        if is_folder:
+            _lay(entry, place)
+        elif entry.is_symlink():
+            place.symlink_to(entry.readlink())
+        else:
+            _link(entry, place)
+    shutil.copystat(source, target)
 
-    shutil.copytree(source, target, symlinks=True, copy_function=link, dirs_exist_ok=True)
+
+def _link(file: Path, place: Path) -> None:
+    try:
+        os.link(file, place)
+    except OSError:  # another file system
+        shutil.copy2(file, place)
 
 
 def site_folders(runtime: LambdaRuntime, wanted: str) -> list[str]:

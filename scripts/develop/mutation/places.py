@@ -104,8 +104,8 @@ PLACES = (
             "localstack/tests/test_execution_environment.py",
             "localstack/tests/test_relay.py",
             "localstack/tests/test_output.py",
+            "localstack/tests/test_zips.py",
         ),
-        {f"{_PLUGIN}runtime/zips.py": "its tests run whole functions (test_zip_functions.py)"},
     ),
 )  # fmt: skip
 
