@@ -176,6 +176,15 @@ RUNS: dict[str, MeasuredRun] = {
             "growth": "memory_growth",
         },
     ),
+    **_on_both(
+        "four_devices",
+        "make soak CLIPS=240 RATE=2 DEVICES=4",
+        "soak.json",
+        {
+            **{name: name for name in ("recorded", "answered", "answered_per_s")},
+            **{f"{of}_ms": f"latency_ms.{of}" for of in ("p50", "p95")},
+        },
+    ),
     "detection": MeasuredRun(
         "facelab bench-detection",
         "detection.json",
