@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
@@ -61,6 +61,9 @@ def _taking_turns() -> Iterator[None]:
 
 class Backend(Protocol):
     """What differs between functions as processes and functions as containers."""
+
+    registry: Callable[[Any, Any], None] | None
+    """What answers `/v2/…` on the gateway's port; None where nothing does."""
 
     @property
     def endpoint_host(self) -> str:

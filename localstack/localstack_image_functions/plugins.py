@@ -102,10 +102,10 @@ def prepare_emulator() -> None:
     refuse_what_breaks_bounds()
     end_loops()
     apply_what_templates_say()
-    guard_gateway(settings.hosts, settings.key_pair)
+    backend = make_backend(settings)
+    guard_gateway(settings.hosts, settings.key_pair, backend.registry)
     verify_presigned(secrets_of(settings.key_pair))
     serve_buckets_below(allowed_by(settings.hosts).names)
-    backend = make_backend(settings)
     backend.sweep()
     backend.prepare()
 

@@ -20,6 +20,7 @@ from localstack_image_functions.item_writes import to_moto
 from localstack_image_functions.legacy_conditions import with_projection
 from localstack_image_functions.logs import ANSWERING
 from localstack_image_functions.metrics import PROVIDER
+from localstack_image_functions.process.layers import layer_store, place_of
 from localstack_image_functions.projections import has_elements, projected
 
 OWN_FOLDER = "own-folder"
@@ -77,7 +78,7 @@ def ecr() -> Service:
     """ECR: with a registry behind it where there is one, else moto with the bundle store."""
     registry, scans = registry_from_environment(), {"StartImageScan": _no_scan}
     if registry is None:
-        own: dict[str, Any] = {"PutImage": _put_image}
+        own: dict[str, Any] = {"PutImage": _put_image} | _layers()
         # moto walks through repositories that another request may make or delete.
         return _service("ecr", documented(_one_at_a_time(_moto_table("ecr") | own | scans)))
     from localstack_image_functions.container.ecr import registry_operations
@@ -109,6 +110,36 @@ def dynamodb() -> Service:
 def dynamodbstreams() -> Service:
     """The streams of those tables."""
     return _service("dynamodbstreams", dict(streams.OPERATIONS))
+
+
+def _layers() -> dict[str, Handler]:
+    """ECR's operations on layers and passwords, where the layers are files of ours."""
+    from localstack_image_functions.container.ecr import password_for, repository_of, translating
+    from localstack_image_functions.container.layers import Layers
+
+    store = layer_store()
+    if store is None:
+        return {}
+
+    def token(context: RequestContext, _request: Any) -> Any:
+        answer = call_moto(context)
+        for data in answer["authorizationData"]:
+            data |= password_for(context)
+        return answer
+
+    def remade(context: RequestContext, request: Any) -> Any:
+        answer = call_moto(context)
+        named = answer["repository"]["repositoryName"]
+        store.forget(place_of(context.account_id, context.region, named))
+        return answer
+
+    operations = Layers(store, repository_of).handlers()
+    own = {name: translating(handler) for name, handler in operations.items()}
+    return (
+        own
+        | {"GetAuthorizationToken": token}
+        | dict.fromkeys(("CreateRepository", "DeleteRepository"), remade)
+    )
 
 
 def _moto_table(name: str) -> dict[str, Handler]:

@@ -27,6 +27,9 @@ class Repositories:
     def exists(self, identity: Identity, repository: str) -> bool:
         return identity == OWNER and repository == "app"
 
+    def names(self, identity: Identity) -> list[str]:
+        return ["app"] if identity == OWNER else []
+
     def kept_digest(self, identity: Identity, repository: str, tag: str) -> str | None:
         return self.digest if tag == "fixed" else None
 

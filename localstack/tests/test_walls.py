@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,14 @@ PROBE = """
             except OSError:
                 pass
         return reached
+
+    def ask(event):
+        asked = urllib.request.Request(event["url"], headers=event.get("headers", {}))
+        try:
+            with urllib.request.urlopen(asked, timeout=5) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def processes(event):
         return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
@@ -341,6 +350,17 @@ def test_neighbors_event_is_not_to_be_had(probe: Any, walled: Any) -> None:
     assert seen["taken"] == {"9001": 403}
     assert answers == ["slept"]
     assert "Runtime API of another function: refused" in walled.log
+
+
+def test_registry_is_out_of_a_functions_reach(probe: Any, walled: Any) -> None:
+    """It is on the port that functions call AWS's services by; a password does not help."""
+    data = walled.client("ecr").get_authorization_token()["authorizationData"][0]
+    login = {"Authorization": f"Basic {data['authorizationToken']}"}
+    url = f"http://127.0.0.1:{walled.port}/v2/"
+    with urllib.request.urlopen(urllib.request.Request(url, headers=login)) as answer:
+        assert answer.status == 200
+    for headers in ({}, login):
+        assert tell(probe, "ask", url=url, headers=headers) == 403
 
 
 def test_processes_and_threads_are_limited_as_on_aws(probe: Any, user: str) -> None:

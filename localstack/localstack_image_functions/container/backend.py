@@ -24,6 +24,7 @@ from localstack_image_functions.container.sandbox import ContainerFlavor, Contai
 from localstack_image_functions.container.tokens import Identity, tokens
 from localstack_image_functions.container.zip_images import ZipImages
 from localstack_image_functions.errors import ImageNotFound, InvalidSetting
+from localstack_image_functions.gateway.registry import Serve, passing_on
 from localstack_image_functions.runtime import zips
 from localstack_image_functions.runtime.environment import Flavor
 from localstack_image_functions.runtime.relay import relay
@@ -55,6 +56,11 @@ class ContainerBackend:
         self._internet = settings.internet
         self._open_ports = settings.open_ports
         self._network = settings.network
+        self.registry: Serve | None = None
+        if not registry.is_public:
+            self.registry = passing_on(
+                lambda: self._position().outer_address, lambda: self._position().address
+            )
         self._zips = None
         if settings.zip_image:
             store = Path(dirs.tmp) / f"{settings.lab}-code"

@@ -217,20 +217,19 @@ class EcrJoin:
         return answer
 
     def _authorization(self, context: Any, request: Request) -> dict[str, Any]:
-        password, expires = tokens.issue(Identity(context.account_id, context.region))
-        return {
-            "authorizationData": [
-                {
-                    "authorizationToken": base64.b64encode(f"{USER}:{password}".encode()).decode(),
-                    "expiresAt": expires,
-                    "proxyEndpoint": f"http://{self._registry.public_host}",
-                }
-            ]
-        }
+        endpoint = {"proxyEndpoint": f"http://{self._registry.public_host}"}
+        return {"authorizationData": [password_for(context) | endpoint]}
 
     def _name_registry(self, repositories: Iterable[dict[str, Any]]) -> None:
         for repository in repositories:
             repository["repositoryUri"] = self._registry.uri(repository["repositoryName"])
+
+
+def password_for(context: Any) -> dict[str, Any]:
+    """What opens the registry of the caller's account and region, and until when."""
+    password, expires = tokens.issue(Identity(context.account_id, context.region))
+    token = base64.b64encode(f"{USER}:{password}".encode()).decode()
+    return {"authorizationToken": token, "expiresAt": expires}
 
 
 def pushed_images(registry: Registry, repository: str) -> dict[str, Pushed]:
@@ -302,6 +301,9 @@ class KnownRepositories:
     def exists(self, identity: Identity, repository: str) -> bool:
         return self._find(identity, repository) is not None
 
+    def names(self, identity: Identity) -> Iterable[str]:
+        return list(ecr_backends[identity.account][identity.region].repositories)
+
     def kept_digest(self, identity: Identity, repository: str, tag: str) -> str | None:
         found = self._find(identity, repository)
         if found is None or not found.is_tag_immutable() or tag.startswith("sha256:"):
@@ -316,17 +318,17 @@ class KnownRepositories:
 
 def registry_operations(registry: Registry) -> dict[str, Callable[..., Any]]:
     """Handlers for a LocalStack skeleton, by operation name."""
-    join = EcrJoin(registry, call_moto, _repository, RegistryImage)
-    handlers = join.handlers() | Layers(registry, _repository).handlers()
-    return {name: _translating(handler) for name, handler in handlers.items()}
+    join = EcrJoin(registry, call_moto, repository_of, RegistryImage)
+    handlers = join.handlers() | Layers(registry, repository_of).handlers()
+    return {name: translating(handler) for name, handler in handlers.items()}
 
 
-def _repository(context: RequestContext, request: Mapping[str, Any]) -> Any:
+def repository_of(context: RequestContext, request: Mapping[str, Any]) -> Any:
     backend = ecr_backends[context.account_id][context.region]
     return backend._get_repository(request["repositoryName"], request.get("registryId"))
 
 
-def _translating(handler: Callable[..., Any]) -> Callable[..., Any]:
+def translating(handler: Callable[..., Any]) -> Callable[..., Any]:
     from moto.core.exceptions import ServiceException
 
     def handle(context: RequestContext, request: Mapping[str, Any]) -> Any:

@@ -13,11 +13,12 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
+from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -43,6 +44,9 @@ class Repositories(Protocol):
     def exists(self, identity: Identity, repository: str) -> bool:
         """Whether that account has it in that region."""
 
+    def names(self, identity: Identity) -> Iterable[str]:
+        """Those of that account and region."""
+
     def kept_digest(self, identity: Identity, repository: str, tag: str) -> str | None:
         """The image under a tag that may not move; None when it may."""
 
@@ -59,6 +63,29 @@ class Refused(Exception):
     @property
     def body(self) -> bytes:
         return json.dumps({"errors": [{"code": self.code, "message": self.message}]}).encode()
+
+
+def catalog(names: Iterable[str]) -> bytes:
+    """The registry's list of repositories."""
+    return json.dumps({"repositories": sorted(names)}).encode()
+
+
+def unknown_repository(identity: Identity, repository: str) -> Refused:
+    """The answer about a repository that the account does not have in its region."""
+    return Refused(
+        HTTPStatus.NOT_FOUND,
+        "NAME_UNKNOWN",
+        f"The repository with name '{repository}' does not exist in the registry with id "
+        f"'{identity.account}'",
+    )
+
+
+class Answered(Exception):
+    """What is known here, and not asked of the registry behind."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = body
 
 
 class RegistryFront:
@@ -141,6 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = _Body(self.headers, self.rfile)
         try:
             path, content = self._allowed(body)
+        except Answered as answered:
+            self._say(HTTPStatus.OK, answered.body)
+            return
         except Refused as refused:
             # Where the rest of an unread body would be taken for the next request.
             self.close_connection = self.close_connection or not body.is_read
@@ -161,6 +191,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", "authentication required")
         if url.path == "/v2/":
             return self.path, None
+        if url.path == "/v2/_catalog" and self.command == "GET" and not identity.engine:
+            raise Answered(catalog(self.server.repositories.names(identity)))
         match = _PATH.fullmatch(url.path)
         if match is None:
             raise Refused(HTTPStatus.NOT_FOUND, "UNSUPPORTED", "the operation is unsupported")
@@ -183,12 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.command not in _READS:
                 raise Refused(HTTPStatus.FORBIDDEN, "DENIED", "the emulator itself only pulls")
         elif not self.server.repositories.exists(identity, repository):
-            raise Refused(
-                HTTPStatus.NOT_FOUND,
-                "NAME_UNKNOWN",
-                f"The repository with name '{repository}' does not exist in the registry with "
-                f"id '{identity.account}'",
-            )
+            raise unknown_repository(identity, repository)
 
     def _check_tag(self, identity: Identity, repository: str, tag: str, manifest: bytes) -> None:
         kept = self.server.repositories.kept_digest(identity, repository, tag)
@@ -248,20 +275,24 @@ class _Handler(BaseHTTPRequestHandler):
         return url._replace(scheme="", netloc="").geturl()
 
     def _refuse(self, refused: Refused) -> None:
-        self.send_response(refused.status)
-        if refused.status is HTTPStatus.UNAUTHORIZED:
-            realm = (
-                f'Basic realm="http://{self.headers.get("Host", "")}/",service="ecr.amazonaws.com"'
-            )
-            self.send_header("Www-Authenticate", realm)
+        realm = f'Basic realm="http://{self.headers.get("Host", "")}/",service="ecr.amazonaws.com"'
+        asks = refused.status is HTTPStatus.UNAUTHORIZED
+        self._say(refused.status, refused.body, {"Www-Authenticate": realm} if asks else {})
+
+    def _say(
+        self, status: HTTPStatus, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
         self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(refused.body)))
+        self.send_header("Content-Length", str(len(body)))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(refused.body)
+            self.wfile.write(body)
 
 
 class _Body:

@@ -6,11 +6,11 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from localstack_image_functions.container.ecr_errors import EcrError
-from localstack_image_functions.container.registry import Registry, RegistryRefused
+from localstack_image_functions.container.registry import RegistryRefused
 from localstack_image_functions.container.tokens import USER, Identity, tokens
 
 PART_BYTES = 10 * 2**20
@@ -32,13 +32,25 @@ class _Upload:
         return sum(self.parts)
 
 
+class LayerKeeper(Protocol):
+    """What keeps layers; each is told of by a `place`, which a repository has."""
+
+    public_host: str
+
+    def place(self, repository: Any) -> str: ...
+    def has_blob(self, place: str, digest: str) -> int | None: ...
+    def begin_upload(self, place: str) -> str: ...
+    def append(self, location: str, start: int, data: bytes, /) -> str: ...
+    def finish_upload(self, location: str, digest: str, /) -> None: ...
+
+
 class Layers:
     """Uploads part by part, and where to get a layer.
 
     `repository_of` finds moto's repository for a context and a request, or raises ECR's error.
     """
 
-    def __init__(self, registry: Registry, repository_of: Callable[[Any, Request], Any]) -> None:
+    def __init__(self, registry: LayerKeeper, repository_of: Callable[[Any, Request], Any]) -> None:
         self._registry = registry
         self._repository_of = repository_of
         self._uploads: dict[str, _Upload] = {}
@@ -58,9 +70,8 @@ class Layers:
         repository = self._repository_of(context, request)
         number = str(uuid.uuid4())
         with self._lock:
-            self._uploads[number] = _Upload(
-                repository.name, self._registry.begin_upload(repository.name)
-            )
+            location = self._registry.begin_upload(self._registry.place(repository))
+            self._uploads[number] = _Upload(repository.name, location)
             if len(self._uploads) > MOST_UPLOADS:
                 del self._uploads[next(iter(self._uploads))]
         return {"uploadId": number, "partSize": PART_BYTES}
@@ -91,7 +102,7 @@ class Layers:
                     "LayerPartTooSmallException",
                     f"Each part but the last must hold {LEAST_PART_BYTES} bytes at least.",
                 )
-            if self._registry.has_blob(repository.name, digest) is not None:
+            if self._registry.has_blob(self._registry.place(repository), digest) is not None:
                 raise EcrError(
                     "LayerAlreadyExistsException",
                     f"The layer '{digest}' already exists in the repository '{repository.name}'.",
@@ -109,7 +120,7 @@ class Layers:
     def _download_url(self, context: Any, request: Request) -> dict[str, Any]:
         """An address that works as it is, as AWS's does: with the caller's own password in it."""
         repository, digest = self._repository_of(context, request), request["layerDigest"]
-        if self._registry.has_blob(repository.name, digest) is None:
+        if self._registry.has_blob(self._registry.place(repository), digest) is None:
             raise EcrError(
                 "LayersNotFoundException",
                 f"The layer '{digest}' is not in the repository '{repository.name}'.",
@@ -125,7 +136,7 @@ class Layers:
         repository = self._repository_of(context, request)
         layers = []
         for digest in request["layerDigests"]:
-            size = self._registry.has_blob(repository.name, digest)
+            size = self._registry.has_blob(self._registry.place(repository), digest)
             found = size is not None
             layers.append(
                 {

@@ -179,14 +179,18 @@ class Registry:
         if answer.status_code not in (202, 404):
             raise RegistryRefused(_reason(answer))
 
-    def has_blob(self, repository: str, digest: str) -> int | None:
+    def place(self, repository: Any) -> str:
+        """Where a repository of moto's has its layers."""
+        return str(repository.name)
+
+    def has_blob(self, place: str, digest: str) -> int | None:
         """A layer's size in bytes; None when the repository does not have it."""
-        answer = self._request("HEAD", f"{repository}/blobs/{digest}")
+        answer = self._request("HEAD", f"{place}/blobs/{digest}")
         return int(answer.headers["Content-Length"]) if answer.status_code == 200 else None
 
-    def begin_upload(self, repository: str) -> str:
+    def begin_upload(self, place: str) -> str:
         """Begin to upload a layer; where it goes on."""
-        return _location(self._request("POST", f"{repository}/blobs/uploads/"), 202)
+        return _location(self._request("POST", f"{place}/blobs/uploads/"), 202)
 
     def append(self, location: str, start: int, data: bytes) -> str:
         """Send the bytes from `start` on; where it goes on.

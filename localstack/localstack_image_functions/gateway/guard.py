@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -17,6 +18,7 @@ from localstack_image_functions.gateway.rules import (
     GatewayRefusal,
     is_function_url,
     is_open_to_all,
+    is_registry,
     refusal,
 )
 from localstack_image_functions.gateway.signatures import Signed, check_signature
@@ -29,22 +31,30 @@ LOG = logging.getLogger(__name__)
 FORBIDDEN = 403
 
 
-def guard_gateway(own_names: tuple[str, ...], key_pair: tuple[str, str] | None = None) -> None:
+def guard_gateway(
+    own_names: tuple[str, ...],
+    key_pair: tuple[str, str] | None = None,
+    serve_registry: Callable[[Any, Any], None] | None = None,
+) -> None:
     """Refuse what web pages may send, before any handler sees it.
 
     `own_names` are further names by which clients may ask for the gateway. With `key_pair`,
-    requests must be signed by it or by credentials of a role. Requests of LocalStack to itself
+    requests must be signed by it or by credentials of a role. `serve_registry` answers what
+    `docker push` and `docker pull` ask for. Requests of LocalStack to itself
     in memory (IN_MEMORY_CLIENT=1) do not come this way.
     """
     from localstack.aws.gateway import Gateway
     from localstack.aws.handlers import cors
 
-    allowed = allowed_by(own_names)
+    allowed = replace(allowed_by(own_names), has_registry=serve_registry is not None)
     original: Callable[..., None] = Gateway.process
 
     def process(self: Gateway, request: Any, response: Response) -> None:
         asked = asked_by(request)
         why = refusal(asked, allowed)
+        if why is None and serve_registry and is_registry(asked, allowed):
+            serve_registry(request, response)
+            return
         if why is None and key_pair and not is_open_to_all(asked, allowed):
             why = check_signature(signed_by(request, asked), secrets_of(key_pair))
         if why is None:

@@ -9,6 +9,7 @@ and cannot leave out what its browser says of it.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
@@ -18,6 +19,10 @@ SIGNED = ("AWS4-", "AWS ")
 PRESIGNED = ({"x-amz-signature", "x-amz-credential"}, {"signature", "awsaccesskeyid"})
 FUNCTION_URL = "lambda-url"
 URL_PREFIX = "/_aws/lambda-url/"
+REGISTRY_PATH = re.compile(
+    r"/v2/?|/v2/_catalog|/v2/.+/(manifests/[^/]+|blobs/(uploads/[^/]*|[^/]+)|tags/list|referrers/.+)"
+)
+REGISTRY_HOST = r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
 PUBLIC_HOSTS = ("execute-api", "s3-website")
 # What LocalStack's router serves whatever the host is called.
 RESERVED_PATHS = ("/_", "/queue/", "/restapis/")
@@ -42,12 +47,14 @@ class Asked:
 class Allowed:
     """Names (with all names below them) by which the gateway is asked for; origins of pages.
 
-    `has_function_url` says whether a function has the URL that begins with this id.
+    `has_function_url` says whether a function has the URL that begins with this id; with
+    `has_registry` the gateway's port serves a registry, too.
     """
 
     names: frozenset[str] = frozenset(LOOPBACK_NAMES)
     origins: frozenset[str] = frozenset()
     has_function_url: Callable[[str], bool] = lambda _: False
+    has_registry: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,9 @@ class GatewayRefusal:
 def refusal(asked: Asked, allowed: Allowed) -> GatewayRefusal | None:
     """Why this request is refused; None when it is not."""
     name = host_name(asked.host)
-    if name and not _is_ours(name, allowed.names):
+    registry = is_registry(asked, allowed)
+    of_ecr = registry and re.fullmatch(REGISTRY_HOST, name)
+    if name and not of_ecr and not _is_ours(name, allowed.names):
         return GatewayRefusal(
             "InvalidHost",
             f"the gateway is not called {name!r}; name it in IMAGE_FUNCTIONS_HOSTS if it is",
@@ -74,12 +83,23 @@ def refusal(asked: Asked, allowed: Allowed) -> GatewayRefusal | None:
             "AccessDenied",
             f"a request of a web page ({page}); EXTRA_CORS_ALLOWED_ORIGINS lets pages in",
         )
-    if not (presigned_read or _is_signed(asked) or _is_public(asked, name)):
+    if not (registry or presigned_read or _is_signed(asked) or _is_public(asked, name)):
         return GatewayRefusal(
             "MissingAuthenticationToken",
             "Missing Authentication Token: sign the request, dummy credentials will do",
         )
     return None
+
+
+def is_registry(asked: Asked, allowed: Allowed) -> bool:
+    """What `docker push` and `docker pull` ask for, which the registry's own password opens."""
+    return (
+        allowed.has_registry
+        and asked.path.startswith("/v2")
+        and REGISTRY_PATH.fullmatch(asked.path) is not None
+        and not _is_signed(asked)
+        and not any(part in (FUNCTION_URL, *PUBLIC_HOSTS) for part in asked.host.split("."))
+    )
 
 
 def is_open_to_all(asked: Asked, allowed: Allowed) -> bool:

@@ -14,7 +14,7 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -36,6 +36,8 @@ LOOK_FOR_SIGNALS_S = 1.0
 TLS_HANDSHAKE = b"\x16"
 BACKLOG = 512
 _BODILESS = {204, 304}
+FROM_FUNCTION = "image_functions.from_function"
+"""In the WSGI environment of what came in by a function's door."""
 
 Headers = list[tuple[str, str]]
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -75,7 +77,7 @@ class ThreadServer(RuntimeServer):
         """
         if self._gateway is None:
             raise RuntimeError("the gateway does not serve yet")
-        return serve_connections(listener, self._gateway)
+        return serve_connections(listener, self._gateway, known={FROM_FUNCTION: True})
 
     def run(self) -> None:
         # The kernel may hand a signal to another thread than this one, the main one. Python then
@@ -102,9 +104,15 @@ def _tls_context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 def serve_connections(
-    listener: socket.socket, application: Application, tls: ssl.SSLContext | None = None
+    listener: socket.socket,
+    application: Application,
+    tls: ssl.SSLContext | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> Close:
-    """Answer what connects to `listener`; returns how to stop listening. Takes no time."""
+    """Answer what connects to `listener`; returns how to stop listening. Takes no time.
+
+    `known` goes into the WSGI environment of each request.
+    """
 
     def accept() -> None:
         while True:
@@ -118,7 +126,7 @@ def serve_connections(
                 continue
             threading.Thread(
                 target=_talk,
-                args=(connection, address, application, tls),
+                args=(connection, address, application, tls, known or {}),
                 name=f"gateway-{address[1]}",
                 daemon=True,
             ).start()
@@ -141,6 +149,7 @@ def _talk(
     address: Any,
     application: Application,
     tls: ssl.SSLContext | None,
+    known: Mapping[str, Any],
 ) -> None:
     """Serve one connection until its end; a client that misbehaves is its own concern."""
     try:
@@ -148,7 +157,7 @@ def _talk(
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls and connection.recv(1, socket.MSG_PEEK) == TLS_HANDSHAKE:
             connection = tls.wrap_socket(connection, server_side=True)
-        _Connection(connection, address, application)
+        _Connection(connection, address, application, known)
     except OSError as error:  # TLS errors are OSErrors, too
         LOG.debug("connection of %s ended: %r", address, error)
     except Exception:
@@ -166,8 +175,15 @@ class _Connection(BaseHTTPRequestHandler):
     # Buffered, so that head and body of an answer leave in one segment.
     wbufsize = -1
 
-    def __init__(self, connection: socket.socket, address: Any, application: Application) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        address: Any,
+        application: Application,
+        known: Mapping[str, Any],
+    ) -> None:
         self._application = application
+        self._known = known
         self._here = connection.getsockname()
         super().__init__(connection, address, None)  # type: ignore[arg-type]
 
@@ -267,6 +283,7 @@ class _Connection(BaseHTTPRequestHandler):
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
             CLIENT_GONE: lambda: hung_up(connection.fileno()),
+            **self._known,
         }
         raw = []
         for name, value in self.headers.items():

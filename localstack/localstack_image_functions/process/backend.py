@@ -13,10 +13,13 @@ from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
 from localstack import config
 from localstack_image_functions.errors import InvalidSetting, IsolationUnavailable
+from localstack_image_functions.gateway.pushes import Pushes
+from localstack_image_functions.gateway.registry import asking_for_the_password
 from localstack_image_functions.images import resolve_image
 from localstack_image_functions.process.bundle import Bundle, load_bundle
 from localstack_image_functions.process.doors import open_door
 from localstack_image_functions.process.isolation import Isolation, isolation_here
+from localstack_image_functions.process.layers import layer_store
 from localstack_image_functions.process.leftovers import kill_marked
 from localstack_image_functions.process.sandbox import Door, ProcessFlavor, ProcessSettings
 from localstack_image_functions.runtime import zips
@@ -47,6 +50,8 @@ class ProcessBackend:
             raise InvalidSetting("IMAGE_FUNCTIONS_STORE is not set: where are the bundles?")
         self._store = settings.store
         self._lab = settings.lab
+        layers = layer_store()
+        self.registry = asking_for_the_password(Pushes(layers).answer) if layers else None
         root = settings.temporary_root or Path(config.dirs.tmp) / "functions"
         self._temporary_root = root / settings.lab
         self._runtimes = settings.runtimes
