@@ -123,11 +123,12 @@ def say_how_to_switch_on(setting: str) -> None:
 def say_what_is_not_emulated() -> None:
     """Let an operation that nobody wrote say its name; LocalStack speaks of a license.
 
-    What is no operation at all is no failure of the emulator's, as LocalStack takes it for.
+    What is no operation at all, or can't be read, is no failure of the emulator's, as LocalStack
+    takes it for.
     """
     from localstack.aws.api import CommonServiceException
     from localstack.aws.handlers.service import ServiceExceptionSerializer
-    from localstack.aws.protocol.parser import OperationNotFoundParserError
+    from localstack.aws.protocol.parser import OperationNotFoundParserError, RequestParserError
     from localstack.aws.protocol.serializer import create_serializer
     from localstack.aws.skeleton import Skeleton
 
@@ -145,10 +146,17 @@ def say_what_is_not_emulated() -> None:
     def create_exception_response(
         self: ServiceExceptionSerializer, exception: Exception, context: Any
     ) -> Any:
-        if not isinstance(exception, OperationNotFoundParserError):
+        if isinstance(exception, OperationNotFoundParserError):
+            code, status = "UnknownOperationException", 404
+        elif isinstance(exception, RequestParserError):
+            status = 400
+            code = UNREADABLE.get(context.service.service_name, "SerializationException")
+        else:
             return respond(self, exception, context)
-        context.service_exception = CommonServiceException(
-            "UnknownOperationException", str(exception), status_code=404, sender_fault=True
+        # Of a class of this name: what SQS answers in JSON is called as its class is.
+        kind: type[CommonServiceException] = type(code, (CommonServiceException,), {})
+        context.service_exception = kind(
+            code, str(exception), status_code=status, sender_fault=True
         )
         # Errors are written in the form of an operation, whichever.
         any_operation = context.service.operation_model(context.service.operation_names[0])
@@ -165,6 +173,8 @@ def _not_emulated(what: str) -> str:
     return f"{what} is not emulated: do without it here, or run this part on AWS"
 
 
+UNREADABLE = {"s3": "MalformedXML", "lambda": "InvalidRequestContentException"}
+"""What services call a body that can't be read."""
 DATA_OPERATIONS = {
     "s3": {"GetObject", "PutObject", "HeadObject"},
     "sqs": {"SendMessage", "ReceiveMessage", "DeleteMessage", "GetQueueUrl"},

@@ -18,6 +18,10 @@ FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:any"
 KAFKA = "arn:aws:kafka:us-east-1:000000000000:cluster/a/b"
 
 
+SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, Signature=0"
+FORM = "application/x-www-form-urlencoded"
+
+
 @pytest.mark.parametrize("one", NO_EFFECT, ids=lambda one: f"{one.service}-{one.operations[0]}")
 def test_the_page_has_each_line_of_the_table(one: Any) -> None:
     operations = ", ".join(f"`{name}`" for name in one.operations)
@@ -71,11 +75,47 @@ def test_what_is_not_here_is_501_with_its_name(
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
+@pytest.mark.parametrize(
+    ("service", "target", "code"),
+    [
+        ("dynamodb", "DynamoDB_20120810.ListTables", "SerializationException"),
+        ("sqs", "AmazonSQS.ListQueues", "SerializationException"),
+        ("logs", "Logs_20140328.DescribeLogGroups", "SerializationException"),
+        ("lambda", None, "InvalidRequestContentException"),
+    ],
+)
+def test_a_body_that_can_not_be_read_is_the_callers_fault(
+    emulator: Any, service: str, target: str | None, code: str
+) -> None:
+    """LocalStack takes it for a failure of its own, and for Lambda for no body at all."""
+    headers = {
+        "Authorization": SIGNED.format(service),
+        "Content-Type": "application/x-amz-json-1.0" if target else FORM,
+    } | ({"X-Amz-Target": target} if target else {})
+    url = f"http://127.0.0.1:{emulator.port}{'/' if target else '/2015-03-31/functions'}"
+    request = urllib.request.Request(url, b'{"a": ', headers, method="POST")
+    with pytest.raises(urllib.error.HTTPError) as answered:
+        urllib.request.urlopen(request, timeout=20)  # noqa: S310
+    assert answered.value.code == 400
+    assert code in answered.value.headers["x-amzn-errortype"]
+
+
+def test_what_curl_puts_is_not_taken_for_a_form(emulator: Any) -> None:
+    """LocalStack read it as one, and took away what the document that it then missed replaces."""
+    emulator.client("s3").create_bucket(Bucket="curled")
+    document = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    headers = {"Authorization": SIGNED.format("s3"), "Content-Type": FORM}
+    url = f"http://127.0.0.1:{emulator.port}/curled?versioning"
+    request = urllib.request.Request(url, document, headers, method="PUT")
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        assert answer.status == 200
+    assert emulator.client("s3").get_bucket_versioning(Bucket="curled")["Status"] == "Enabled"
+
+
 def test_what_is_no_operation_is_told_so(emulator: Any) -> None:
     """LocalStack takes it for a failure of its own."""
-    signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, Signature=0"
     url = f"http://127.0.0.1:{emulator.port}/2015-03-31/functions/any/no-such-thing"
-    request = urllib.request.Request(url, headers={"Authorization": signed})
+    request = urllib.request.Request(url, headers={"Authorization": SIGNED.format("lambda")})
     with pytest.raises(urllib.error.HTTPError) as answered:
         urllib.request.urlopen(request, timeout=20)  # noqa: S310
     assert answered.value.code == 404

@@ -33,6 +33,7 @@ def code(
         "localhost.:4566",
         "[::1]:4566",
         "172.18.0.3:4566",
+        "000000000000.127.0.0.1:4566",
         "bucket.localhost:4566",
         "bucket.s3.localhost.localstack.cloud:4566",
         "",
@@ -116,6 +117,37 @@ def test_presigned_upload_of_a_program_is_taken():
 
 
 URLS = Allowed(has_function_url=lambda url_id: url_id == "abc")
+
+
+def test_an_unsigned_read_names_no_headers_of_the_answer():
+    query = "response-content-type=text%2Fhtml"
+    assert code("GET", "/bucket/key", query) == "InvalidRequest"
+    assert code("GET", "/bucket/key", query, **SIGNED) is None
+    assert code("GET", "/bucket/key", f"{query}&{PRESIGNED}") is None
+
+
+REGISTRY = Allowed(has_registry=True)
+PASSWORD = {"authorization": "Basic QVdTOng="}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v2/", "/v2/_catalog", "/v2/a/b/blobs/uploads/", "/v2/a/manifests/v1", "/v2/a/tags/list"],
+)
+def test_the_registry_is_asked_with_its_own_password(path):
+    assert code("GET", path, allowed=REGISTRY, **PASSWORD) is None
+    assert code("GET", path, **PASSWORD) == "MissingAuthenticationToken"
+    for host in ("evil.example", "000000000000.dkr.ecr.us-east-1.amazonaws.com.evil.example"):
+        assert code("GET", path, allowed=REGISTRY, host=host, **PASSWORD) == "InvalidHost"
+    page = {"origin": "https://evil.example"}
+    assert code("GET", path, allowed=REGISTRY, **page, **PASSWORD) == "AccessDenied"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/apis", "/v20180820/tags/x", "/v2/a/blobs", "/v2x/a/tags/list"]
+)
+def test_what_only_begins_like_the_registry_is_signed(path):
+    assert code("GET", path, allowed=REGISTRY, **PASSWORD) == "MissingAuthenticationToken"
 
 
 def test_function_urls_are_open_as_on_aws():

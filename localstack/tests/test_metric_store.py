@@ -58,7 +58,7 @@ def test_what_is_kept_of_each_changed_second_makes_the_same_store(clock: Clock) 
     assert everything(other) == everything(store)
     assert other.units(OWNER, CLIPS) == ["Count", None]
     window = other.periods(OWNER, CLIPS, START, START + 60, 60)
-    assert window[START].statistic("p50") == 1.5
+    assert window[START].statistic("p50") == 2.0
     assert other.take_changed() == set()
 
 

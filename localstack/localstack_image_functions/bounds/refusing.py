@@ -9,6 +9,7 @@ from localstack.aws.api import RequestContext
 
 from localstack_image_functions.bounds import (
     cloudwatch,
+    documents,
     dynamodb,
     ecr,
     functions,
@@ -36,6 +37,7 @@ CHECKS_OF_WHAT_IS_THERE: Mapping[str, Mapping[str, Callable[[RequestContext, Any
     "dynamodb": tables.CHECKS,
     "lambda": {**mappings.CHECKS_OF_WHAT_IS_THERE, **sizes.CHECKS_OF_WHAT_IS_THERE},
     "logs": logs.CHECKS_OF_WHAT_IS_THERE,
+    "s3": documents.CHECKS_OF_WHAT_IS_THERE,
     "sqs": sqs.CHECKS_OF_WHAT_IS_THERE,
 }
 NONE: Mapping[str, Callable[..., None]] = {}

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
+from werkzeug.datastructures import ImmutableMultiDict
+
 from localstack import config
 from localstack_image_functions.gateway.rules import (
     LOOPBACK_NAMES,
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from rolo import Response
 
 LOG = logging.getLogger(__name__)
-FORBIDDEN = 403
+FORM = "application/x-www-form-urlencoded"
+DATED = "/20"
+"""How paths of AWS's REST services begin: with the date of their version."""
 
 
 def guard_gateway(
@@ -51,6 +55,10 @@ def guard_gateway(
 
     def process(self: Gateway, request: Any, response: Response) -> None:
         asked = asked_by(request)
+        if FORM in asked.headers.get("content-type", "") and (
+            asked.method == "PUT" or asked.path.startswith(DATED)
+        ):
+            leave_body(request)
         why = refusal(asked, allowed)
         if why is None and serve_registry and is_registry(asked, allowed):
             serve_registry(request, response)
@@ -68,6 +76,12 @@ def guard_gateway(
     cors.should_enforce_self_managed_service = lambda context: (
         not is_function_url(asked_by(context.request), allowed) and enforced(context)
     )
+
+
+def leave_body(request: Any) -> None:
+    """Keep LocalStack, which looks for a form in every request, from reading this one's body: what
+    `curl -d` sends would be lost, and what it should replace would be removed."""
+    request.__dict__.setdefault("form", ImmutableMultiDict())
 
 
 def allowed_by(own_names: tuple[str, ...]) -> Allowed:
@@ -127,7 +141,7 @@ def secrets_of(key_pair: tuple[str, str] | None) -> Callable[[str], str | None]:
 
 def refuse(request: Any, response: Response, why: GatewayRefusal) -> None:
     """Say it in the form that the client's protocol reads."""
-    response.status_code = FORBIDDEN
+    response.status_code = why.status
     response.headers["x-amzn-errortype"] = why.code
     kind = request.headers.get("content-type", "")
     if "json" in kind or "x-amz-target" in request.headers:

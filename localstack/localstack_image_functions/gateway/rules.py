@@ -23,6 +23,13 @@ REGISTRY_PATH = re.compile(
     r"/v2/?|/v2/_catalog|/v2/.+/(manifests/[^/]+|blobs/(uploads/[^/]*|[^/]+)|tags/list|referrers/.+)"
 )
 REGISTRY_HOST = r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
+OTHER_HEADERS = {
+    f"response-{name}"
+    for name in (
+        "cache-control", "content-disposition", "content-encoding", "content-language",
+        "content-type", "expires",
+    )
+}  # fmt: skip
 PUBLIC_HOSTS = ("execute-api", "s3-website")
 # What LocalStack's router serves whatever the host is called.
 RESERVED_PATHS = ("/_", "/queue/", "/restapis/")
@@ -63,6 +70,7 @@ class GatewayRefusal:
 
     code: str
     message: str
+    status: int = 403
 
 
 def refusal(asked: Asked, allowed: Allowed) -> GatewayRefusal | None:
@@ -82,6 +90,12 @@ def refusal(asked: Asked, allowed: Allowed) -> GatewayRefusal | None:
         return GatewayRefusal(
             "AccessDenied",
             f"a request of a web page ({page}); EXTRA_CORS_ALLOWED_ORIGINS lets pages in",
+        )
+    if _wants_other_headers(asked) and not _is_signed(asked):
+        return GatewayRefusal(
+            "InvalidRequest",
+            "Request specific response headers cannot be used for anonymous GET requests.",
+            400,
         )
     if not (registry or presigned_read or _is_signed(asked) or _is_public(asked, name)):
         return GatewayRefusal(
@@ -119,12 +133,23 @@ def host_name(host: str) -> str:
 
 
 def _is_ours(name: str, names: frozenset[str]) -> bool:
-    """An address cannot be made to point elsewhere; a name can, unless we know it."""
+    """An address cannot be made to point elsewhere, nor can what an SDK makes of one
+    (`<account>.127.0.0.1`), which no name server knows; a name can, unless we know it."""
     try:
-        ipaddress.ip_address(name)
+        ipaddress.ip_address(name if ":" in name else ".".join(name.split(".")[-4:]))
     except ValueError:
         return any(name == ours or name.endswith(f".{ours}") for ours in names)
     return True
+
+
+def _wants_other_headers(asked: Asked) -> bool:
+    """Whether an object is to be sent with headers that the request names."""
+    return (
+        "response-" in asked.query
+        and asked.method in ("GET", "HEAD")
+        and not asked.path.startswith(RESERVED_PATHS)
+        and any(name in OTHER_HEADERS for name, _ in parse_qsl(asked.query, keep_blank_values=True))
+    )
 
 
 def is_function_url(asked: Asked, allowed: Allowed) -> bool:

@@ -59,15 +59,21 @@ class Distribution:
         return simple[name] if name in simple else self._percentile(float(name[1:]))
 
     def _percentile(self, percent: float) -> float | None:
-        """The smallest value that is not below `percent` of all (nearest rank)."""
+        """Of all values in their order, the one at `percent` of the way from the first to the last;
+        between two of them, as far along. AWS does not say how it does this."""
         known = sum(self.values.values())
         if known < self.count:
             return None
-        rank, passed = known * percent / 100, 0.0
+        place, passed = max(known - 1, 0) * percent / 100, 0.0
+        below = self.smallest
         for value in sorted(self.values):
-            passed += self.values[value]
-            if passed >= rank:
+            # Of this value are the places from `passed` to the one before `after`.
+            after = passed + self.values[value]
+            if place < passed:
+                return below + (value - below) * (place - passed + 1)
+            if place <= after - 1:
                 return value
+            below, passed = value, after
         return self.largest
 
     def _widen(self, count: float, total: float, smallest: float, largest: float) -> None:

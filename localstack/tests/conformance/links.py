@@ -1,6 +1,6 @@
 """Requests that no SDK makes: to presigned URLs, as they are and changed.
 
-    {call: http.Sign, with: {Operation: get_object, Parameters: {…}}, save: {url: Url}}
+    {call: http.Sign, with: {Operation: get_object, Parameters: {…}, Method: GET}, save: {url: Url}}
     {call: http.Send, with: {Url: "{url}", Method: GET, Headers: {…}, Body: …, Query: {…}}}
 
 `Query` replaces parameters of the URL. An answer has its headers by lower-case name, and `Body`.
@@ -28,7 +28,10 @@ def asked(client: Any, operation: str, given: Mapping[str, Any]) -> Answered:
     """Sign a URL with the client, or send a request to one."""
     if operation == "Sign":
         url = client.generate_presigned_url(
-            given["Operation"], Params=given["Parameters"], ExpiresIn=given.get("ExpiresIn", 60)
+            given["Operation"],
+            Params=given["Parameters"],
+            ExpiresIn=given.get("ExpiresIn", 60),
+            HttpMethod=given.get("Method"),
         )
         return 200, {"Url": url}, None, ""
     return _sent(given)
