@@ -117,6 +117,22 @@ def test_without_a_password_there_is_nothing(host: str, behind: Behind, path: st
     assert behind.requests == []
 
 
+def test_a_layer_at_once_is_begun_and_ended(
+    host: str, behind: Behind, owner: tuple[str, str]
+) -> None:
+    """The registry behind takes none so, and answers as if it had begun one."""
+    query = {"digest": "sha256:1"}
+    answer = requests.post(
+        f"{host}/v2/app/blobs/uploads/", params=query, data=b"layer", auth=owner, timeout=5
+    )
+    assert answer.status_code == 200
+    begun, ended = behind.requests
+    assert begun == ("POST", "/v2/app/blobs/uploads/", b"")
+    assert ended[0] == "PUT"
+    assert "digest=sha256%3A1" in ended[1]
+    assert ended[2] == b"layer"
+
+
 @pytest.mark.parametrize(
     "password", ["", "emulated", ".", "e30=.00", "\x00", "ümlaut.ü"], ids=lambda value: repr(value)
 )

@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 METADATA = ("169.254.169.254", 80)
 PROBE = """
-    import ctypes, errno, json, os, signal, socket, sys, threading, time, urllib.request
+    import ctypes, errno, json, os, shutil, signal, socket, sys, threading, time, urllib.request
     from pathlib import Path
 
     def handler(event, context):
@@ -116,6 +116,75 @@ PROBE = """
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code
+
+    def trace(event):
+        # PTRACE_SEIZE, and reading another's memory without it.
+        libc, reached = ctypes.CDLL(None, use_errno=True), []
+        there = ctypes.create_string_buffer(8)
+        class Part(ctypes.Structure):
+            _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+        here = Part(ctypes.addressof(there), 8)
+        for pid in event["pids"]:
+            if libc.ptrace(0x4206, pid, 0, 0) == 0:
+                reached.append(["ptrace", pid])
+            far = Part(ctypes.addressof(there), 8)
+            if libc.process_vm_readv(pid, ctypes.byref(here), 1, ctypes.byref(far), 1, 0) > 0:
+                reached.append(["memory", pid])
+        return reached
+
+    def kill_first(event):
+        for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM):
+            os.kill(1, number)
+        time.sleep(0.2)
+        return os.getppid()
+
+    def nest(event):
+        # Namespaces of one's own would bring another /tmp, or other limits.
+        libc, found = ctypes.CDLL(None, use_errno=True), {}
+        for name, flags in event["flags"].items():
+            pid = os.fork()
+            if not pid:
+                os._exit(0 if libc.unshare(flags) == 0 else ctypes.get_errno())
+            found[name] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return found
+
+    def families(event):
+        found = {}
+        for family in event["families"]:
+            try:
+                socket.socket(family, socket.SOCK_STREAM).close()
+                found[str(family)] = "open"
+            except OSError as error:
+                found[str(family)] = type(error).__name__
+        return found
+
+    def litter(event):
+        # Files with nothing in them take no space, but memory of the kernel's.
+        made = 0
+        os.mkdir("/tmp/litter")
+        try:
+            while made < event["most"]:
+                os.close(os.open(f"/tmp/litter/{made}", os.O_CREAT | os.O_WRONLY))
+                made += 1
+        except OSError as error:
+            return {"made": made, "errno": error.errno}
+        finally:
+            shutil.rmtree("/tmp/litter")
+        return {"made": made, "errno": None}
+
+    def reserve(event):
+        taken = []
+        try:
+            for number, mb in enumerate(event["mb"]):
+                with open(f"/tmp/part{number}", "wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, mb * 2**20)
+                taken.append(mb)
+        except OSError as error:
+            return {"taken": taken, "errno": error.errno}
+        finally:
+            for path in Path("/tmp").glob("part*"):
+                path.unlink()
+        return {"taken": taken, "errno": None}
 
     def processes(event):
         return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
@@ -299,6 +368,54 @@ def test_function_can_signal_neither_the_emulator_nor_anyone(probe: Any, walled:
     assert family.is_running()
 
 
+def test_function_traces_nobody(probe: Any, walled: Any) -> None:
+    family = psutil.Process(walled.process.pid)
+    pids = [1, family.pid, *(process.pid for process in family.children(recursive=True))]
+    assert tell(probe, "trace", pids=pids) == []
+
+
+def test_function_can_not_end_the_process_that_holds_it(probe: Any) -> None:
+    assert tell(probe, "kill_first") == 1
+    assert tell(probe, "say", text="there") == "there"
+
+
+def test_function_makes_no_namespaces_of_its_own(probe: Any) -> None:
+    user, mount, net, pid = 0x10000000, 0x00020000, 0x40000000, 0x20000000
+    flags = {"user": user, "user and mount": user | mount, "net": net, "pid": user | pid}
+    assert 0 not in tell(probe, "nest", flags=flags).values()
+
+
+def test_function_reaches_no_other_machine_by_other_kinds_of_sockets(probe: Any) -> None:
+    """AF_VSOCK leads out of a virtual machine to whoever runs it, whatever the network."""
+    kinds = {name: getattr(socket, name, None) for name in ("AF_VSOCK", "AF_PACKET", "AF_CAN")}
+    wanted = [int(family) for family in kinds.values() if family is not None]
+    assert "open" not in tell(probe, "families", families=wanted).values()
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["::1", "0.0.0.0", "127.0.0.2", "::ffff:127.0.0.1", "localhost", socket.gethostname()],  # noqa: S104
+)
+def test_neighbors_are_not_to_be_had_by_another_address(probe: Any, walled: Any, host: str) -> None:
+    """Its own Runtime API and the emulator are the only ports there, by whatever name; the first
+    answers to nobody who does not know its own."""
+    ports = sorted({9001, walled.port, *listening_ports()})
+    found = tell(probe, "connect", to=[(host, port) for port in ports])
+    opened = {int(where.rpartition(":")[2]) for where, what in found.items() if what == "open"}
+    assert opened <= {9001, walled.port}
+    if 9001 in opened:
+        name = f"[{host}]" if ":" in host else host
+        url = f"http://{name}:9001/2018-06-01/runtime/invocation/next"
+        assert tell(probe, "ask", url=url) == 403
+
+
+def listening_ports() -> set[int]:
+    """Those of the host."""
+    return {
+        one.laddr.port for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN
+    }
+
+
 def test_function_reaches_no_socket_of_the_host(probe: Any, tmp_path: Path) -> None:
     path = Path(tempfile.mkdtemp()) / "engine.sock"
     abstract = f"\0of-the-host-{os.getpid()}"
@@ -379,3 +496,15 @@ def test_ephemeral_storage_is_limited_in_total(probe: Any) -> None:
     full = tell(probe, "fill", files=6, mb=120)
     assert full["errno"] == 28  # ENOSPC
     assert 480 <= full["mb"] <= 512
+
+
+def test_ephemeral_storage_is_limited_in_files_too(probe: Any) -> None:
+    full = tell(probe, "litter", most=300_000)
+    assert full["errno"] == 28  # ENOSPC
+    assert 100_000 < full["made"] <= 512 * 2**20 // 4096
+
+
+def test_ephemeral_storage_is_not_reserved_beyond_its_size(probe: Any) -> None:
+    assert tell(probe, "reserve", mb=[500]) == {"taken": [500], "errno": None}
+    assert tell(probe, "reserve", mb=[300, 300]) == {"taken": [300], "errno": 28}
+    assert tell(probe, "reserve", mb=[600])["errno"] in (27, 28)  # EFBIG, ENOSPC

@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from types import MappingProxyType
 from typing import Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from localstack_image_functions.container.tokens import Identity, RegistryTokens
 
@@ -63,6 +63,13 @@ class Refused(Exception):
     @property
     def body(self) -> bytes:
         return json.dumps({"errors": [{"code": self.code, "message": self.message}]}).encode()
+
+
+def _whole_layer(path: str) -> str:
+    """The digest of a layer that comes with the request to begin its upload."""
+    url = urlsplit(path)
+    ours = url.path.endswith("/blobs/uploads/")
+    return parse_qs(url.query).get("digest", [""])[0] if ours else ""
 
 
 def catalog(names: Iterable[str]) -> bytes:
@@ -234,14 +241,17 @@ class _Handler(BaseHTTPRequestHandler):
             if name.lower() not in _NOT_PASSED_ON
         }
         connection = http.client.HTTPConnection(self.server.backend, timeout=BACKEND_TIMEOUT_S)
+        method = self.command
         try:
+            if method == "POST" and _whole_layer(path):
+                method, path = "PUT", self._begun(connection, path)
             if content is not None:
                 headers["Content-Length"] = str(len(content))
-                connection.request(self.command, path, content, headers)
+                connection.request(method, path, content, headers)
             elif body.is_chunked:
-                connection.request(self.command, path, body.pieces(), headers, encode_chunked=True)
+                connection.request(method, path, body.pieces(), headers, encode_chunked=True)
             else:
-                connection.request(self.command, path, body.pieces(), headers)
+                connection.request(method, path, body.pieces(), headers)
             self._relay(connection.getresponse())
         except (OSError, http.client.HTTPException) as error:
             LOG.warning("the registry behind ECR: %s %s: %s", self.command, path, error)
@@ -251,6 +261,16 @@ class _Handler(BaseHTTPRequestHandler):
             )
         finally:
             connection.close()
+
+    def _begun(self, connection: http.client.HTTPConnection, path: str) -> str:
+        """Begin an upload, which the registry wants done before a layer comes; where it goes on."""
+        connection.request("POST", urlsplit(path).path, headers={"Content-Length": "0"})
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise http.client.HTTPException(f"no upload was begun: {answer.status}")
+        url = urlsplit(answer.headers["Location"])
+        return f"{url.path}?{url.query}&{urlencode({'digest': _whole_layer(path)})}"
 
     def _relay(self, answer: http.client.HTTPResponse) -> None:
         self.send_response(answer.status)

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from localstack_image_functions.errors import ImageFunctionsError, IsolationUnavailable
+from localstack_image_functions.process.calls import call_filter
 from localstack_image_functions.process.launch import launch
 from localstack_image_functions.process.leftovers import MARKER
 from localstack_image_functions.process.peers import OwnProcesses
@@ -47,12 +49,14 @@ class Isolation:
             return None
         return MAX_PROCESSES + OF_ITS_OWN
 
-    def ids(self) -> dict[str, int | None]:
+    def ids(self) -> dict[str, Any]:
+        """Whom it runs as, inside and outside, and which calls it is refused."""
         return {
             "uid": FUNCTION_UID,
             "gid": FUNCTION_GID,
             "outer_uid": self.outer_uid,
             "outer_gid": self.outer_uid,
+            "calls": call_filter(),
         }
 
 

@@ -25,12 +25,8 @@ import sys
 
 CANNOT_START = 126
 
-PR_SET_PDEATHSIG = 1
-PR_SET_DUMPABLE = 4
-PR_CAPBSET_DROP = 24
-PR_SET_NO_NEW_PRIVS = 38
-PR_CAP_AMBIENT = 47
-PR_CAP_AMBIENT_CLEAR_ALL = 4
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 CLONE_NEWNS = 0x00020000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
@@ -46,6 +42,8 @@ AT_RECURSIVE = 0x8000
 SYS_MOUNT_SETATTR = 442  # of every architecture
 SYS_PIVOT_ROOT = {"x86_64": 155}.get(os.uname().machine, 41)
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+BYTES_FOR_EACH_FILE = 4096
+SET_MODE_FILTER, FILTER_FLAG_SPEC_ALLOW = 1, 4
 CAPABILITY_VERSION_3 = 0x20080522
 LAST_CAPABILITY = 63
 
@@ -96,6 +94,8 @@ def _isolate(channel: socket.socket, specification: dict, apart: dict) -> None:
     if not function:
         os.close(report_end)
         os.setsid()
+        if apart["calls"]:
+            _filter_calls(**apart["calls"])
         _become(channel, specification, {"ready": missing}, listeners)
     channel.close()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -202,7 +202,7 @@ def _leave_namespaces(apart: dict) -> list[str]:
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{apart['uid']} {uid} 1")
         _write("/proc/self/gid_map", f"{apart['gid']} {gid} 1")
-        return []
+        return _forbid_namespaces()
     begin, begun = os.pipe()
     mapper = os.fork()
     if not mapper:
@@ -215,11 +215,29 @@ def _leave_namespaces(apart: dict) -> list[str]:
     if alone:
         if status:
             raise OSError(errno.EPERM, "the user namespace's ids can't be mapped")
-        return []
+        return _forbid_namespaces()
     # Root needs no user namespace for the others.
     apart["uid"], apart["gid"] = apart["outer_uid"], apart["outer_gid"]
     _check(libc.unshare(wanted), "unshare")
     return ["user namespace"]
+
+
+def _forbid_namespaces() -> list[str]:
+    """Let nobody in this one make another, as whose root he would mount a /tmp without limit."""
+    try:
+        _write("/proc/sys/user/max_user_namespaces", "0")
+    except OSError:  # inside containers, where it is read-only
+        return ["a limit of its own namespaces"]
+    return []
+
+
+def _filter_calls(seccomp: int, steps: list) -> None:
+    """Have the kernel refuse what `calls.py` says."""
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    kept = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    program = struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(kept))
+    flags = ctypes.c_uint(FILTER_FLAG_SPEC_ALLOW)
+    _check(libc.syscall(seccomp, SET_MODE_FILTER, flags, program), "seccomp")
 
 
 def _write_maps(target: int, begin: int, begun: int, apart: dict) -> None:
@@ -291,7 +309,9 @@ def _furnish(apart: dict) -> list[str]:
 
 
 def _mount_tmp(apart: dict) -> None:
-    options = f"mode=0700,size={apart['tmp_bytes']},uid={apart['uid']},gid={apart['gid']}"
+    # Empty files take no space of it, but memory of the kernel's.
+    limits = f"size={apart['tmp_bytes']},nr_inodes={apart['tmp_bytes'] // BYTES_FOR_EACH_FILE}"
+    options = f"mode=0700,{limits},uid={apart['uid']},gid={apart['gid']}"
     os.makedirs("tmp")
     _mount("tmpfs", "tmp", "tmpfs", MS_NOSUID | MS_NODEV, options)
 
