@@ -41,6 +41,7 @@ MEMORY_MB_PER_CPU = 1769
 INIT_CPUS = 2.0
 CPU_PERIOD_US = 100_000
 MIN_CPU_QUOTA_US = 1_000
+FILES_FOR_EACH_MB = 256  # empty ones take no space, but memory of the kernel's
 MAX_PROCESSES = 1024
 MAX_OPEN_FILES = 1024
 MIN_MEMORY_MB = 32
@@ -158,6 +159,7 @@ class ContainerFlavor:
             "tmpfs": {
                 "/tmp": (  # noqa: S108  the one place where Lambda lets a function write
                     f"rw,exec,nosuid,nodev,size={settings.ephemeral_mb}m,mode=0700,"
+                    f"nr_inodes={settings.ephemeral_mb * FILES_FOR_EACH_MB},"
                     f"uid={USER_ID},gid={GROUP_ID}"
                 )
             },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import socket
@@ -77,6 +78,70 @@ def test_registry_is_out_of_a_functions_reach(emulator, function, network):
     to = [[address, port] for address in addresses for port in (4510, 5000)] + [["registry", 5000]]
     found = function.invoke("connect", to=to).payload["found"]
     assert "open" not in found.values(), found
+
+
+def test_registry_is_out_of_a_functions_reach_at_the_gateway_too(emulator, function, network):
+    """It is on the port that functions call AWS's services by; a password does not help."""
+    basic = base64.b64encode(":".join(emulator.basic()).encode()).decode()
+    login = {"Authorization": f"Basic {basic}"}
+    assert requests.get(f"{emulator.endpoint}/v2/", headers=login, timeout=10).status_code == 200
+    assert requests.get(f"{emulator.endpoint}/v2/", timeout=10).status_code == 401
+    for headers in ({}, login):
+        asked = function.invoke(
+            "ask", url=f"http://{network['emulator']}:4566/v2/", headers=headers
+        )
+        assert asked.payload["status"] == 403
+
+
+def test_an_image_is_pushed_and_pulled_at_the_gateway(emulator):
+    emulator.client("ecr").create_repository(repositoryName="at/the-gateway")
+    url, auth, layer = f"{emulator.endpoint}/v2/at/the-gateway", emulator.basic(), b"{}"
+    digest = f"sha256:{hashlib.sha256(layer).hexdigest()}"
+    query = {"digest": digest}
+    pushed = requests.post(f"{url}/blobs/uploads/", params=query, data=layer, auth=auth, timeout=10)
+    assert pushed.status_code == 201
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": 2}
+    manifest = {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []}
+    headers = {"Content-Type": kind}
+    put = requests.put(
+        f"{url}/manifests/v1", json.dumps(manifest), headers=headers, auth=auth, timeout=10
+    )
+    assert put.status_code == 201
+    pulled = requests.get(f"{url}/manifests/v1", headers={"Accept": kind}, auth=auth, timeout=10)
+    assert pulled.json() == manifest
+    assert requests.get(f"{url}/blobs/{digest}", auth=auth, timeout=10).content == layer
+    shown = emulator.client("ecr").describe_images(repositoryName="at/the-gateway")
+    assert [one["imageTags"] for one in shown["imageDetails"]] == [["v1"]]
+
+
+def test_function_makes_no_namespaces_and_no_sockets_out_of_the_machine(function):
+    user, mount, net = 0x10000000, 0x00020000, 0x40000000
+    flags = {"user": user, "user and mount": user | mount, "net": net}
+    assert 0 not in function.invoke("nest", flags=flags).payload["found"].values()
+    wanted = [int(socket.AF_VSOCK), int(socket.AF_PACKET)]
+    found = function.invoke("families", families=wanted).payload["found"]
+    assert "open" not in found.values()
+
+
+def test_function_reaches_no_socket_of_the_host_and_traces_nobody(function):
+    abstract = "\0of-the-host-for-test-walls"
+    with socket.socket(socket.AF_UNIX) as hidden:
+        hidden.bind(abstract)
+        hidden.listen()
+        wanted = [abstract, "/var/run/docker.sock", "/run/docker.sock"]
+        assert "open" not in function.invoke("unix", paths=wanted).payload["found"].values()
+    assert function.invoke("trace", pids=list(range(2, 400))).payload["traced"] == []
+
+
+def test_tmp_is_limited_in_files_and_in_what_is_reserved(emulator, uri):
+    # What is in /tmp counts against the memory here.
+    with deployed(emulator, "littering", uri, MemorySize=2048, Timeout=120) as function:
+        full = function.invoke("litter", most=300_000).payload
+        assert full["errno"] == 28  # ENOSPC
+        assert 100_000 < full["made"] <= 512 * 2**20 // 4096
+        reserved = function.invoke("reserve", mb=[300, 300]).payload
+        assert (reserved["taken"], reserved["errno"]) == ([300], 28)
 
 
 def test_neighbors_event_is_not_to_be_had(emulator, function, network, uri):

@@ -1,9 +1,11 @@
 # ruff: noqa: S108, S310, PTH123
 """A Lambda runtime and function in one: does what the event tells it, and reports."""
 
+import ctypes
 import json
 import os
 import resource
+import shutil
 import socket
 import sys
 import time
@@ -180,13 +182,86 @@ def spawn(event):
     return {"children": len(children), "errno": failure}
 
 
+def nest(event):
+    """What comes of making namespaces: an error's number, 0 where it works."""
+    libc, found = ctypes.CDLL(None, use_errno=True), {}
+    for name, flags in event["flags"].items():
+        pid = os.fork()
+        if not pid:
+            os._exit(0 if libc.unshare(flags) == 0 else ctypes.get_errno())
+        found[name] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return {"found": found}
+
+
+def families(event):
+    """Which kinds of sockets there are."""
+    found = {}
+    for family in event["families"]:
+        try:
+            socket.socket(family, socket.SOCK_STREAM).close()
+            found[str(family)] = "open"
+        except OSError as error:
+            found[str(family)] = type(error).__name__
+    return {"found": found}
+
+
+def trace(event):
+    """Whom we may trace."""
+    libc = ctypes.CDLL(None)
+    return {"traced": [pid for pid in event["pids"] if libc.ptrace(0x4206, pid, 0, 0) == 0]}
+
+
+def litter(event):
+    """How many empty files there may be."""
+    made = 0
+    Path("/tmp/litter").mkdir()
+    try:
+        while made < event["most"]:
+            os.close(os.open(f"/tmp/litter/{made}", os.O_CREAT | os.O_WRONLY))
+            made += 1
+    except OSError as error:
+        return {"made": made, "errno": error.errno}
+    finally:
+        shutil.rmtree("/tmp/litter")
+    return {"made": made, "errno": None}
+
+
+def reserve(event):
+    """How much can be taken without writing."""
+    taken = []
+    try:
+        for number, mb in enumerate(event["mb"]):
+            with open(f"/tmp/part{number}", "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, mb * 2**20)
+            taken.append(mb)
+    except OSError as error:
+        return {"taken": taken, "errno": error.errno}
+    finally:
+        for path in Path("/tmp").glob("part*"):
+            path.unlink()
+    return {"taken": taken, "errno": None}
+
+
+def unix(event):
+    """What becomes of a connection to each socket of this machine."""
+    found = {}
+    for path in event["paths"]:
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(path)
+                found[path] = "open"
+            except OSError as error:
+                found[path] = type(error).__name__
+    return {"found": found}
+
+
 def echo(event):
     return event
 
 
 DEEDS = {deed.__name__: deed for deed in (
     look_around, fill_memory, fill_tmp, compute, sleep, leave, fail, say, reach, echo,
-    connect, own_network, open_ports, ask, spawn,
+    connect, own_network, open_ports, ask, spawn, nest, families, trace, litter, reserve, unix,
 )}  # fmt: skip
 
 
