@@ -7,7 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 Wait = Callable[..., Any]
@@ -174,3 +176,52 @@ def test_the_emulators_own_log_has_no_line_for_each_object_that_comes_and_goes(e
     assert "AWS s3.CreateBucket => 200" in emulator.log
     assert "AWS s3.GetObject => 404" in emulator.log  # what fails is told
     assert "AWS s3.PutObject => 200" not in emulator.log
+
+
+def test_who_watches_is_sent_what_comes(emulator: Any, wait_until: Wait) -> None:
+    client, name = emulator.client("logs"), "/watched"
+    client.create_log_group(logGroupName=name)
+    for stream in ("a", "b"):
+        client.create_log_stream(logGroupName=name, logStreamName=stream)
+    arn = f"arn:aws:logs:us-east-1:000000000000:log-group:{name}"
+    watching = boto3.client(
+        "logs", "us-east-1", endpoint_url=f"http://127.0.0.1:{emulator.port}",
+        aws_access_key_id="test", aws_secret_access_key="test",  # noqa: S106
+        config=Config(inject_host_prefix=False),
+    )  # fmt: skip
+    events = watching.start_live_tail(
+        logGroupIdentifiers=[arn], logStreamNames=["a"], logEventFilterPattern="ERROR"
+    )["responseStream"]
+    sent = iter(events)
+    assert next(sent)["sessionStart"]["logGroupIdentifiers"] == [arn]
+    now = int(time.time() * 1000)
+    for stream, text in (("a", "calm"), ("b", "ERROR elsewhere"), ("a", "ERROR here")):
+        client.put_log_events(
+            logGroupName=name,
+            logStreamName=stream,
+            logEvents=[{"timestamp": now, "message": text}],
+        )
+    seen: list[dict[str, Any]] = []
+    while not seen:
+        update = next(sent)["sessionUpdate"]
+        assert update["sessionMetadata"] == {"sampled": False}
+        seen += update["sessionResults"]
+    assert [(one["message"], one["logStreamName"], one["logGroupIdentifier"]) for one in seen] == [
+        ("ERROR here", "a", arn)
+    ]
+    assert seen[0]["timestamp"] == now
+    events.close()
+    # Whoever has gone makes room: more than may watch at once, one after another.
+    for _ in range(16):
+        one = watching.start_live_tail(logGroupIdentifiers=[arn])["responseStream"]
+        next(iter(one))
+        one.close()
+        assert wait_until(lambda: can_watch(watching, arn), 10)
+
+
+def can_watch(client: Any, arn: str) -> bool:
+    try:
+        client.start_live_tail(logGroupIdentifiers=[arn])["responseStream"].close()
+    except ClientError as error:
+        return error.response["Error"]["Code"] != "LimitExceededException"
+    return True

@@ -15,6 +15,7 @@ from localstack.state import StateVisitor
 from localstack.utils.aws import arns
 from localstack.utils.bootstrap import is_api_enabled
 
+from localstack_image_functions.logs import live_tail
 from localstack_image_functions.logs.conditions import number_of
 from localstack_image_functions.logs.embedded_metrics import embedded_values
 from localstack_image_functions.logs.groups import checked, group_of, name_in
@@ -184,8 +185,14 @@ class LogsProvider(Queries, upstream.LogsProvider):
     def put_log_events(self, context: RequestContext, request: Any) -> Any:
         answer = call_moto(context)
         owner = Owner(context.account_id, context.region)
-        _count_events(owner, request["logGroupName"], request["logEvents"])
+        group, events = request["logGroupName"], request["logEvents"]
+        _count_events(owner, group, events)
+        live_tail.tell(owner, group, request["logStreamName"], events)
         return answer
+
+    @handler("StartLiveTail", expand=False)
+    def start_live_tail(self, context: RequestContext, request: Any) -> dict[str, Any]:
+        return {"responseStream": live_tail.start(context, request)}
 
     def accept_state_visitor(self, visitor: StateVisitor) -> None:
         super().accept_state_visitor(visitor)
@@ -202,6 +209,7 @@ def write_events(owner: Owner, group: str, stream: str, events: list[dict[str, A
     """
     get_moto_logs_backend(owner.account, owner.region).put_log_events(group, stream, events)
     _count_events(owner, group, events)
+    live_tail.tell(owner, group, stream, events)
     for told in WRITTEN:
         told(owner, group, stream, len(events))
 

@@ -96,6 +96,7 @@ class Endpoint:
                 s3={"addressing_style": "path"},
                 signature_version="s3v4" if service == "s3" else None,  # of presigned URLs, too
                 read_timeout=70,
+                inject_host_prefix=not self.url,  # which no name server knows of an emulator
                 max_pool_connections=2 * AT_ONCE,
             ),
             **keys,
