@@ -14,6 +14,7 @@ from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecu
 from localstack import config
 from localstack_image_functions.errors import ZipFunctionsUnavailable
 from localstack_image_functions.process.backend import ProcessBackend
+from localstack_image_functions.runtime.body import read_client_context
 from localstack_image_functions.runtime.environment import (
     INIT_LIMIT_S,
     Event,
@@ -116,6 +117,8 @@ class ImageExecutor(RuntimeExecutor):
     """One execution environment of an image function, as LocalStack drives it."""
 
     backend: Backend
+    client_context: str | None = None
+    """Of the next invocation, which LocalStack hands over without it."""
 
     def __init__(self, id: str, function_version: FunctionVersion) -> None:
         super().__init__(id, function_version)
@@ -159,6 +162,7 @@ class ImageExecutor(RuntimeExecutor):
             payload=payload["payload"].encode(),
             function_arn=payload["invoked-function-arn"],
             trace_id=payload["trace-id"],
+            client_context=self.client_context,
         )
         outcome = self._environment.invoke(event)
         return InvocationResult(
@@ -256,6 +260,24 @@ def executor_for(function_version: FunctionVersion) -> type[RuntimeExecutor]:
             "zip functions run in LocalStack's own Docker executor, which needs Python 3.13"
         ) from error
     return DockerRuntimeExecutor
+
+
+def hand_over_client_context() -> None:
+    """Let functions have what a client says of itself, which LocalStack drops on the way.
+
+    As on AWS of synchronous invocations only.
+    """
+    from localstack.services.lambda_.invocation.execution_environment import ExecutionEnvironment
+
+    original = ExecutionEnvironment.invoke
+
+    def invoke(self: ExecutionEnvironment, invocation: Any) -> Any:
+        asynchronous = invocation.invocation_type == "Event"
+        told = None if asynchronous else read_client_context(invocation.client_context)
+        self.runtime_executor.client_context = told  # type: ignore[attr-defined]
+        return original(self, invocation)
+
+    ExecutionEnvironment.invoke = invoke  # type: ignore[method-assign]
 
 
 def configure(environment: dict[str, str] | None = None) -> None:

@@ -34,6 +34,7 @@ class ImageExecutorPlugin(RuntimeExecutorPlugin):
         upstream.iterate_over_environments_safely()
         upstream.delete_what_never_started()
         upstream.queue_events_instead_of_throttling()
+        executor.hand_over_client_context()
         executor.configure()
         return executor.ExecutorByPackageType
 

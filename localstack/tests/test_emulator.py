@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Callable
@@ -89,6 +90,30 @@ def test_put_image_under_a_wrong_digest_is_refused(deployer: Any, emulator: Any)
             imageTag="wrong",
             imageDigest="sha256:" + "0" * 64,
         )
+
+
+def test_client_context_reaches_the_function_of_a_synchronous_invocation(
+    deployer: Any, emulator: Any
+) -> None:
+    """LocalStack drops it. One invocation's is not the next one's."""
+    code = """
+        def handler(event, context):
+            told = context.client_context
+            return told and {"custom": told.custom, "app": told.client.app_title}
+    """
+    deployer.create("contextual", code)
+    told = {"custom": {"course": "cloud"}, "client": {"app_title": "camera"}, "env": {}}
+    encoded = base64.b64encode(json.dumps(told).encode()).decode()
+    client = emulator.client("lambda")
+
+    def answer(**own: Any) -> Any:
+        return json.load(client.invoke(FunctionName="contextual", **own)["Payload"])
+
+    assert answer(ClientContext=encoded) == {"custom": {"course": "cloud"}, "app": "camera"}
+    assert answer() is None
+    for none in ("not base64", base64.b64encode(b"{").decode()):
+        with pytest.raises(ClientError, match="InvalidRequestContentException"):
+            answer(ClientContext=none)
 
 
 def test_image_by_tag_is_resolved_to_its_digest(deployer: Any, emulator: Any) -> None:

@@ -16,6 +16,7 @@ from localstack.aws.api.lambda_ import (
 
 from localstack_image_functions.bounds.model import says
 from localstack_image_functions.bounds.reserved import VARIABLES
+from localstack_image_functions.runtime.body import CONTEXT_REFUSAL, read_client_context
 
 LONGEST_TIMEOUT_S = 5_400
 LARGEST_PAYLOAD = 6 * 2**20
@@ -148,9 +149,17 @@ def _mapping(request: Mapping[str, Any]) -> None:
         raise refused(f"A mapping has at most {MOST_FILTERS} filters, not {len(filters)}.")
 
 
+def _invoke(request: Mapping[str, Any]) -> None:
+    try:
+        read_client_context(request.get("ClientContext"))
+    except ValueError as error:
+        raise InvalidRequestContentException(CONTEXT_REFUSAL, Type="User") from error
+
+
 CHECKS: Mapping[str, Callable[[Any], None]] = {
     "CreateEventSourceMapping": _mapping,
     "CreateFunction": _create,
+    "Invoke": _invoke,
     "PutFunctionEventInvokeConfig": _destinations,
     "UpdateEventSourceMapping": _mapping,
     "UpdateFunctionCode": _update_code,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from io import BufferedIOBase
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
 HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 MAX_LINE_BYTES = 65_536
+
+CONTEXT_REFUSAL = "Client context must be a valid Base64-encoded JSON object."
 
 
 class BodyRefused(Exception):
@@ -71,3 +75,21 @@ def _read_line(stream: BufferedIOBase) -> bytes:
     if not line.endswith(b"\n"):
         raise BodyRefused(HTTPStatus.BAD_REQUEST, "the body ended early")
     return line
+
+
+def read_client_context(header: str | None) -> str | None:
+    """The JSON that the runtime gets, of what travels in base64; None where there is none.
+
+    Raises
+    ------
+    ValueError
+        When it is not base64 of JSON.
+    """
+    if header is None:
+        return None
+    text = base64.b64decode(header, validate=True).decode()
+    try:
+        json.loads(text)
+    except RecursionError as error:
+        raise ValueError(CONTEXT_REFUSAL) from error
+    return text

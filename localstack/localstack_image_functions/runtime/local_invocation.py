@@ -30,7 +30,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from localstack_image_functions.errors import EntrypointNotFound
 from localstack_image_functions.runtime.api import RuntimeApi
-from localstack_image_functions.runtime.body import BodyRefused, read_body
+from localstack_image_functions.runtime.body import (
+    CONTEXT_REFUSAL,
+    BodyRefused,
+    read_body,
+    read_client_context,
+)
 from localstack_image_functions.runtime.environment import (
     Event,
     ExecutionEnvironment,
@@ -295,18 +300,10 @@ class _Server(ThreadingHTTPServer):
 
 
 def _client_context(header: str | None) -> str | None:
-    """The JSON that the runtime gets; it travels in base64."""
-    if header is None:
-        return None
     try:
-        text = base64.b64decode(header, validate=True).decode()
-        json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _Refused(
-            "InvalidRequestContentException",
-            "Client context must be a valid Base64-encoded JSON object.",
-        ) from error
-    return text
+        return read_client_context(header)
+    except ValueError as error:
+        raise _Refused("InvalidRequestContentException", CONTEXT_REFUSAL) from error
 
 
 def _message(text: str, kind: str = "") -> bytes:

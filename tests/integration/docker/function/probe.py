@@ -193,18 +193,6 @@ def nest(event):
     return {"found": found}
 
 
-def families(event):
-    """Which kinds of sockets there are."""
-    found = {}
-    for family in event["families"]:
-        try:
-            socket.socket(family, socket.SOCK_STREAM).close()
-            found[str(family)] = "open"
-        except OSError as error:
-            found[str(family)] = type(error).__name__
-    return {"found": found}
-
-
 def trace(event):
     """Whom we may trace."""
     libc = ctypes.CDLL(None)
@@ -261,7 +249,7 @@ def echo(event):
 
 DEEDS = {deed.__name__: deed for deed in (
     look_around, fill_memory, fill_tmp, compute, sleep, leave, fail, say, reach, echo,
-    connect, own_network, open_ports, ask, spawn, nest, families, trace, litter, reserve, unix,
+    connect, own_network, open_ports, ask, spawn, nest, trace, litter, reserve, unix,
 )}  # fmt: skip
 
 
