@@ -87,7 +87,20 @@ def _update(context: RequestContext, request: Any) -> Any:
         answered["TableDescription"]["ProvisionedThroughput"] = table.throughput
     if any(request.get(name) for name in _KEPT):
         _keep(context, request)
+    if request.get("SSESpecification") is not None:
+        _encrypt(context, table, request["SSESpecification"])
+        answered["TableDescription"] = table.describe()["TableDescription"]
     return answered
+
+
+def _encrypt(context: RequestContext, table: Any, asked: Mapping[str, Any]) -> None:
+    """Tell from now on of the key that is asked for, or of none: the one that AWS owns."""
+    wanted = {**asked}
+    if wanted.get("Enabled") and not wanted.get("KMSMasterKeyId"):
+        wanted["KMSMasterKeyId"] = table._get_default_encryption_key(
+            context.account_id, context.region
+        )
+    table.sse_specification = wanted
 
 
 def _check_throughput(table: Table, request: Mapping[str, Any]) -> None:

@@ -117,6 +117,20 @@ def test_without_a_password_there_is_nothing(host: str, behind: Behind, path: st
     assert behind.requests == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "passed_on"),
+    [({}, "image.manifest.v1+json"), ({"Accept": "*/*"}, "*/*"), ({"Accept": "a/b"}, "a/b")],
+)
+def test_who_takes_any_manifest_gets_what_was_pushed(
+    host: str, behind: Behind, owner: tuple[str, str], asked: dict[str, str], passed_on: str
+) -> None:
+    """Older registries make another one of it for who does not say what he takes."""
+    requests.get(f"{host}/v2/app/manifests/v1", headers=asked, auth=owner, timeout=5)
+    accept = behind.headers[-1]["Accept"]
+    assert passed_on in accept
+    assert ("image.manifest.v1+json" in accept) == (asked != {"Accept": "a/b"})
+
+
 def test_a_layer_at_once_is_begun_and_ended(
     host: str, behind: Behind, owner: tuple[str, str]
 ) -> None:

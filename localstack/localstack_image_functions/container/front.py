@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from localstack_image_functions.container.registry import INDEXES, SINGLE_IMAGES
 from localstack_image_functions.container.tokens import Identity, RegistryTokens
 
 LOG = logging.getLogger(__name__)
@@ -240,6 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
             for name, value in self.headers.items()
             if name.lower() not in _NOT_PASSED_ON
         }
+        if self.headers.get("Accept", "*/*") == "*/*":
+            # Who takes anything gets what was pushed, and not what older registries make of it.
+            headers["Accept"] = ", ".join((*SINGLE_IMAGES, *INDEXES, "*/*"))
         connection = http.client.HTTPConnection(self.server.backend, timeout=BACKEND_TIMEOUT_S)
         method = self.command
         try:
