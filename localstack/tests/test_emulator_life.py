@@ -82,3 +82,42 @@ def test_next_start_sweeps_what_a_killed_one_left(
     own_emulator.start()
     wait_until(lambda: gone(child))
     assert not any(folder.exists() for folder in leftovers)
+
+
+@pytest.mark.parametrize(
+    ("user", "isolate", "refused"),
+    [(0, True, True), (0, False, False), (1000, True, False), (1000, False, False)],
+)
+def test_functions_run_unisolated_as_root_only_where_a_setting_says_so(
+    asked_of_emulators_python: Callable[..., str],
+    tmp_path: Path,
+    user: int,
+    isolate: bool,
+    refused: bool,
+) -> None:
+    """On a system that does not let processes set themselves apart."""
+    said = asked_of_emulators_python(UNISOLATED, str(tmp_path), str(user), "yes" if isolate else "")
+    assert said.strip() == ("IsolationUnavailable" if refused else "BundleNotFound")
+
+
+UNISOLATED = """
+import os, sys
+from pathlib import Path
+from localstack_image_functions.errors import ImageFunctionsError, IsolationUnavailable
+from localstack_image_functions.process import backend
+from localstack_image_functions.settings import Settings
+
+def not_here():
+    raise IsolationUnavailable("namespaces are forbidden")
+
+folder, user, isolate = sys.argv[1:]
+backend.isolation_here = not_here
+os.geteuid = lambda: int(user)
+settings = Settings("process", "x", Path(folder), Path(folder), isolate=bool(isolate))
+try:
+    backend.ProcessBackend(settings).check_image("sha256:" + "0" * 64, "x")
+except ImageFunctionsError as error:
+    if isinstance(error, IsolationUnavailable):
+        assert "IMAGE_FUNCTIONS_ISOLATION=off" in str(error)
+    print(type(error).__name__)
+"""
