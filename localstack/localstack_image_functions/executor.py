@@ -74,6 +74,9 @@ class Backend(Protocol):
     def runs_zips(self) -> bool:
         """Whether it runs zip functions, too; LocalStack's own executor does otherwise."""
 
+    def is_from_function(self, environment: dict[str, Any]) -> bool:
+        """Whether a function sent a request, as far as its WSGI environment tells."""
+
     def resolve_image(self, uri: str) -> str:
         """The digest (`sha256:…`) of the image under `uri`; raises `ImageNotFound`."""
 

@@ -104,7 +104,7 @@ def prepare_emulator() -> None:
     end_loops()
     apply_what_templates_say()
     backend = make_backend(settings)
-    guard_gateway(settings.hosts, settings.key_pair, backend.registry)
+    guard_gateway(settings.hosts, settings.key_pair, backend.registry, backend.is_from_function)
     verify_presigned(secrets_of(settings.key_pair))
     serve_buckets_below(allowed_by(settings.hosts).names)
     backend.sweep()

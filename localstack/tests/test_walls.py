@@ -110,7 +110,9 @@ PROBE = """
         return reached
 
     def ask(event):
-        asked = urllib.request.Request(event["url"], headers=event.get("headers", {}))
+        body = event["body"].encode() if "body" in event else None
+        asked = urllib.request.Request(
+            event["url"], body, event.get("headers", {}), method=event.get("method", "GET"))
         try:
             with urllib.request.urlopen(asked, timeout=5) as answer:
                 return answer.status
@@ -478,6 +480,19 @@ def test_registry_is_out_of_a_functions_reach(probe: Any, walled: Any) -> None:
         assert answer.status == 200
     for headers in ({}, login):
         assert tell(probe, "ask", url=url, headers=headers) == 403
+
+
+def test_function_can_not_end_the_emulator_by_its_own_pages(probe: Any, walled: Any) -> None:
+    at = f"http://127.0.0.1:{walled.port}"
+    kill, headers = '{"action": "kill"}', {"Content-Type": "application/json"}
+    asked = {"url": f"{at}/_localstack/health", "method": "POST", "body": kill, "headers": headers}
+    assert tell(probe, "ask", **asked) == 403
+    drop = {"url": f"{at}/_aws/image-functions/events", "method": "DELETE"}
+    assert tell(probe, "ask", **drop) == 403
+    for path in ("_aws/image-functions/state", "_localstack/plugins", "_aws/sqs/messages"):
+        assert tell(probe, "ask", url=f"{at}/{path}") == 403
+    assert tell(probe, "ask", url=f"{at}/_localstack/health") == 200
+    assert walled.process.poll() is None
 
 
 def test_processes_and_threads_are_limited_as_on_aws(probe: Any, user: str) -> None:

@@ -58,9 +58,7 @@ class ContainerBackend:
         self._network = settings.network
         self.registry: Serve | None = None
         if not registry.is_public:
-            self.registry = passing_on(
-                lambda: self._position().outer_address, lambda: self._position().address
-            )
+            self.registry = passing_on(lambda: self._position().outer_address)
         self._zips = None
         if settings.zip_image:
             store = Path(dirs.tmp) / f"{settings.lab}-code"
@@ -71,6 +69,11 @@ class ContainerBackend:
     def runs_zips(self) -> bool:
         """Whether zip functions are ours, too."""
         return self._zips is not None
+
+    def is_from_function(self, environment: dict[str, Any]) -> bool:
+        """Whether a request came over the functions' own network, by its WSGI environment."""
+        position = self._position()
+        return bool(environment.get("SERVER_NAME") == position.address != position.outer_address)
 
     @property
     def endpoint_host(self) -> str:

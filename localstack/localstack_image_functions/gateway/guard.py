@@ -19,6 +19,7 @@ from localstack_image_functions.gateway.rules import (
     Asked,
     GatewayRefusal,
     is_function_url,
+    is_no_functions_concern,
     is_open_to_all,
     is_registry,
     refusal,
@@ -39,12 +40,14 @@ def guard_gateway(
     own_names: tuple[str, ...],
     key_pair: tuple[str, str] | None = None,
     serve_registry: Callable[[Any, Any], None] | None = None,
+    from_function: Callable[[Any], bool] = lambda _: False,
 ) -> None:
     """Refuse what web pages may send, before any handler sees it.
 
     `own_names` are further names by which clients may ask for the gateway. With `key_pair`,
     requests must be signed by it or by credentials of a role. `serve_registry` answers what
-    `docker push` and `docker pull` ask for. Requests of LocalStack to itself
+    `docker push` and `docker pull` ask for; `from_function` tells of a WSGI environment whether a
+    function asks. Requests of LocalStack to itself
     in memory (IN_MEMORY_CLIENT=1) do not come this way.
     """
     from localstack.aws.gateway import Gateway
@@ -60,6 +63,8 @@ def guard_gateway(
         ):
             leave_body(request)
         why = refusal(asked, allowed)
+        if is_no_functions_concern(asked, allowed) and from_function(request.environ):
+            why = GatewayRefusal("AccessDenied", "this is not reachable from functions")
         if why is None and serve_registry and is_registry(asked, allowed):
             serve_registry(request, response)
             return

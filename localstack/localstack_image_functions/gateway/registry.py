@@ -1,4 +1,4 @@
-"""`/v2/…` on the gateway's port: the registry, for who has ECR's password and is no function."""
+"""`/v2/…` on the gateway's port: the registry, for who has ECR's password."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from localstack_image_functions.container.front import (
 )
 from localstack_image_functions.container.tokens import Identity, tokens
 from localstack_image_functions.gateway.rules import REGISTRY_HOST, host_name
-from localstack_image_functions.gateway.server import FROM_FUNCTION
 
 LOG = logging.getLogger(__name__)
 Serve = Callable[[Any, Any], None]
@@ -29,8 +28,6 @@ def asking_for_the_password(serve: Callable[[Identity, Any, Any], None]) -> Serv
 
     def answer(request: Any, response: Any) -> None:
         try:
-            if FROM_FUNCTION in request.environ:
-                raise no_function()
             identity = tokens.identity(request.headers.get("Authorization", ""))
             if identity is None:
                 raise Refused(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", "authentication required")
@@ -42,15 +39,11 @@ def asking_for_the_password(serve: Callable[[Identity, Any, Any], None]) -> Serv
     return answer
 
 
-def passing_on(address: Callable[[], str], functions_address: Callable[[], str]) -> Serve:
+def passing_on(address: Callable[[], str]) -> Serve:
     """Pass what the gateway is asked on to the registry's front at `address`, which asks for the
-    password; not what comes over the functions' network, where we are `functions_address`."""
+    password."""
 
     def answer(request: Any, response: Any) -> None:
-        own = request.environ.get("SERVER_NAME")
-        if own == functions_address() != address():
-            refuse(request, response, no_function())
-            return
         connection = http.client.HTTPConnection(address(), PORT, timeout=BACKEND_TIMEOUT_S)
         headers = {
             name: value
@@ -91,11 +84,6 @@ def refuse(request: Any, response: Any, refused: Refused) -> None:
     else:
         LOG.info("refused %s %.200r: %s", request.method, request.path, refused.message)
     response.data = refused.body
-
-
-def no_function() -> Refused:
-    """The answer to functions, which run images and push none."""
-    return Refused(HTTPStatus.FORBIDDEN, "DENIED", "the registry is not reachable from functions")
 
 
 def _check_host(identity: Identity, request: Any) -> None:

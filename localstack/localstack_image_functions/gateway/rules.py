@@ -32,6 +32,8 @@ OTHER_HEADERS = {
 }  # fmt: skip
 PUBLIC_HOSTS = ("execute-api", "s3-website")
 # What LocalStack's router serves whatever the host is called.
+OF_AWS = (URL_PREFIX, "/_aws/execute-api/")
+OWN_PAGES = ("/_localstack/", "/_aws/")
 RESERVED_PATHS = ("/_", "/queue/", "/restapis/")
 LOOPBACK_NAMES = ("localhost", "localhost.localstack.cloud")
 
@@ -114,6 +116,13 @@ def is_registry(asked: Asked, allowed: Allowed) -> bool:
         and not _is_signed(asked)
         and not any(part in (FUNCTION_URL, *PUBLIC_HOSTS) for part in asked.host.split("."))
     )
+
+
+def is_no_functions_concern(asked: Asked, allowed: Allowed) -> bool:
+    """What AWS does not have, or not for functions: the emulator's own pages, by one of which it
+    ends, and the registry. How the emulator is, they may ask."""
+    own_page = asked.path.startswith(OWN_PAGES) and not asked.path.startswith(OF_AWS)
+    return is_registry(asked, allowed) or (own_page and not is_open_to_all(asked, allowed))
 
 
 def is_open_to_all(asked: Asked, allowed: Allowed) -> bool:
@@ -205,7 +214,7 @@ def _is_public(asked: Asked, name: str) -> bool:
     """What programs ask for without credentials: the emulator's own pages, uploads by a form
     with a policy, API stages, websites of buckets."""
     path = asked.path
-    if path.startswith(("/_localstack/", "/_aws/")):
+    if path.startswith(OWN_PAGES):
         return True
     if path.startswith("/restapis/"):
         return "/_user_request_" in path

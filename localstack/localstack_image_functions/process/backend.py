@@ -8,6 +8,7 @@ import shutil
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
@@ -15,6 +16,7 @@ from localstack import config
 from localstack_image_functions.errors import InvalidSetting, IsolationUnavailable
 from localstack_image_functions.gateway.pushes import Pushes
 from localstack_image_functions.gateway.registry import asking_for_the_password
+from localstack_image_functions.gateway.server import FROM_FUNCTION
 from localstack_image_functions.images import resolve_image
 from localstack_image_functions.process.bundle import Bundle, load_bundle
 from localstack_image_functions.process.doors import open_door
@@ -90,6 +92,10 @@ class ProcessBackend:
         if isolation.missing:
             LOG.warning("functions are set apart without %s", ", ".join(isolation.missing))
         return isolation
+
+    def is_from_function(self, environment: dict[str, Any]) -> bool:
+        """Whether a request came in by a function's door, by its WSGI environment."""
+        return FROM_FUNCTION in environment
 
     def resolve_image(self, uri: str) -> str:
         return resolve_image(uri)

@@ -93,6 +93,19 @@ def test_registry_is_out_of_a_functions_reach_at_the_gateway_too(emulator, funct
         assert asked.payload["status"] == 403
 
 
+def test_function_can_not_end_the_emulator_by_its_own_pages(emulator, function, network):
+    at = f"http://{network['emulator']}:4566"
+    kill, headers = '{"action": "kill"}', {"Content-Type": "application/json"}
+    for asked in (
+        {"url": f"{at}/_localstack/health", "method": "POST", "body": kill, "headers": headers},
+        {"url": f"{at}/_aws/image-functions/events", "method": "DELETE"},
+        {"url": f"{at}/_aws/image-functions/state"},
+    ):
+        assert function.invoke("ask", **asked).payload["status"] == 403
+    health = function.invoke("ask", url=f"{at}/_localstack/health")
+    assert health.payload["status"] == 200
+
+
 def test_an_image_is_pushed_and_pulled_at_the_gateway(emulator):
     emulator.client("ecr").create_repository(repositoryName="at/the-gateway")
     url, auth, layer = f"{emulator.endpoint}/v2/at/the-gateway", emulator.basic(), b"{}"

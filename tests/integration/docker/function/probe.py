@@ -151,7 +151,9 @@ def open_ports(event):
 
 def ask(event):
     """A request, as a stranger would make it: the status and the start of the answer."""
-    request = urllib.request.Request(event["url"], headers=event.get("headers", {}))
+    body = event["body"].encode() if "body" in event else None
+    headers, method = event.get("headers", {}), event.get("method", "GET")
+    request = urllib.request.Request(event["url"], body, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return {"status": answer.status, "body": answer.read(200).decode()}
