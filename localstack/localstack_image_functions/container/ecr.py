@@ -324,11 +324,13 @@ def registry_operations(registry: Registry) -> dict[str, Callable[..., Any]]:
 
 
 def repository_of(context: RequestContext, request: Mapping[str, Any]) -> Any:
+    """moto's repository of that name in the caller's account and region, or moto's own error."""
     backend = ecr_backends[context.account_id][context.region]
     return backend._get_repository(request["repositoryName"], request.get("registryId"))
 
 
 def translating(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler, its errors and moto's in the form that LocalStack answers with."""
     from moto.core.exceptions import ServiceException
 
     def handle(context: RequestContext, request: Mapping[str, Any]) -> Any:

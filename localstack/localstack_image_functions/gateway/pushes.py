@@ -49,7 +49,13 @@ class Pushes:
         self._layers = layers
 
     def answer(self, identity: Identity, request: Any, response: Any) -> None:
-        """Raises `Refused` when the request can't be done."""
+        """Answer one request.
+
+        Raises
+        ------
+        Refused
+            When it can't be done; the answer then says why.
+        """
         if request.path in ("/v2", "/v2/"):
             _say(response, HTTPStatus.OK, b"{}")
             return
@@ -65,7 +71,7 @@ class Pushes:
             raise unknown_repository(identity, match["repository"])
         handler(self, _Asked(identity, match["repository"], match["rest"], request), response)
 
-    def begin(self, asked: _Asked, response: Any) -> None:
+    def _begin(self, asked: _Asked, response: Any) -> None:
         """An upload, a layer at once (`digest`), or another repository's (`mount`, `from`)."""
         mount, source = (asked.argument(name) for name in ("mount", "from"))
         if mount and source and self._layers.mount(asked.place, mount, asked.place_of(source)):
@@ -74,11 +80,11 @@ class Pushes:
         number = self._layers.begin_upload(asked.place)
         if asked.argument("digest"):
             asked.rest = number
-            self.finish(asked, response)
+            self._finish(asked, response)
             return
         self._goes_on(asked, number, response)
 
-    def append(self, asked: _Asked, response: Any) -> None:
+    def _append(self, asked: _Asked, response: Any) -> None:
         """The next bytes of an upload."""
         number = self._number(asked)
         begins = (asked.request.headers.get("Content-Range") or "").partition("-")[0]
@@ -89,7 +95,7 @@ class Pushes:
         self._take(asked, number)
         self._goes_on(asked, number, response)
 
-    def finish(self, asked: _Asked, response: Any) -> None:
+    def _finish(self, asked: _Asked, response: Any) -> None:
         """The last bytes of an upload, if any, and the layer's digest."""
         number, digest = self._number(asked), asked.argument("digest")
         self._take(asked, number)
@@ -99,16 +105,16 @@ class Pushes:
             raise Refused(HTTPStatus.BAD_REQUEST, "DIGEST_INVALID", str(error)) from error
         self._kept(asked, digest, response)
 
-    def progress(self, asked: _Asked, response: Any) -> None:
+    def _progress(self, asked: _Asked, response: Any) -> None:
         """How far an upload has come."""
         self._goes_on(asked, self._number(asked), response, HTTPStatus.NO_CONTENT)
 
-    def cancel(self, asked: _Asked, response: Any) -> None:
+    def _cancel(self, asked: _Asked, response: Any) -> None:
         """Forget an upload."""
         self._layers.cancel(self._number(asked))
         _say(response, HTTPStatus.NO_CONTENT)
 
-    def layer(self, asked: _Asked, response: Any) -> None:
+    def _layer(self, asked: _Asked, response: Any) -> None:
         """A layer's bytes."""
         size = self._layers.has_blob(asked.place, asked.rest)
         if size is None:
@@ -119,7 +125,7 @@ class Pushes:
         if asked.request.method != "HEAD":
             response.response = _pieces(self._layers.path(asked.place, asked.rest))
 
-    def put_manifest(self, asked: _Asked, response: Any) -> None:
+    def _put_manifest(self, asked: _Asked, response: Any) -> None:
         """An image under a tag, or under its digest alone; its layers have to be there."""
         content = asked.request.stream.read(MAX_MANIFEST_BYTES + 1)
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -154,7 +160,7 @@ class Pushes:
             headers={"Docker-Content-Digest": digest, "Location": where},
         )
 
-    def manifest(self, asked: _Asked, response: Any) -> None:
+    def _manifest(self, asked: _Asked, response: Any) -> None:
         """An image's manifest, byte for byte."""
         key = "imageDigest" if asked.rest.startswith("sha256:") else "imageTag"
         found = asked.ecr("batch_get_image", imageIds=[{key: asked.rest}])["images"]
@@ -166,7 +172,7 @@ class Pushes:
         _say(response, HTTPStatus.OK, text.encode(), {"Docker-Content-Digest": digest})
         response.headers["Content-Type"] = kind
 
-    def tags(self, asked: _Asked, response: Any) -> None:
+    def _tags(self, asked: _Asked, response: Any) -> None:
         """The repository's tags."""
         found = asked.ecr("list_images", filter={"tagStatus": "TAGGED"}, maxResults=1000)[
             "imageIds"
@@ -207,15 +213,15 @@ class Pushes:
 
 
 _HANDLERS: dict[tuple[str, str], Callable[[Pushes, _Asked, Any], None]] = {
-    ("blobs/uploads", "POST"): Pushes.begin,
-    ("blobs/uploads", "PATCH"): Pushes.append,
-    ("blobs/uploads", "PUT"): Pushes.finish,
-    ("blobs/uploads", "GET"): Pushes.progress,
-    ("blobs/uploads", "DELETE"): Pushes.cancel,
-    ("blobs", "GET"): Pushes.layer,
-    ("manifests", "PUT"): Pushes.put_manifest,
-    ("manifests", "GET"): Pushes.manifest,
-    ("tags", "GET"): Pushes.tags,
+    ("blobs/uploads", "POST"): Pushes._begin,
+    ("blobs/uploads", "PATCH"): Pushes._append,
+    ("blobs/uploads", "PUT"): Pushes._finish,
+    ("blobs/uploads", "GET"): Pushes._progress,
+    ("blobs/uploads", "DELETE"): Pushes._cancel,
+    ("blobs", "GET"): Pushes._layer,
+    ("manifests", "PUT"): Pushes._put_manifest,
+    ("manifests", "GET"): Pushes._manifest,
+    ("tags", "GET"): Pushes._tags,
 }
 
 

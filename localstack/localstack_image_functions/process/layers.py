@@ -36,7 +36,6 @@ class LayerStore:
     """What `container.registry.Registry` does for layers, below a folder of this machine.
 
     A `place` is a repository of an account and region: what was pushed to one is not in another.
-    Raises `RegistryRefused` when what was sent is not what was said.
     """
 
     def __init__(self, folder: Path, public_host: str) -> None:
@@ -82,7 +81,13 @@ class LayerStore:
         return upload.received if upload and upload.place == place else None
 
     def append(self, number: str, start: int, data: bytes) -> str:
-        """Take the bytes from `start` on; the upload's number."""
+        """Take the bytes from `start` on; the upload's number.
+
+        Raises
+        ------
+        RegistryRefused
+            When they do not follow what came before, or the upload is gone.
+        """
         upload = self._upload(number)
         if start != upload.received:
             raise RegistryRefused(f"byte {upload.received} comes next, not {start}")
@@ -93,7 +98,13 @@ class LayerStore:
         return number
 
     def finish_upload(self, number: str, digest: str) -> None:
-        """Keep what was sent as the layer of that digest."""
+        """Keep what was sent as the layer of that digest.
+
+        Raises
+        ------
+        RegistryRefused
+            When it has another one, or the upload is gone.
+        """
         upload = self._upload(number)
         found = f"sha256:{upload.digest.hexdigest()}"
         if found != digest:
