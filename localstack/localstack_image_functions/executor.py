@@ -277,10 +277,10 @@ def hand_over_client_context() -> None:
     def invoke(self: ExecutionEnvironment, invocation: Any) -> Any:
         asynchronous = invocation.invocation_type == "Event"
         told = None if asynchronous else read_client_context(invocation.client_context)
-        self.runtime_executor.client_context = told  # type: ignore[attr-defined]
+        self.runtime_executor.client_context = told
         return original(self, invocation)
 
-    ExecutionEnvironment.invoke = invoke  # type: ignore[method-assign]
+    ExecutionEnvironment.invoke = invoke
 
 
 def configure(environment: dict[str, str] | None = None) -> None:
