@@ -249,6 +249,8 @@ def measure(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
             for path in ("/api/people", "/api/functions"):
                 server.get(path)
             page.open(f"/clips/{newest}")
+            page.page.close()  # of forty loads a browser keeps garbage until it needs the room
+            page = Page(opened, server.home)
             facts["message_to_page_ms"] = percentiles(news(page, lab, options.results, progress))
             facts["idle_watched"] = idle(server, page, options.idle, progress)
             facts["blank_page_mb"] = page.blank_mb

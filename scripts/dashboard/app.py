@@ -206,8 +206,8 @@ class Dashboard:
         clip = self._clip(request)
         size = SMALL if "small" in request.query_params else FULL
         found = self._frames.picture(clip.clip_id, clip.key, size)
-        if found is None:
-            raise HTTPException(404, "the clip is not in the bucket any more, or is none")
+        if found is None:  # it has gone from the bucket, or was no clip: that is no fault
+            return Response(status_code=204)
         headers = {
             "cache-control": "private, max-age=600",
             "x-frame-size": f"{found.width} {found.height}",

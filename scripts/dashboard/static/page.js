@@ -44,7 +44,7 @@
   };
   const fetchFrame = async (picture) => {
     const address = picture.dataset.frame, answer = await fetch(address);
-    if (!answer.ok) return;
+    if (answer.status !== 200) return; // there may be none
     await answer.blob();
     sizes.set(address, answer.headers.get("x-frame-size"));
     if (sizes.size > MOST_SIZES) sizes.delete(sizes.keys().next().value);
