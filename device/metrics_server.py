@@ -54,6 +54,7 @@ def _handler(metrics: Callable[[], Iterable[Metric | Histogram]]) -> type[BaseHT
         timeout = 10.0
 
         def do_GET(self) -> None:
+            # typeshed allows a Unix socket's path, too.
             port = self.server.server_address[1]  # type: ignore[index]
             # A name that somebody points at this machine is nobody who may read it.
             if self.headers.get("Host") not in (f"{LOOPBACK}:{port}", f"localhost:{port}"):

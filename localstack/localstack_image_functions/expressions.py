@@ -121,8 +121,9 @@ def _assignments(expression: Node) -> tuple[Assignment, ...]:
     clauses = expression.children or []
     if len(clauses) != 1 or type(clauses[0]) is not UpdateExpressionSetClause:
         return ()
-    found = tuple(_assignments_in(clauses[0]))
-    return () if None in found else found  # type: ignore[return-value]
+    found = [*_assignments_in(clauses[0])]
+    plain = tuple(one for one in found if one is not None)
+    return plain if len(plain) == len(found) else ()
 
 
 def _assignments_in(node: Node) -> Iterator[Assignment | None]:

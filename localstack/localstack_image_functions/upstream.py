@@ -341,7 +341,8 @@ def iterate_over_environments_safely() -> None:
 
 
 class _SnapshotDict(dict):
-    """A dictionary whose values can be walked through while others change it."""
+    """A dictionary whose values can be walked through while others change it: a list of them, not
+    dict's view."""
 
     def values(self) -> list[Any]:  # type: ignore[override]
         return list(super().values())

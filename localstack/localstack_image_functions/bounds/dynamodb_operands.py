@@ -43,9 +43,9 @@ def pairs(words: Sequence[str]) -> tuple[Pair, ...]:
             if isinstance(before, tuple) and after and isinstance(after[0], tuple):
                 found.append((piece, before, after[0]))
         elif isinstance(piece, tuple) and len(piece) == 1 and piece[0].lower() in _FUNCTIONS:
-            shape = [one if isinstance(one, str) else "path" for one in after]
-            if shape == ["(", "path", ",", "path"]:
-                found.append((piece[0].lower(), after[1], after[3]))  # type: ignore[arg-type]
+            match after:
+                case ["(", tuple(one), ",", tuple(other)]:
+                    found.append((piece[0].lower(), one, other))
     return tuple(found)
 
 

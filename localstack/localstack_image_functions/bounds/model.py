@@ -38,6 +38,7 @@ def _counted(broken: list[str]) -> str:
 
 
 def _of_ecr(broken: list[str]) -> str:
+    # Every complaint is made in this form, here.
     place, constraint = re.fullmatch(
         r"Value .*? at ('.*?') failed to satisfy constraint: (.*)", broken[0], re.DOTALL
     ).groups()  # type: ignore[union-attr]

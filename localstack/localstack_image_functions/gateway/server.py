@@ -185,6 +185,7 @@ class _Connection(BaseHTTPRequestHandler):
         self._application = application
         self._known = known
         self._here = connection.getsockname()
+        # The base class only keeps what would be its server.
         super().__init__(connection, address, None)  # type: ignore[arg-type]
 
     def log_message(self, *_: object) -> None:

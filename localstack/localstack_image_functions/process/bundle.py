@@ -189,7 +189,8 @@ class _HashWriter:
 def _layer_digest(sources: Mapping[str, Path]) -> tuple[str, int]:
     """Digest and size of the layer: a tar of the files with nothing of this machine in it."""
     writer = _HashWriter()
-    # The default format of tarfile has changed before; PAX without extras is what it is.
+    # The default format of tarfile has changed before; PAX without extras is what it is. A stream
+    # needs only write(), whatever typeshed asks of it.
     with tarfile.open(fileobj=writer, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
         for name, source in sources.items():
             entry = tarfile.TarInfo(name.lstrip("/"))
