@@ -18,8 +18,9 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from contract.crops import CROP_PX
 from recognition.alignment import CHIP_PX
-from recognition.custom_model import CROP_PX, FORMAT, CustomModel
+from recognition.custom_model import FORMAT, CustomModel
 from recognition.embedder import EMBEDDING_SIZE
 from training.calibration import Calibration
 from training.embedding_network import EmbeddingNetwork

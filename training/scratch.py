@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from contract.crops import CROP_PX
 from recognition.custom_model import crop_from_chip
 from training.fitting import FitOptions, History, Labeled, fit
 from training.made_up_faces import MadeUpPerson, another_look
@@ -87,7 +88,7 @@ class ScratchCommittee(nn.Module):
 def crops_of(chips: list[np.ndarray]) -> torch.Tensor:
     """float32 [n, 3, 160, 160], exactly as inference makes them."""
     if not chips:
-        return torch.zeros(0, 3, 160, 160)
+        return torch.zeros(0, 3, CROP_PX, CROP_PX)
     return torch.from_numpy(np.stack([crop_from_chip(chip) for chip in chips]))
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.crops import CROP_PX
 from contract.people import person_id_of
 from device.errors import DeviceError
 from device.portraits.decoding import Picture
 from device.portraits.faces import FaceFinder, FoundFace
 from device.private_files import make_private_folder, write_private
 
-CROP_PX = 160
 MIN_FACE_PX = 80
 MIN_SHARPNESS = 40.0
 TRIED_PER_CLIP = 3

@@ -28,6 +28,7 @@ import cv2
 import numpy as np
 from onnxruntime import RunOptions
 
+from contract.crops import CROP_PX
 from recognition.alignment import CHIP_PX
 from recognition.embedder import EMBEDDING_SIZE
 from recognition.errors import CustomModelUnusable
@@ -35,7 +36,6 @@ from recognition.gallery import is_label
 from recognition.runtime import open_session
 
 FORMAT = "facelab.custom/1"
-CROP_PX = 160
 _SHAPES = {"embedding": [EMBEDDING_SIZE], "crop": [3, CROP_PX, CROP_PX]}
 _OUTPUT = "probabilities"
 _MAX_BYTES = 256 * 2**20
