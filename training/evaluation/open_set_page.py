@@ -15,6 +15,16 @@ _COLUMNS = (
 _FOR_PARTS = (*_COLUMNS, ("false_matches", "alike to others"), ("face_found", "face found"))
 _COLORS = {"online": "var(--online)", "custom": "var(--custom)", "report_style": "var(--dim)"}
 _LOWEST = -3.0
+SCROLL = "<div class=scroll tabindex=0>"  # or no keyboard reaches what is to the right
+_AT_THE_EDGE = {False: "middle", True: "end"}
+
+
+def tick(x: float, exponent: int) -> str:
+    """A share below a chart, 10 to the power of `exponent`; 100 % ends where the chart does."""
+    return (
+        f'<text x="{x:.1f}" y="226" text-anchor="{_AT_THE_EDGE[exponent == 0]}">'
+        f"{10.0**exponent * 100:g} %</text>"
+    )
 
 
 def open_set_section(report: dict[str, Any]) -> str:
@@ -34,7 +44,7 @@ def open_set_section(report: dict[str, Any]) -> str:
         "<h2>Open set</h2><p class=soft>What counts: whom the models name of the people they know, "
         "and how often they name a stranger. With 95 % intervals, bootstrapped by person. “Report "
         "style” is the nearest raw distance up to 0.6.</p>"
-        f"<div class=scroll><table><tr><th></th>{heads}</tr>{rows}</table></div>"
+        f"{SCROLL}<table><tr><th></th>{heads}</tr>{rows}</table></div>"
         f"<div class=charts><div class=card>{_det(report['open_set']['det'])}</div></div>"
         f"{_parts('By group', groups)}{_parts('By condition', others)}"
     )
@@ -50,7 +60,7 @@ def _det(curves: dict[str, list[tuple[float, float]]]) -> str:
         label = f"{10.0**exponent * 100:g} %"
         body.append(
             f'<line x1="{x:.0f}" x2="{x:.0f}" y1="20" y2="210" stroke="var(--line)"/>'
-            f'<text x="{x:.0f}" y="226" text-anchor="middle">{label}</text>'
+            f"{tick(x, exponent)}"
             f'<line x1="40" x2="360" y1="{y:.0f}" y2="{y:.0f}" stroke="var(--line)"/>'
             f'<text x="36" y="{y + 4:.0f}" text-anchor="end">{label}</text>'
         )
@@ -76,7 +86,7 @@ def _parts(title: str, parts: dict[str, dict[str, dict[str, Any]]]) -> str:
             rows.append(f"<tr><td>{_text(kind)}</td><td>{_text(name)}</td>{cells}</tr>")
     heads = "".join(f"<th>{name}</th>" for _, name in _FOR_PARTS)
     return (
-        f"<h2>{title}</h2><div class=scroll><table><tr><th></th><th></th>{heads}</tr>"
+        f"<h2>{title}</h2>{SCROLL}<table><tr><th></th><th></th>{heads}</tr>"
         f"{''.join(rows)}</table></div>"
     )
 

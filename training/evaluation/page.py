@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from scripts.report.page import ClipRow, Report
-from training.evaluation.open_set_page import open_set_section
+from training.evaluation.open_set_page import SCROLL, open_set_section, tick
 
 # Beside the style of every report: two columns of charts, pictures in pairs, the matrix.
 _STYLE = """
-:root{--online:#2563eb;--custom:#ea580c;--final:#059669}
+:root{--online:#2563eb;--custom:#b8430a;--final:#047857}
 @media(prefers-color-scheme:dark){:root{--online:#60a5fa;--custom:#fb923c;--final:#34d399}}
 .soft,figcaption{color:var(--dim)}.soft{max-width:75ch}.online{color:var(--online)}
 .custom{color:var(--custom)}.final{color:var(--final)}.card,figure{border:1px solid var(--line);
@@ -137,7 +137,7 @@ def _modes(report: dict) -> str:
         "<h2>Pictures, with and without voting</h2><p class=soft>The decision over several "
         "frames, as a clip gets it, on groups of up to five pictures of one person. “Final” is "
         "what a result names: both models weighed together.</p>"
-        f"<div class=scroll><table><tr><th></th><th></th>{heads}<th>known + strangers</th></tr>"
+        f"{SCROLL}<table><tr><th></th><th></th>{heads}<th>known + strangers</th></tr>"
         f"{''.join(rows)}</table></div>"
     )
 
@@ -167,7 +167,7 @@ def _clips(clips: dict | None) -> str:
         f"<h2>Clips</h2><p class=soft>{count['single_person']} clips of one person, "
         f"{count['several_people']} of several, {count['with_strangers']} with strangers, "
         f"{count['empty']} of nobody, {count['rejected']} rejected as unreadable.</p>"
-        f"<div class=scroll><table><tr><th></th><th></th>{heads}</tr>{''.join(rows)}</table></div>"
+        f"{SCROLL}<table><tr><th></th><th></th>{heads}</tr>{''.join(rows)}</table></div>"
     )
 
 
@@ -206,7 +206,7 @@ def _roc(charts: Sequence[Chart]) -> str:
 
     body = [
         f'<line x1="{x(10.0**e):.1f}" x2="{x(10.0**e):.1f}" y1="20" y2="210" stroke="var(--line)"/>'
-        f'<text x="{x(10.0**e):.1f}" y="226" text-anchor="middle">{10.0**e * 100:g} %</text>'
+        f"{tick(x(10.0**e), e)}"
         for e in range(lowest, 1)
     ]
     for step in range(5):
@@ -297,7 +297,7 @@ def _heat(rows: list[str], columns: list[str], counts: np.ndarray) -> str:
             cells.append(f"<td{style}>{count or ''}</td>")
         body.append(f"<tr><th>{_text(name)}</th>{''.join(cells)}</tr>")
     return (
-        "<details><summary>the whole matrix</summary><div class=scroll><table class=heat>"
+        f"<details><summary>the whole matrix</summary>{SCROLL}<table class=heat>"
         f"<tr><th></th>{head}</tr>"
         f"{''.join(body)}</table></div></details>"
     )

@@ -147,6 +147,16 @@ def test_names_are_escaped_in_the_page(run, dataset):
     assert "<script>" not in page
 
 
+def test_each_table_is_reached_by_keyboard_and_no_tick_is_cut_off(run, dataset):
+    """On a phone half of the columns lay where no key went, and "100 %" ended beyond the chart."""
+    report, _ = run(dataset(3), "--custom", SHIPPED)
+    page = written(evaluation_report(report, [], []))
+    assert page.count("<div class=scroll tabindex=0>") == page.count("<div class=scroll") >= 3
+    ticks = re.findall(r'text-anchor="(\w+)">100 %</text>', page)
+    assert ticks
+    assert set(ticks) == {"end"}
+
+
 def test_a_custom_model_is_trained_on_the_enrollment_alone(run, dataset, monkeypatch):
     pytest.importorskip("torch", reason="torch is in the training environment only")
     monkeypatch.setattr("training.custom._VARIATIONS_AT_MOST", 4)
