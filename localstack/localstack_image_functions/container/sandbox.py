@@ -240,10 +240,6 @@ class ContainerSandbox:
         ).start()
         threading.Thread(target=self._measure, name=f"memory-{container.name}", daemon=True).start()
 
-    @property
-    def container_id(self) -> str:
-        return self._container.id
-
     def thaw(self) -> None:
         self._cancel_freeze()
         with self._freezing:

@@ -248,3 +248,21 @@ def test_the_workflow_calls_targets_that_exist():
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     assert {command.split()[1] for command in commands} <= targets
     assert all(command.startswith("make ") for command in commands)
+
+
+@pytest.mark.parametrize("name", ["CHANGELOG.md", "localstack/CHANGELOG.md"])
+def test_a_version_has_each_kind_of_change_once_and_no_line_twice(name):
+    for version in re.split(r"^## ", (ROOT / name).read_text("utf-8"), flags=re.MULTILINE)[1:]:
+        lines = [line for line in version.splitlines() if line.startswith(("- ", "### "))]
+        assert sorted({*lines}) == sorted(lines)
+
+
+TOP = """.ci .dockerignore .env.example .gitattributes .github .gitignore .pre-commit-config.yaml
+CHANGELOG.md CONTRIBUTING.md LICENSE Makefile README.md SECURITY.md compose.licensed.yaml
+compose.yaml pyproject.toml requirements.in requirements.overrides.txt requirements.txt
+cloud contract courses device docs fixtures lambda localstack pictures scripts tests training"""
+
+
+def test_nothing_lies_at_the_top_that_is_not_meant_to():
+    """A package that somebody fetched was committed with everything else once."""
+    assert {path.relative_to(ROOT).parts[0] for path in ours()} <= {*TOP.split()}
