@@ -15,12 +15,13 @@ from urllib.parse import quote_plus
 from localstack_image_functions.bounds import layers
 from localstack_image_functions.bounds.functions import check_payload, refused
 from localstack_image_functions.operations import mended
+from localstack_image_functions.s3.sequencers import tell_which_event_came_later
 
 READY_S = 2.0
 
 
 def answer_as_documented() -> None:
-    """Mend SQS's batches, the keys in S3's events and what Lambda says of functions."""
+    """Mend SQS's batches, keys and sequencers of S3's events and what Lambda says of functions."""
     from localstack.services.lambda_.invocation.lambda_service import LambdaService
     from localstack.services.lambda_.provider import LambdaProvider
     from localstack.services.s3 import notifications
@@ -29,6 +30,7 @@ def answer_as_documented() -> None:
 
     # Of a key that has a space: "red+flower.jpg".
     notifications.quote = functools.partial(quote_plus, safe="/")
+    tell_which_event_came_later()
     FifoQueue.put = _by_group(FifoQueue.put)
     for name in ("send_message_batch", "delete_message_batch", "change_message_visibility_batch"):
         setattr(SqsProvider, name, _blaming_the_sender(getattr(SqsProvider, name)))
