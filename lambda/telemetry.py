@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,8 @@ NAMESPACE = "facelab"
 # Stages of recognition, which take turns from frame to frame.
 INSIDE_RECOGNIZE = ("decode", "detect", "align", "embed", "decide")
 MAX_REASON = 300
+# Of a clip's way through the function what CloudWatch counts; a clip that failed may lack some.
+COUNTED_STAGES = ("fetch", "recognize", "send")
 _METRICS = (("duration_ms", "Milliseconds"), ("faces_found", "Count"), ("cold_starts", "Count"))
 
 
@@ -94,8 +96,13 @@ class Telemetry:
 
     def _line(self, fields: dict[str, Any], spans: Sequence[Span], ref: ClipRef, event: Any) -> str:
         answer = next(span for span in spans if span.name == "answer")
+        stages = {
+            f"{name}_ms": round(sum(span.duration_ms for span in spans if span.name == name), 2)
+            for name in COUNTED_STAGES
+            if any(span.name == name for span in spans)
+        }
         line = {
-            "_aws": {"Timestamp": int(answer.end_ms), "CloudWatchMetrics": _metrics()},
+            "_aws": {"Timestamp": int(answer.end_ms), "CloudWatchMetrics": _metrics(stages)},
             "schema": CLIP_LINE,
             "trace_id": _trace_id(),
             "size_bytes": ref.size_bytes,
@@ -103,6 +110,7 @@ class Telemetry:
             **fields,
             "clips": 1,
             "duration_ms": round(answer.duration_ms, 2),
+            **stages,
             "spans": [span.to_fields() for span in spans],
         }
         return json.dumps(line, separators=(",", ":")) + "\n"
@@ -204,13 +212,14 @@ def _identity(identity: Identity, named: list[str]) -> dict[str, Any]:
     }
 
 
-def _metrics() -> list[dict[str, Any]]:
+def _metrics(stages: Iterable[str]) -> list[dict[str, Any]]:
     """Few on purpose: each name and each value of a dimension is a metric that AWS bills."""
+    units = (*_METRICS, *((name, "Milliseconds") for name in stages))
     return [
         {
             "Namespace": NAMESPACE,
             "Dimensions": [[]],
-            "Metrics": [{"Name": name, "Unit": unit} for name, unit in _METRICS],
+            "Metrics": [{"Name": name, "Unit": unit} for name, unit in units],
         },
         {
             "Namespace": NAMESPACE,

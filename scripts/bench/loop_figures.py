@@ -21,8 +21,9 @@ _MOMENTS = (
     ("print", "print", "end"),
 )
 PARTS = tuple(name for name, _, _ in _MOMENTS)
-# Of the clips by latency; their parts add up to about the median, which medians would not.
-_MIDDLE = (0.4, 0.6)
+# Of the clips, those nearest to the median: their parts add up to it, which medians would not.
+_MIDDLE = 0.2
+_GAP = 0.05
 
 
 def parts_of(line: ClipLine, of_device: Iterable[Span]) -> dict[str, float] | None:
@@ -58,26 +59,36 @@ def side(
     latencies: Sequence[float], parts: Sequence[Mapping[str, float]], cpu_ms: Mapping[str, float]
 ) -> dict[str, Any]:
     """One design's figures. `parts` are of clips in any order; `cpu_ms` is of all clips."""
+    clip_end_ms = percentiles(latencies)
     return {
         "clips": len(latencies),
-        "clip_end_ms": percentiles(latencies),
-        "stages_ms": middle(parts),
+        "clip_end_ms": clip_end_ms,
+        "stages_ms": middle(parts, clip_end_ms["p50"]),
         "cpu_ms_per_clip": {
             name: round(spent / len(latencies), 1) for name, spent in sorted(cpu_ms.items())
         },
     }
 
 
-def middle(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mean parts of the clips in the middle; `sum` is what they add up to."""
-    ordered = sorted(parts, key=lambda one: sum(one.values()))
-    low, high = (round(share * len(ordered)) for share in _MIDDLE)
-    chosen = ordered[low : max(high, low + 1)]
+def middle(parts: Sequence[Mapping[str, float]], p50_ms: float) -> dict[str, float]:
+    """Mean parts of the clips whose way took about `p50_ms`; `sum` is what they add up to."""
+    ordered = sorted(parts, key=lambda one: abs(sum(one.values()) - p50_ms))
+    chosen = ordered[: max(1, round(_MIDDLE * len(ordered)))]
     names = dict.fromkeys(name for one in chosen for name in one)
     means = {
         name: round(statistics.mean(one.get(name, 0.0) for one in chosen), 1) for name in names
     }
     return {**means, "sum": round(sum(means.values()), 1)} if means else {}
+
+
+def gap(of_side: Mapping[str, Any]) -> str | None:
+    """What to say where a side's parts do not add up to its median within 5 %."""
+    whole, found = of_side["clip_end_ms"]["p50"], of_side["stages_ms"].get("sum", 0.0)
+    if abs(found / whole - 1) <= _GAP:
+        return None
+    return (
+        f"the parts add up to {found:.0f} ms, the median is {whole:.0f}: stations told too little"
+    )
 
 
 def table(facts: Mapping[str, Any]) -> str:

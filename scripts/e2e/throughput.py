@@ -82,12 +82,13 @@ class Window:
     Only what lies within counts: of a fleet the first record long before the last have started,
     and their starts take more of a small machine than their clips. `cpu` is what the machine's
     CPUs did, by kind of process: `devices` are the programs of this run and this one, `others`
-    whatever else this machine does.
+    whatever else this machine does. `memory_mb` is the largest program's of each kind.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.cpu: dict[str, float] = {}
+        self.memory_mb: dict[str, int] = {}
         self.began = self.ended = math.inf
 
     def __call__(self, viewers: Viewers, cameras: Cameras) -> None:
@@ -99,6 +100,9 @@ class Window:
         total, busy = spent.pop("total"), spent.pop("all")
         spent["others"] = max(0.0, busy - sum(spent.values()))
         self.cpu = {name: round(s / total, 3) for name, s in {**spent, "all": busy}.items()}
+        for name, players in (("messages", viewers), ("camera", cameras)):
+            sizes = [psutil.Process(one.pid).memory_info().rss for one in players]
+            self.memory_mb[name] = round(max(sizes) / 1e6)
         for camera in cameras:
             camera.ask_to_end()
 
@@ -141,7 +145,7 @@ def measured(played: Played, window: Window, rate: float) -> Trial:
         ]
     )
     shown = sum(window.has(moment) for log in logs for _, moment in log.shown)
-    memory: dict[str, int] = {}
+    memory = dict(window.memory_mb)
     for sample in played.samples:
         for name, size in sample.memory_mb.items():
             memory[name] = max(memory.get(name, 0), size)

@@ -172,7 +172,8 @@ def _level(span: Span) -> int:
 
 
 def _row(span: Span, start_ms: float) -> SpanRow:
-    label = "not measured" if span.station == GAP else _WORDS.get(span.name, span.name)
+    told = _WORDS.get(span.name, span.name)
+    label = f"not measured, {told}" if span.station == GAP else told
     offset_ms = span.start_ms - start_ms
     return SpanRow(
         span.station, span.name, label, offset_ms, span.duration_ms, _level(span), span.summed

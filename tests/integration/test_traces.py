@@ -61,6 +61,10 @@ def test_a_clip_has_a_trace_names_nobody_and_is_counted_in_cloudwatch(lab: Lab):
         Statistics=["Sum"],
     )
     assert sum(point["Sum"] for point in answer["Datapoints"]) >= 1
+    listed = lab.switch.client("cloudwatch").list_metrics(Namespace="facelab")["Metrics"]
+    assert {one["MetricName"] for one in listed} >= {
+        "clips", "faces_found", "cold_starts", "duration_ms", "fetch_ms", "recognize_ms", "send_ms"
+    }  # fmt: skip
 
 
 def test_a_collector_gets_what_device_and_function_do_with_each_clip(lab: Lab, tmp_path: Path):

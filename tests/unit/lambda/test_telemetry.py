@@ -94,6 +94,28 @@ def test_calls_become_spans_and_recognition_has_its_stages(telemetry, lines):
     assert spans["detect"]["parent"] == "recognize"
     assert spans["detect"]["summed"]
     assert "claim" not in spans  # no call of that name was watched
+    fields = json.loads(lines[0])
+    for name in ("fetch", "recognize"):
+        assert fields[f"{name}_ms"] == pytest.approx(spans[name]["duration_ms"], abs=0.01)
+    counted = {
+        one["Name"]: one["Unit"] for one in fields["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    }
+    assert counted == {
+        "duration_ms": "Milliseconds", "faces_found": "Count", "cold_starts": "Count",
+        "fetch_ms": "Milliseconds", "recognize_ms": "Milliseconds",
+    }  # fmt: skip
+
+
+def test_a_stage_that_was_tried_again_counts_whole(telemetry, lines):
+    stations = telemetry.watch(Stations(), fetch="fetch")
+    with telemetry.clip(REF, "r1", None) as answered:
+        stations.fetch("c1")
+        stations.fetch("c1")
+        answered(result("c1"))
+    fields = json.loads(lines[0])
+    both = [one["duration_ms"] for one in fields["spans"] if one["name"] == "fetch"]
+    assert len(both) == 2
+    assert fields["fetch_ms"] == pytest.approx(sum(both), abs=0.01)
 
 
 def test_spans_of_one_clip_are_not_told_of_the_next(telemetry, lines):

@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from contract.spans import Span
-from scripts.bench.loop_figures import PARTS, middle, parts_of, percentiles, side, table
-from scripts.bench.loop_report import _parts
+from scripts.bench.loop import _facts
+from scripts.bench.loop_figures import PARTS, gap, middle, parts_of, percentiles, side, table
+from scripts.bench.loop_report import Printed, _parts
 from scripts.console import Progress
 from scripts.e2e.soak import Played, Soak
 from scripts.e2e.throughput import Trial, Window, best, measured, saturated
@@ -46,12 +47,19 @@ def test_a_clip_that_a_station_told_nothing_of_has_no_parts():
 
 
 def test_parts_of_the_clips_in_the_middle_add_up_to_the_median():
-    clips = [{"a": 10.0 * n, "b": 5.0} for n in range(1, 11)] + [{"a": 9_000.0, "b": 9_000.0}]
-    found = middle(clips)
+    clips = [{"a": 2.0 * n, "b": 5.0} for n in range(1, 51)] + [{"a": 9_000.0, "b": 9_000.0}]
     whole = percentiles(sum(one.values()) for one in clips)["p50"]
+    found = middle(clips, whole)
     assert found["sum"] == pytest.approx(found["a"] + found["b"])
-    assert found["sum"] == pytest.approx(whole, rel=0.1)
-    assert middle([]) == {}
+    assert found["sum"] == pytest.approx(whole, rel=0.05)
+    assert middle([], whole) == {}
+
+
+def test_parts_of_other_clips_than_those_in_the_middle_are_told():
+    latencies = [100.0] * 9 + [300.0]
+    assert gap(side(latencies, [{"fetch": 104.0}, {"fetch": 290.0}], {})) is None
+    assert "add up to 290 ms, the median is 100" in gap(side(latencies, [{"fetch": 290.0}], {}))
+    assert gap(side(latencies, [], {})) is not None
 
 
 def test_percentiles_are_of_the_nearest_rank():
@@ -74,6 +82,25 @@ def test_the_table_names_both_designs():
     assert one["cpu_ms_per_clip"] == {"emulator": 20.0}
     facts = {"facelab": one, "report_style": one, "ratio_p50": 1.0, "cold_ms": 900.0}
     assert "report_style" in table(facts)
+
+
+def test_what_programs_read_of_a_run_is_there():
+    printed = [Printed(3000.0, {"wait": 3000.0}, "Ada")] * 2
+    bench = SimpleNamespace(
+        ours=SimpleNamespace(latencies={"a": 100.0, "b": 120.0}),
+        theirs=printed,
+        costs={
+            "facelab": SimpleNamespace(ms={"emulator": 60.0, "function": 200.0}),
+            "report_style": SimpleNamespace(ms={"function": 4000.0}),
+        },
+    )
+    facts = _facts(bench, {"a": {"fetch": 100.0}, "b": {"fetch": 120.0}}, 900.0, 5000.0)
+    for side_of in ("facelab", "report_style"):
+        assert {*facts[side_of]} >= {"clip_end_ms", "stages_ms"}
+        assert {*facts[side_of]["clip_end_ms"]} == {"p50", "p95", "p99"}
+    assert (facts["ratio_p50"], facts["cold_ms"]) == (27.3, 900.0)
+    assert facts["cpu_ms_per_clip"] == {"emulator": 30.0, "function": 100.0}
+    assert facts["machine"]["cpus"]
 
 
 def tried(rate: float, p95_ms: float | None, lost: int = 0, busy: float = 0.5) -> Trial:
