@@ -154,7 +154,7 @@ def _substitutes() -> dict[str, ModuleType]:
         "boto3": clients.boto3,
         "boto3.session": clients.boto3.session,
         "botocore.session": clients.botocore_session,
-        "dotenv": _module("dotenv", dotenv_values=lambda *_: {}),
+        "dotenv": _module("dotenv", dotenv_values=lambda *_, **__: {}),
         "recognition": recognizer.module,
         "device.sources": recognizer.sources,
         "device.signals": _module("device.signals", tell_of_signals=_tell_of_signals),
