@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from training.evaluation.clip_rows import clip_rows
 from training.evaluation.filmed import (
     ClipAnswer,
     all_clip_figures,
+    clip_trials,
     first_picture,
 )
 from training.evaluation.metrics import compare
@@ -38,6 +39,7 @@ from training.evaluation.open_set import (
     MEASURED_GROUPS,
     REPORT_STYLE,
     GroupsOf,
+    OpenSetTrial,
     by_part,
     detection_error,
     labeled,
@@ -89,7 +91,7 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, Report]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "measured_on": "pictures" if by_pictures or not clips else "clips",
         **measured,
-        **_open_set(run, single, voting),
+        **_open_set(run, single, voting, clip_answers.get("on", [])),
         "pairs": asdict(run.pairs()),
         "voting": {
             "off": {model: run.figures(single, model) for model in (*MODELS, FINAL)},
@@ -115,11 +117,21 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, Report]:
     return report, evaluation_report(report, charts, mistakes, rows)
 
 
-def _open_set(run: Evaluation, single: _Asked, voting: _Asked) -> dict[str, object]:
-    """The main figures: what happens when strangers walk in, too; and for whom it happens."""
-    if not single.answers["online"]:
-        return {"open_set": None, "by_group": None, "by_condition": None}
+def _open_set(
+    run: Evaluation, single: _Asked, voting: _Asked, filmed: list[ClipAnswer]
+) -> dict[str, object]:
+    """The main figures: what happens when strangers walk in, too; and for whom it happens. Of
+    whole clips where there are no pictures to ask about; they know no groups."""
     gallery, seed = run.examiner.gallery, run.options.seed
+    warnings = list(run.custom_warnings)
+    if not single.answers["online"]:
+        in_clips = {model: clip_trials(filmed, model) for model in (*MODELS, FINAL)}
+        of_clips = {"of": "clips", **_main_figures(in_clips, seed), "custom_warnings": warnings}
+        return {
+            "open_set": of_clips if filmed else None,
+            "by_group": None,
+            "by_condition": None,
+        }
     asked = {
         **{model: trials(single.answers[model], single.missed) for model in (*MODELS, FINAL)},
         REPORT_STYLE: trials(report_style(single.answers["online"], gallery), single.missed),
@@ -132,16 +144,23 @@ def _open_set(run: Evaluation, single: _Asked, voting: _Asked) -> dict[str, obje
     labels = read_labels(run.options.groups) if run.options.groups else {}
     return {
         "open_set": {
-            **{name: open_set(one, seed) for name, one in asked.items()},
+            "of": "pictures",
+            **_main_figures(asked, seed),
             "five_vote": {
                 model: open_set(trials(voting.answers[model], Counter()), seed)
                 for model in (*MODELS, FINAL)
             },
-            "det": {name: detection_error(one) for name, one in asked.items() if name != FINAL},
-            "custom_warnings": list(run.custom_warnings),
+            "custom_warnings": warnings,
         },
         "by_group": parts({**labeled(labels), **MEASURED_GROUPS}),
         "by_condition": {**parts(CONDITIONS), **run.under_conditions()},
+    }
+
+
+def _main_figures(asked: Mapping[str, Sequence[OpenSetTrial]], seed: int) -> dict[str, object]:
+    return {
+        **{name: open_set(one, seed) for name, one in asked.items()},
+        "det": {name: detection_error(one) for name, one in asked.items() if name != FINAL},
     }
 
 
@@ -328,7 +347,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _table(report: dict) -> str:
     lines = []
     if report["open_set"]:
-        columns = (*MODELS, FINAL, REPORT_STYLE)
+        columns = [one for one in (*MODELS, FINAL, REPORT_STYLE) if one in report["open_set"]]
         lines.append(
             f"{'open set':28}" + "".join(f"{name.replace('_', ' '):>22}" for name in columns)
         )

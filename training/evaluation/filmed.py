@@ -18,6 +18,7 @@ from recognition.recognizer import Recognition, Recognizer
 from training.clips import LabeledClip
 from training.evaluation.answers import FINAL, MODELS
 from training.evaluation.metrics import NO_FACE, STRANGER, UNKNOWN, Comparisons, interval, share
+from training.evaluation.open_set import OpenSetTrial
 from training.progress import progress
 
 
@@ -123,6 +124,36 @@ def clip_figures(
             [*single, *(a for a in strange if not a.clip.visible)], people, model
         ),
     }
+
+
+def clip_trials(answers: Sequence[ClipAnswer], model: str) -> list[OpenSetTrial]:
+    """One model's answers to the clips of one person each; of several nobody can tell at whose
+    face a name stood.
+
+    A wrong name counts although the right one stands beside it. As with pictures, enrolled people
+    without a face are missed, and strangers without one are no trial.
+    """
+    made = []
+    for answer in answers:
+        clip = answer.clip
+        if len(clip.visible) + clip.strangers != 1 or not (clip.visible or answer.faces):
+            continue
+        surest = max(answer.faces, key=lambda face: _score(face, model), default=None)
+        made.append(
+            OpenSetTrial(
+                identity=clip.visible[0] if clip.visible else _stranger(clip),
+                is_known=bool(clip.visible),
+                named=min(answer.wrong_names(model) or answer.named(model), default=None),
+                nearest=_verdict(surest, model).nearest if surest else None,
+                score=_score(surest, model) if surest else -math.inf,
+            )
+        )
+    return made
+
+
+def _stranger(clip: LabeledClip) -> str:
+    """Who a stranger is: their folder; without one each video is taken for one person's."""
+    return clip.name.rpartition("#")[0].partition("/")[0]
 
 
 def all_clip_figures(

@@ -173,6 +173,8 @@ def _bootstrap(
     if (sums == sizes).all():
         return max(0.0, 1 - 3 / independent), 1.0
     people = len(sums)
+    if people == 1:
+        return 0.0, 1.0  # drawn anew it is always the same one, of whom nothing follows for others
     drawn = np.random.default_rng(seed).integers(people, size=(_RESAMPLES, people))
     shares = sums[drawn].sum(1) / sizes[drawn].sum(1)
     low, high = np.quantile(shares, (0.025, 0.975))

@@ -28,24 +28,28 @@ def tick(x: float, exponent: int) -> str:
 
 
 def open_set_section(report: dict[str, Any]) -> str:
-    """HTML; nothing where no picture was asked about."""
-    if not report.get("open_set"):
+    """HTML; nothing where neither pictures nor clips were asked about."""
+    figures = report.get("open_set")
+    if not figures:
         return ""
     heads = "".join(f"<th>{title}</th>" for _, title in _COLUMNS)
     rows = "".join(
         f'<tr><td class="{name}">{_text(name)}</td>'
-        + "".join(_share(report["open_set"][name][key]) for key, _ in _COLUMNS)
+        + "".join(_share(figures[name][key]) for key, _ in _COLUMNS)
         + "</tr>"
         for name in ("online", "custom", "final", "report_style")
+        if name in figures
     )
-    groups = report["by_group"]
-    others = {name: one for name, one in report["by_condition"].items() if name not in groups}
+    groups = report["by_group"] or {}
+    conditions = report["by_condition"] or {}
+    others = {name: one for name, one in conditions.items() if name not in groups}
+    asked = "pictures" if figures["of"] == "pictures" else "whole clips of one person each"
     return (
         "<h2>Open set</h2><p class=soft>What counts: whom the models name of the people they know, "
-        "and how often they name a stranger. With 95 % intervals, bootstrapped by person. “Report "
-        "style” is the nearest raw distance up to 0.6.</p>"
+        f"and how often they name a stranger, asked about {asked}. With 95 % intervals, "
+        "bootstrapped by person. “Report style” is the nearest raw distance up to 0.6.</p>"
         f"{SCROLL}<table><tr><th></th>{heads}</tr>{rows}</table></div>"
-        f"<div class=charts><div class=card>{_det(report['open_set']['det'])}</div></div>"
+        f"<div class=charts><div class=card>{_det(figures['det'])}</div></div>"
         f"{_parts('By group', groups)}{_parts('By condition', others)}"
     )
 
@@ -79,6 +83,8 @@ def _det(curves: dict[str, list[tuple[float, float]]]) -> str:
 
 
 def _parts(title: str, parts: dict[str, dict[str, dict[str, Any]]]) -> str:
+    if not parts:
+        return ""
     rows = []
     for kind, groups in parts.items():
         for name, figures in groups.items():

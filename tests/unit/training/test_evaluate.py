@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from types import SimpleNamespace
 
@@ -10,9 +11,10 @@ from scripts.report.page import page as written
 from training import evaluate
 from training.clips import LabeledClip, clips_of
 from training.evaluation.clip_rows import clip_rows
-from training.evaluation.filmed import ClipAnswer
+from training.evaluation.filmed import ClipAnswer, clip_trials
 from training.evaluation.page import evaluation_report
 
+OPEN_SET = ("named_right", "named_wrong", "missed", "strangers_named")
 SHIPPED = evaluate.ROOT / "training" / "shipped" / "custom.onnx"
 
 
@@ -75,10 +77,11 @@ def test_pictures_strangers_and_pairs_with_files_of_every_kind(run, dataset, tmp
         for figures in parts.values():
             for shares in (figures, figures["online"], figures["custom"]):
                 assert shares["named_right"]["n"] == figures["named_right"]["n"]
-                for key in ("named_right", "named_wrong", "missed", "strangers_named"):
+                for key in OPEN_SET:
                     low, high = shares[key]["interval_95"] or (0, 1)
                     assert low <= (shares[key]["value"] or 0) <= high
             assert figures["false_matches"]["n"]
+    assert report["open_set"]["of"] == "pictures"
     assert set(report["open_set"]["det"]) == {"online", "custom", "report_style"}
     assert report["data"]["people_enrolled"] == 3
     assert report["data"]["unreadable"] == 1
@@ -100,7 +103,7 @@ def test_the_same_data_gives_the_same_figures(run, dataset):
     assert one == two
 
 
-def test_clips_of_people_with_one_photo_each(run, photos, tmp_path):
+def test_clips_of_people_with_one_photo_each(run, photos, tmp_path, capsys):
     data = tmp_path / "data"
     for person, photo in photos.items():
         (data / person).mkdir(parents=True)
@@ -127,6 +130,19 @@ def test_clips_of_people_with_one_photo_each(run, photos, tmp_path):
         assert figures["empty_right"] == 1.0
         assert figures["wrong_names"] == 0
         assert figures["appearances"] == {"n": len(photos), "right": len(photos), "missed": 0}
+    # The main figures are there without any picture to ask about, too.
+    assert report["open_set"]["of"] == "clips"
+    for model in ("online", "custom", "final"):
+        shares = report["open_set"][model]
+        counts = {key: (shares[key]["count"], shares[key]["n"]) for key in OPEN_SET}
+        people = len(photos)
+        assert counts == {
+            "named_right": (people, people), "named_wrong": (0, people), "missed": (0, people),
+            "strangers_named": (0, 1),
+        }  # fmt: skip
+        assert shares["strangers_named"]["interval_95"] == [0.0, 1.0]
+    assert "asked about whole clips" in page
+    assert "strangers named" in capsys.readouterr().out
     assert report["online"]["rank1"] == 1.0
     assert report["clips"]["off"]["online"]["n"]["single_person"] == len(photos)
     assert "the whole clip" in page
@@ -187,3 +203,38 @@ def test_clips_stand_on_the_page_with_their_pictures_the_wrong_ones_first():
         ("clip 2", "wrong"), ("clip 1", "unknown"), ("clip 0", "right"),
     ]  # fmt: skip
     assert all(row.jpeg for row in rows)
+
+
+def test_a_clip_is_a_trial_where_one_person_is_and_a_wrong_name_counts_beside_the_right_one():
+    def face(named: str | None, nearest: str, distance: float) -> SimpleNamespace:
+        verdict = SimpleNamespace(person_id=named, nearest=nearest, distance=distance)
+        return SimpleNamespace(custom=verdict, online=verdict, person_id=named)
+
+    def answer(name: str, visible: tuple[str, ...], strangers: int, *faces: object) -> ClipAnswer:
+        clip = LabeledClip(name, b"", visible, strangers)
+        return ClipAnswer(clip, SimpleNamespace(faces=faces))
+
+    ada, alan = face("ada", "ada", 0.2), face("alan", "alan", 0.3)
+    answers = [
+        answer("ada/a.mp4#0", ("ada",), 0, ada),
+        answer("ada/a.mp4#1", ("ada",), 0, ada, alan),
+        answer("ada/a.mp4#2", ("ada",), 0, face(None, "ada", 0.5)),
+        ClipAnswer(LabeledClip("ada/a.mp4#3", b"", ("ada",)), None, "damaged"),
+        answer("eve/b.mp4#0", (), 1, face(None, "ada", 0.5), alan),
+        answer("eve/b.mp4#1", (), 1),
+        answer("lab.h264#7", (), 1, face(None, "alan", 0.6)),
+        answer("lab.h264#8", ("ada", "alan"), 0, ada, alan),
+        answer("lab.h264#9", ("ada",), 1, ada, alan),
+        answer("nobody/c.mp4#0", (), 0),
+    ]
+    for model in ("online", "custom", "final"):
+        made = clip_trials(answers, model)
+        told = [(one.identity, one.is_known, one.named, one.nearest, one.score) for one in made]
+        assert told == [
+            ("ada", True, "ada", "ada", -0.2),
+            ("ada", True, "alan", "ada", -0.2),
+            ("ada", True, None, "ada", -0.5),
+            ("ada", True, None, None, -math.inf),
+            ("eve", False, "alan", "alan", -0.3),
+            ("lab.h264", False, None, "alan", -0.6),
+        ]

@@ -61,6 +61,12 @@ def test_nobody_wrong_is_not_never_wrong():
     assert made["named_right"]["interval_95"] == (0.9, 1.0)
 
 
+def test_one_person_says_nothing_of_others():
+    """Drawn anew, one person is always the same: their share stood there without any doubt."""
+    half = open_set([known("ada", "ada", -0.2), known("ada", None, -0.5)])["named_right"]
+    assert (half["value"], half["interval_95"]) == (0.5, (0.0, 1.0))
+
+
 def test_identified_at_allows_so_many_strangers_and_no_more():
     asked = [stranger(f"s{i}", -i / 1000) for i in range(1000)]
     asked += [known("ada", None, -0.0005), known("bob", None, -0.0055), known("cy", None, -0.5)]
