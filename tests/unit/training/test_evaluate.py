@@ -13,6 +13,7 @@ from training.clips import LabeledClip, clips_of
 from training.evaluation.clip_rows import clip_rows
 from training.evaluation.filmed import ClipAnswer, clip_trials
 from training.evaluation.page import evaluation_report
+from training.stress import MADE
 
 OPEN_SET = ("named_right", "named_wrong", "missed", "strangers_named")
 SHIPPED = evaluate.ROOT / "training" / "shipped" / "custom.onnx"
@@ -146,6 +147,45 @@ def test_clips_of_people_with_one_photo_each(run, photos, tmp_path, capsys):
     assert report["online"]["rank1"] == 1.0
     assert report["clips"]["off"]["online"]["n"]["single_person"] == len(photos)
     assert "the whole clip" in page
+
+
+def test_made_conditions_and_labeled_groups_are_counted_apart(run, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "training.evaluation.run.MADE", {one: MADE[one] for one in ("plain", "rotated 180")}
+    )
+    data = dataset(2)
+    one, other, stranger = sorted(folder.name for folder in data.iterdir())
+    (tmp_path / "s").mkdir()
+    (data / stranger).rename(tmp_path / "s" / stranger)
+    # The other's label is empty, the stranger has none at all.
+    (tmp_path / "groups.csv").write_text(f"person,glasses\n{one},yes\n{other},\n")
+    arguments = ["--custom", SHIPPED, "--strangers", tmp_path / "s", "--stress"]
+    report, page = run(data, *arguments, "--groups", tmp_path / "groups.csv")
+
+    def counts(shares, *keys):
+        return [(shares[key]["count"], shares[key]["n"]) for key in keys]
+
+    made = report["by_condition"]["made"]
+    assert set(made) == {"plain", "rotated 180"}
+    asked = (*OPEN_SET, "face_found")
+    # A probe each of two people, and the stranger's two pictures. Upside down no face is
+    # found: who is known was missed, and of a stranger nobody could say anything.
+    assert counts(made["plain"], *asked) == [(2, 2), (0, 2), (0, 2), (0, 2), (4, 4)]
+    assert counts(made["rotated 180"], *asked) == [(0, 2), (0, 2), (2, 2), (0, 0), (0, 4)]
+    for model in ("online", "custom"):
+        assert counts(made["rotated 180"][model], "missed") == [(2, 2)]
+    assert made["plain"]["face_found"]["interval_95"] == [0.0, 1.0]  # three people
+    groups = report["by_group"]["glasses"]
+    assert set(groups) == {"yes", "(none)"}
+    assert counts(groups["yes"], *OPEN_SET) == [(1, 1), (0, 1), (0, 1), (0, 0)]
+    assert counts(groups["(none)"], *OPEN_SET) == [(1, 1), (0, 1), (0, 1), (0, 2)]
+    # Pairs of people: the stranger with both enrolled, each of those with the other.
+    matches = [groups[name]["false_matches"] for name in ("yes", "(none)")]
+    assert [(share["count"], share["n"]) for share in matches] == [(0, 1), (0, 1 + 2 * 2)]
+    assert [share["interval_95"] for share in matches] == [[0.0, 1.0], [0.0, 1.0]]
+    assert groups["yes"]["named_right"]["interval_95"] == [0.0, 1.0]
+    assert "rotated 180" in page
+    assert "glasses" in page
 
 
 def test_nobody_to_ask_about_is_a_clear_error(run, photos, tmp_path, capsys):
