@@ -50,7 +50,7 @@ from training.evaluation.open_set import (
 )
 from training.evaluation.page import Chart, Mistake, evaluation_report
 from training.evaluation.run import Evaluation, NothingToMeasure, _Asked, _say
-from training.tree import ToolError, folder
+from training.tree import ToolError, complain, folder
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = "facelab.eval/1"
@@ -333,8 +333,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         report, page = evaluate(options)
     except (ToolError, RecognitionError, OSError) as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
+        return complain(error)
     options.out.mkdir(parents=True, exist_ok=True)
     write_page(page, options.out / "eval.html", options.out / "report.html")
     text = json.dumps(report, indent=1, ensure_ascii=False)

@@ -23,7 +23,7 @@ import numpy as np
 from recognition import RecognitionError, Recognizer, load_recognizer
 from training.dataset import DatasetError, read_picture, read_tree
 from training.progress import progress
-from training.tree import ToolError, folder, written_whole
+from training.tree import ToolError, complain, folder, written_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 FACE_PX = 130
@@ -198,13 +198,11 @@ def main(arguments: list[str] | None = None) -> int:
                 _write(options.out, condition, person, name, changed(portrait, condition), options)
                 written += 1
     except (ToolError, RecognitionError, OSError) as error:
-        print(f"stress: {error}", file=sys.stderr)
-        return 2
+        return complain(error)
     for name in without_face:
         print(f"stress: no face found in {name}", file=sys.stderr)
     if not written:
-        print(f"stress: no face in any picture below {options.data}", file=sys.stderr)
-        return 2
+        return complain(f"no face in any picture below {options.data}")
     print(f"stress: {written} {'clips' if options.clips else 'pictures'} below {options.out}")
     return 0
 

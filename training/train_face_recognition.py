@@ -39,7 +39,7 @@ from training.faces import FaceSample, FaceSamples, find_faces
 from training.fitting import FitOptions
 from training.plots import plot_confusion, plot_curves
 from training.trained import STRANGER, Trained
-from training.tree import ToolError, folder, pictures_below
+from training.tree import ToolError, complain, folder, pictures_below
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURES = ("transfer", "scratch")
@@ -260,8 +260,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         summary = run(options)
     except (ToolError, RecognitionError) as error:
-        print(f"train_face_recognition: {error}", file=sys.stderr)
-        return 2
+        return complain(error)
     print(json.dumps(summary) if options.json else in_words(summary))
     return 0
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from contract.printable import printable
 from pictures import Refusal, files_below, find_pictures
 from training.progress import progress
 
@@ -74,6 +75,12 @@ def add_tree_options(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, help="write into this folder, in the same order; default: beside"
     )
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+
+
+def complain(error: Exception | str) -> int:
+    """Tell, as every task of `facelab` does, what could not be done; its exit code."""
+    print("\n".join(map(printable, f"facelab: {error}".splitlines())), file=sys.stderr)
+    return 1
 
 
 def check_folder(tree: Path) -> Path:

@@ -24,8 +24,7 @@ def run(models_dir, tmp_path):
     def measure(data, *more):
         arguments = ["--data", str(data), "--models", str(models_dir)]
         code = evaluate.main([*arguments, "--out", str(tmp_path / "out"), *map(str, more)])
-        if code:
-            return None
+        assert code == 0
         page = (tmp_path / "out" / "eval.html").read_text()
         assert (tmp_path / "out" / "report.html").read_text() == page
         return json.loads((tmp_path / "out" / "eval.json").read_text()), page
@@ -188,12 +187,15 @@ def test_made_conditions_and_labeled_groups_are_counted_apart(run, dataset, tmp_
     assert "glasses" in page
 
 
-def test_nobody_to_ask_about_is_a_clear_error(run, photos, tmp_path, capsys):
+def test_nobody_to_ask_about_is_a_clear_error(models_dir, photos, tmp_path, capsys):
     person, photo = next(iter(photos.items()))
     (tmp_path / "data" / person).mkdir(parents=True)
     (tmp_path / "data" / person / "photo.jpg").write_bytes(photo.read_bytes())
-    assert run(tmp_path / "data", "--custom", SHIPPED) is None
-    assert "two pictures" in capsys.readouterr().err
+    arguments = ["--data", str(tmp_path / "data"), "--models", str(models_dir)]
+    assert evaluate.main([*arguments, "--custom", str(SHIPPED)]) == 1
+    *_, told = capsys.readouterr().err.splitlines()
+    assert told.startswith("facelab: ")
+    assert "two pictures" in told
 
 
 def test_names_are_escaped_in_the_page(run, dataset):

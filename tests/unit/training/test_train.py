@@ -353,7 +353,48 @@ def test_nothing_is_written_when_the_export_is_not_the_model(trained, monkeypatc
     assert "nothing was written" in capsys.readouterr().err
 
 
+def mixed(data):
+    """Somebody else's pictures in one person's folder."""
+    one, *_, other = sorted(data.iterdir())
+    for picture in other.iterdir():
+        picture.rename(one / f"x-{picture.name}")
+    other.rmdir()
+    return [f"{one.name}/x-00.png", f"{one.name}/x-02.png"]
+
+
+def under_two_names(data):
+    """Half of one person's pictures in a folder of another name."""
+    one = min(data.iterdir())
+    (data / "zoe").mkdir()
+    for name in ("02.png", "03.png"):
+        (one / name).rename(data / "zoe" / name)
+    return [f"{one.name} and zoe", f"{one.name}/0", "zoe/0"]
+
+
+@pytest.mark.parametrize("contradict", [mixed, under_two_names])
+def test_contradictory_folders_are_not_trained_on_unless_they_are_trusted(
+    contradict, dataset, models_dir, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(custom, "_VARIATIONS_AT_MOST", 3)
+    data, out = dataset(4), tmp_path / "out"
+    told = contradict(data)
+    arguments = ["--data", str(data), "--out", str(out), "--models", str(models_dir)]
+    arguments += ["--epochs", "2"]
+    assert training.main(arguments) == 1
+    refused = capsys.readouterr().err
+    assert refused.startswith("facelab: the folders contradict themselves")
+    assert all(part in refused for part in [*told, "--trust-data"])
+    assert not out.exists()
+    assert training.main([*arguments, "--trust-data", "--json"]) == 0
+    trusted = capsys.readouterr()
+    assert "train_face_recognition: trusted: " in trusted.err
+    assert all(part in trusted.err for part in told)
+    (line,) = json.loads(trusted.out)["contradictions"]
+    assert told[0] in line
+    assert (out / "custom.onnx").is_file()
+
+
 def test_data_without_people_is_a_clear_error(tmp_path, models_dir, capsys):
     arguments = ["--data", str(tmp_path), "--models", str(models_dir)]
-    assert training.main(arguments) == 2
+    assert training.main(arguments) == 1
     assert "DATA/<person>/<picture>" in capsys.readouterr().err
