@@ -56,9 +56,11 @@ class Person:
 class Identity:
     """One model's answer for one face.
 
-    `score` is the model's confidence in [0, 1] for the nearest person, also when that was
-    not enough to name them; `distance` is the L2 embedding distance, where the model has
-    one. `person` is set exactly when `status` is `recognized`.
+    `score` in [0, 1] is about the nearest person, also when that was not enough to name them:
+    the online model's is a calibrated probability (how often such a guess is right when every
+    other face is a stranger's), the custom model's the mean of its own over the frames.
+    `distance` is L2 between embeddings at unit length, where the model has one; the recognizer
+    `face_recognition_raw` gives dlib's own. `person` is set exactly when `status` is `recognized`.
     """
 
     status: Status
