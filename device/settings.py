@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
+from cloud.switch import environment
 from device.sources.base import SourceOptions
 
 FIXTURE = "fixtures/lab.h264"
@@ -114,7 +114,7 @@ def at_least_one(text: str) -> int:
 
 def spool_folder() -> Path:
     """Where the spools are, unless `--spool` says otherwise."""
-    return Path(os.environ.get("FACELAB_SPOOL") or "out/spool")
+    return Path(environment().get("FACELAB_SPOOL") or "out/spool")
 
 
 def port(text: str) -> int:

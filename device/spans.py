@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+from cloud.switch import environment
 from contract.spans import OFF, TRACES_SETTING, Span
 from device.private_files import make_private_folder, open_private, write_all
 
@@ -29,7 +30,7 @@ def span_file(folder: Path, device_id: str, program: str) -> Path:
 
 def traces_folder(spool: Path) -> Path | None:
     """Where spans go: FACELAB_TRACES, else the spool's folder. None when it says `off`."""
-    named = os.environ.get(TRACES_SETTING)
+    named = environment().get(TRACES_SETTING)
     if named == OFF:
         return None
     return Path(named) if named else spool

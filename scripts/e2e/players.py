@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from cloud.switch import environment
 from contract.spans import TRACES_SETTING
 from device.settings import spool_folder
 from scripts.errors import LabError
@@ -32,7 +33,7 @@ class Player:
 
     def __enter__(self) -> Player:
         # The run's own spool goes with it; its spans stay, for `make trace` and the dashboard.
-        traces = os.environ.get(TRACES_SETTING) or str(spool_folder())
+        traces = environment().get(TRACES_SETTING) or str(spool_folder())
         self._process = subprocess.Popen(
             self._command,
             stdout=subprocess.PIPE,

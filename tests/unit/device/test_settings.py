@@ -23,6 +23,7 @@ from device.settings import (
     spool_folder,
 )
 from device.sources import SourceOptions
+from device.spans import traces_folder
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,16 @@ def test_the_spool_is_where_the_environment_says_unless_that_is_empty(monkeypatc
         assert spool_folder() == Path(folder)
     monkeypatch.delenv("FACELAB_SPOOL")
     assert spool_folder() == Path("out/spool")
+
+
+def test_env_names_the_spool_and_switches_traces_off_for_the_device_too(monkeypatch, tmp_path):
+    """The function obeyed a line of `.env`, the device wrote its spans all the same."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("FACELAB_SPOOL", "FACELAB_TRACES"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".env").write_text("FACELAB_SPOOL=/mnt/usb\nFACELAB_TRACES=off\n")
+    assert spool_folder() == Path("/mnt/usb")
+    assert traces_folder(spool_folder()) is None
 
 
 def test_what_was_asked_of_the_source_reaches_it(monkeypatch):
