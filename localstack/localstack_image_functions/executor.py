@@ -80,6 +80,9 @@ class Backend(Protocol):
     def resolve_image(self, uri: str) -> str:
         """The digest (`sha256:…`) of the image under `uri`; raises `ImageNotFound`."""
 
+    def architecture(self, digest: str, uri: str) -> str:
+        """What the image was built for: `x86_64` or `arm64`; raises as `check_image` does."""
+
     def check_image(self, digest: str, uri: str) -> None:
         """Raise `BundleNotFound` or `ImageNotFound` unless the image can be run."""
 

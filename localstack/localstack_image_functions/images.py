@@ -97,6 +97,12 @@ def resolve_image(uri: str) -> str:
     return found[0]["imageId"]["imageDigest"]
 
 
+def is_of_region(uri: str, region: str) -> bool:
+    """Whether an image lies in a region; one whose URI names none lies in each."""
+    match = ECR_URI.fullmatch(uri)
+    return match is None or match["region"] == region
+
+
 def image_code(uri: str, digest: str) -> EcrImageCode:
     """What LocalStack keeps of a function's image: URI and resolved digest."""
     return EcrImageCode(

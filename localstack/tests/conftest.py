@@ -204,7 +204,7 @@ class Deployer:
             PackageType="Image",
             Code={"ImageUri": self.uri(bundle)},
             Role=ROLE,
-            **{"Timeout": 20, "MemorySize": 256} | settings,
+            **{"Timeout": 20, "MemorySize": 256, "Architectures": [bundle.architecture]} | settings,
         )
         client.get_waiter("function_active_v2").wait(FunctionName=name)
         return bundle

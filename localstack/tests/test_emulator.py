@@ -58,6 +58,7 @@ FAILURES = """
 
 ACCOUNT = "000000000000"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
+OCI_NAMES = {"x86_64": "amd64", "arm64": "arm64"}
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/function"
 
 Wait = Callable[..., Any]
@@ -121,7 +122,11 @@ def test_image_by_tag_is_resolved_to_its_digest(deployer: Any, emulator: Any) ->
     uri = deployer.uri(bundle).partition("@")[0]
     client = emulator.client("lambda")
     client.create_function(
-        FunctionName="tagged", PackageType="Image", Code={"ImageUri": f"{uri}:v1"}, Role=ROLE
+        FunctionName="tagged",
+        PackageType="Image",
+        Code={"ImageUri": f"{uri}:v1"},
+        Architectures=[bundle.architecture],
+        Role=ROLE,
     )
     client.get_waiter("function_active_v2").wait(FunctionName="tagged")
     assert deployer.invoke("tagged").payload["calls"] == 1
@@ -147,6 +152,34 @@ def test_image_that_does_not_exist_is_refused(emulator: Any, uri: str) -> None:
         )
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.get_function(FunctionName="missing")
+
+
+def test_image_of_another_architecture_or_region_is_refused(deployer: Any, emulator: Any) -> None:
+    """LocalStack takes both; what was built on a Mac then ran here and on AWS did not start."""
+    bundle = deployer.create("placed", HELLO)
+    other = {"x86_64": "arm64", "arm64": "x86_64"}[bundle.architecture]
+    foreign = deployer.push(HELLO, tag="foreign", architecture=OCI_NAMES[other])
+    uri, elsewhere = deployer.uri(foreign), deployer.uri(bundle).replace("us-east-1", "eu-west-1")
+    client = emulator.client("lambda")
+    image = {"FunctionName": "misplaced", "PackageType": "Image", "Role": ROLE}
+    mine = [bundle.architecture]
+    for source, architectures, says in (
+        (uri, mine, f"was built for {other}"),
+        (deployer.uri(bundle), [other], f"was built for {mine[0]}"),
+        (elsewhere, mine, "is not valid.*us-east-1"),
+    ):
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match=says):
+            client.create_function(**image, Code={"ImageUri": source}, Architectures=architectures)
+    for source, says in ((uri, f"was built for {other}"), (elsewhere, "is not valid")):
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match=says):
+            client.update_function_code(FunctionName="placed", ImageUri=source)
+    assert deployer.invoke("placed").payload["calls"] == 1
+    made = client.create_function(**image, Code={"ImageUri": uri}, Architectures=[other])
+    assert made["Architectures"] == [other]
+    client.update_function_code(FunctionName="placed", ImageUri=uri, Architectures=[other])
+    client.get_waiter("function_updated_v2").wait(FunctionName="placed")
+    found = client.get_function_configuration(FunctionName="placed")
+    assert found["Architectures"] == [other]
 
 
 def test_update_to_an_image_that_does_not_exist_changes_nothing(

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import io
 import json
+import platform
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 from scripts.errors import LabError
 from scripts.functions.roles import TRUST
+from scripts.provision.function_image import lambda_architecture
 
 LIMIT_S = 60.0
 POLL_S = 0.05
@@ -154,6 +156,7 @@ class Probes:
             FunctionName=name,
             PackageType="Image",
             Code={"ImageUri": self._image.uri or self._pushed(self._image.manifest)},
+            Architectures=[lambda_architecture(platform.machine())],
             Role=self._role,
             Timeout=60,
             MemorySize=2048,

@@ -14,6 +14,8 @@ from urllib.parse import quote_plus
 
 from localstack_image_functions.bounds import layers
 from localstack_image_functions.bounds.functions import check_payload, refused
+from localstack_image_functions.errors import ImageFunctionsError
+from localstack_image_functions.images import is_of_region
 from localstack_image_functions.operations import mended
 from localstack_image_functions.s3.sequencers import tell_which_event_came_later
 
@@ -90,6 +92,42 @@ def _blaming_the_sender(batch: Callable[..., Any]) -> Callable[..., Any]:
         return answered
 
     return answer
+
+
+def _create_function(self: Any, original: Any, context: Any, request: Any) -> Any:
+    image = (request.get("Code") or {}).get("ImageUri")
+    if image:
+        _check_source(context, image, request.get("Architectures") or ["x86_64"])
+    return original(self, context, request)
+
+
+def _update_code(self: Any, original: Any, context: Any, request: Any) -> Any:
+    image, function = request.get("ImageUri"), _function(context, request["FunctionName"])
+    if image and function:
+        kept = function.latest().config.architectures
+        _check_source(context, image, request.get("Architectures") or kept)
+    return original(self, context, request)
+
+
+def _check_source(context: Any, image: str, architectures: list[str]) -> None:
+    """Refuse an image of another region or architecture; whether there is one is asked later."""
+    from localstack_image_functions.executor import ImageExecutor
+
+    if not is_of_region(image, context.region):
+        raise refused(
+            f"Source image {image} is not valid. Provide a valid source image: of the function's "
+            f"region, {context.region}."
+        )
+    backend = ImageExecutor.backend
+    try:
+        found = backend.architecture(backend.resolve_image(image), image)
+    except ImageFunctionsError:
+        return
+    if found not in architectures:
+        raise refused(
+            f"The image {image} was built for {found}, the function is for "
+            f"{', '.join(architectures)}: build it for that, or say so in Architectures."
+        )
 
 
 def _invoke(self: Any, original: Any, context: Any, *arguments: Any, **options: Any) -> Any:
@@ -200,6 +238,7 @@ def _function(context: Any, name: str) -> Any:
 
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "create_function": _create_function,
     "create_function_url_config": _url,
     "delete_function": _delete_function,
     "delete_function_concurrency": _delete_concurrency,
@@ -209,5 +248,6 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "get_function_url_config": _url,
     "invoke": _invoke,
     "update_alias": _update_alias,
+    "update_function_code": _update_code,
     "update_function_url_config": _url_changed,
 }

@@ -25,6 +25,7 @@ from localstack_image_functions.container.tokens import Identity, tokens
 from localstack_image_functions.container.zip_images import ZipImages
 from localstack_image_functions.errors import ImageNotFound, InvalidSetting
 from localstack_image_functions.gateway.registry import Serve, passing_on
+from localstack_image_functions.process.bundle import lambda_architecture
 from localstack_image_functions.runtime import zips
 from localstack_image_functions.runtime.environment import Flavor
 from localstack_image_functions.runtime.relay import relay
@@ -94,6 +95,17 @@ class ContainerBackend:
             When it is an index of several.
         """
         return self._registry.image(uri)[1].digest
+
+    def architecture(self, digest: str, uri: str) -> str:
+        """What an image was built for.
+
+        Raises
+        ------
+        ImageNotFound
+            When the registry holds none.
+        """
+        reference, manifest = self._registry.image(uri)
+        return lambda_architecture(self._registry.architecture(reference.repository, manifest))
 
     def check_image(self, digest: str, uri: str) -> None:
         """Bring the image to the engine, so that no cold start has to.

@@ -245,6 +245,12 @@ class Registry:
             )
         return reference, found
 
+    def architecture(self, repository: str, manifest: Manifest) -> str:
+        """What an image was built for, as its configuration names it; empty where that does not."""
+        digest = (json.loads(manifest.text).get("config") or {}).get("digest", "")
+        answer = self._request("GET", f"{repository}/blobs/{digest}")
+        return answer.json().get("architecture", "") if answer.status_code == 200 else ""
+
     def _request(self, method: str, path: str, **options: Any) -> requests.Response:
         if not hasattr(self._local, "session"):
             # Not for the proxies and credentials of whoever started the emulator.

@@ -100,6 +100,9 @@ class ProcessBackend:
     def resolve_image(self, uri: str) -> str:
         return resolve_image(uri)
 
+    def architecture(self, digest: str, uri: str) -> str:
+        return load_bundle(self._store, digest).architecture
+
     def check_image(self, digest: str, uri: str) -> None:
         """Look at the image's bundle.
 

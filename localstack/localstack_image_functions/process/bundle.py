@@ -41,6 +41,12 @@ def host_architecture() -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
+def lambda_architecture(of_image: str) -> str:
+    """The name that Lambda has for an image's architecture; of the two that it runs, x86_64 stands
+    for whatever is not arm64."""
+    return "arm64" if of_image == "arm64" else "x86_64"
+
+
 @dataclass(frozen=True)
 class ImageConfig:
     """How the image runs, as in a Dockerfile. `working_directory` is a path in the image.
@@ -66,6 +72,11 @@ class Bundle:
     size_bytes: int
     root: Path
     config: ImageConfig
+
+    @property
+    def architecture(self) -> str:
+        """As `Architectures` of a function takes it."""
+        return lambda_architecture(self.config.architecture)
 
     def host_path(self, path: str) -> Path:
         """Where an absolute path of the image lies on this machine."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import io
 import json
+import platform
 import zipfile
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from scripts.provision.function_image import lambda_architecture
 from tests.integration.docker.emulator import ImageFunctionsEmulator
 
+HOST_ARCHITECTURE = lambda_architecture(platform.machine())
 ROLE = "arn:aws:iam::000000000000:role/test"
 
 
@@ -62,7 +65,10 @@ class Function:
 @contextmanager
 def deployed(emulator: ImageFunctionsEmulator, name: str, uri: str, **settings: Any):
     """An image function that exists for the length of a `with`."""
-    with _created(emulator, name, PackageType="Image", Code={"ImageUri": uri}, **settings) as made:
+    image = {"PackageType": "Image", "Code": {"ImageUri": uri}}
+    with _created(
+        emulator, name, **{**image, "Architectures": [HOST_ARCHITECTURE], **settings}
+    ) as made:
         yield made
 
 

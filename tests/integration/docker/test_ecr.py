@@ -12,6 +12,8 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
+from tests.integration.docker.functions import HOST_ARCHITECTURE
+
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
@@ -231,6 +233,31 @@ def test_function_of_an_index_of_images_is_refused(emulator, ecr, repository):
     assert "not supported" in str(error.value)
 
 
+def test_function_of_an_image_of_another_architecture_or_region_is_refused(
+    emulator, ecr, repository
+):
+    name, _ = repository
+    other = {"x86_64": "arm64", "arm64": "x86_64"}[HOST_ARCHITECTURE]
+    here, elsewhere = (
+        f"000000000000.dkr.ecr.{region}.amazonaws.com/{name}:latest"
+        for region in ("us-east-1", "eu-west-1")
+    )
+    for uri, architecture, says in (
+        (here, other, f"was built for {HOST_ARCHITECTURE}"),
+        (f"{emulator.registry_host}/{name}:latest", other, f"was built for {HOST_ARCHITECTURE}"),
+        (elsewhere, HOST_ARCHITECTURE, "is not valid"),
+    ):
+        with pytest.raises(ClientError, match=says) as error:
+            emulator.client("lambda").create_function(
+                FunctionName="misplaced",
+                PackageType="Image",
+                Code={"ImageUri": uri},
+                Architectures=[architecture],
+                Role="arn:aws:iam::000000000000:role/test",
+            )
+        assert code_of(error) == "InvalidParameterValueException"
+
+
 def test_uri_of_aws_names_the_same_image(emulator, ecr, repository):
     """A template that spells out `<account>.dkr.ecr.<region>.amazonaws.com` works as it is."""
     name, digest = repository
@@ -239,6 +266,7 @@ def test_uri_of_aws_names_the_same_image(emulator, ecr, repository):
         FunctionName="aws-uri",
         PackageType="Image",
         Code={"ImageUri": f"000000000000.dkr.ecr.us-east-1.amazonaws.com/{name}:latest"},
+        Architectures=[HOST_ARCHITECTURE],
         Role="arn:aws:iam::000000000000:role/test",
     )
     assert made["CodeSha256"] == digest.removeprefix("sha256:")

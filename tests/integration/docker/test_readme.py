@@ -19,7 +19,7 @@ import pytest
 from scripts.paths import ROOT
 from tests.conftest import free_port, wait_until
 from tests.integration.docker.emulator import LAB_LABEL, forget_images
-from tests.integration.docker.functions import ROLE
+from tests.integration.docker.functions import HOST_ARCHITECTURE, ROLE
 
 README = (ROOT / "localstack" / "README.md").read_text()
 READY_S = 60
@@ -122,7 +122,11 @@ def test_a_pushed_image_runs_as_a_function(
     run_docker("tag", probe_image, f"{uri}:v1")
     run_docker(*settings, "push", "--quiet", f"{uri}:v1")
     functions.create_function(
-        FunctionName="hello", PackageType="Image", Role=ROLE, Code={"ImageUri": f"{uri}:v1"}
+        FunctionName="hello",
+        PackageType="Image",
+        Role=ROLE,
+        Code={"ImageUri": f"{uri}:v1"},
+        Architectures=[HOST_ARCHITECTURE],
     )
     functions.get_waiter("function_active_v2").wait(FunctionName="hello")
     answer = functions.invoke(FunctionName="hello", Payload=b'{"do": "echo", "name": "Ada"}')

@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 from tests.conftest import wait_until
 from tests.integration.docker.emulator import ImageFunctionsEmulator
-from tests.integration.docker.functions import ROLE, deployed
+from tests.integration.docker.functions import HOST_ARCHITECTURE, ROLE, deployed
 
 MESSAGE_WAIT_S = 40
 
@@ -106,6 +106,7 @@ def test_containers_of_a_killed_emulator_are_swept_by_the_next(lab_images, probe
             FunctionName="orphan",
             PackageType="Image",
             Code={"ImageUri": uri},
+            Architectures=[HOST_ARCHITECTURE],
             Role=ROLE,
         )
         emulator_lambda.get_waiter("function_active_v2").wait(FunctionName="orphan")
