@@ -23,6 +23,7 @@ class Repositories:
     """One repository, `app`, in which the tag `fixed` may not move."""
 
     digest: str = "sha256:" + hashlib.sha256(b"old").hexdigest()
+    pushes: list[tuple[Identity, str]] = field(default_factory=list)
 
     def exists(self, identity: Identity, repository: str) -> bool:
         return identity == OWNER and repository == "app"
@@ -32,6 +33,9 @@ class Repositories:
 
     def kept_digest(self, identity: Identity, repository: str, tag: str) -> str | None:
         return self.digest if tag == "fixed" else None
+
+    def pushed(self, identity: Identity, repository: str) -> None:
+        self.pushes.append((identity, repository))
 
 
 @dataclass
@@ -53,7 +57,12 @@ def tokens() -> RegistryTokens:
 
 
 @pytest.fixture
-def host(behind: Behind, tokens: RegistryTokens) -> Iterator[str]:
+def repositories() -> Repositories:
+    return Repositories()
+
+
+@pytest.fixture
+def host(behind: Behind, tokens: RegistryTokens, repositories: Repositories) -> Iterator[str]:
     class Registry(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -64,7 +73,8 @@ def host(behind: Behind, tokens: RegistryTokens) -> Iterator[str]:
             body = self.body()
             behind.requests.append((self.command, self.path, body))
             behind.headers.append(dict(self.headers))
-            self.send_response(202 if self.command == "POST" else 200)
+            refuses = b"no layers" in body
+            self.send_response(404 if refuses else 202 if self.command == "POST" else 200)
             self.send_header("Location", f"http://registry:5000{self.path}next")
             self.send_header("Content-Length", "5")
             self.end_headers()
@@ -86,7 +96,7 @@ def host(behind: Behind, tokens: RegistryTokens) -> Iterator[str]:
     registry = ThreadingHTTPServer(("127.0.0.1", 0), Registry)
     threading.Thread(target=registry.serve_forever, daemon=True).start()
     front = RegistryFront(
-        ("127.0.0.1", 0), f"127.0.0.1:{registry.server_address[1]}", tokens, Repositories()
+        ("127.0.0.1", 0), f"127.0.0.1:{registry.server_address[1]}", tokens, repositories
     )
     yield f"http://127.0.0.1:{front.port}"
     front.close()
@@ -183,6 +193,20 @@ def test_push_and_pull_pass_byte_for_byte(
     assert behind.requests == [("PATCH", "/v2/app/blobs/uploads/1?state=x", b"".join(pieces))]
     assert "Authorization" not in behind.headers[0]
     assert requests.get(f"{host}/v2/app/blobs/sha256:1", auth=owner, timeout=5).content == b"layer"
+
+
+def test_ecr_hears_of_an_image_when_it_comes(
+    host: str, owner: tuple[str, str], repositories: Repositories
+) -> None:
+    """It took the time at which somebody first looked for that of the push."""
+    url = f"{host}/v2/app"
+    requests.put(f"{url}/blobs/uploads/1?digest=sha256:1", data=b"layer", auth=owner, timeout=5)
+    requests.put(f"{url}/manifests/latest", data=b"no layers", auth=owner, timeout=5)
+    requests.put(f"{url}/manifests/fixed", data=b"new", auth=owner, timeout=5)
+    requests.get(f"{url}/manifests/latest", auth=owner, timeout=5)
+    assert repositories.pushes == []
+    requests.put(f"{url}/manifests/latest", data=b"image", auth=owner, timeout=5)
+    assert repositories.pushes == [(OWNER, "app")]
 
 
 def test_client_goes_on_here_and_not_at_the_registry(host: str, owner: tuple[str, str]) -> None:

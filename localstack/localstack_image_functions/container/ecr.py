@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.exceptions import ClientError
 from localstack.aws.api import CommonServiceException, RequestContext
+from localstack.aws.connect import connect_to
 from localstack.services.moto import call_moto
 from moto.ecr.models import Image, ecr_backends
 
@@ -310,6 +312,14 @@ class KnownRepositories:
             return None
         manifest = self._registry.manifest(repository, tag)
         return manifest.digest if manifest else None
+
+    def pushed(self, identity: Identity, repository: str) -> None:
+        """Let ECR look, which takes what it sees for the first time for pushed then."""
+        client = connect_to(aws_access_key_id=identity.account, region_name=identity.region).ecr
+        try:
+            client.list_images(repositoryName=repository)
+        except ClientError as error:
+            LOG.warning("ECR does not know what was pushed to %s: %s", repository, error)
 
     def _find(self, identity: Identity, repository: str) -> Any | None:
         backend = ecr_backends[identity.account][identity.region]

@@ -51,6 +51,9 @@ class Repositories(Protocol):
     def kept_digest(self, identity: Identity, repository: str, tag: str) -> str | None:
         """The image under a tag that may not move; None when it may."""
 
+    def pushed(self, identity: Identity, repository: str) -> None:
+        """An image has just come into it."""
+
 
 class Refused(Exception):
     """An answer in the form of the registry's own errors."""
@@ -256,7 +259,10 @@ class _Handler(BaseHTTPRequestHandler):
                 connection.request(method, path, body.pieces(), headers, encode_chunked=True)
             else:
                 connection.request(method, path, body.pieces(), headers)
-            self._relay(connection.getresponse())
+            answer = connection.getresponse()
+            if content is not None and answer.status < HTTPStatus.MULTIPLE_CHOICES:
+                self._tell_ecr()
+            self._relay(answer)
         except (OSError, http.client.HTTPException) as error:
             LOG.warning("the registry behind ECR: %s %s: %s", self.command, path, error)
             self.close_connection = True
@@ -265,6 +271,13 @@ class _Handler(BaseHTTPRequestHandler):
             )
         finally:
             connection.close()
+
+    def _tell_ecr(self) -> None:
+        """Of the manifest that this request has put: when it was pushed is what ECR says later."""
+        identity = self.server.tokens.identity(self.headers.get("Authorization", ""))
+        match = _PATH.fullmatch(urlsplit(self.path).path)
+        if identity and match:
+            self.server.repositories.pushed(identity, match["repository"])
 
     def _begun(self, connection: http.client.HTTPConnection, path: str) -> str:
         """Begin an upload, which the registry wants done before a layer comes; where it goes on."""

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import subprocess
+import time
 
 import pytest
 import requests
@@ -48,6 +49,15 @@ def test_pushed_image_is_described_with_the_engines_digest(emulator, ecr, reposi
     assert shown["imageSizeInBytes"] > 10_000_000  # compressed layers, not the config's size
     local = emulator.engine.images.get(probe_image)
     assert f"{emulator.registry_host}/{name}@{digest}" in local.attrs["RepoDigests"]
+
+
+def test_an_image_was_pushed_when_it_was(emulator, ecr, repository):
+    """And not when somebody first asks: a course looks at times of uploads."""
+    name, _ = repository
+    pushed_by = time.time()
+    time.sleep(2.1)  # ECR's times are whole seconds
+    (shown,) = ecr.describe_images(repositoryName=name)["imageDetails"]
+    assert shown["imagePushedAt"].timestamp() <= pushed_by
 
 
 def test_the_reports_command_sequence(emulator, probe_image, lab_images):
