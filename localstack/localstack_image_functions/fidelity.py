@@ -50,6 +50,35 @@ NO_EFFECT = (
         ("PutBucketReplication", "PutBucketLogging", "PutBucketAccelerateConfiguration"),
         "buckets are not replicated, their access is not logged, nothing is accelerated",
     ),
+    NoEffect(
+        "s3",
+        ("PutBucketOwnershipControls", "PutBucketRequestPayment"),
+        "whose objects are and who pays is stored: everybody may, and nobody pays",
+    ),
+    NoEffect(
+        "s3",
+        (
+            "PutBucketInventoryConfiguration",
+            "PutBucketAnalyticsConfiguration",
+            "PutBucketMetricsConfiguration",
+            "PutBucketIntelligentTieringConfiguration",
+        ),
+        "no inventory, analysis or metric of requests is made, and no object changes its tier",
+    ),
+    NoEffect(
+        "s3",
+        ("PutBucketEncryption",),
+        "objects are said to be encrypted, and are not",
+    ),
+    NoEffect(
+        "s3",
+        ("PutBucketLifecycleConfiguration",),
+        "objects expire, but move to no other storage class",
+        lambda request: any(
+            rule.get("Transitions") or rule.get("NoncurrentVersionTransitions")
+            for rule in (request.get("LifecycleConfiguration") or {}).get("Rules") or ()
+        ),
+    ),
     NoEffect("sqs", ("AddPermission",), "permissions of queues are not enforced: anybody may send"),
     NoEffect(
         "sqs",
@@ -106,6 +135,27 @@ NO_EFFECT = (
         "permissions of functions decide whether S3 may be told of them, and nothing else",
     ),
     NoEffect(
+        "lambda",
+        ("CreateCodeSigningConfig", "UpdateCodeSigningConfig", "PutFunctionCodeSigningConfig"),
+        "signatures of code are not checked",
+    ),
+    NoEffect(
+        "ecr",
+        ("PutLifecyclePolicy",),
+        "policies of life cycle are stored and expire no image",
+    ),
+    NoEffect(
+        "ecr",
+        ("CreateRepository", "PutImageScanningConfiguration"),
+        "images are not scanned, on push or later: nothing here knows vulnerabilities",
+        lambda request: bool((request.get("imageScanningConfiguration") or {}).get("scanOnPush")),
+    ),
+    NoEffect(
+        "ecr",
+        ("PutRegistryScanningConfiguration",),
+        "rules for scanning are stored, and no image is scanned",
+    ),
+    NoEffect(
         "ecr",
         ("PutReplicationConfiguration", "SetRepositoryPolicy", "PutRegistryPolicy"),
         "images are not replicated, policies of repositories are not enforced",
@@ -114,6 +164,22 @@ NO_EFFECT = (
         "dynamodb",
         ("UpdateContinuousBackups", "CreateGlobalTable"),
         "tables have no backups of their own and one region: `make snapshot` is the backup",
+    ),
+    NoEffect(
+        "dynamodb",
+        ("PutResourcePolicy",),
+        "policies of tables are not enforced",
+    ),
+    NoEffect(
+        "dynamodb",
+        ("CreateTable", "UpdateTable"),
+        "provisioned capacity limits nothing: no read and no write is throttled",
+        lambda request: bool(request.get("ProvisionedThroughput")),
+    ),
+    NoEffect(
+        "logs",
+        ("CreateDelivery", "PutDelivery*"),
+        "logs of services are delivered nowhere",
     ),
     NoEffect(
         "logs",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,99 @@ FORM = "application/x-www-form-urlencoded"
 def test_the_page_has_each_line_of_the_table(one: Any) -> None:
     operations = ", ".join(f"`{name}`" for name in one.operations)
     assert f"| {one.service} | {operations} | {one.says} |" in PAGE
+
+
+SETTINGS = """
+import inspect, json, re
+from importlib import import_module
+from botocore import xform_name
+from localstack.aws.spec import load_service
+
+PROVIDERS = {
+    "s3": "localstack.services.s3.provider:S3Provider",
+    "lambda": "localstack.services.lambda_.provider:LambdaProvider",
+    "sqs": "localstack.services.sqs.provider:SqsProvider",
+    "logs": "localstack_image_functions.logs.provider:LogsProvider",
+}
+MOTO = {
+    "ecr": "moto.ecr.responses:ECRResponse",
+    "logs": "moto.logs.responses:LogsResponse",
+    "dynamodb": "moto.dynamodb.responses:DynamoHandler",
+}
+
+def class_of(place):
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+def is_there(service, operation):
+    name = xform_name(operation)
+    own = getattr(class_of(PROVIDERS[service]), name, None) if service in PROVIDERS else None
+    if own is not None and not own.__module__.startswith("localstack.aws.api"):
+        return "raise NotImplementedError" not in inspect.getsource(inspect.unwrap(own))
+    return service in MOTO and hasattr(class_of(MOTO[service]), name)
+
+begins = re.compile("(Put|Create|Update|Set|Add|Associate|Enable|Register|Attach)[A-Z]")
+print(json.dumps({
+    service: [one for one in load_service(service).operation_names
+              if begins.match(one) and is_there(service, one)]
+    for service in {**PROVIDERS, **MOTO}
+}))
+"""
+EFFECTIVE = {
+    "s3": {
+        "CreateBucket", "CreateMultipartUpload", "PutBucketCors", "PutBucketLifecycleConfiguration",
+        "PutBucketNotificationConfiguration", "PutBucketTagging", "PutBucketVersioning",
+        "PutBucketWebsite", "PutObject", "PutObjectLegalHold", "PutObjectLockConfiguration",
+        "PutObjectRetention", "PutObjectTagging",
+    },
+    "lambda": {
+        "AddLayerVersionPermission", "CreateAlias", "CreateEventSourceMapping", "CreateFunction",
+        "CreateFunctionUrlConfig", "PutFunctionConcurrency", "PutFunctionEventInvokeConfig",
+        "PutFunctionRecursionConfig", "PutProvisionedConcurrencyConfig", "UpdateAlias",
+        "UpdateEventSourceMapping", "UpdateFunctionCode", "UpdateFunctionConfiguration",
+        "UpdateFunctionEventInvokeConfig", "UpdateFunctionUrlConfig",
+    },
+    "sqs": {"CreateQueue", "SetQueueAttributes"},
+    "ecr": {
+        "CreateRepository", "PutImage", "PutImageScanningConfiguration", "PutImageTagMutability",
+    },
+    "logs": {
+        "CreateExportTask", "CreateLogGroup", "CreateLogStream", "PutLogEvents", "PutMetricFilter",
+        "PutQueryDefinition", "PutRetentionPolicy", "PutSubscriptionFilter",
+    },
+    "dynamodb": {
+        "CreateBackup", "CreateTable", "PutItem", "UpdateItem", "UpdateTable", "UpdateTimeToLive",
+    },
+}  # fmt: skip
+"""What does something here, or says that it can't; some of it not all that it may be asked for."""
+
+
+def test_no_setting_that_is_taken_stays_unsaid(
+    asked_of_emulators_python: Callable[..., str],
+) -> None:
+    """What a newer LocalStack or moto stores has to be looked at, and to go to either list."""
+    taken = json.loads(asked_of_emulators_python(SETTINGS).splitlines()[-1])
+    assert set(taken) == set(EFFECTIVE)
+    for service, operations in taken.items():
+        assert len(operations) >= 3
+        said = {
+            one for one in operations
+            for entry in NO_EFFECT if entry.service == service and entry.is_asked_for(one, {})
+        }  # fmt: skip
+        assert EFFECTIVE[service] & said == set()
+        assert sorted(set(operations) - said - EFFECTIVE[service]) == []
+
+
+def test_a_policy_of_life_cycle_was_never_evaluated(emulator: Any) -> None:
+    client, rule = emulator.client("ecr"), {"rulePriority": 1, "action": {"type": "expire"}}
+    rule["selection"] = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 3}
+    client.create_repository(repositoryName="aging")
+    client.put_lifecycle_policy(
+        repositoryName="aging", lifecyclePolicyText=json.dumps({"rules": [rule]})
+    )
+    assert "no effect: ecr PutLifecyclePolicy: policies of life cycle" in emulator.log
+    for asked in (client.get_lifecycle_policy, client.delete_lifecycle_policy):
+        assert "lastEvaluatedAt" not in asked(repositoryName="aging")
 
 
 def test_what_has_no_effect_is_said_once(emulator: Any) -> None:

@@ -20,7 +20,19 @@ def documented(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
     own = {name: _paged(handlers[name], items) for name, items in lists.items()}
     own["ListImages"] = _paged(_with_status(handlers["ListImages"]), "imageIds")
     own["BatchGetImage"] = _each_asked(handlers["BatchGetImage"])
+    for name in ("GetLifecyclePolicy", "DeleteLifecyclePolicy"):
+        own[name] = _never_evaluated(handlers[name])
     return {**handlers, **own}
+
+
+def _never_evaluated(handler: Handler) -> Handler:
+    """Policies of life cycle expire nothing here; moto says that they just have."""
+
+    def answer(context: Any, request: Any) -> Any:
+        answered = handler(context, request)
+        return {name: value for name, value in answered.items() if name != "lastEvaluatedAt"}
+
+    return answer
 
 
 def _paged(handler: Handler, items: str) -> Handler:
