@@ -40,6 +40,7 @@ from training.evaluation.open_set import (
     REPORT_STYLE,
     GroupsOf,
     OpenSetTrial,
+    by_label,
     by_part,
     detection_error,
     labeled,
@@ -121,15 +122,16 @@ def _open_set(
     run: Evaluation, single: _Asked, voting: _Asked, filmed: list[ClipAnswer]
 ) -> dict[str, object]:
     """The main figures: what happens when strangers walk in, too; and for whom it happens. Of
-    whole clips where there are no pictures to ask about; they know no groups."""
+    whole clips where there are no pictures to ask about; their only groups are labels."""
     gallery, seed = run.examiner.gallery, run.options.seed
     warnings = list(run.custom_warnings)
+    labels = read_labels(run.options.groups) if run.options.groups else {}
     if not single.answers["online"]:
         in_clips = {model: clip_trials(filmed, model) for model in (*MODELS, FINAL)}
         of_clips = {"of": "clips", **_main_figures(in_clips, seed), "custom_warnings": warnings}
         return {
             "open_set": of_clips if filmed else None,
-            "by_group": None,
+            "by_group": {name: by_label(in_clips, of, seed) for name, of in labels.items()} or None,
             "by_condition": None,
         }
     asked = {
@@ -141,7 +143,6 @@ def _open_set(
     def parts(groups: Mapping[str, GroupsOf]) -> dict[str, object]:
         return {n: by_part(answers, g, gallery, run.settings, seed) for n, g in groups.items()}
 
-    labels = read_labels(run.options.groups) if run.options.groups else {}
     return {
         "open_set": {
             "of": "pictures",

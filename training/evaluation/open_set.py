@@ -27,6 +27,7 @@ REPORT_STYLE = "report_style"
 _REPORT_TOLERANCE = 0.6
 _RESAMPLES = 1000
 _CURVE_POINTS = 400
+_NO_LABEL = "(none)"
 # Faces to the name of the group that each is in.
 GroupsOf = Callable[[Sequence[FaceSample]], Sequence[str]]
 
@@ -245,7 +246,7 @@ def read_labels(path: Path) -> dict[str, dict[str, str]]:
             rows = list(csv.DictReader(file))
         columns = [name for name in rows[0] if name != "person"]
         return {
-            name: {person_id_of(row["person"]): row[name] or "(none)" for row in rows}
+            name: {person_id_of(row["person"]): row[name] or _NO_LABEL for row in rows}
             for name in columns
         }
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, IndexError, AttributeError) as error:
@@ -256,7 +257,7 @@ def read_labels(path: Path) -> dict[str, dict[str, str]]:
 
 def labeled(labels: Mapping[str, Mapping[str, str]]) -> dict[str, GroupsOf]:
     def groups(of: Mapping[str, str]) -> GroupsOf:
-        return lambda samples: [of.get(s.picture.person_id, "(none)") for s in samples]
+        return lambda samples: [of.get(s.picture.person_id, _NO_LABEL) for s in samples]
 
     return {name: groups(of) for name, of in labels.items()}
 
@@ -287,6 +288,18 @@ def by_part(
             "false_matches": _false_matches(of[FINAL], gallery, settings, seed),
         }
     return report
+
+
+def by_label(
+    asked: Mapping[str, Sequence[OpenSetTrial]], of: Mapping[str, str], seed: int
+) -> dict[str, dict[str, object]]:
+    """The decisions, apart for each label; `of` is a person's, by their id."""
+    parts: dict[str, dict[str, list[OpenSetTrial]]] = {}
+    for model, own in asked.items():
+        for one in own:
+            models = parts.setdefault(of.get(one.identity, _NO_LABEL), {name: [] for name in asked})
+            models[model].append(one)
+    return {name: decisions(of_part, seed) for name, of_part in sorted(parts.items())}
 
 
 def decisions(asked: Mapping[str, Sequence[OpenSetTrial]], seed: int) -> dict[str, object]:

@@ -120,7 +120,10 @@ def test_clips_of_people_with_one_photo_each(run, photos, tmp_path, capsys):
     (tmp_path / "clips" / "short.h264").write_bytes(b"".join(clips[index] for index in kept))
     labels = {"clips": [truth[index] for index in kept]}
     (tmp_path / "clips" / "truth.json").write_text(json.dumps(labels))
-    report, page = run(data, "--custom", SHIPPED, "--clips", tmp_path / "clips")
+    one = min(photos)
+    (tmp_path / "groups.csv").write_text(f"person,glasses\n{one},yes\n")
+    arguments = ["--custom", SHIPPED, "--clips", tmp_path / "clips"]
+    report, page = run(data, *arguments, "--groups", tmp_path / "groups.csv")
     assert report["measured_on"] == "clips"
     assert len(kept) == len(photos) + 2
     for model in ("online", "custom", "final"):
@@ -141,6 +144,14 @@ def test_clips_of_people_with_one_photo_each(run, photos, tmp_path, capsys):
             "strangers_named": (0, 1),
         }  # fmt: skip
         assert shares["strangers_named"]["interval_95"] == [0.0, 1.0]
+    groups = report["by_group"]["glasses"]
+    assert set(groups) == {"yes", "(none)"}
+    for shares in (groups["yes"], groups["yes"]["custom"]):
+        assert (shares["named_right"]["count"], shares["named_right"]["n"]) == (1, 1)
+        assert shares["strangers_named"]["n"] == 0
+    assert groups["(none)"]["named_right"]["n"] == people - 1
+    assert groups["(none)"]["strangers_named"]["n"] == 1
+    assert "glasses" in page
     assert "asked about whole clips" in page
     assert "strangers named" in capsys.readouterr().out
     assert report["online"]["rank1"] == 1.0
