@@ -14,7 +14,7 @@ if __name__ == "__main__":  # Ctrl-C while the imports run: end, without a trace
 import argparse
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict
 
 from cloud.switch import Switch, read_switch
@@ -26,6 +26,7 @@ from device.clock import Clock
 from device.console import Console, fail, warn
 from device.crew import FAULT_STATUS
 from device.errors import DeviceError
+from device.gate import GATES, Gate, look_of
 from device.notify import notify
 from device.outbox import KeepUntilAnswered, Outbox
 from device.outbox_report import OutboxReport, outbox_metrics, progress, still_underway
@@ -88,6 +89,7 @@ class _Camera:
             else None,
             failed=self._fault,
         )
+        self._look = look_of(options.gate) if options.gate else None
         self._stop = stop_on_signals()
         self._status = 0
         self._target = f"{switch.endpoint_url or 'AWS'} as device {device_id}"
@@ -132,18 +134,24 @@ class _Camera:
         self._console.say(f"Recording from {source}, sending to {self._target}.")
         self._console.event("start", device_id=self._device_id, source=str(source))
         notify("READY=1")
-        record(
-            source,
-            self._outbox.accept,
-            self._device_id,
-            self._stop,
-            clock=self._clock,
-            count=self._options.count,
-            on_clip=self._on_clip,
-        )
+        with self._gate() as gate:
+            record(
+                source,
+                gate.accept,
+                self._device_id,
+                self._stop,
+                clock=self._clock,
+                count=self._options.count,
+                on_clip=self._on_clip,
+            )
         notify("STOPPING=1")
         stopped = self._stop.is_set()
         self._drain(DRAIN_AFTER_SIGNAL_S if stopped else self._options.drain_timeout)
+
+    def _gate(self) -> AbstractContextManager[Gate | Outbox]:
+        if self._look is None:
+            return nullcontext(self._outbox)
+        return closing(Gate(self._look, self._outbox, self._report, self._fault))
 
     def _on_clip(self, clip: ClipRecord, frames: int) -> None:
         start_ms, end_ms = clip.metadata.capture_start_ms, clip.metadata.capture_end_ms
@@ -206,6 +214,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--count", type=at_least_one, metavar="N", help="stop after N clips")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument(
+        "--gate",
+        choices=GATES,
+        help="send only clips in which something has moved, or a face is seen (default: send all); "
+        "`facelab bench-gate` measures what that misses",
+    )
     add_metrics_option(parser)
     group = parser.add_argument_group("store and forward")
     add_spool_option(group, "folder for clips that wait")

@@ -40,6 +40,7 @@ class Counts:
     resent: int = 0
     dropped: int = 0
     refused: int = 0
+    held_back: int = 0
     waiting: int = 0
     awaiting_answer: int = 0
     spool_bytes: int = 0
@@ -49,10 +50,10 @@ class Outbox:
     """Takes clips from the recorder and brings each to the cloud at least once.
 
     `report(event, fields)` is told what happens, from any thread: `recovered`, `stored`,
-    `uploaded`, `answered`, `resent`, `unanswered`, `retrying`, `dropped`, `refused`, `link`
-    (closed or open again) and `spool` (a disk in trouble). `failed(thread, why)` is told when
-    one of its threads ends by a fault of ours: the program has to end then; `close` still
-    stores what is only in memory.
+    `uploaded`, `answered`, `resent`, `unanswered`, `retrying`, `dropped`, `refused`,
+    `held_back`, `link` (closed or open again) and `spool` (a disk in trouble).
+    `failed(thread, why)` is told when one of its threads ends by a fault of ours: the program
+    has to end then; `close` still stores what is only in memory.
     """
 
     def __init__(
@@ -115,6 +116,13 @@ class Outbox:
             self._underway.totals.recorded += 1
             self._underway.add(Entry(record, data, accepted_ns=self._monotonic_ns()))
         self._writer.fit_memory()
+
+    def hold_back(self, record: ClipRecord) -> None:
+        """Count a recorded clip that a gate keeps from being sent, and tell it."""
+        with self._underway.changed:
+            self._underway.totals.recorded += 1
+            self._underway.totals.held_back += 1
+        self._report("held_back", {"clip_id": record.clip_id, "sequence": record.metadata.sequence})
 
     def wait_until_sent(self, timeout_s: float) -> bool:
         """True when S3 confirmed every clip in time."""

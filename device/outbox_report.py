@@ -43,6 +43,8 @@ class OutboxReport:
 def progress(counts: Counts) -> str:
     """The counts as the one line that is shown while recording."""
     line = f"{counts.recorded} recorded, {counts.uploaded} uploaded, {counts.waiting} waiting"
+    if counts.held_back:
+        line += f", {counts.held_back} held back"
     if counts.dropped:
         line += f", {counts.dropped} dropped"
     return line
@@ -67,6 +69,7 @@ def outbox_metrics(counts: Counts, device_id: str) -> list[Metric]:
         "resent": "Clips sent again because no result came.",
         "dropped": "Clips lost for want of room.",
         "refused": "Clips that S3 refused.",
+        "held_back": "Clips that the gate kept from being sent.",
     }
     waits = {
         "waiting": "Clips that wait for S3.",
@@ -94,6 +97,11 @@ def _line(event: str, fields: dict[str, Any]) -> str | None:
     if event == "spool":
         problem = fields["problem"]
         return f"Spool: {problem}." if problem else "Spool: writing again."
+    if event == "gate":
+        problem = fields["problem"]
+        if problem:
+            return f"Gate: can't judge, so clips are sent: {problem}."
+        return "Gate: judging again."
     lines = {
         "recovered": f"{fields.get('clips')} clips of an earlier run wait in the spool.",
         "retrying": f"Trying {fields.get('clips')} clips again that S3 had refused.",
@@ -112,6 +120,8 @@ def _summary(counts: Counts, spool: Path) -> list[str]:
         + (f" (and took over {counts.recovered})" if counts.recovered else "")
         + f", uploaded {counts.uploaded}, waiting {counts.waiting}, dropped {counts.dropped}."
     ]
+    if counts.held_back:
+        lines.append(f"{counts.held_back} clips showed nobody to the gate and were held back.")
     if counts.waiting:
         lines.append(f"What waits lies in {spool} and goes out at the next start.")
     if counts.awaiting_answer:

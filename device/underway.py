@@ -45,6 +45,7 @@ class Totals:
     resent: int = 0
     dropped: int = 0
     refused: int = 0
+    held_back: int = 0
 
 
 class Underway:

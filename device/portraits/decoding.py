@@ -1,4 +1,4 @@
-"""Pictures out of clips, for `pictures.py` only: the camera's path never decodes.
+"""Pictures out of clips, for `pictures.py` and the camera's gate: without one it never decodes.
 
 PyAV does the work, and PNG and scaling too, so that nothing else is needed.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from contract.annexb import access_units, nal_units
 from device.errors import DeviceError
 
 # Sharpness is measured on faces brought to this contrast, so that dark is not blurred.
@@ -73,16 +74,20 @@ class Picture:
         self._frame.pts = 0
         return b"".join(bytes(p) for p in [*encoder.encode(self._frame), *encoder.encode(None)])
 
+    def gray(self, width: int, height: int) -> list[bytes]:
+        """The rows of the gray picture scaled to `width` × `height` px, a byte a pixel."""
+        scaled = self._frame.reformat(width, height, "gray", interpolation="AREA")
+        plane = scaled.planes[0]
+        data, stride = bytes(plane), plane.line_size
+        return [data[y * stride : y * stride + width] for y in range(height)]
+
     def sharpness(self, width: int = 160) -> float:
         """Variance of the Laplacian of the gray picture, scaled to `width` px across.
 
         Brought to one contrast first. Below about 40 a face is small or blurred; more is sharper.
         """
         height = max(3, round(self.height * width / self.width))
-        gray = self._frame.reformat(width, height, "gray", interpolation="AREA")
-        plane = gray.planes[0]
-        data, stride = bytes(plane), plane.line_size
-        rows = [data[y * stride : y * stride + width] for y in range(height)]
+        rows = self.gray(width, height)
         laplacian = [
             up[x] + down[x] + row[x - 1] + row[x + 1] - 4 * row[x]
             for up, row, down in zip(rows, rows[1:], rows[2:], strict=False)
@@ -115,6 +120,31 @@ def pictures_of(clip: bytes) -> Iterator[Picture]:
             yield Picture(frame)
     if not found:
         raise ClipUndecodable("no picture in this clip can be decoded")
+
+
+def first_picture(clip: bytes) -> Picture:
+    """The first picture of an Annex-B clip; nothing after it is decoded.
+
+    Raises
+    ------
+    DecoderMissing
+        When PyAV is not installed.
+    ClipUndecodable
+        When the clip does not begin with a whole key picture.
+    """
+    unit = next(access_units(nal_units(clip)), None)
+    return next(pictures_of(clip[: unit.end] if unit else b""))
+
+
+def require_decoder() -> None:
+    """Ask before the first clip.
+
+    Raises
+    ------
+    DecoderMissing
+        When PyAV is not installed.
+    """
+    _av()
 
 
 def _av() -> Any:

@@ -5,9 +5,10 @@ The device does not need them: without, whole pictures are kept and enrollment c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from device.errors import DeviceError
 from device.portraits.decoding import Picture, Square
@@ -64,14 +65,7 @@ def lab_face_finder() -> FaceFinder:
     NoFaceFinder
         When the recognition package or its models are not on this machine.
     """
-    try:
-        from recognition import RecognitionError, load_recognizer
-
-        recognizer = load_recognizer(ROOT / "build" / "models")
-    except ImportError as error:
-        raise NoFaceFinder(f"the lab's recognition is not installed here ({error.name})") from error
-    except RecognitionError as error:
-        raise NoFaceFinder(f"the lab's models are not here: {error}", "`make setup`") from error
+    recognizer = _lab_recognizer()
 
     def find(picture: Picture) -> list[FoundFace]:
         rgb = picture.rgb()
@@ -81,3 +75,26 @@ def lab_face_finder() -> FaceFinder:
         return [FoundFace(box.top, box.right, box.bottom, box.left) for box in boxes]
 
     return find
+
+
+def lab_glance() -> Callable[[Picture], bool]:
+    """Whether a picture has a face: one look, as the function takes at a clip's first picture.
+
+    Raises
+    ------
+    NoFaceFinder
+        When the recognition package or its models are not on this machine.
+    """
+    recognizer = _lab_recognizer()
+    return lambda picture: bool(recognizer.look(picture.rgb()))
+
+
+def _lab_recognizer() -> Any:
+    try:
+        from recognition import RecognitionError, load_recognizer
+
+        return load_recognizer(ROOT / "build" / "models")
+    except ImportError as error:
+        raise NoFaceFinder(f"the lab's recognition is not installed here ({error.name})") from error
+    except RecognitionError as error:
+        raise NoFaceFinder(f"the lab's models are not here: {error}", "`make setup`") from error

@@ -81,6 +81,7 @@ TASKS = (
     Task("bench-reload", "measure", "from a saved file to its answer", "scripts.bench.reload"),
     Task("bench-queue", "measure", "a queue and its function", "scripts.bench.queue_latency"),
     Task("bench-device", "measure", "a clip's cost here and on a Pi", "scripts.bench.device_cost"),
+    Task("bench-gate", "measure", "what the camera's gates miss", "scripts.bench.gate"),
     Task("bench-dashboard", "measure", "the dashboard in a browser", "scripts.bench.dashboard"),
     Task("bench-endpoint", "measure", "the loop on another emulator", "scripts.bench.endpoint"),
     Task("conformance", "measure", "what AWS documents, asked", "scripts.cli.conformance"),

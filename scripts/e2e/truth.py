@@ -26,6 +26,10 @@ class ClipTruth:
         return len(self.visible) == 1 and not self.strangers
 
     @property
+    def somebody(self) -> bool:
+        return bool(self.visible or self.strangers)
+
+    @property
     def scene(self) -> str:
         people = [*self.visible, *["a stranger"] * self.strangers]
         tags = [one for one in self.tags if one not in SAID_BY_THE_PEOPLE]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -359,3 +360,28 @@ def test_it_waits_in_looks_and_no_longer_than_it_was_told(
     assert run("--count", "1", "--drain-timeout", "0.4") == 1
     assert looks[0] == 0.3
     assert 0 <= looks[-1] < 0.3
+
+
+def test_what_the_gate_holds_back_is_told_counted_and_not_sent(
+    cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing of the device could keep an empty clip from being sent."""
+    answers = iter([True, False, False, True])
+    monkeypatch.setattr(camera, "look_of", lambda name: lambda clip: next(answers))
+    assert run("--json", "--count", "4", "--no-keep-until-answered", "--gate", "motion") == 0
+    clips = [one["clip_id"] for one in run.of("clip")]
+    held_back = [(one["sequence"], one["clip_id"]) for one in run.of("held_back")]
+    assert held_back == [(1, clips[1]), (2, clips[2])]
+    assert {ClipKey.parse(key).clip_id for key in cloud.keys} == {clips[0], clips[3]}
+    counts = run.of("summary")[0]
+    assert (counts["recorded"], counts["uploaded"], counts["held_back"]) == (4, 2, 2)
+    assert run.clips() == []
+
+
+def test_a_gate_that_this_machine_has_no_means_for_is_a_line_before_the_first_clip(
+    cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert run("--gate", "motion") == 2
+    assert "PyAV" in run.err
+    assert cloud.puts == []

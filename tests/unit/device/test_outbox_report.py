@@ -43,6 +43,8 @@ def console() -> Console:
         ("link", {"state": "closed", "message": "nobody"}, "Not sending: nobody. Clips wait"),
         ("spool", {"problem": "worn out"}, "Spool: worn out."),
         ("spool", {"problem": None}, "Spool: writing again."),
+        ("gate", {"problem": "no decoder"}, "Gate: can't judge, so clips are sent: no decoder."),
+        ("gate", {"problem": None}, "Gate: judging again."),
         ("recovered", {"clips": 3}, "3 clips of an earlier run wait"),
         ("retrying", {"clips": 2}, "Trying 2 clips again"),
         ("dropped", {"clip_id": "c1", "reason": "full"}, "Dropped clip c1: full."),
@@ -95,6 +97,12 @@ def test_an_event_without_words_is_none(console):
              "2 uploaded clips have no result shown yet; they are kept.",
              "1 clips could not be sent; they lie in refused/ (or damaged/) there."],
         ),
+        (
+            Counts(recorded=3, uploaded=1, held_back=2),
+            0,
+            ["Recorded 3 clips, uploaded 1, waiting 0, dropped 0.",
+             "2 clips showed nobody to the gate and were held back."],
+        ),
         (Counts(awaiting_answer=1), 0, None),
         (Counts(refused=1), 1, None),
         (Counts(refused=1, waiting=1), 1, None),
@@ -111,6 +119,7 @@ def test_progress_names_what_was_lost_only_if_something_was():
     assert progress(Counts(recorded=5, uploaded=3, waiting=2)) == (
         "5 recorded, 3 uploaded, 2 waiting"
     )
+    assert progress(Counts(held_back=4, dropped=1)).endswith("0 waiting, 4 held back, 1 dropped")
     assert progress(Counts(dropped=1)).endswith("0 waiting, 1 dropped")
 
 

@@ -28,7 +28,8 @@ def _usual(monkeypatch):
             camera, [],
             {"device": None, "clip_seconds": 0.5, "count": None, "json": False,
              "spool_budget": 2 * 2**30, "workers": 4, "drain_timeout": 60.0,
-             "keep_until_answered": True, "answer_timeout": 300.0, "metrics_port": None},
+             "keep_until_answered": True, "answer_timeout": 300.0, "metrics_port": None,
+             "gate": None},
         ),
         (
             messages, [],
