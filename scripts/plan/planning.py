@@ -13,8 +13,10 @@ from scripts.plan.simulation import Scenario, Simulation, SimulationResult
 
 MEMORY_SIZES_MB = (512, 1024, 1536, 1769, 2048, 3008)
 SECONDS_A_MONTH = 730 * 3600
-# So many clips show the distribution; more only take longer.
+# So many clips show the distribution; more only take longer. They are of some seconds at least:
+# of a fleet too large for that, a part.
 CLIPS_SIMULATED = 40_000
+LEAST_SECONDS = 2.0
 # Between writes of one clip: the ledger's claim and close; one look-up of a person per model.
 _WRITES, _READS, _SQS_CALLS = 2, 1, 3
 _LOG_KB = 0.6
@@ -44,7 +46,7 @@ def plan(asked: Asked, work: Work, seed: int = 0) -> dict[str, Any]:
     """Everything `out/plan.json` holds."""
     quota = round(limit("lambda_concurrency_default"))
     needed = _needed_concurrency(asked, work)
-    seconds = min(60.0, max(1 / asked.rate, CLIPS_SIMULATED / asked.clips_per_s))
+    seconds = min(60.0, max(LEAST_SECONDS, 1 / asked.rate, CLIPS_SIMULATED / asked.clips_per_s))
     queues = math.ceil(needed / limit("sqs_poller_most"))
     base = Scenario(
         asked.devices,
@@ -55,6 +57,7 @@ def plan(asked: Asked, work: Work, seed: int = 0) -> dict[str, Any]:
         through_queue=False,
         queues=queues,
         seed=seed,
+        part=min(1.0, CLIPS_SIMULATED / (asked.clips_per_s * seconds)),
     )
     # All devices begin at once, and later on, when everything that is needed runs.
     runs = {
@@ -91,17 +94,17 @@ def billed_ms(asked: Asked, work: Work) -> float:
 
 def _run(scenario: Scenario, work: Work) -> dict[str, Any]:
     outcome = Simulation(scenario, work).run()
-    return {**asdict(scenario), **_facts(outcome)}
+    return {**asdict(scenario), **_facts(outcome, scenario.part)}
 
 
-def _facts(outcome: SimulationResult) -> dict[str, Any]:
+def _facts(outcome: SimulationResult, part: float) -> dict[str, Any]:
     return {
-        "clips": outcome.clips,
+        "clips": round(outcome.clips / part),
         "clip_end_ms": percentiles(outcome.latencies),
         "cold_share": round(outcome.cold / max(1, outcome.clips), 4),
-        "throttled_tries": outcome.throttled,
-        "most_environments": outcome.most_environments,
-        "most_waiting": outcome.most_waiting,
+        "throttled_tries": round(outcome.throttled / part),
+        "most_environments": round(outcome.most_environments / part),
+        "most_waiting": round(outcome.most_waiting / part),
     }
 
 

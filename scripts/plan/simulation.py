@@ -25,7 +25,8 @@ Steps = Generator[simpy.Event, Any, None]
 @dataclass(frozen=True)
 class Scenario:
     """What is planned: `rate` in clips/s of each device, `seconds` simulated, `memory_mb` of the
-    function, `concurrency` the account's quota, `through_queue` for S3 → SQS → Lambda."""
+    function, `concurrency` the account's quota, `through_queue` for S3 → SQS → Lambda. Of devices
+    and limits only the share `part` is simulated: a large fleet behaves as a part of it would."""
 
     devices: int
     rate: float
@@ -36,6 +37,7 @@ class Scenario:
     queues: int = 1  # each with an event source mapping of its own
     warm: bool = False  # begins with all environments and pollers that will be needed
     seed: int = 0
+    part: float = 1.0
 
 
 @dataclass
@@ -96,11 +98,12 @@ class Simulation:
         self._env = simpy.Environment()
         self._lab = LabWork(self._env, shares) if shares else None
         self._random = np.random.default_rng(scenario.seed)
+        quota = max(1, round(scenario.concurrency * scenario.part))
         self._fleet = Fleet(
             self._env,
-            scenario.concurrency,
-            limit("lambda_scaling_per_10_s"),
-            scenario.concurrency if scenario.warm else 0,
+            quota,
+            limit("lambda_scaling_per_10_s") * scenario.part,
+            quota if scenario.warm else 0,
         )
         self._waiting: deque[int] = deque()
         self._in_flight = 0
@@ -112,7 +115,8 @@ class Simulation:
     def _draw(self, work: Work | MeasuredWork, transit: Transit) -> None:
         plan, random = self._plan, self._random
         period = 1 / plan.rate
-        phases = random.uniform(0, period, plan.devices)
+        devices = max(1, round(plan.devices * plan.part))
+        phases = random.uniform(0, period, devices)
         each = max(1, round(plan.seconds * plan.rate))
         self._starts = np.sort((phases[:, None] + np.arange(each) * period).ravel())
         count = len(self._starts)
@@ -189,7 +193,7 @@ class Simulation:
         most = limit("sqs_poller_most")
         grown = limit("sqs_poller_growth_per_min") / 60 * self._env.now
         each = most if self._plan.warm else limit("sqs_poller_start") + grown
-        return self._plan.queues * min(each, most)
+        return max(1.0, self._plan.queues * min(each, most) * self._plan.part)
 
     def _serve(self, index: int, kind: str) -> Steps:
         outcome = self.outcome

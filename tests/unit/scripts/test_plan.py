@@ -11,6 +11,7 @@ import simpy
 
 from scripts.aws.cost import Usage, per_clips
 from scripts.cli.plan import main
+from scripts.paths import ROOT
 from scripts.plan.check import check
 from scripts.plan.cores import SharedCores
 from scripts.plan.figures import LogNormal, NotMeasured, Work, measured_work
@@ -63,6 +64,26 @@ def test_no_more_than_a_thousand_environments_begin_in_ten_seconds():
     assert 1000 < outcome.most_environments < 3000
 
 
+@pytest.mark.parametrize("through_queue", [False, True])
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_part_of_a_large_fleet_behaves_as_the_whole(through_queue, warm):
+    """A million devices took many minutes, where the command promised one."""
+    whole = Scenario(6000, 2.0, 2.0, 1769, 2000, through_queue, queues=2, warm=warm)
+    every, tenth = (Simulation(replace(whole, part=part), WORK).run() for part in (1.0, 0.1))
+    assert tenth.clips == every.clips / 10
+    assert tenth.throttled * 10 == pytest.approx(every.throttled, rel=0.15)
+    assert tenth.most_environments * 10 == pytest.approx(every.most_environments, rel=0.1)
+    for share in (50, 95):
+        of_whole = np.percentile(every.latencies, share)
+        assert np.percentile(tenth.latencies, share) == pytest.approx(of_whole, rel=0.1)
+
+
+def test_a_million_devices_are_told_whole_from_no_more_clips_than_ten_thousand():
+    made = plan(Asked(1_000_000, 2.0, "us-east-1"), WORK)["runs"]["direct_steady"]
+    assert (made["devices"], made["clips"], made["part"]) == (1_000_000, 4_000_000, 0.01)
+    assert made["most_environments"] > 100_000
+
+
 def test_a_tenth_of_the_concurrency_need_is_by_littles_law():
     made = plan(Asked(100, 2.0, "us-east-1"), WORK)
     busy = 200 * billed_ms(Asked(100, 2.0, "us-east-1"), WORK) / 1000
@@ -109,6 +130,15 @@ def test_stages_come_from_a_measured_run(tmp_path):
     run.write_text(json.dumps(E2E))
     assert measured_work(run).compute.p50 == 85
     assert measured_work(run).waiting.p50 == 30
+    assert measured_work(run).init == 900
+
+
+def test_a_run_without_a_cold_start_makes_none_that_takes_no_time(tmp_path):
+    """`make up` starts the environments, so a run has no `init_ms`; the plan took it for 0 ms."""
+    run = tmp_path / "e2e.json"
+    run.write_text(json.dumps(E2E | {"init_ms": None}))
+    kept = json.loads((ROOT / "docs" / "figures.json").read_text())["compute"]["values"]
+    assert measured_work(run).init == kept["init_ms"] > 0
 
 
 E2E = {
