@@ -15,6 +15,7 @@ from scripts.develop.figures import (
 )
 from scripts.develop.goal_table import goals, throughput
 from scripts.develop.recognition_tables import RECOGNITION_TABLES
+from scripts.develop.scale_tables import SCALE_TABLES
 
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->)(\n?).*?(<!-- end of figures -->)", re.S)
 
@@ -246,6 +247,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "soak": _soak,
     "dashboard": _dashboard,
     **RECOGNITION_TABLES,
+    **SCALE_TABLES,
     "mutation": _mutation,
     "goals": goals,
     "throughput": throughput,

@@ -44,6 +44,29 @@ SEEDS = (0, 1, 2)
 VARIATIONS = ("as it is", "small", "tiny", "tilted", "dark", "blurred", "badly blurred")
 DEVICES = (1, 2, 4, 8)
 LAB_COMMANDS = ("up_cold", "up_warm", "down", "reset", "snapshot", "restore")
+PLAN = {
+    "as_of": "as_of",
+    "work_ms": "work_ms",
+    "needed": "concurrency.needed",
+    "quota": "concurrency.default_quota",
+    "queues": "queues_needed",
+    "requests": "requests",
+    "usd": "month_usd",
+    **{
+        f"{run}_{of}_ms": f"runs.{run}.clip_end_ms.{of}"
+        for run in ("direct_start", "direct_steady", "through_queue_start", "through_queue_steady")
+        for of in ("p50", "p95")
+    },
+    "throttled": "runs.direct_start.throttled_tries",
+    "waiting": "runs.through_queue_start.most_waiting",
+}
+# The last: nine clips of ten show nobody, and the motion gate holds back what it does of the film.
+PLANS = {
+    "100": (100, ""),
+    "10000": (10_000, ""),
+    "1000000": (1_000_000, ""),
+    "gated": (1_000_000, ' ARGS="--sent-share 0.45"'),
+}
 CONFORMANCE = ("behaviours", "passed", "known_differences", "unsupported")
 RUNS: dict[str, MeasuredRun] = {
     **_on_both(
@@ -231,6 +254,19 @@ RUNS: dict[str, MeasuredRun] = {
             },
         )
         for seed in SEEDS
+    },
+    "gate": MeasuredRun(
+        "facelab bench-gate",
+        "bench-gate.json",
+        {name: name for name in ("clips", "nobody", "gates")},
+    ),
+    **{
+        f"plan_{name}": MeasuredRun(
+            f"make plan DEVICES={devices} RATE=2 REGION=eu-central-1{more}",
+            "plan.json",
+            PLAN,
+        )
+        for name, (devices, more) in PLANS.items()
     },
     "mutation": MeasuredRun(
         "make mutate", "mutate.json", {one.folder: f"places.{one.folder}" for one in PLACES}

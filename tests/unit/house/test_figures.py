@@ -146,6 +146,16 @@ def test_faces_that_were_missed_and_false_alarms_are_told():
     assert "570 of 576 found, 2 false alarms" in made
 
 
+def test_whom_a_gate_misses_stands_beside_how_many():
+    one = {"saved": 3, "missed": 1, "missed_still": 7, "cpu_ms_per_clip": 6.4}
+    one["whom"] = [{"clip": 52, "scene": "joe-biden (small)"}]
+    run = {"clips": 20, "nobody": 5, "gates": {"motion": one}}
+    figures = {"gate": {"values": run, "when": "a day", "machine": "a machine", "command": "c"}}
+    made = rendered("<!-- figures: gate -->\n<!-- end of figures -->", figures)
+    assert "held back of 5 with nobody | missed of 15 with somebody" in made
+    assert "| `motion` | 3 | 1 (clip 52: joe-biden (small)) | 7 | 6 ms |" in made
+
+
 def test_figures_of_the_other_backend_are_refused(tmp_path):
     (tmp_path / "e2e.json").write_text(json.dumps(e2e("docker")))
     with pytest.raises(NothingMeasured, match="docker"):
