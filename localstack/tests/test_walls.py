@@ -13,6 +13,8 @@ import tempfile
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,9 @@ PROBE = """
 
     def say(event):
         return event["text"]
+
+    def runtime_api(event):
+        return os.environ["AWS_LAMBDA_RUNTIME_API"]
 
     def sleep(event):
         time.sleep(event["seconds"])
@@ -278,11 +283,23 @@ def user(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def walled(user: str, localstack_cache: Path, make_emulator: Any) -> Iterator[Any]:
+def walled(start_walled: Any) -> Iterator[Any]:
     """An emulator of that user."""
+    with start_walled() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def start_walled(user: str, localstack_cache: Path, make_emulator: Any) -> Any:
+    """Starts one with these settings, for the length of a `with`."""
+    return contextmanager(partial(_started, user, localstack_cache, make_emulator))
+
+
+def _started(user: str, cache: Path, make_emulator: Any, **settings: str) -> Iterator[Any]:
     folder = Path(tempfile.mkdtemp(prefix="walls-"))
-    emulator = make_emulator(folder, f"pytest-{os.getpid()}-{user}", folder / "cache")
-    shutil.copytree(localstack_cache, folder / "cache")
+    lab = "-".join((f"pytest-{os.getpid()}", user, *map(str.lower, settings)))
+    emulator = make_emulator(folder, lab, folder / "cache", extra=settings)
+    shutil.copytree(cache, folder / "cache")
     if user == "ordinary" and os.geteuid() == 0:
         own_prefix = Path(sys.base_prefix).resolve()
         emulator.prefix = (
@@ -291,9 +308,11 @@ def walled(user: str, localstack_cache: Path, make_emulator: Any) -> Iterator[An
         )  # fmt: skip
         emulator.owner = ORDINARY_UID
     emulator.start()
-    yield emulator
-    emulator.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield emulator
+    finally:
+        emulator.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -451,6 +470,34 @@ def test_function_reaches_the_emulator_and_no_other_port(
     assert [where for where, what in found.items() if what == "open"] == [
         f"127.0.0.1:{walled.port}"
     ]
+
+
+def test_function_reaches_what_the_user_opened_and_no_other_port(
+    start_walled: Any, deploy_into: Any, tmp_path: Path, host_ports: list[tuple[str, int]]
+) -> None:
+    (host, port), closed = host_ports[0], host_ports[1]
+    with start_walled(IMAGE_FUNCTIONS_OPEN=f"{host}:{port}") as emulator:
+        deployer = deploy_into(emulator, tmp_path, "opened")
+        deployer.create("probe", PROBE, Timeout=60)
+        found = tell(deployer, "connect", to=[(host, port), closed, METADATA])
+    assert [where for where, what in found.items() if what == "open"] == [f"{host}:{port}"]
+
+
+def test_with_the_internet_the_host_is_open_and_a_neighbors_runtime_api_is_not(
+    start_walled: Any, deploy_into: Any, tmp_path: Path, host_ports: list[tuple[str, int]]
+) -> None:
+    """Even to who knows its unguessable name: it answers the processes of its own sandbox."""
+    with start_walled(IMAGE_FUNCTIONS_INTERNET="on") as emulator:
+        deployer = deploy_into(emulator, tmp_path, "opened")
+        deployer.create("probe", PROBE, Timeout=60)
+        deployer.create("neighbor", PROBE + "\n    # another image\n", Timeout=60)
+        found = tell(deployer, "connect", to=host_ports)
+        assert set(found.values()) == {"open"}
+        api = deployer.invoke("neighbor", do="runtime_api").payload
+        asked = f"http://127.0.0.1:{api.partition(':')[2]}/2018-06-01/runtime/invocation/next"
+        assert tell(deployer, "ask", url=asked, headers={"Host": api}) == 403
+        assert "Runtime API of another function: refused" in emulator.log
+        assert deployer.invoke("neighbor", do="say", text="still").payload == "still"
 
 
 def test_neighbors_event_is_not_to_be_had(probe: Any, walled: Any) -> None:
