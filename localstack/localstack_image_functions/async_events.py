@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from localstack.runtime import events
@@ -146,6 +147,13 @@ class Poller(event_manager.Poller):
         if outcome is not None:
             outcome.has_succeeded = True
         super().process_success_destination(*arguments, **options)
+
+    def process_failure_destination(
+        self, event: Any, result: Any, *arguments: Any, **options: Any
+    ) -> None:
+        """Of an event that never ran, too, for which there is no answer to be read."""
+        answered = result if result.payload is not None else replace(result, payload=b"null")
+        super().process_failure_destination(event, answered, *arguments, **options)
 
     def _take_free(self) -> int:
         """Take all free workers, at most a batch; waits a while for the first.

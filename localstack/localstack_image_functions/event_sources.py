@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from botocore.exceptions import ClientError
-from localstack.services.lambda_.event_source_mapping import esm_worker_factory
+from localstack.services.lambda_.event_source_mapping import esm_worker, esm_worker_factory
 from localstack.services.lambda_.event_source_mapping.pollers import dynamodb_poller, sqs_poller
 
 from localstack import config
@@ -52,6 +52,9 @@ class QueuePoller(sqs_poller.SqsPoller):
             return
         try:
             messages = self._receive()
+            if messages and self._closed.is_set():
+                self._give_back(messages)
+                messages = []
             if not messages:
                 self._free.release()
                 return
@@ -60,8 +63,12 @@ class QueuePoller(sqs_poller.SqsPoller):
             self._free.release()
             raise
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Take nothing more: what a receive that has begun still brings is for who comes after."""
         self._closed.set()
+
+    def close(self) -> None:
+        self.stop()
         self._pool.shutdown(wait=False)
 
     def _receive(self) -> list[dict[str, Any]]:
@@ -76,6 +83,14 @@ class QueuePoller(sqs_poller.SqsPoller):
             sqs_override_wait_time_seconds=self.maximum_batching_window,
         )
         return response.get("Messages") or []
+
+    def _give_back(self, messages: list[dict[str, Any]]) -> None:
+        for message in messages:
+            self.source_client.change_message_visibility(
+                QueueUrl=self.queue_url,
+                ReceiptHandle=message["ReceiptHandle"],
+                VisibilityTimeout=0,
+            )
 
     def _run(self, messages: list[dict[str, Any]]) -> None:
         try:
@@ -151,6 +166,30 @@ def _telling_results(worker: Any) -> Any:
     return worker
 
 
+def _let_go_when_replaced() -> None:
+    """Let a mapping that was changed be as it says.
+
+    LocalStack makes a new worker for each change, and stops the old one, which goes on for as long
+    as it waits for messages: it took them under the old filter, or though the mapping was disabled;
+    and then said that the mapping is disabled, though the new one works.
+    """
+    worker_class = esm_worker.EsmWorker
+    stop, tell = worker_class.stop, worker_class.update_esm_state_in_store
+
+    def stop_for_good(worker: Any) -> None:
+        stop(worker)
+        worker.is_replaced = True
+        if isinstance(worker.poller, QueuePoller):
+            worker.poller.stop()
+
+    def tell_if_current(worker: Any, state: Any) -> None:
+        if not getattr(worker, "is_replaced", False):
+            tell(worker, state)
+
+    worker_class.stop = stop_for_good
+    worker_class.update_esm_state_in_store = tell_if_current
+
+
 @functools.cache  # several first requests at once load the executor several times
 def wait_for_messages() -> None:
     """Let event source mappings of queues use the poller above."""
@@ -168,6 +207,7 @@ def wait_for_messages() -> None:
         "dynamodb"
     ]["ApproximateCreationDateTime"]
     making = threading.local()
+    _let_go_when_replaced()
     factory.get_esm_worker = get_esm_worker
     esm_worker_factory.SqsPoller = lambda **options: QueuePoller(
         maximum_concurrency=making.maximum_concurrency, **options

@@ -182,6 +182,37 @@ def test_image_of_another_architecture_or_region_is_refused(deployer: Any, emula
     assert found["Architectures"] == [other]
 
 
+def test_an_alias_sends_as_many_to_its_second_version_as_its_weight_says(
+    deployer: Any, emulator: Any
+) -> None:
+    deployer.create("weighted", HELLO)
+    client = emulator.client("lambda")
+    for number in ("1", "2"):
+        client.update_function_configuration(FunctionName="weighted", Description=number)
+        client.get_waiter("function_updated_v2").wait(FunctionName="weighted")
+        assert client.publish_version(FunctionName="weighted")["Version"] == number
+        client.get_waiter("published_version_active").wait(
+            FunctionName="weighted", Qualifier=number
+        )
+
+    def versions(times: int) -> list[str]:
+        return [
+            client.invoke(FunctionName="weighted", Qualifier="live")["ExecutedVersion"]
+            for _ in range(times)
+        ]
+
+    def weight(share: float) -> dict[str, Any]:
+        return {"RoutingConfig": {"AdditionalVersionWeights": {"2": share}}}
+
+    alias = {"FunctionName": "weighted", "Name": "live", "FunctionVersion": "1"}
+    client.create_alias(**alias, **weight(1.0))
+    assert versions(6) == ["2"] * 6
+    client.update_alias(**alias, **weight(0.0))
+    assert versions(6) == ["1"] * 6
+    client.update_alias(**alias, **weight(0.5))
+    assert set(versions(40)) == {"1", "2"}  # by chance one in 5 * 10**11 fails
+
+
 def test_update_to_an_image_that_does_not_exist_changes_nothing(
     deployer: Any, emulator: Any
 ) -> None:

@@ -121,6 +121,60 @@ def test_what_a_function_fails_on_ends_among_the_dead_letters(emulator: Any, pip
     assert receive(queues, answers, 1) == [{"number": 1}]
 
 
+def test_what_a_filter_lets_through_comes_and_the_rest_goes(
+    emulator: Any, pipe: Any, wait_until: Wait
+) -> None:
+    """On AWS what no filter wants is deleted from the queue."""
+    queues, functions = emulator.client("sqs"), emulator.client("lambda")
+    asked, answers, letters = pipe()
+    mapping = mapping_of(emulator, asked)
+    functions.update_event_source_mapping(
+        UUID=mapping, FilterCriteria={"Filters": [{"Pattern": '{"body": {"kind": ["face"]}}'}]}
+    )
+    wait_until(lambda: state_of(functions, mapping) == "Enabled")
+    for number, kind in enumerate(("tree", "face", "car")):
+        send(queues, asked, number=number, kind=kind)
+    assert receive(queues, answers, 1) == [{"number": 1, "kind": "face"}]
+    wait_until(lambda: left_in(queues, asked) == 0)
+    assert receive(queues, answers, 1, limit_s=1) == []
+    assert left_in(queues, letters) == 0
+    assert state_of(functions, mapping) == "Enabled"  # the worker from before the change has ended
+
+
+def test_a_mapping_that_is_disabled_leaves_the_queue_alone_until_it_is_enabled(
+    emulator: Any, pipe: Any, wait_until: Wait
+) -> None:
+    queues, functions = emulator.client("sqs"), emulator.client("lambda")
+    asked, answers, _ = pipe()
+    mapping = mapping_of(emulator, asked)
+    wait_until(lambda: state_of(functions, mapping) == "Enabled")
+    functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    wait_until(lambda: state_of(functions, mapping) == "Disabled")
+    send(queues, asked, number=1)
+    assert receive(queues, answers, 1, limit_s=3) == []
+    functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+    wait_until(lambda: state_of(functions, mapping) == "Enabled")
+    assert receive(queues, answers, 1) == [{"number": 1}]
+
+
+def mapping_of(emulator: Any, queue: str) -> str:
+    arn = arn_of(emulator.client("sqs"), queue)
+    found = emulator.client("lambda").list_event_source_mappings(EventSourceArn=arn)
+    (mapping,) = found["EventSourceMappings"]
+    return mapping["UUID"]
+
+
+def state_of(functions: Any, mapping: str) -> str:
+    return functions.get_event_source_mapping(UUID=mapping)["State"]
+
+
+def left_in(queues: Any, url: str) -> int:
+    """Messages that wait or are in flight."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    told = queues.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(told[name]) for name in names)
+
+
 def test_what_is_throttled_is_tried_again_and_not_left_hidden(
     emulator: Any, pipe: Any, request: pytest.FixtureRequest
 ) -> None:

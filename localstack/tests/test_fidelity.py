@@ -16,6 +16,8 @@ from localstack_image_functions.fidelity import NO_EFFECT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "fidelity.md").read_text()
 
+HINT = "do without it here, or run this part on AWS"
+HINT_OF_MANY = "do without them here, or run this part on AWS"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:any"
 KAFKA = "arn:aws:kafka:us-east-1:000000000000:cluster/a/b"
 
@@ -140,24 +142,25 @@ def test_what_has_no_effect_is_said_once(emulator: Any) -> None:
 @pytest.mark.parametrize(
     ("service", "method", "asked", "says"),
     [
-        ("apigatewayv2", "get_apis", {}, "apigatewayv2 is not emulated"),
+        ("apigatewayv2", "get_apis", {}, f"apigatewayv2 is not emulated: {HINT}"),
         (
             "lambda",
             "create_event_source_mapping",
             {"FunctionName": "any", "EventSourceArn": KAFKA},
-            "is not emulated for Amazon MSK",
+            "is not emulated for Amazon MSK: queues and streams of DynamoDB and Kinesis are; run "
+            "this part on AWS",
         ),
         (
             "lambda",
             "update_function_configuration",
             {"FunctionName": "any", "DurableConfig": {"ExecutionTimeout": 60}},
-            r"durable functions \(DurableConfig\) are not emulated",
+            rf"durable functions \(DurableConfig\) are not emulated: {HINT_OF_MANY}",
         ),
         (
             "lambda",
             "get_durable_execution",
             {"DurableExecutionArn": f"{FUNCTION}:1/durable-execution/a/b"},
-            "lambda GetDurableExecution is not emulated",
+            f"lambda GetDurableExecution is not emulated: {HINT}",
         ),
     ],
 )

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localstack_image_functions.stacks.applying import Watched
 from localstack_image_functions.stacks.buckets import lifecycle_rule
@@ -220,6 +221,31 @@ def test_the_uri_of_a_stacks_repository_is_the_one_to_push_to(emulator, stack):
     tags = sqs.list_queue_tags(QueueUrl=sqs.get_queue_url(QueueName="knows-the-uri")["QueueUrl"])
     (found,) = emulator.client("ecr").describe_repositories(repositoryNames=[name])["repositories"]
     assert tags["Tags"] == {"uri": found["repositoryUri"]}
+
+
+def test_a_variable_that_is_reserved_fails_a_stack(emulator, stack):
+    """A template that passed here would fail on AWS."""
+    role = "arn:aws:iam::000000000000:role/any"
+    properties = {
+        "FunctionName": "reserved-variable",
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Code": {"ZipFile": "def handler(event, context): pass"},
+        "Environment": {"Variables": {"AWS_REGION": "eu-west-1"}},
+        "Role": role,
+    }
+    made = stack(Function={"Type": "AWS::Lambda::Function", "Properties": properties})
+    assert made["StackStatus"] in ("ROLLBACK_COMPLETE", "CREATE_FAILED")
+    events = emulator.client("cloudformation").describe_stack_events(StackName=made["StackName"])
+    failed = [
+        one["ResourceStatusReason"]
+        for one in events["StackEvents"]
+        if one["LogicalResourceId"] == "Function" and one["ResourceStatus"] == "CREATE_FAILED"
+    ]
+    assert len(failed) == 1
+    assert "Reserved keys used in this request: AWS_REGION" in failed[0]
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        emulator.client("lambda").get_function(FunctionName="reserved-variable")
 
 
 def test_a_property_that_nothing_is_done_with_is_said(emulator, stack):

@@ -207,6 +207,12 @@ def _update_alias(self: Any, original: Any, context: Any, **options: Any) -> Any
     return self.get_alias(context, function_name=options["function_name"], name=alias.name)
 
 
+def _routing(self: Any, original: Any, weights: dict[str, float], version: Any) -> Any:
+    """All that an alias gets may go to its second version; LocalStack refuses a weight of 1."""
+    below = {number: 0.5 if weight == 1 else weight for number, weight in weights.items()}
+    return dataclasses.replace(original(self, below, version), version_weights=weights)
+
+
 def _url(self: Any, original: Any, context: Any, function_name: str, **options: Any) -> Any:
     """Of a function, whose name may say that it is $LATEST, or of an alias; of no version."""
     plain, _, version = function_name.rpartition(":")
@@ -238,6 +244,7 @@ def _function(context: Any, name: str) -> Any:
 
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "_create_routing_config_model": _routing,
     "create_function": _create_function,
     "create_function_url_config": _url,
     "delete_function": _delete_function,
