@@ -54,6 +54,16 @@ class Names:
     def dead_letters(self) -> str:
         return f"{self.prefix}-dead-letters"
 
+    @property
+    def events_queue(self) -> str:
+        """Between S3 and the function, where FACELAB_EVENTS=queue."""
+        return f"{self.prefix}-events"
+
+    @property
+    def failed_events(self) -> str:
+        """What that queue gave up on, on its way to the reconciler."""
+        return f"{self.prefix}-failed-events"
+
     def bucket(self, account: str, region: str) -> str:
         """Bucket names are global: without account and region the second student fails."""
         return f"{self.prefix}-{account}-{region}"

@@ -1,4 +1,4 @@
-"""What becomes of an event that failed in all its attempts: Lambda hands it over here.
+"""What becomes of an event that failed in all its attempts: Lambda, or its queue, hands it over.
 
 For each of its clips the ledger decides. One that never came to its claim gets a letter. One whose
 result may be out gets none, ever: it is sent again, until the ledger knows that it was answered.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -92,11 +94,31 @@ class FailedEvents:
             done.left.append(ref.object_key)
 
     def _may_have_sent(self, ref: ClipRef, row: Row, failed: Mapping[str, Any]) -> bool:
-        """Whether it was this event's own attempt that began to send; its lease ends then."""
-        dead = failed.get("requestContext", {}).get("requestId", "")
-        if row.state is not State.STARTED or row.holder != dead:
+        """Whether an attempt that is over began to send: this event's own, whose lease ends then,
+        or any whose lease has run out (each attempt of a queue's message is another request)."""
+        if row.state is not State.STARTED:
             return False
-        return self._ledger.free(ref, dead)
+        if row.lease_until_s <= time.time():
+            return True
+        dead = failed.get("requestContext", {}).get("requestId", "")
+        return row.holder == dead and self._ledger.free(ref, dead)
+
+
+def failed_event(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message that the function's queue gave up on, as Lambda tells a destination of a failure.
+
+    A queue does not say what the attempts failed with.
+    """
+    event = message.get("body")
+    if isinstance(event, str):
+        with suppress(ValueError, RecursionError):
+            event = json.loads(event)
+    return {
+        "version": "1.0",
+        "requestContext": {"requestId": message["messageId"], "condition": "RetriesExhausted"},
+        "requestPayload": event,
+        "responsePayload": {"errorMessage": "the function's log says what each attempt met"},
+    }
 
 
 def sorted_out(event: Any) -> tuple[list[ClipRef], list[Any]]:

@@ -26,6 +26,7 @@ import stores  # noqa: E402
 from artifacts import Artifact  # noqa: E402
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY, Names  # noqa: E402
 from ledger import Ledger  # noqa: E402
+from messages import messages_in, try_each  # noqa: E402
 from surroundings import Surroundings, set_log_level  # noqa: E402
 from telemetry import Telemetry  # noqa: E402
 from xray import XRay  # noqa: E402
@@ -118,16 +119,26 @@ _invocations = 0
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer every clip of an S3 event; the return value is for a person who invokes by hand.
+    """Answer every clip of an S3 event, which S3 or a queue hands over.
+
+    Returns what became of its clips, for a person who invokes by hand; of a queue's messages those
+    that are to come again, for Lambda: `{"batchItemFailures": [{"itemIdentifier": id}, …]}`.
 
     Raises
     ------
     Exception
-        The first error, after all records were tried: Lambda repeats the whole event, and
-        the ledger passes over the clips that were answered.
+        The first error, after all records were tried, where no queue is between: Lambda repeats
+        the whole event, and the ledger passes over the clips that were answered.
     """
     global _invocations
     _invocations += 1
+    messages = messages_in(event)
+    if messages:
+        return try_each(messages, lambda one: _answer_all({"Records": [one]}, context))
+    return _answer_all(event, context)
+
+
+def _answer_all(event: dict[str, Any], context: Any) -> dict[str, Any]:
     summary: dict[str, list[Any]] = {"answered": [], "skipped": []}
     failures: list[Exception] = []
     for ref in events.clips_in(event):

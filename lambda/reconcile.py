@@ -1,7 +1,7 @@
 """The reconciler's Lambda entry point: on a schedule, by `make reconcile`, and for what failed.
 
 The function's events that failed in all their attempts come as Lambda sends them to a
-destination; anything else asks for a look at all clips.
+destination, or as messages that its queue gave up on; anything else asks for a look at all clips.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from botocore.config import Config
 
 import stores
 from contract.names import Names
-from failed_events import FailedEvents
+from failed_events import FailedEvents, failed_event
 from ledger import Ledger
+from messages import messages_in, try_each
 from reconcile_stores import BucketList, FunctionInvoker, LetterQueue
 from reconciling import Reconciler
 from surroundings import Surroundings, set_log_level
@@ -49,7 +50,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Send clips again that have no outcome `after_minutes` after they were stored; or bring the
     clips of a failed event to theirs.
 
-    Returns what was done, as `reconciling.Summary` or `failed_events.Settled` names it.
+    Returns what was done, as `reconciling.Summary` or `failed_events.Settled` names it; of a
+    queue's messages those that are to come again.
 
     Raises
     ------
@@ -67,8 +69,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     letters = LetterQueue(sqs, names.dead_letters)
     sender = FunctionInvoker(lambda_client, names.function)
     turn = RunningInvocation(context)
-    if "requestPayload" in event:
-        done = asdict(FailedEvents(ledger, letters, sender, turn).settle(event))
+    failed = FailedEvents(ledger, letters, sender, turn)
+    messages = messages_in(event)
+    if messages:
+        done = try_each(messages, lambda one: failed.settle(failed_event(one)))
+    elif "requestPayload" in event:
+        done = asdict(failed.settle(event))
     else:
         clips = BucketList(s3, told.bucket)
         reconciler = Reconciler(clips, ledger, letters, sender, turn, now_s=time.time)

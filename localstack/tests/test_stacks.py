@@ -183,6 +183,41 @@ def test_an_update_that_localstack_can_not_make_fails_the_stack(emulator, stack)
     assert any("can't update AWS::CloudWatch::Alarm (Threshold)" in one for one in reasons)
 
 
+def test_a_resource_whose_condition_holds_no_more_is_removed_and_made_again(emulator):
+    """The update said that it was done, and the resource stayed, which no stack knew any more."""
+    cloud, logs = emulator.client("cloudformation"), emulator.client("logs")
+    template = json.dumps(
+        {
+            "Parameters": {"Wanted": {"Type": "String"}},
+            "Conditions": {"IsWanted": {"Fn::Equals": [{"Ref": "Wanted"}, "yes"]}},
+            "Resources": {
+                "Always": group("/always"),
+                "Sometimes": {**group("/sometimes"), "Condition": "IsWanted"},
+            },
+        }
+    )
+
+    made: list[str] = []
+
+    def deploy(wanted: str) -> set[str]:
+        (cloud.update_stack if made else cloud.create_stack)(
+            StackName="conditions",
+            TemplateBody=template,
+            Parameters=[{"ParameterKey": "Wanted", "ParameterValue": wanted}],
+        )
+        made.append(wanted)
+        assert _settled(cloud, "conditions")["StackStatus"].endswith("E_COMPLETE")
+        groups = logs.describe_log_groups()["logGroups"]
+        return {one["logGroupName"] for one in groups} & {"/always", "/sometimes"}
+
+    try:
+        assert [deploy(wanted) for wanted in ("no", "yes", "no", "yes")] == [
+            {"/always"}, {"/always", "/sometimes"}, {"/always"}, {"/always", "/sometimes"},
+        ]  # fmt: skip
+    finally:
+        cloud.delete_stack(StackName="conditions")
+
+
 def test_a_repository_of_a_stack_is_one(emulator, stack):
     def repository(mutability: str) -> dict[str, Any]:
         return {

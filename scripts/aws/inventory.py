@@ -111,14 +111,15 @@ def _log_group(logs: Any, name: str) -> str:
 
 
 def _queues(switch: Switch) -> Iterator[Resource]:
-    """Our queues: the dead letters and one for each device, known or left behind."""
+    """Our queues: those of the stack and one for each device, known or left behind."""
     names, sqs = switch.names, switch.client("sqs")
-    results = names.result_queue("x").removesuffix("x")
+    results = names.result_queues
+    stack_s = (names.dead_letters, names.events_queue, names.failed_events)
     waiting = "ApproximateNumberOfMessages"
     pages = sqs.get_paginator("list_queues").paginate(QueueNamePrefix=f"{names.prefix}-")
     for url in (url for page in pages for url in page.get("QueueUrls", ())):
         name = url.rpartition("/")[2]
-        if name != names.dead_letters and not name.startswith(results):
+        if name not in stack_s and not name.startswith(results):
             continue
         try:
             answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[waiting])

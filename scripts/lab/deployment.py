@@ -13,6 +13,7 @@ from contract.spans import OFF, TRACES_SETTING
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.lab.backends import Backend
+from scripts.lab.event_path import event_path
 from scripts.lab.kept import KeptState
 from scripts.lab.limits import concurrency
 from scripts.lab.services import SERVICES_SETTING, services
@@ -28,7 +29,7 @@ def fingerprint(switch: Switch, backend: str) -> str:
     traces = environment().get(TRACES_SETTING) == OFF
     # Another region is another bucket and other queues: nothing of the lab is there yet.
     place = (backend, switch.region_name, switch.names.prefix)
-    facts = (*place, switch.device_id, traces, concurrency())
+    facts = (*place, switch.device_id, traces, concurrency(), event_path())
     digest = hashlib.sha256("".join(f"{one}\0" for one in facts).encode())
     files = [*function_files().values(), *filter(None, astuple(SHIPPED))]
     files += (ROOT / "scripts" / "provision").glob("*.yaml")

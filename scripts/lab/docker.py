@@ -19,6 +19,7 @@ from scripts.docker.engine import (
     socket_for_containers,
 )
 from scripts.errors import LabError
+from scripts.lab.event_path import EVENTS_SETTING, event_path
 from scripts.lab.limits import account_limit, concurrency
 from scripts.lab.memory import ProcessFacts, container_processes
 from scripts.lab.readiness import hook_states, patience_s, why_the_hook_failed
@@ -277,6 +278,7 @@ class DockerBackend:
             "AWS_REGION": switch.region or "",
             "FACELAB_CONCURRENCY": str(concurrency()),
             "FACELAB_ACCOUNT_LIMIT": str(account_limit()),
+            EVENTS_SETTING: event_path(),
             SERVICES_SETTING: ",".join(more_services()),
             "COMPOSE_PROGRESS": "quiet",
             "FACELAB_KEPT_STATE": "/state" if self._state.is_kept else "",

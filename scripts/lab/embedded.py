@@ -20,6 +20,7 @@ from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions.runtimes import make_runtimes
 from scripts.lab.ending import running_after
+from scripts.lab.event_path import EVENTS_SETTING, event_path
 from scripts.lab.limits import POLL_INTERVAL_S, account_limit, concurrency
 from scripts.lab.memory import ProcessFacts, emulator_processes
 from scripts.lab.readiness import hook_states, patience_s, text_of, why_the_hook_failed
@@ -259,6 +260,7 @@ class EmbeddedBackend:
             "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",  # cold starts take turns
             # For the init hook.
             "FACELAB_CONCURRENCY": str(concurrency()),
+            EVENTS_SETTING: event_path(),
             "FACELAB_PYTHON": str(LAB.python),
             "FACELAB_ROOT": str(ROOT),
             "FACELAB_IMPORT_ROOTS": os.pathsep.join(import_roots()),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from cloud.switch import Switch, environment
 from contract.spans import OFF, TRACES_SETTING
 from scripts.console import Progress
+from scripts.lab.event_path import event_path
 from scripts.lab.limits import concurrency
 from scripts.provision.devices import add_device
+from scripts.provision.event_queue import has_queue, wait_until_empty
 from scripts.provision.function_image import PublishedImage
 from scripts.provision.people import SHIPPED, Seeds, seed
 from scripts.provision.stacks import Stacks
@@ -17,8 +19,11 @@ def deploy(
     switch: Switch, image: PublishedImage, progress: Progress, seeds: Seeds = SHIPPED
 ) -> None:
     """Bring both stacks to their templates, then seed what is empty."""
-    stack = switch.names.stack
-    Stacks(switch, progress).deploy(stack, "stack.yaml", parameters(switch, image))
+    stacks, stack, wanted = Stacks(switch, progress), switch.names.stack, parameters(switch, image)
+    if wanted["Events"] == "direct" and has_queue(stacks.describe(stack)):
+        stacks.deploy(stack, "stack.yaml", {**wanted, "Events": "draining"})
+        wait_until_empty(switch, progress)
+    stacks.deploy(stack, "stack.yaml", wanted)
     if switch.endpoint_url:
         _reserve(switch)
     with warming_up(switch, progress):
@@ -34,6 +39,7 @@ def parameters(switch: Switch, image: PublishedImage) -> dict[str, str]:
         "ImageUri": image.uri,
         "Architecture": image.architecture,
         "RequireTls": "no" if _in_the_clear(switch) else "yes",
+        "Events": event_path(),
         "Traces": traces,
         "XRay": "off" if switch.endpoint_url else traces,
     }

@@ -92,6 +92,7 @@ def apply_what_templates_say() -> None:
             watched.append(True)
             _watch_resources()
             _watch_updates()
+            _remove_what_lost_its_condition()
             forget_deleted_stacks(container.service.skeleton.dispatch_table)
         return original(container)
 
@@ -169,6 +170,26 @@ def _watch_updates() -> None:
         return result
 
     ChangeSetModelExecutor.execute = execute
+
+
+def _remove_what_lost_its_condition() -> None:
+    """LocalStack leaves out resources whose condition does not hold, also those that it made when
+    it did, and says that the stack is updated."""
+    from localstack.services.cloudformation.engine.v2.change_set_model import is_nothing
+    from localstack.services.cloudformation.engine.v2.change_set_model_preproc import (
+        ChangeSetModelPreproc,
+    )
+
+    def visit_node_resources(visitor: Any, node_resources: Any) -> None:
+        for resource in node_resources.resources:
+            reference = resource.condition_reference
+            if not is_nothing(reference):
+                holds = visitor._resolve_resource_condition_reference(reference)
+                if holds.after is False and holds.before is not True:
+                    continue
+            visitor.visit(resource)
+
+    ChangeSetModelPreproc.visit_node_resources = visit_node_resources
 
 
 def _leave_out_what_was_never_made(change_set: Any) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from contract.clips import ClipKey
 from events import ClipRef
-from failed_events import FailedEvents
+from failed_events import FailedEvents, failed_event
 from ledger import Ledger, State
 from reconcile_stores import clips_of_letter
+from scripts.dashboard.letters import read_letter
 from sent_again import event_for, is_sent_again
 from tests.fakes.dynamodb import FakeDynamoDB
 
@@ -102,6 +103,35 @@ def test_one_that_another_request_is_at_is_left_to_that(desk):
     assert desk.settle(failed(s3_event("a"))).left == [clip("a").object_key]
     assert (desk.letters, desk.sent) == ([], [])
     assert not desk.ledger.claim(clip("a"), "r3", 30).may_send, "its lease holds"
+
+
+def test_one_whose_attempt_is_over_is_sent_again_whichever_request_that_was(desk):
+    """Each time that a queue's message comes, it is another request's."""
+    desk.ledger.claim(clip("a"), "r2", 0)
+    assert desk.settle(failed(s3_event("a"), "m1")).sent == [clip("a").object_key]
+    assert desk.letters == []
+    desk.ledger.claim(clip("b"), "r2", 0)
+    desk.ledger.answered(clip("b"), ())
+    assert desk.settle(failed(s3_event("b"), "m1")).left == [clip("b").object_key]
+
+
+def test_what_the_queue_gave_up_on_gets_the_letter_of_any_other(desk):
+    message = {"messageId": "m1", "eventSource": "aws:sqs", "body": json.dumps(s3_event("a"))}
+    assert desk.settle(failed_event(message)).letters == [clip("a").object_key]
+    (letter,) = desk.letters
+    assert clips_of_letter(letter) == (clip("a"),)
+    told = read_letter("1", letter, "receipt")
+    assert told.reason == "RetriesExhausted: the function's log says what each attempt met"
+    assert told.event == s3_event("a")
+    assert json.loads(letter)["requestContext"]["requestId"] == "m1"
+
+
+@pytest.mark.parametrize("body", ["no event", "[" * 100_000, "", None, 5])
+def test_a_message_that_holds_no_event_is_a_letter_whole(desk, body):
+    desk.settle(failed_event({"messageId": "m1", "body": body}))
+    (letter,) = desk.letters
+    assert json.loads(letter)["requestPayload"] == body
+    assert clips_of_letter(letter) == ()
 
 
 def test_an_answered_one_is_dropped(desk):

@@ -143,6 +143,39 @@ def test_a_record_that_cant_be_read_fails_the_event_after_the_others_were_tried(
     assert len(module._SERVICE.invocations) == 1
 
 
+def message(number: int, body: str) -> dict:
+    (record,) = recorded("sqs-s3-put")["Records"]
+    return {**record, "messageId": f"m{number}", "body": body}
+
+
+def test_of_a_queue_s_messages_those_that_failed_come_again_and_no_other(play, caplog):
+    """One that raised put all of a batch back into the queue, those that were answered too."""
+    (test_event,) = recorded("sqs-s3-test-event")["Records"]
+    bodies = [
+        json.dumps(event_of("a")), json.dumps(event_of("b", "c")), "no event", test_event["body"],
+        "[]", json.dumps(event_of("d")),
+    ]  # fmt: skip
+    messages = [message(number, body) for number, body in enumerate(bodies)]
+    summary, service = play({"Records": messages}, b=stores.StoreError("of b"), d=None)
+    assert summary == {"batchItemFailures": [{"itemIdentifier": f"m{n}"} for n in (1, 2, 4)]}
+    assert len(service.invocations) == 4, "c is tried although b failed"
+    assert "message m1 comes again: StoreError('of b')" in caplog.text
+    assert [one.cold_start for one in service.invocations] == [True] * 4
+    json.dumps(summary)
+
+
+def test_a_queue_s_messages_that_were_all_answered_come_again_in_no_part(play):
+    assert play(recorded("sqs-s3-put"))[0] == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize("identifier", [None, 5])
+def test_a_message_that_could_not_be_named_fails_the_event(module, play, identifier):
+    """An answer without its id would tell Lambda that all went well."""
+    bad = {**message(1, json.dumps(event_of("a"))), "messageId": identifier}
+    with pytest.raises(stores.StoreError):
+        play({"Records": [message(0, "{}"), bad]}, a=stores.StoreError("of a"))
+
+
 def test_only_the_first_invocation_of_an_environment_is_cold(play):
     _, first = play(event_of("a"))
     _, second = play(event_of("b"))

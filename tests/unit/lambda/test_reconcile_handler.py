@@ -146,6 +146,26 @@ def test_an_event_that_failed_for_good_ends_in_a_letter(run, aws, dynamodb):
     assert not Ledger(dynamodb, "facelab-clips").claim(clip("a"), "r2", 30).may_send
 
 
+def test_of_what_the_queue_gave_up_on_that_comes_again_whose_letter_could_not_be_written(
+    run, aws, dynamodb, monkeypatch
+):
+    def given_up(number: int, name: str) -> dict:
+        body = json.dumps(event_for(clip(name)))
+        return {"eventSource": "aws:sqs", "messageId": f"m{number}", "body": body}
+
+    def send(**arguments):
+        if "b.h264" in arguments["MessageBody"]:
+            raise ConnectionError
+        aws.asked.append(("send", arguments))
+
+    monkeypatch.setattr(aws, "send_message", send, raising=False)
+    done = run({"Records": [given_up(number, name) for number, name in enumerate("abc")]})
+    assert done == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    letters = [json.loads(arguments["MessageBody"]) for _, arguments in aws.asked]
+    assert [one["requestPayload"] for one in letters] == [event_for(clip(one)) for one in "ac"]
+    assert not Ledger(dynamodb, "facelab-clips").claim(clip("a"), "r2", 30).may_send
+
+
 def test_its_lease_lasts_as_long_as_it_may_run(run, dynamodb, monkeypatch):
     leases: list[tuple[str, float]] = []
     monkeypatch.setattr(

@@ -7,6 +7,7 @@ import pytest
 from cloud.switch import InvalidSetting, read_switch
 from scripts.lab.deployment import fingerprint
 from scripts.lab.docker import DockerBackend, Heard
+from scripts.lab.event_path import event_path
 from scripts.lab.limits import account_limit, concurrency
 from scripts.lab.readiness import patience_s
 from scripts.lab.services import ALWAYS, services
@@ -62,6 +63,26 @@ def test_concurrency_that_is_no_number_is_refused(monkeypatch, value):
     monkeypatch.setenv("FACELAB_CONCURRENCY", value)
     with pytest.raises(InvalidSetting, match="FACELAB_CONCURRENCY"):
         concurrency()
+
+
+def test_a_way_of_events_that_is_none_is_refused_with_those_that_are(monkeypatch):
+    monkeypatch.setenv("FACELAB_EVENTS", "sqs")
+    with pytest.raises(InvalidSetting, match="FACELAB_EVENTS=sqs is not one of direct, queue"):
+        event_path()
+
+
+def test_another_way_of_events_is_another_deployment_and_reaches_the_init_hook(monkeypatch):
+    """`make up` after a change said that the lab is up, and nothing had moved."""
+    switch = read_switch({})
+    found = {}
+    for path in ("direct", "queue"):
+        monkeypatch.setenv("FACELAB_EVENTS", path)
+        found[path] = fingerprint(switch, "embedded")
+        docker = DockerBackend(switch, LabState(), lambda text: None)
+        assert docker._environment()["FACELAB_EVENTS"] == path
+    assert found["direct"] != found["queue"]
+    hook = "FACELAB_EVENTS: ${FACELAB_EVENTS:-direct}"
+    assert hook in (ROOT / "compose.yaml").read_text()
 
 
 def test_polls_are_no_progress_and_calls_are(monkeypatch):

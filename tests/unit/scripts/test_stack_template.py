@@ -1,4 +1,4 @@
-"""What the stack's template promises of traces on AWS, where nobody here has an account to look."""
+"""What the stack's template promises of AWS, where nobody here has an account to look."""
 
 from __future__ import annotations
 
@@ -37,19 +37,34 @@ def resolved(value: Any, conditions: dict[str, bool]) -> Any:
         if set(value) == {"If"}:
             name, yes, no = value["If"]
             return resolved(yes if conditions[name] else no, conditions)
-        return {key: resolved(one, conditions) for key, one in value.items()}
+        named = {key: resolved(one, conditions) for key, one in value.items()}
+        return {key: one for key, one in named.items() if one != {"Ref": "AWS::NoValue"}}
     if isinstance(value, list):
         found = [resolved(one, conditions) for one in value]
         return [one for one in found if one != {"Ref": "AWS::NoValue"}]
     return value
 
 
-def resources(*, traced: bool) -> dict[str, Any]:
+def read_template() -> dict[str, Any]:
     text = (ROOT / "scripts" / "provision" / "stack.yaml").read_text("utf-8")
-    template = yaml.load(text, Template)  # noqa: S506  a SafeLoader
+    template: dict[str, Any] = yaml.load(text, Template)  # noqa: S506  a SafeLoader
+    return template
+
+
+def resources(
+    *, traced: bool = False, queued: bool = False, to_queue: bool | None = None
+) -> dict[str, Any]:
+    template = read_template()
     assert template["Conditions"]["Traced"] == {"Equals": [{"Ref": "XRay"}, "on"]}
-    found: dict[str, Any] = resolved(template["Resources"], {"Traced": traced, "TlsOnly": True})
-    return found
+    assert template["Conditions"]["Queued"] == {"Not": [{"Equals": [{"Ref": "Events"}, "direct"]}]}
+    assert template["Conditions"]["ToQueue"] == {"Equals": [{"Ref": "Events"}, "queue"]}
+    to_queue = queued if to_queue is None else to_queue
+    conditions = {"Traced": traced, "TlsOnly": True, "Queued": queued, "ToQueue": to_queue}
+    return {
+        name: resolved(one, conditions)
+        for name, one in template["Resources"].items()
+        if conditions.get(one.get("Condition"), True)
+    }
 
 
 def tracing_rights(role: dict[str, Any]) -> dict[str, Any]:
@@ -97,3 +112,109 @@ def test_xray_is_on_on_aws_where_traces_are(monkeypatch, settings, traces, xray)
         monkeypatch.setenv(name, value)
     asked = parameters(read_switch(settings), IMAGE)
     assert (asked["Traces"], asked["XRay"]) == (traces, xray)
+
+
+def references(value: Any) -> set[str]:
+    """The logical names that a part of the template refers to."""
+    if isinstance(value, dict):
+        if set(value) == {"Ref"}:
+            return {value["Ref"]}
+        if set(value) == {"GetAtt"}:
+            return {value["GetAtt"].partition(".")[0]}
+        return set().union(*(references(one) for one in value.values()))
+    return set().union(*(references(one) for one in value)) if isinstance(value, list) else set()
+
+
+def arn(queue: str) -> dict[str, str]:
+    return {"Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${Prefix}-" + queue}
+
+
+BUCKET = {"Sub": "arn:${AWS::Partition}:s3:::${Prefix}-${AWS::AccountId}-${AWS::Region}"}
+QUEUED = {
+    "EventsQueue", "FailedEvents", "EventsMayCome", "MayTakeEvents", "EventsToFunction",
+    "MayTakeFailedEvents", "FailedEventsToReconciler",
+}  # fmt: skip
+
+
+def test_without_the_queue_nothing_of_it_is_made_nor_referred_to():
+    found = resources(queued=False)
+    assert set(resources(queued=True)) - set(found) == QUEUED
+    assert not QUEUED & references(found)
+    (only,) = found["Bucket"]["Properties"]["NotificationConfiguration"].items()
+    assert only[0] == "LambdaConfigurations"
+
+
+def test_with_the_queue_s3_tells_it_alone_and_only_s3_of_this_bucket_may():
+    """A notification of each kind would have every clip looked at twice."""
+    found = resources(queued=True)
+    ((kind, (told,)),) = found["Bucket"]["Properties"]["NotificationConfiguration"].items()
+    assert kind == "QueueConfigurations"
+    direct = resources(queued=False)["Bucket"]["Properties"]["NotificationConfiguration"]
+    for same in ("Event", "Filter"):
+        assert told[same] == direct["LambdaConfigurations"][0][same]
+    assert told["Queue"] == {"Select": [0, [arn("events"), {"Ref": "EventsMayCome"}]]}
+    (allowed,) = found["EventsMayCome"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (allowed["Principal"], allowed["Action"], allowed["Resource"]) == (
+        {"Service": "s3.amazonaws.com"}, "sqs:SendMessage", arn("events"),
+    )  # fmt: skip
+    assert allowed["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": BUCKET},
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+    }
+
+
+def test_while_the_queue_runs_empty_s3_tells_the_function():
+    found = resources(queued=True, to_queue=False)
+    direct = resources(queued=False)
+    assert set(found) - set(direct) == QUEUED
+    assert found["Bucket"] == direct["Bucket"]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "rights", "queue", "function"),
+    [
+        ("EventsToFunction", "MayTakeEvents", "events", "Function"),
+        ("FailedEventsToReconciler", "MayTakeFailedEvents", "failed-events", "Reconciler"),
+    ],
+)
+def test_each_queue_s_messages_come_one_by_one_to_a_function_that_may_take_them(
+    mapping, rights, queue, function
+):
+    found = resources(queued=True)
+    assert found[mapping]["Properties"] == {
+        "FunctionName": {"Ref": function},
+        "EventSourceArn": arn(queue),
+        "BatchSize": 1,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    }
+    assert rights in found[mapping]["DependsOn"]
+    given = found[rights]["Properties"]
+    role = found[function]["Properties"]["Role"]["GetAtt"].removesuffix(".Arn")
+    assert given["Roles"] == [{"Ref": role}]
+    (statement,) = given["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Resource"]) == ("Allow", arn(queue))
+    assert set(statement["Action"]) == {
+        "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+    }  # fmt: skip
+
+
+def test_a_message_is_hidden_until_every_attempt_is_over_and_given_up_before_the_schedule():
+    """AWS asks for six times the function's timeout; sooner, two would be at the same clip."""
+    found, default = (
+        resources(queued=True),
+        {name: one.get("Default") for name, one in read_template()["Parameters"].items()},
+    )
+    queue, failed = found["EventsQueue"]["Properties"], found["FailedEvents"]["Properties"]
+    assert queue["VisibilityTimeout"] == {"Ref": "EventsHiddenS"}
+    assert default["EventsHiddenS"] >= 6 * default["Timeout"]
+    assert failed["VisibilityTimeout"] >= 6 * found["Reconciler"]["Properties"]["Timeout"]
+    tries = queue["RedrivePolicy"]["maxReceiveCount"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == arn("failed-events")
+    assert tries * default["EventsHiddenS"] < 60 * default["ReconcileAfterMinutes"]
+    assert "RedrivePolicy" not in failed, "the reconciler tries until the letter stands"
+
+
+@pytest.mark.parametrize(("setting", "path"), [("", "direct"), ("queue", "queue")])
+def test_the_stack_is_told_how_events_come(monkeypatch, setting, path):
+    monkeypatch.setenv("FACELAB_EVENTS", setting)
+    assert parameters(read_switch({"FACELAB_BACKEND": "embedded"}), IMAGE)["Events"] == path
