@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -128,6 +128,8 @@ class Measurement:
                     packages.update(outcome["packages"])
                     ended += 1
             if ended < len(jobs):
+                if time.monotonic() < self._deadline:
+                    raise TestsFail(f"{self._place.folder}: who runs its tests ended before them")
                 raise _TimeUp
             for way in ((), (_COLLECTED,)):
                 self._keep_passed(sorted(seconds), sorted(packages), way)
@@ -324,8 +326,11 @@ def _forked(
         at_the_end = Timer(min(deadline - time.monotonic(), TIMEOUT_MAX), process.terminate)
         at_the_end.start()
         try:
-            process.stdin.write("".join(f"{json.dumps(job)}\n" for job in jobs))
-            process.stdin.close()
+            with suppress(BrokenPipeError):  # ended before it read them
+                process.stdin.write("".join(f"{json.dumps(job)}\n" for job in jobs))
+                process.stdin.flush()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
             for line in process.stdout:
                 yield json.loads(line)
         finally:

@@ -508,6 +508,8 @@ def test_what_still_runs_when_time_is_up_is_ended_also_before_the_first_change(
     job = {"number": 1, "limit_s": 60, "tests": [str(test)]}
     began = time.monotonic()
     assert list(measuring._forked([job], 1, began + 3)) == []
+    # Over before the process has read what it is to do, which is more than a pipe holds.
+    assert list(measuring._forked([{**job, "source": "#" * 2**20}] * 2, 1, began)) == []
     monkeypatch.setattr(measuring, "KEPT", tmp_path / "kept")
     measurement = Measurement(Place("cloud", ("tests/unit/cloud",)), 1, began)
     changes = [one("x", "y", file="cloud/switch.py"), one("x", "z", file="cloud/switch.py")]
