@@ -167,9 +167,24 @@ def _watch_updates() -> None:
         result = original(executor)
         if by_update and result.failure_message:
             raise NotUpdated(result.failure_message)
+        if not result.failure_message and stack.status in _DEPLOYING:
+            _write_down(stack, change_set, result)
         return result
 
     ChangeSetModelExecutor.execute = execute
+
+
+_DEPLOYING = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+
+
+def _write_down(stack: Any, change_set: Any, result: Any) -> None:
+    """Let a stack have what was deployed before it says that it is complete. LocalStack says so
+    first, and an update that comes at once is compared with what was there before."""
+    stack.resolved_resources = result.resources
+    stack.resolved_outputs = result.outputs
+    stack.template = change_set.template
+    stack.template_body = change_set.template_body
+    stack.resolved_parameters = change_set.resolved_parameters
 
 
 def _remove_what_lost_its_condition() -> None:
