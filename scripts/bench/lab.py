@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from cloud.switch import Switch, read_switch
+from scripts.bench.overhead import RoundTrips, easy_clip
 from scripts.bench.results import keep
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
@@ -66,10 +67,12 @@ class MeasuredLab:
             s3.put_object(Bucket=switch.bucket, Key=f"clips/lab/2026-11-25/{number}", Body=clip)
 
     def measure(self, times: int, progress: Progress) -> dict[str, list[float]]:
-        """Milliseconds of each command, `times` times but for the cold start."""
-        snapshot = str(self._folder / "bench.zip")
+        """Milliseconds of each command, `times` times but for the cold start, and of the first clip
+        after each start: from PUT to received message, by who asks at once."""
+        snapshot, clip = str(self._folder / "bench.zip"), easy_clip()
         found: dict[str, list[float]] = {"up_cold": [self.time_ms("up")]}
         progress(f"up_cold {found['up_cold'][0] / 1000:.1f} s")
+        found["first_clip"] = [RoundTrips(self.switch).once(clip, 0)[0]]
         for _ in progress.each(range(times), "rounds", times):
             self.put_clips()
             for name, arguments in (
@@ -81,6 +84,8 @@ class MeasuredLab:
             ):
                 found.setdefault(name, []).append(self.time_ms(*arguments))
                 progress(f"{name} {found[name][-1] / 1000:.1f} s")
+            found["first_clip"].append(RoundTrips(self.switch).once(clip, 0)[0])
+            progress(f"first clip {found['first_clip'][-1] / 1000:.2f} s")
         return found
 
     def remove(self) -> None:

@@ -100,6 +100,8 @@ RUNS: dict[str, MeasuredRun] = {
         "lab.json",
         {"clips": "clips", **{f"{one}_ms": f"lab_ms.{one}" for one in LAB_COMMANDS}},
     ),
+    **_on_both("first_clip", "make bench-lab", "lab.json", {"ms": "lab_ms.first_clip"}),
+    **_on_both("slowest", "make e2e", "e2e.json", {"ms": "latency_ms.clip_end.max"}),
     **_on_both(
         "conformance",
         "make conformance",

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.develop.figures import DEVICES, Figures, values
+from scripts.develop.figures import DEVICES, RUNS, Figures, values
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,10 @@ GOALS = (
     _percentiles("the same, docker", "e2e_docker", 100, 220),
     _percentiles("4 devices with 8 clips a second, embedded", "four_devices_embedded", 150, 400),
     _percentiles("the same, docker", "four_devices_docker", 250, 700),
-    _at_most("one device's slowest warm clip, embedded", "e2e_embedded", {"max_ms": 1000}),
-    _at_most("the same, docker", "e2e_docker", {"max_ms": 1000}),
+    _at_most("one device's slowest clip, embedded", "slowest_embedded", {"ms": 1000}),
+    _at_most("the same, docker", "slowest_docker", {"ms": 1000}),
+    _at_most("the first clip after `make up`, embedded", "first_clip_embedded", {"ms": 1000}),
+    _at_most("the same, docker", "first_clip_docker", {"ms": 1000}),
     Goal(
         "most clips a second with p95 within a second",
         "≥ 14",
@@ -98,7 +100,6 @@ GOALS = (
         "compute",
         {"cluttered_ms": 80, "wall_ms": 15},
     ),
-    _at_most("the first clip, cold", "loop", {"cold_ms": 1000}),
     _at_most("function init, fresh process", "compute", {"init_ms": 700}),
     _at_most(
         "against 3c7f219: loop p50 / p95",
@@ -122,19 +123,16 @@ GOALS = (
 
 
 def goals(figures: Figures) -> str:
-    """A row for each goal whose figures were measured."""
+    """A row for each goal."""
     rows = ["| what | goal | measured | | by |", "| --- | --- | --- | --- | --- |"]
     for goal in GOALS:
-        if goal.run not in figures:
-            continue
-        origin, found = figures[goal.run], values(figures, goal.run)
+        said, verdict, by = "not measured", "", f"`{RUNS[goal.run].command}`"
         # Kept figures may be older than the row that wants one more of them.
         with suppress(KeyError):
-            verdict = "reached" if goal.is_met(found) else "missed"
-            rows.append(
-                f"| {goal.what} | {goal.asked} | {goal.says(found)} | {verdict} | "
-                f"{origin['when']}: `{origin['command']}` |"
-            )
+            found = values(figures, goal.run)
+            said, verdict = goal.says(found), "reached" if goal.is_met(found) else "missed"
+            by = f"{figures[goal.run]['when']}: {by}"
+        rows.append(f"| {goal.what} | {goal.asked} | {said} | {verdict} | {by} |")
     return "\n".join(rows)
 
 
