@@ -26,8 +26,8 @@ from scripts.bench.dashboard_history import write_history
 from scripts.bench.lab import MeasuredLab, free_port
 from scripts.bench.overhead import RoundTrips, easy_clip
 from scripts.bench.processes import Cores, memory_mb
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.bench.results import keep_and_tell
+from scripts.console import Progress, run_command
 from scripts.develop.browser import browser
 from scripts.errors import LabError
 from scripts.paths import ROOT
@@ -298,12 +298,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("at least one of each")
     progress = Progress(quiet=options.json)
     facts = measure(options, progress)
-    keep(facts, options.out, progress)
-    if options.json:
-        print_json(facts)
-    else:
-        print("\n".join(_table(facts)))
-    return 0
+    return keep_and_tell(
+        facts, options.out, progress, lambda found: "\n".join(_table(found)), as_json=options.json
+    )
 
 
 if __name__ == "__main__":

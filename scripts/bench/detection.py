@@ -31,8 +31,8 @@ from recognition.detector import Detector
 from scripts.bench.detection_report import as_table, empty_in_words, sizes_in_words
 from scripts.bench.hard_pictures import SIZES_PX, TONES, empty_pictures, toned
 from scripts.bench.photos import read_photo
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.bench.results import keep_and_tell
+from scripts.console import Progress, run_command
 from scripts.errors import LabError
 from scripts.paths import ROOT
 
@@ -274,12 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
             kinds = say.each(by_kind.items(), f"kinds, {finder}", len(by_kind))
             rows[finder] = [count(find, kind, pictures) for kind, pictures in kinds]
         facts = summed(rows)
-    keep(facts, options.out / f"{name}.json", say)
-    if options.json:
-        print_json(facts)
-    else:
-        print(in_words(facts))
-    return 0
+    return keep_and_tell(facts, options.out / f"{name}.json", say, in_words, as_json=options.json)
 
 
 def summed(rows: dict[str, list[DetectionRow]]) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from cloud.switch import Switch, read_switch
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.bench.results import keep_and_tell
+from scripts.console import Progress, run_command
 from scripts.errors import LabError
 from scripts.functions.backends import running
 from scripts.paths import ROOT
@@ -198,12 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise LabError("Valgrind, which counts instructions, is not here", "apt install valgrind")
     switch = running(read_switch(), progress)
     facts = measure(InTheLab(switch), max(1, options.clips), progress)
-    keep(facts, RESULT, progress)
-    if options.json:
-        print_json(facts)
-    else:
-        print(table(facts))
-    return 0
+    return keep_and_tell(facts, RESULT, progress, table, as_json=options.json)
 
 
 if __name__ == "__main__":

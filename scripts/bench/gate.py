@@ -14,8 +14,8 @@ from typing import Any
 
 from device.gate import GATES, Look, look_of
 from device.sources.fixture import cut_at_key_frames
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.bench.results import keep_and_tell
+from scripts.console import Progress, run_command
 from scripts.e2e.truth import ClipTruth, read_truth
 from scripts.paths import ROOT
 
@@ -89,12 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
     for name in GATES:
         seen = progress.each(clips, f"clips, {name}", len(clips))
         facts["gates"][name] = measure(look_of(name), seen, truth)
-    keep(facts, ROOT / "out" / "bench-gate.json", progress)
-    if options.json:
-        print_json(facts)
-    else:
-        print(table(facts))
-    return 0
+    return keep_and_tell(
+        facts, ROOT / "out" / "bench-gate.json", progress, table, as_json=options.json
+    )
 
 
 if __name__ == "__main__":

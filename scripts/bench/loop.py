@@ -27,8 +27,8 @@ from device.spans import traces_folder
 from scripts.bench.cold import cold_start_ms
 from scripts.bench.loop_figures import gap, parts_of, side, table
 from scripts.bench.loop_report import CLIP_S, DEAD_S, Printed, ReportLoop
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.bench.results import keep_and_tell
+from scripts.console import Progress, run_command
 from scripts.e2e.film import film_clips
 from scripts.e2e.players import Player
 from scripts.e2e.truth import read_truth
@@ -196,12 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("facelab", "report_style"):
         if why := gap(facts[name]):
             progress(f"{name}: {why}")
-    keep(facts, options.out, progress)
-    if options.json:
-        print_json(facts)
-    else:
-        print(table(facts))
-    return 0
+    return keep_and_tell(facts, options.out, progress, table, as_json=options.json)
 
 
 def _facts(

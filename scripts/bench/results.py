@@ -19,6 +19,23 @@ def keep(facts: dict[str, Any], path: Path, progress: Progress) -> None:
     progress(f"wrote {path} and {write_bench_page(path.parent)}")
 
 
+def keep_and_tell(
+    facts: dict[str, Any],
+    path: Path,
+    progress: Progress,
+    in_words: Callable[[dict[str, Any]], str],
+    *,
+    as_json: bool,
+) -> int:
+    """The end of a bench: what was found into its file, and to the person or as JSON."""
+    keep(facts, path, progress)
+    if as_json:
+        print_json(facts)
+    else:
+        print(in_words(facts))
+    return 0
+
+
 def count_and_keep(
     arguments: list[str] | None,
     parser: argparse.ArgumentParser,
@@ -34,10 +51,9 @@ def count_and_keep(
     options = parser.parse_args(arguments)
     progress = Progress(quiet=options.json)
     facts = measure(max(1, options.count), progress)
-    keep(facts, path, progress)
-    if options.json:
-        print_json(facts)
-        return 0
     words, field = says
-    print(f"{words}: p50 {facts[field]['p50']} ms, p95 {facts[field]['p95']} ms")
-    return 0
+
+    def in_words(found: dict[str, Any]) -> str:
+        return f"{words}: p50 {found[field]['p50']} ms, p95 {found[field]['p95']} ms"
+
+    return keep_and_tell(facts, path, progress, in_words, as_json=options.json)

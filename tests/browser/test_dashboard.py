@@ -24,7 +24,7 @@ from contract.clips import ClipKey, ClipMetadata
 from device.sources.fixture import cut_at_key_frames
 from events import clip_ref
 from scripts.dashboard.frame_worker import SMALL_PX
-from scripts.develop.browser import PACKAGES, NoBrowser, browser
+from scripts.develop.browser import PACKAGES
 from scripts.e2e.truth import read_truth
 from scripts.paths import ROOT
 from sent_again import event_for
@@ -54,15 +54,6 @@ if BACKEND:
     pytestmark = pytest.mark.timeout(UP_S + 300)
 # `make test ARGS=tests/browser` with this set renews the README's picture.
 PICTURE = Path(os.environ.get("FACELAB_PICTURE") or ROOT / "out" / "dashboard.png")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    try:
-        with browser("--host-resolver-rules=MAP *.example 127.0.0.1") as opened:
-            yield opened
-    except NoBrowser as missing:
-        pytest.skip(f"{missing}: {missing.hint}")
 
 
 def film(*wanted: str) -> bytes:

@@ -13,22 +13,12 @@ from typing import Any
 import pytest
 
 from cloud.switch import Switch
-from scripts.develop.browser import NoBrowser, browser
 from tests.conftest import Lab
 
 ATTACK = (Path(__file__).parent / "attack.js").read_text()
 # Names that an attacker lets point to this machine.
 FOREIGN, REBOUND = "evil.example", "rebound.example"
 PAGE = "<!doctype html><title>A page of somebody else</title><body></body>"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    try:
-        with browser("--host-resolver-rules=MAP *.example 127.0.0.1") as opened:
-            yield opened
-    except NoBrowser as missing:
-        pytest.skip(f"{missing}: {missing.hint}")
 
 
 class Sink(BaseHTTPRequestHandler):

@@ -16,7 +16,6 @@ from scripts.dashboard.app import Dashboard, make_app
 from scripts.dashboard.door import Door
 from scripts.dashboard.nearest import NearestPeople
 from scripts.dashboard.server import listen
-from scripts.develop.browser import NoBrowser, browser
 from scripts.traces.device_spans import DeviceSpans
 from tests.browser.test_dashboard import LOOKS
 from tests.conftest import wait_until
@@ -61,15 +60,6 @@ def home() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
         server.should_exit = True
         thread.join(20)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    try:
-        with browser() as opened:
-            yield opened
-    except NoBrowser as missing:
-        pytest.skip(f"{missing}: {missing.hint}")
 
 
 @pytest.mark.parametrize("look", LOOKS)

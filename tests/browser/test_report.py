@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from device.sources.fixture import cut_at_key_frames
-from scripts.develop.browser import NoBrowser, browser
 from scripts.paths import ROOT
 from scripts.report.page import ClipRow, Point, Report, write_page
 from scripts.report.thumbnails import thumbnail
@@ -18,15 +16,6 @@ from tests.browser.test_dashboard import LOOKS, faults
 FILM = (ROOT / "fixtures" / "lab.h264").read_bytes()
 LONG = "x" * 90
 ROWS = 60
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    try:
-        with browser() as opened:
-            yield opened
-    except NoBrowser as missing:
-        pytest.skip(f"{missing}: {missing.hint}")
 
 
 def a_report() -> Report:
