@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -184,10 +185,7 @@ class Deployer:
             self.emulator.store, {"/var/task/handler.py": source}, ImageConfig(**fields | config)
         )
         ecr = self.emulator.client("ecr")
-        if self.repository not in {
-            repository["repositoryName"]
-            for repository in ecr.describe_repositories()["repositories"]
-        }:
+        with contextlib.suppress(ecr.exceptions.RepositoryAlreadyExistsException):
             ecr.create_repository(repositoryName=self.repository)
         ecr.put_image(repositoryName=self.repository, imageManifest=bundle.manifest, imageTag=tag)
         return bundle

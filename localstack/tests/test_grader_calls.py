@@ -187,7 +187,8 @@ def test_resources_of_queues_and_buckets(emulator: Any) -> None:
 
 def test_functions_and_what_invokes_them(emulator: Any, graded: str) -> None:
     client, sqs = emulator.client("lambda"), emulator.client("sqs")
-    listed = {one["FunctionName"]: one for one in client.list_functions()["Functions"]}
+    pages = client.get_paginator("list_functions").paginate()
+    listed = {one["FunctionName"]: one for page in pages for one in page["Functions"]}
     assert listed[graded]["MemorySize"] == 512
     assert client.list_event_source_mappings(FunctionName=graded)["EventSourceMappings"] == []
     url = sqs.create_queue(QueueName="feeds", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
@@ -241,9 +242,9 @@ def test_billing_alarm(emulator: Any) -> None:
         Threshold=5.0,
         ComparisonOperator="GreaterThanThreshold",
     )
-    found = next(
-        one for one in client.describe_alarms()["MetricAlarms"] if one["AlarmName"] == "billing"
-    )
+    pages = client.get_paginator("describe_alarms").paginate()
+    alarms = (one for page in pages for one in page["MetricAlarms"])
+    found = next(one for one in alarms if one["AlarmName"] == "billing")
     assert (found["Statistic"], found["Threshold"]) == ("Maximum", 5.0)
     assert found["ComparisonOperator"] == "GreaterThanThreshold"
     assert found["StateValue"] in ("OK", "INSUFFICIENT_DATA")

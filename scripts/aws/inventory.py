@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cloud.listing import every
 from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.provision.devices import device_ids
@@ -65,20 +66,16 @@ def _lookups(switch: Switch) -> list[tuple[str, str, Callable[[], str]]]:
 
     def bucket() -> str:
         clients["s3"].head_bucket(Bucket=switch.bucket)
-        listed = clients["s3"].list_objects_v2(Bucket=switch.bucket)
-        more = "at least " if listed["IsTruncated"] else ""
-        return f"{more}{listed['KeyCount']} objects"
+        page = clients["s3"].list_objects_v2(Bucket=switch.bucket)
+        more = "at least " if page["IsTruncated"] else ""
+        return f"{more}{page['KeyCount']} objects"
 
     def function(name: str) -> Callable[[], str]:
         return lambda: clients["lambda"].get_function(FunctionName=name)["Configuration"]["State"]
 
     def repository() -> str:
-        pages = (
-            clients["ecr"]
-            .get_paginator("describe_images")
-            .paginate(repositoryName=names.repository)
-        )
-        images = [image for page in pages for image in page["imageDetails"]]
+        asked = {"repositoryName": names.repository}
+        images = list(every(clients["ecr"], "describe_images", "imageDetails", **asked))
         size_mb = sum(image.get("imageSizeInBytes", 0) for image in images) / 1e6
         return f"{len(images)} images, {size_mb:.0f} MB"
 
@@ -101,8 +98,8 @@ def _lookups(switch: Switch) -> list[tuple[str, str, Callable[[], str]]]:
 
 
 def _log_group(logs: Any, name: str) -> str:
-    groups = logs.describe_log_groups(logGroupNamePrefix=name)
-    found = [group for group in groups["logGroups"] if group["logGroupName"] == name]
+    groups = every(logs, "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+    found = [group for group in groups if group["logGroupName"] == name]
     if not found:
         raise LookupError(name)
     days = found[0].get("retentionInDays")
@@ -116,8 +113,7 @@ def _queues(switch: Switch) -> Iterator[Resource]:
     results = names.result_queues
     stack_s = (names.dead_letters, names.events_queue, names.failed_events)
     waiting = "ApproximateNumberOfMessages"
-    pages = sqs.get_paginator("list_queues").paginate(QueueNamePrefix=f"{names.prefix}-")
-    for url in (url for page in pages for url in page.get("QueueUrls", ())):
+    for url in every(sqs, "list_queues", "QueueUrls", QueueNamePrefix=f"{names.prefix}-"):
         name = url.rpartition("/")[2]
         if name not in stack_s and not name.startswith(results):
             continue

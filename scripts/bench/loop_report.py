@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from cloud.listing import every
 from cloud.switch import Switch
 from scripts.bench.handler import TRAINING, find_ffmpeg, lab_packages
 from scripts.bench.loop_worker import READY
@@ -122,7 +123,7 @@ class ReportLoop(AbstractContextManager["ReportLoop"]):
         )
 
     def _drop_bucket(self) -> None:
-        for one in self._s3.list_objects_v2(Bucket=self._name).get("Contents", ()):
+        for one in list(every(self._s3, "list_objects_v2", "Contents", Bucket=self._name)):
             self._s3.delete_object(Bucket=self._name, Key=one["Key"])
         self._s3.delete_bucket(Bucket=self._name)
 

@@ -5,13 +5,14 @@ It asks many services, whose clients are large: the server leaves it to `cloud_w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cloud.listing import every
 from cloud.switch import Switch
 from contract.names import GALLERY_KEY
 from scripts.cloud_errors import says_not_there
@@ -60,7 +61,7 @@ class Inventory:
 
     def _buckets(self, tool: str) -> dict[str, Any]:
         rows = []
-        for one in self._client("s3").list_buckets()["Buckets"]:
+        for one in self._every("s3", "list_buckets", "Buckets"):
             count, size = 0, 0
             pages = (
                 self._client("s3")
@@ -84,15 +85,14 @@ class Inventory:
                 "",
                 f"{tool} sqs get-queue-attributes --attribute-names All --queue-url {url}",
             )
-            for url in sorted(self._client("sqs").list_queues().get("QueueUrls", ()))
+            for url in sorted(self._every("sqs", "list_queues", "QueueUrls"))
         ]
         return {"title": "Queues", "command": f"{tool} sqs list-queues", "rows": rows}
 
     def _tables(self, tool: str) -> dict[str, Any]:
-        client = self._client("dynamodb")
         rows = []
-        for name in client.list_tables()["TableNames"]:
-            table = client.describe_table(TableName=name)["Table"]
+        for name in self._every("dynamodb", "list_tables", "TableNames"):
+            table = self._client("dynamodb").describe_table(TableName=name)["Table"]
             rows.append((
                 name, f"{table['ItemCount']} rows", table["TableStatus"].lower(),
                 f"{tool} dynamodb scan --table-name {name}",
@@ -107,20 +107,20 @@ class Inventory:
                 f"{one['PackageType'].lower()}, {self._environments(one['FunctionName'])}",
                 f"{tool} lambda get-function --function-name {one['FunctionName']}",
             )
-            for one in self._client("lambda").list_functions()["Functions"]
+            for one in self._every("lambda", "list_functions", "Functions")
         ]
         return {"title": "Functions", "command": f"{tool} lambda list-functions", "rows": rows}
 
     def _images(self, tool: str) -> dict[str, Any]:
-        client = self._client("ecr")
         rows = []
-        for one in client.describe_repositories()["repositories"]:
+        for one in self._every("ecr", "describe_repositories", "repositories"):
             name = one["repositoryName"]
-            for image in client.describe_images(repositoryName=name)["imageDetails"]:
+            images = self._every("ecr", "describe_images", "imageDetails", repositoryName=name)
+            for image in images:
                 size = image.get("imageSizeInBytes", 0)
+                named = (*image.get("imageTags", ()), image["imageDigest"][:19])
                 rows.append((
-                    name, ", ".join(image.get("imageTags", ())) or image["imageDigest"][:19],
-                    f"{size / 1e6:.0f} MB",
+                    name, ", ".join(named), f"{size / 1e6:.0f} MB",
                     f"{tool} ecr describe-images --repository-name {name}",
                 ))  # fmt: skip
         return {"title": "Images", "command": f"{tool} ecr describe-repositories", "rows": rows}
@@ -139,6 +139,9 @@ class Inventory:
             for one in listed(self._switch)
         ]
         return sorted(rows, key=lambda row: (row["is_ours"], row["name"]))
+
+    def _every(self, service: str, operation: str, key: str, **asked: Any) -> Iterator[Any]:
+        return every(self._client(service), operation, key, **asked)
 
     def _environments(self, function: str) -> str:
         """How many are warm and busy, by what AWS too tells of them: each writes a log stream of

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from botocore.exceptions import ClientError
 
+from cloud.listing import every
 from cloud.switch import Switch
 from contract.clips import SUFFIX
 from contract.results import Person
@@ -71,11 +72,13 @@ class LabView:
     def ended(self, function: str, since_ms: int) -> int:
         """How many invocations of a function have ended since then (Unix), well or not."""
         logs = self._switch.client("logs")
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=log_group(function), startTime=since_ms, filterPattern=REPORTS
-        )
+        asked = {
+            "logGroupName": log_group(function),
+            "startTime": since_ms,
+            "filterPattern": REPORTS,
+        }
         try:
-            return sum(len(page["events"]) for page in pages)
+            return sum(1 for _ in every(logs, "filter_log_events", "events", **asked))
         except logs.exceptions.ResourceNotFoundException:  # it was never invoked
             return 0
 

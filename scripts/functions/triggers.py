@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from botocore.exceptions import ClientError
 
+from cloud.listing import every
 from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.errors import LabError
@@ -149,10 +150,7 @@ class QueueTrigger:
                 f"(timeout {target.timeout_s} s)",
                 "a smaller TIMEOUT=, or a longer visibility timeout of the queue",
             )
-        found = client.list_event_source_mappings(
-            FunctionName=target.name, EventSourceArn=attributes["QueueArn"]
-        )["EventSourceMappings"]
-        if not found:
+        if not any(_mappings(client, target, EventSourceArn=attributes["QueueArn"])):
             when_known(
                 lambda: client.create_event_source_mapping(
                     FunctionName=target.name,
@@ -262,9 +260,7 @@ def make_queue(switch: Switch, queue: str, timeout_s: int, progress: Progress) -
 def unwire(switch: Switch, target: Target, progress: Progress) -> None:
     """Take away what invokes the function. Buckets and queues stay: they may hold something."""
     client = switch.client("lambda")
-    for mapping in client.list_event_source_mappings(FunctionName=target.name)[
-        "EventSourceMappings"
-    ]:
+    for mapping in list(_mappings(client, target)):
         client.delete_event_source_mapping(UUID=mapping["UUID"])
     with contextlib.suppress(client.exceptions.ResourceNotFoundException):
         client.delete_function_url_config(FunctionName=target.name)
@@ -303,15 +299,19 @@ def describe(switch: Switch, target: Target) -> Iterator[str]:
                 suffix = f"*{values['suffix']}" if "suffix" in values else ""
                 prefix = f"/{values['prefix']}" if "prefix" in values else ""
                 yield f"s3://{bucket}{prefix}{suffix}"
-    for mapping in client.list_event_source_mappings(FunctionName=target.name)[
-        "EventSourceMappings"
-    ]:
+    for mapping in _mappings(client, target):
         yield f"sqs:{mapping['EventSourceArn'].rpartition(':')[2]}"
     with contextlib.suppress(client.exceptions.ResourceNotFoundException):
         yield client.get_function_url_config(FunctionName=target.name)["FunctionUrl"]
     events = switch.client("events")
-    for name in events.list_rule_names_by_target(TargetArn=target.arn)["RuleNames"]:
+    of_target = "list_rule_names_by_target", "RuleNames"
+    for name in every(events, *of_target, TargetArn=target.arn):
         yield f"schedule:{events.describe_rule(Name=name).get('ScheduleExpression', name)}"
+
+
+def _mappings(client: Any, target: Target, **asked: str) -> Iterator[dict[str, Any]]:
+    of_function = {"FunctionName": target.name, **asked}
+    return every(client, "list_event_source_mappings", "EventSourceMappings", **of_function)
 
 
 def _notifying(switch: Switch, target: Target) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cloud.listing import every
 from cloud.switch import Switch
 from scripts.console import log_text
 from scripts.errors import LabError
@@ -41,24 +42,22 @@ def listed(switch: Switch) -> list[ListedFunction]:
     """Every function of the account and region, the lab's own too."""
     client = switch.client("lambda")
     found = []
-    for page in client.get_paginator("list_functions").paginate():
-        for one in page["Functions"]:
-            target = Target(one["FunctionName"], one["FunctionArn"], one["Timeout"])
-            found.append(
-                ListedFunction(
-                    name=one["FunctionName"],
-                    package=one.get("Runtime") or one["PackageType"].lower(),
-                    # A list of functions leaves the state out.
-                    state=client.get_function_configuration(FunctionName=one["FunctionName"])[
-                        "State"
-                    ],
-                    memory_mb=one["MemorySize"],
-                    timeout_s=one["Timeout"],
-                    changed=one["LastModified"],
-                    code=one["CodeSha256"],
-                    triggers=tuple(triggers.describe(switch, target)),
-                )
+    for one in every(client, "list_functions", "Functions"):
+        target = Target(one["FunctionName"], one["FunctionArn"], one["Timeout"])
+        # A list of functions leaves the state out.
+        more = client.get_function_configuration(FunctionName=one["FunctionName"])
+        found.append(
+            ListedFunction(
+                name=one["FunctionName"],
+                package=one.get("Runtime") or one["PackageType"].lower(),
+                state=more["State"],
+                memory_mb=one["MemorySize"],
+                timeout_s=one["Timeout"],
+                changed=one["LastModified"],
+                code=one["CodeSha256"],
+                triggers=tuple(triggers.describe(switch, target)),
             )
+        )
     return sorted(found, key=lambda one: one.name)
 
 
@@ -133,10 +132,8 @@ def print_log(
     seen: set[str] = set()
     while True:
         try:
-            pages = logs.get_paginator("filter_log_events").paginate(
-                logGroupName=log_group(name), startTime=start
-            )
-            for event in (event for page in pages for event in page["events"]):
+            asked = {"logGroupName": log_group(name), "startTime": start}
+            for event in every(logs, "filter_log_events", "events", **asked):
                 if event["eventId"] not in seen:
                     seen.add(event["eventId"])
                     print(log_text(event["message"]), flush=True)

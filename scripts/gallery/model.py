@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cloud.listing import every
 from cloud.switch import Switch, read_switch
 from contract.names import CUSTOM_MODEL_KEY
 from recognition import CustomModel, CustomModelUnusable
@@ -64,12 +65,9 @@ def roll_back(switch: Switch) -> str:
 
 def history(switch: Switch) -> list[str]:
     """Keys of the kept models, the oldest first (their names are times)."""
-    pages = (
-        switch.client("s3")
-        .get_paginator("list_objects_v2")
-        .paginate(Bucket=switch.bucket, Prefix=HISTORY_PREFIX)
-    )
-    return sorted(row["Key"] for page in pages for row in page.get("Contents", ()))
+    asked = {"Bucket": switch.bucket, "Prefix": HISTORY_PREFIX}
+    rows = every(switch.client("s3"), "list_objects_v2", "Contents", **asked)
+    return sorted(row["Key"] for row in rows)
 
 
 def _keep_current(switch: Switch) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cloud.listing import every
 from cloud.switch import Switch
 from contract.results import Person
 from scripts.errors import LabError
@@ -42,13 +43,11 @@ class PeopleTable:
         ------
         botocore.exceptions.ClientError
         """
-        pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table)
         people = {
             Person(*(row.get(name, {}).get("S", "") for name in Person.__dataclass_fields__)): (
                 PhotoQuality.from_json(row.get(PHOTOS, {}).get("S", ""))
             )
-            for page in pages
-            for row in page["Items"]
+            for row in every(self._dynamodb, "scan", "Items", TableName=self._table)
         }
         order = sorted(people, key=lambda one: (one.name, one.person_id))
         return {person: people[person] for person in order}

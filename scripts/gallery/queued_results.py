@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cloud.listing import every
 from cloud.switch import Switch
 from contract.results import Face, Identity, InvalidResult, Result, Status, clip_status
 
@@ -63,8 +64,7 @@ class QueuedResults:
         return sum(self._redact_queue(url, person_id) for url in self._queues())
 
     def _queues(self) -> list[str]:
-        pages = self._sqs.get_paginator("list_queues").paginate(QueueNamePrefix=self._prefix)
-        return [url for page in pages for url in page.get("QueueUrls", ())]
+        return list(every(self._sqs, "list_queues", "QueueUrls", QueueNamePrefix=self._prefix))
 
     def _redact_queue(self, url: str, person_id: str) -> int:
         count, others = 0, []

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from botocore.exceptions import ClientError
 
+from cloud.listing import every
 from cloud.switch import Switch
 from contract.clips import ClipKey, InvalidClipKey
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
@@ -165,12 +166,12 @@ class PeopleStore:
         return data
 
     def _clips_of(self, person_id: str) -> list[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("scan").paginate(
-            TableName=self._switch.names.ledger_table,
-            FilterExpression="contains(person_ids, :person)",
-            ExpressionAttributeValues={":person": {"S": person_id}},
-        )
-        return [row for page in pages for row in page["Items"]]
+        asked = {
+            "TableName": self._switch.names.ledger_table,
+            "FilterExpression": "contains(person_ids, :person)",
+            "ExpressionAttributeValues": {":person": {"S": person_id}},
+        }
+        return list(every(self._dynamodb, "scan", "Items", **asked))
 
     def _delete_clips_of(self, person_id: str) -> int:
         rows = self._clips_of(person_id)
@@ -204,13 +205,10 @@ class PeopleStore:
                     yield version
 
     def _versions(self, prefix: str) -> list[Version]:
-        pages = self._s3.get_paginator("list_object_versions").paginate(
-            Bucket=self._switch.bucket, Prefix=prefix
-        )
+        asked = {"Bucket": self._switch.bucket, "Prefix": prefix}
         return [
             Version(row["Key"], row["VersionId"], row["IsLatest"])
-            for page in pages
-            for row in page.get("Versions", ())
+            for row in every(self._s3, "list_object_versions", "Versions", **asked)
         ]
 
     def _delete(self, version: Version) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cloud.listing import every
 from cloud.switch import Switch
 from scripts.console import Progress
 from scripts.errors import LabError
@@ -32,11 +33,6 @@ def empty_account(switch: Switch, progress: Progress) -> None:
     progress(f"account {switch.in_account}: {f'{gone} things removed' if gone else 'empty'}")
 
 
-def _pages(client: Any, operation: str, key: str, **options: Any) -> Iterator[Any]:
-    for page in client.get_paginator(operation).paginate(**options):
-        yield from page.get(key, ())
-
-
 def _each(things: list[Any], remove: Callable[[Any], Any]) -> int:
     """Remove all; one that went meanwhile is gone as well."""
     for thing in things:
@@ -49,7 +45,7 @@ def _mappings(switch: Switch) -> int:
     client = switch.client("lambda")
     found = [
         one["UUID"]
-        for one in _pages(client, "list_event_source_mappings", "EventSourceMappings")
+        for one in every(client, "list_event_source_mappings", "EventSourceMappings")
         if one["State"] != "Deleting"
     ]
     return _each(found, lambda one: client.delete_event_source_mapping(UUID=one))
@@ -59,17 +55,17 @@ def _rules(switch: Switch) -> int:
     client = switch.client("events")
 
     def remove(name: str) -> None:
-        targets = client.list_targets_by_rule(Rule=name)["Targets"]
+        targets = [one["Id"] for one in every(client, "list_targets_by_rule", "Targets", Rule=name)]
         if targets:
-            client.remove_targets(Rule=name, Ids=[one["Id"] for one in targets])
+            client.remove_targets(Rule=name, Ids=targets)
         client.delete_rule(Name=name)
 
-    return _each([one["Name"] for one in _pages(client, "list_rules", "Rules")], remove)
+    return _each([one["Name"] for one in every(client, "list_rules", "Rules")], remove)
 
 
 def _functions(switch: Switch) -> int:
     client = switch.client("lambda")
-    found = [one["FunctionName"] for one in _pages(client, "list_functions", "Functions")]
+    found = [one["FunctionName"] for one in every(client, "list_functions", "Functions")]
     return _each(found, lambda one: client.delete_function(FunctionName=one))
 
 
@@ -77,24 +73,24 @@ def _buckets(switch: Switch) -> int:
     client = switch.client("s3")
 
     def remove(bucket: str) -> None:
-        keys = [one["Key"] for one in _pages(client, "list_objects_v2", "Contents", Bucket=bucket)]
+        keys = [one["Key"] for one in every(client, "list_objects_v2", "Contents", Bucket=bucket)]
         for start in range(0, len(keys), 1000):
             doomed = [{"Key": key} for key in keys[start : start + 1000]]
             client.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
         client.delete_bucket(Bucket=bucket)
 
-    return _each([one["Name"] for one in client.list_buckets()["Buckets"]], remove)
+    return _each([one["Name"] for one in every(client, "list_buckets", "Buckets")], remove)
 
 
 def _queues(switch: Switch) -> int:
     client = switch.client("sqs")
-    found = list(_pages(client, "list_queues", "QueueUrls"))
+    found = list(every(client, "list_queues", "QueueUrls"))
     return _each(found, lambda one: client.delete_queue(QueueUrl=one))
 
 
 def _tables(switch: Switch) -> int:
     client = switch.client("dynamodb")
-    found = list(_pages(client, "list_tables", "TableNames"))
+    found = list(every(client, "list_tables", "TableNames"))
     return _each(found, lambda one: client.delete_table(TableName=one))
 
 
@@ -102,24 +98,25 @@ def _roles(switch: Switch) -> int:
     client = switch.client("iam")
 
     def remove(role: str) -> None:
-        for name in client.list_role_policies(RoleName=role)["PolicyNames"]:
+        for name in list(every(client, "list_role_policies", "PolicyNames", RoleName=role)):
             client.delete_role_policy(RoleName=role, PolicyName=name)
-        for one in client.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        attached = "list_attached_role_policies", "AttachedPolicies"
+        for one in list(every(client, *attached, RoleName=role)):
             client.detach_role_policy(RoleName=role, PolicyArn=one["PolicyArn"])
         client.delete_role(RoleName=role)
 
-    return _each([one["RoleName"] for one in _pages(client, "list_roles", "Roles")], remove)
+    return _each([one["RoleName"] for one in every(client, "list_roles", "Roles")], remove)
 
 
 def _repositories(switch: Switch) -> int:
     client = switch.client("ecr")
     found = [
-        one["repositoryName"] for one in _pages(client, "describe_repositories", "repositories")
+        one["repositoryName"] for one in every(client, "describe_repositories", "repositories")
     ]
     return _each(found, lambda one: client.delete_repository(repositoryName=one, force=True))
 
 
 def _logs(switch: Switch) -> int:
     client = switch.client("logs")
-    found = [one["logGroupName"] for one in _pages(client, "describe_log_groups", "logGroups")]
+    found = [one["logGroupName"] for one in every(client, "describe_log_groups", "logGroups")]
     return _each(found, lambda one: client.delete_log_group(logGroupName=one))

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cloud.listing import every
 from cloud.switch import Switch
 from scripts.functions.deployment import log_group
 from scripts.functions.triggers import Target, describe
@@ -51,7 +52,7 @@ def at_first(switch: Switch, course: Course) -> dict[str, int | None]:
     for bucket in course.buckets:
         found[bucket] = None
         with contextlib.suppress(ClientError):
-            found[bucket] = s3.list_objects_v2(Bucket=bucket)["KeyCount"]
+            found[bucket] = sum(1 for _ in every(s3, "list_objects_v2", "Contents", Bucket=bucket))
     for queue in course.queues:
         found[queue] = None
         with contextlib.suppress(ClientError):
@@ -118,7 +119,7 @@ def _environments(switch: Switch, name: str) -> int:
     """How many environments wrote a log: each has a stream of its own."""
     logs = switch.client("logs")
     try:
-        pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=log_group(name))
-        return sum(len(page["logStreams"]) for page in pages)
+        group = log_group(name)
+        return sum(1 for _ in every(logs, "describe_log_streams", "logStreams", logGroupName=group))
     except logs.exceptions.ResourceNotFoundException:
         return 0

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cloud.listing import every
 from cloud.switch import Switch
 from contract.names import TOMBSTONES_KEY
 from scripts.console import Progress
@@ -60,8 +61,7 @@ class Contents:
             yield StoredObject(key, found["Body"].read(), found["Metadata"], found["ContentType"])
 
     def rows(self, table: str) -> Iterator[Row]:
-        for page in self._dynamodb.get_paginator("scan").paginate(TableName=table):
-            yield from page["Items"]
+        return every(self._dynamodb, "scan", "Items", TableName=table)
 
     def messages(self, queue: str) -> list[str]:
         """The bodies of what waits in a queue, without receiving it."""
@@ -123,8 +123,8 @@ class Contents:
             self._sqs.send_message(QueueUrl=url, MessageBody=body)
 
     def _keys(self) -> Iterator[str]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._switch.bucket)
-        keys = (row["Key"] for page in pages for row in page.get("Contents", ()))
+        rows = every(self._s3, "list_objects_v2", "Contents", Bucket=self._switch.bucket)
+        keys = (row["Key"] for row in rows)
         # Who was forgotten stays forgotten, whatever comes or goes.
         return (key for key in keys if key != TOMBSTONES_KEY)
 
@@ -156,9 +156,8 @@ class Contents:
 
     def _empty_log(self) -> None:
         logs, group = self._switch.client("logs"), self._switch.names.log_group
-        pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
-        for name in [row["logStreamName"] for page in pages for row in page["logStreams"]]:
-            logs.delete_log_stream(logGroupName=group, logStreamName=name)
+        for row in list(every(logs, "describe_log_streams", "logStreams", logGroupName=group)):
+            logs.delete_log_stream(logGroupName=group, logStreamName=row["logStreamName"])
 
 
 def _quieten(request: Any, **_: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloud.listing import every
 from contract.names import Names
 
 WAITING = "ApproximateNumberOfMessages"
@@ -11,7 +12,7 @@ WAITING = "ApproximateNumberOfMessages"
 
 def device_queues(sqs: Any, names: Names) -> dict[str, str]:
     """The queue's URL of each device that has one, by device id, sorted."""
-    urls = sqs.list_queues(QueueNamePrefix=names.result_queues).get("QueueUrls", ())
+    urls = every(sqs, "list_queues", "QueueUrls", QueueNamePrefix=names.result_queues)
     of_devices = {url.rsplit("/", 1)[-1].removeprefix(names.result_queues): url for url in urls}
     return dict(sorted(of_devices.items()))
 

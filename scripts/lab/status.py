@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from cloud.listing import every
 from cloud.switch import Switch
 from scripts.lab.backends import Backend
 from scripts.lab.kept import KeptState
@@ -53,8 +54,8 @@ def _total(client: Any, call: str, field: str, **asked: Any) -> int:
 
 
 def _functions(switch: Switch) -> list[str]:
-    pages = switch.client("lambda").get_paginator("list_functions").paginate()
-    return sorted(one["FunctionName"] for page in pages for one in page["Functions"])
+    functions = every(switch.client("lambda"), "list_functions", "Functions")
+    return sorted(one["FunctionName"] for one in functions)
 
 
 def _last_error(switch: Switch) -> str | None:

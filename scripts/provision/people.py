@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloud.listing import every
 from cloud.switch import Switch
 from contract.clips import ContractError
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
@@ -125,7 +126,7 @@ def _seed_objects(switch: Switch, seeds: Seeds, forgotten: Tombstones, progress:
     there = {
         row["Key"]
         for prefix in (GALLERY_KEY, CUSTOM_MODEL_KEY)
-        for row in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
+        for row in every(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix)
     }
     for key, path in ((GALLERY_KEY, seeds.gallery), (CUSTOM_MODEL_KEY, seeds.model)):
         if not path or key in there:

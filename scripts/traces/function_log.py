@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from cloud.listing import every
 from cloud.switch import Switch
 from contract.spans import CLIP_LINE
 from scripts.errors import LabError
@@ -81,11 +82,8 @@ class FunctionLog:
         return [text for text in mine if CLIP_LINE not in text]
 
     def _events(self, since_ms: int, **more: Any) -> Iterator[dict[str, Any]]:
-        pages = self._logs.get_paginator("filter_log_events").paginate(
-            logGroupName=self._group, startTime=max(0, since_ms), **more
-        )
-        for page in pages:
-            yield from page["events"]
+        asked = {"logGroupName": self._group, "startTime": max(0, since_ms), **more}
+        return every(self._logs, "filter_log_events", "events", **asked)
 
 
 def _of_invocation(texts: list[str], request_id: str) -> list[str]:
