@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from botocore.exceptions import ClientError
-from localstack.services.lambda_.event_source_mapping import esm_worker, esm_worker_factory
+from localstack.services.lambda_.event_source_mapping import esm_worker_factory
 from localstack.services.lambda_.event_source_mapping.pollers import dynamodb_poller, sqs_poller
 
 from localstack import config
 from localstack_image_functions.async_events import serving
+from localstack_image_functions.mapping_ends import end_before_saying_so
 from localstack_image_functions.recursion import arriving_with, lineage_of
 
 LOG = logging.getLogger(__name__)
@@ -166,30 +167,6 @@ def _telling_results(worker: Any) -> Any:
     return worker
 
 
-def _let_go_when_replaced() -> None:
-    """Let a mapping that was changed be as it says.
-
-    LocalStack makes a new worker for each change, and stops the old one, which goes on for as long
-    as it waits for messages: it took them under the old filter, or though the mapping was disabled;
-    and then said that the mapping is disabled, though the new one works.
-    """
-    worker_class = esm_worker.EsmWorker
-    stop, tell = worker_class.stop, worker_class.update_esm_state_in_store
-
-    def stop_for_good(worker: Any) -> None:
-        stop(worker)
-        worker.is_replaced = True
-        if isinstance(worker.poller, QueuePoller):
-            worker.poller.stop()
-
-    def tell_if_current(worker: Any, state: Any) -> None:
-        if not getattr(worker, "is_replaced", False):
-            tell(worker, state)
-
-    worker_class.stop = stop_for_good
-    worker_class.update_esm_state_in_store = tell_if_current
-
-
 @functools.cache  # several first requests at once load the executor several times
 def wait_for_messages() -> None:
     """Let event source mappings of queues use the poller above."""
@@ -207,7 +184,7 @@ def wait_for_messages() -> None:
         "dynamodb"
     ]["ApproximateCreationDateTime"]
     making = threading.local()
-    _let_go_when_replaced()
+    end_before_saying_so()
     factory.get_esm_worker = get_esm_worker
     esm_worker_factory.SqsPoller = lambda **options: QueuePoller(
         maximum_concurrency=making.maximum_concurrency, **options

@@ -157,6 +157,74 @@ def test_a_mapping_that_is_disabled_leaves_the_queue_alone_until_it_is_enabled(
     assert receive(queues, answers, 1) == [{"number": 1}]
 
 
+def test_a_deleted_mapping_takes_no_message_once_it_is_gone(
+    emulator: Any, pipe: Any, wait_until: Wait, request: pytest.FixtureRequest
+) -> None:
+    queues, functions = emulator.client("sqs"), emulator.client("lambda")
+    asked, answers, _ = pipe()
+    kept = mapping_of(emulator, asked)  # the fixture deletes it
+    other = queues.create_queue(QueueName="of-a-deleted-mapping")["QueueUrl"]
+    name = request.node.name.replace("_", "-")[:40]
+    for _attempt in range(3):
+        made = functions.create_event_source_mapping(
+            FunctionName=name, EventSourceArn=arn_of(queues, other)
+        )["UUID"]
+        wait_until(lambda made=made: state_of(functions, made) == "Enabled")
+        answered = functions.delete_event_source_mapping(UUID=made)
+        assert answered["State"] == "Deleting"
+        wait_until(lambda made=made: is_gone(functions, made))
+        send(queues, other, number=1)
+        (message,) = queues.receive_message(
+            QueueUrl=other, WaitTimeSeconds=2, MessageSystemAttributeNames=["All"]
+        )["Messages"]
+        assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+        queues.delete_message(QueueUrl=other, ReceiptHandle=message["ReceiptHandle"])
+    assert receive(queues, answers, 1, limit_s=1) == []
+    assert state_of(functions, kept) == "Enabled"
+
+
+def test_what_is_being_deleted_is_neither_changed_nor_deleted_again(
+    emulator: Any, pipe: Any, wait_until: Wait, request: pytest.FixtureRequest
+) -> None:
+    queues, functions = emulator.client("sqs"), emulator.client("lambda")
+    pipe()
+    url = queues.create_queue(QueueName="deleted-twice")["QueueUrl"]
+    name = request.node.name.replace("_", "-")[:40]
+    asked = {"FunctionName": name, "EventSourceArn": arn_of(queues, url)}
+    made = functions.create_event_source_mapping(**asked, MaximumBatchingWindowInSeconds=5)["UUID"]
+    wait_until(lambda: state_of(functions, made) == "Enabled")
+    functions.delete_event_source_mapping(UUID=made)
+    assert state_of(functions, made) == "Deleting"
+    with pytest.raises(functions.exceptions.ResourceInUseException):
+        functions.update_event_source_mapping(UUID=made, BatchSize=1)
+    with pytest.raises(functions.exceptions.ResourceInUseException):
+        functions.delete_event_source_mapping(UUID=made)
+    wait_until(lambda: is_gone(functions, made))
+
+
+def test_a_disabled_mapping_that_is_deleted_is_gone(
+    emulator: Any, pipe: Any, request: pytest.FixtureRequest
+) -> None:
+    queues, functions = emulator.client("sqs"), emulator.client("lambda")
+    pipe()
+    url = queues.create_queue(QueueName="never-polled")["QueueUrl"]
+    name = request.node.name.replace("_", "-")[:40]
+    asked = {"FunctionName": name, "EventSourceArn": arn_of(queues, url)}
+    made = functions.create_event_source_mapping(**asked, Enabled=False)["UUID"]
+    functions.delete_event_source_mapping(UUID=made)
+    assert is_gone(functions, made)
+    found = functions.list_event_source_mappings(EventSourceArn=asked["EventSourceArn"])
+    assert found["EventSourceMappings"] == []
+
+
+def is_gone(functions: Any, mapping: str) -> bool:
+    try:
+        functions.get_event_source_mapping(UUID=mapping)
+    except functions.exceptions.ResourceNotFoundException:
+        return True
+    return False
+
+
 def mapping_of(emulator: Any, queue: str) -> str:
     arn = arn_of(emulator.client("sqs"), queue)
     found = emulator.client("lambda").list_event_source_mappings(EventSourceArn=arn)

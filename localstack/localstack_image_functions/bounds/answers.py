@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote_plus
 
+from localstack_image_functions import mapping_ends
 from localstack_image_functions.bounds import layers
 from localstack_image_functions.bounds.functions import check_payload, refused
 from localstack_image_functions.errors import ImageFunctionsError
@@ -38,7 +39,7 @@ def answer_as_documented() -> None:
         setattr(SqsProvider, name, _blaming_the_sender(getattr(SqsProvider, name)))
     LambdaService.create_function_version = _waiting_for_code(LambdaService.create_function_version)
     layers.guard_layers()
-    for name, mend in {**_FUNCTIONS, **layers.MENDED}.items():
+    for name, mend in {**_FUNCTIONS, **layers.MENDED, **mapping_ends.MENDED}.items():
         setattr(LambdaProvider, name, mended(getattr(LambdaProvider, name), mend))
 
 
