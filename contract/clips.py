@@ -1,4 +1,4 @@
-"""A clip's identity: its id, its S3 key and the metadata that travels with it."""
+"""How a clip is named: its id, its S3 key and the metadata that travels with it."""
 
 from __future__ import annotations
 

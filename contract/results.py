@@ -136,7 +136,7 @@ class Result:
     schema: str = SCHEMA
 
     @property
-    def identity(self) -> str:
+    def answer_id(self) -> str:
         """What makes two messages the same answer, to be shown once."""
         return self.result_id or self.clip_id
 

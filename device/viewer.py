@@ -90,7 +90,7 @@ class Viewer:
                 return self._reject(message, str(error), shelf)
             except Exception as error:  # a fault of ours must not stop the messages behind it
                 return self._reject(message, describe(error), shelf)
-            if result.identity in shelf.answered:
+            if result.answer_id in shelf.answered:
                 self._duplicates += 1
                 self._console.event("duplicate", clip_id=result.clip_id, device_id=result.device_id)
                 return True
@@ -99,7 +99,7 @@ class Viewer:
             spans = self._spans(shelf.device_id)
             spans.add(result.clip_id, "receive", received_ms, read_ms - received_ms)
             spans.add(result.clip_id, "print", read_ms, self._clock.wall_ns() / 1e6 - read_ms)
-            self._on_disk(shelf, lambda: shelf.answered.add(result.clip_id, result.identity))
+            self._on_disk(shelf, lambda: shelf.answered.add(result.clip_id, result.answer_id))
             if self._count is not None and self._shown >= self._count:
                 self._stop.set()
             return True

@@ -111,7 +111,7 @@ def lab(switch: Switch) -> list[Finding]:
     if switch.is_aws:
         return [
             Finding("backend", FindingLevel.GOOD, "aws (make aws-status)"),
-            pitfalls.identity(switch),
+            pitfalls.aws_caller(switch),
         ]
     backend = choose_backend(switch, LabState(), Progress(quiet=True))
     is_up = backend.is_up()
@@ -120,7 +120,7 @@ def lab(switch: Switch) -> list[Finding]:
     return [
         Finding("backend", FindingLevel.GOOD, f"{backend.name} ({why}), {state}"),
         pitfalls.ports(switch, is_up),
-        pitfalls.identity(switch),
+        pitfalls.aws_caller(switch),
     ]
 
 
@@ -159,10 +159,10 @@ def main(arguments: list[str] | None = None) -> int:
         print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            print_lines(f"{finding.verdict:>5}  {finding.what:<13} {finding.fact}")
+            print_lines(f"{finding.level:>5}  {finding.what:<13} {finding.fact}")
             if finding.hint:
                 print(f"{'':>21}hint: {finding.hint}")
-    return int(any(finding.verdict is FindingLevel.BAD for finding in findings))
+    return int(any(finding.level is FindingLevel.BAD for finding in findings))
 
 
 if __name__ == "__main__":

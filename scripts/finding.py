@@ -17,6 +17,6 @@ class Finding:
     """One line of the report. `hint` says what to do, where something can be done."""
 
     what: str
-    verdict: FindingLevel
+    level: FindingLevel
     fact: str
     hint: str = ""

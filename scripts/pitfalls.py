@@ -162,7 +162,7 @@ def pythons() -> Finding:
     return Finding("Pythons", FindingLevel.GOOD, f"{', '.join(versions)} for functions of your own")
 
 
-def identity(switch: Switch, now_s: Callable[[], float] = time.time) -> Finding:
+def aws_caller(switch: Switch, now_s: Callable[[], float] = time.time) -> Finding:
     """Who AWS says that we are, and whether it takes our clock."""
     if not switch.is_aws:
         return Finding("AWS", FindingLevel.GOOD, "not asked: FACELAB_BACKEND=aws make doctor does")

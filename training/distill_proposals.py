@@ -141,8 +141,8 @@ def _check(made: bytes, material: Material, options: argparse.Namespace) -> int:
         return 0
     unseen = lessons(material, options.models / "detector.onnx", _UNSEEN_SCENES, options.seed + 1)
     found = likeness(made, options.out, unseen)
-    verdict = "another file than" if found.is_as_good else "worse than, or unlike,"
-    print(f"{verdict} {options.out}: {found}")
+    compared = "another file than" if found.is_as_good else "worse than, or unlike,"
+    print(f"{compared} {options.out}: {found}")
     return 0 if found.is_as_good else 1
 
 

@@ -13,8 +13,8 @@ from localstack.services.lambda_.invocation.lambda_models import ImageCode
 from localstack_image_functions.errors import ImageNotFound, UnsupportedImage
 
 ECR_URI = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
-    r"(?P<repository>[a-z0-9]+(?:[._/-][a-z0-9]+)*)"
+    r"(?P<repository_uri>(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
+    r"(?P<repository>[a-z0-9]+(?:[._/-][a-z0-9]+)*))"
     r"(?::(?P<tag>[\w][\w.-]{0,127}))?"
     r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
@@ -25,6 +25,7 @@ _INDEX_TYPES = ("index", "manifest.list")
 class ImageReference:
     """An image URI, taken apart. Without tag and digest, `tag` is `latest`."""
 
+    repository_uri: str
     account: str
     region: str
     repository: str
@@ -57,13 +58,11 @@ class ImageReference:
 
 
 class EcrImageCode(ImageCode):
-    """LocalStack's model of an image, with the resolved URI right for any kind of URI."""
+    """LocalStack's model of an image, with the resolved URI right for one with a digest, too."""
 
     @property
     def resolved_image_uri(self) -> str:
-        repository_uri = self.image_uri.partition("@")[0]
-        host, slash, path = repository_uri.partition("/")
-        return f"{host}{slash}{path.partition(':')[0]}@sha256:{self.code_sha256}"
+        return f"{ImageReference.parse(self.image_uri).repository_uri}@sha256:{self.code_sha256}"
 
 
 def resolve_image(uri: str) -> str:

@@ -53,7 +53,7 @@ def client_of(service: str, key: str = KEY, secret: str = SECRET) -> Any:
     )
 
 
-def verdict(request: Signed, now: datetime | None = None) -> str | None:
+def refusal(request: Signed, now: datetime | None = None) -> str | None:
     refusal = check_signature(request, {KEY: SECRET}.get, now)
     return refusal and refusal.code
 
@@ -69,21 +69,21 @@ CALLS = {
 
 @pytest.mark.parametrize("service", sorted(CALLS))
 def test_what_the_lab_s_key_signed_is_taken(service):
-    assert verdict(signed(service, CALLS[service])) is None
+    assert refusal(signed(service, CALLS[service])) is None
 
 
 @pytest.mark.parametrize("service", sorted(CALLS))
 def test_what_another_secret_signed_is_refused(service):
-    assert verdict(signed(service, CALLS[service], secret="test")) == "SignatureDoesNotMatch"  # noqa: S106
+    assert refusal(signed(service, CALLS[service], secret="test")) == "SignatureDoesNotMatch"  # noqa: S106
 
 
 def test_dummy_keys_are_refused():
-    assert verdict(signed("sts", CALLS["sts"], "test", "test")) == "InvalidClientTokenId"
+    assert refusal(signed("sts", CALLS["sts"], "test", "test")) == "InvalidClientTokenId"
 
 
 def test_listing_with_a_query_is_taken():
     request = signed("s3", lambda c: c.list_objects_v2(Bucket="b", Prefix="a b/+&ü", MaxKeys=2))
-    assert verdict(request) is None
+    assert refusal(request) is None
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,18 @@ def test_listing_with_a_query_is_taken():
 )
 def test_changed_request_is_refused(change):
     request = replace(signed("sqs", CALLS["sqs"]), **change)
-    assert verdict(request) == "SignatureDoesNotMatch"
+    assert refusal(request) == "SignatureDoesNotMatch"
 
 
 def test_changed_header_is_refused():
     request = signed("sqs", CALLS["sqs"])
     other = {**request.headers, "x-amz-target": "AmazonSQS.DeleteQueue"}
-    assert verdict(replace(request, headers=other)) == "SignatureDoesNotMatch"
+    assert refusal(replace(request, headers=other)) == "SignatureDoesNotMatch"
 
 
 def test_old_request_is_refused():
     later = datetime.now(UTC) + timedelta(minutes=16)
-    assert verdict(signed("sts", CALLS["sts"]), later) == "RequestTimeTooSkewed"
+    assert refusal(signed("sts", CALLS["sts"]), later) == "RequestTimeTooSkewed"
 
 
 def presigned(expires_s: int = 60) -> Signed:
@@ -120,16 +120,16 @@ def presigned(expires_s: int = 60) -> Signed:
 
 
 def test_presigned_url_is_taken_until_it_expires():
-    assert verdict(presigned()) is None
-    assert verdict(presigned(), datetime.now(UTC) + timedelta(seconds=70)) == "AccessDenied"
+    assert refusal(presigned()) is None
+    assert refusal(presigned(), datetime.now(UTC) + timedelta(seconds=70)) == "AccessDenied"
 
 
 def test_presigned_url_for_another_object_is_refused():
     request = presigned()
     other = replace(request, target=request.target.replace("/b/", "/c/"))
-    assert verdict(other) == "SignatureDoesNotMatch"
+    assert refusal(other) == "SignatureDoesNotMatch"
     longer = replace(request, target=request.target.replace("Expires=60", "Expires=6000"))
-    assert verdict(longer) == "SignatureDoesNotMatch"
+    assert refusal(longer) == "SignatureDoesNotMatch"
 
 
 @pytest.mark.parametrize(
@@ -138,12 +138,12 @@ def test_presigned_url_for_another_object_is_refused():
 )
 def test_anything_else_is_no_signature(header):
     request = Signed("GET", "/", {"host": "h", "authorization": header}, lambda: b"")
-    assert verdict(request) == "MissingAuthenticationToken"
+    assert refusal(request) == "MissingAuthenticationToken"
 
 
 def test_host_must_be_signed():
     request = signed("sts", CALLS["sts"])
     unsigned = request.headers["authorization"].replace("host;", "")
-    assert verdict(replace(request, headers={**request.headers, "authorization": unsigned})) == (
+    assert refusal(replace(request, headers={**request.headers, "authorization": unsigned})) == (
         "MissingAuthenticationToken"
     )

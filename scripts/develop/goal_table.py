@@ -126,13 +126,13 @@ def goals(figures: Figures) -> str:
     """A row for each goal."""
     rows = ["| what | goal | measured | | by |", "| --- | --- | --- | --- | --- |"]
     for goal in GOALS:
-        said, verdict, by = "not measured", "", f"`{RUNS[goal.run].command}`"
+        said, reached, by = "not measured", "", f"`{RUNS[goal.run].command}`"
         # Kept figures may be older than the row that wants one more of them.
         with suppress(KeyError):
             found = values(figures, goal.run)
-            said, verdict = goal.says(found), "reached" if goal.is_met(found) else "missed"
+            said, reached = goal.says(found), "reached" if goal.is_met(found) else "missed"
             by = f"{figures[goal.run]['when']}: {by}"
-        rows.append(f"| {goal.what} | {goal.asked} | {said} | {verdict} | {by} |")
+        rows.append(f"| {goal.what} | {goal.asked} | {said} | {reached} | {by} |")
     return "\n".join(rows)
 
 

@@ -39,7 +39,7 @@ EXCEPTIONS = {
             ("training.evaluation.page", "scripts.report.page"),
             ("training.evaluation.clip_rows", "scripts.report.page"),
             ("training.evaluation.clip_rows", "scripts.report.thumbnails"),
-            ("training.evaluation.clip_rows", "scripts.report.verdicts"),
+            ("training.evaluation.clip_rows", "scripts.report.correctness"),
         ),
         "the one template of all reports: plain data in, a file out",
     ),

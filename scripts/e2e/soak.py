@@ -275,9 +275,9 @@ def main(arguments: list[str] | None = None) -> int:
     backend = bring_up(switch, progress)
     with added(switch, options.devices, progress) as device_ids:
         played = play(switch, device_ids, plan, options.film, progress)
-    verdict = judge(played.steady, plan.rate * plan.devices)
+    steadiness = judge(played.steady, plan.rate * plan.devices)
     logs = list(played.soak.devices.values())
-    facts = report(logs, plan, backend, played.samples, verdict)
+    facts = report(logs, plan, backend, played.samples, steadiness)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(facts, indent=2) + "\n")
     page = options.out.with_name("report.html")

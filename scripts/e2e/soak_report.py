@@ -95,7 +95,11 @@ def _said(custom: frozenset[str], online: frozenset[str], status: str) -> SaidOf
 
 
 def report(
-    logs: list[DeviceLog], plan: SoakPlan, backend: str, samples: list[Sample], verdict: Steadiness
+    logs: list[DeviceLog],
+    plan: SoakPlan,
+    backend: str,
+    samples: list[Sample],
+    steadiness: Steadiness,
 ) -> dict[str, Any]:
     """The run in figures. `ok` says that every clip came back, once, to its own device, and that
     nothing grew or got slower; `faults` says what is not so.
@@ -109,11 +113,11 @@ def report(
     }
     recording_s = times[-1] - times[0] if times else 0.0
     span_s = answers[-1] - times[0] if answers else 0.0
-    faults = [*_wrong(totals, plan), *verdict.faults]
+    faults = [*_wrong(totals, plan), *steadiness.faults]
     return {
         "ok": not faults,
         "faults": faults,
-        "steadiness_judged": verdict.judged,
+        "steadiness_judged": steadiness.judged,
         "backend": backend,
         "cpus": os.cpu_count(),
         "load_average_1m": round(os.getloadavg()[0], 1),
@@ -129,7 +133,7 @@ def report(
         "most_clips_under_way": _most_under_way(times, answers),
         "latency_ms": percentiles([ms for log in logs for ms in log.latency_ms.values()]),
         "memory_mb": three_moments(samples) if samples else {},
-        "memory_growth": verdict.growth,
+        "memory_growth": steadiness.growth,
         "state_mb": [one.state_mb for one in samples],
         "per_device": per_device,
         "samples": as_rows(samples),

@@ -17,9 +17,9 @@ _UNITS = {"B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 
 @dataclass(frozen=True)
 class ProcessFacts:
-    """One process or container of the lab; `identity` tells it from a later one in its place."""
+    """One process or container of the lab; `key` tells it from a later one in its place."""
 
-    identity: str
+    key: str
     kind: str
     memory_mb: int
     descriptors: int | None = None
@@ -33,11 +33,11 @@ class ProcessNames:
         self._functions = 0
 
     def of(self, process: ProcessFacts) -> str:
-        if process.identity not in self._names:
+        if process.key not in self._names:
             self._functions += process.kind == FUNCTION
             number = f"-{self._functions}" if process.kind == FUNCTION else ""
-            self._names[process.identity] = process.kind + number
-        return self._names[process.identity]
+            self._names[process.key] = process.kind + number
+        return self._names[process.key]
 
 
 def memory_mb(processes: Iterable[ProcessFacts]) -> dict[str, int]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from contract.results import Result
 from scripts.e2e.truth import ClipTruth, Comparison, names
+from scripts.report.correctness import NOTHING_CAME, WRONG, correctness
 from scripts.report.page import ClipRow, Point, Report
 from scripts.report.thumbnails import thumbnail
-from scripts.report.verdicts import NOTHING_CAME, WRONG, verdict
 
 # In the order in which a clip passes through; recognize is the sum of what follows it.
 STAGES = ("fetch", "refresh", "decode", "detect", "align", "embed", "decide", "look_up", "claim")
@@ -35,7 +35,7 @@ def e2e_report(run: Comparison, facts: dict[str, Any], cuts: Sequence[bytes]) ->
             ("p95", f"{latency['p95']:.0f} ms"),
         ],
         points=[
-            Point(clip.index / 2, answer.clip_end_ms, verdict(clip, *_named(answer.result)),
+            Point(clip.index / 2, answer.clip_end_ms, correctness(clip, *_named(answer.result)),
                   f"clip {clip.index}, {clip.scene}: {answer.clip_end_ms:.0f} ms")
             for clip, answer in answered
         ],
@@ -59,7 +59,7 @@ def _row(run: Comparison, clip: ClipTruth, cuts: Sequence[bytes]) -> ClipRow:
         name=str(clip.index),
         expected=clip.scene,
         said=(_said(answer.result, "custom"), _said(answer.result, "online")),
-        verdict=verdict(clip, *_named(answer.result)),
+        correctness=correctness(clip, *_named(answer.result)),
         latency_ms=answer.clip_end_ms,
         is_cold=answer.result.cold_start,
         jpeg=jpeg,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scripts.report.correctness import NOTHING_CAME, RIGHT, UNKNOWN, WRONG
 from scripts.report.page import ClipRow, Point, Report
-from scripts.report.verdicts import NOTHING_CAME, RIGHT, UNKNOWN, WRONG
 
 
 def grade_report(made: dict[str, Any], title: str, thumbnails: Mapping[str, bytes]) -> Report:
@@ -28,7 +28,7 @@ def grade_report(made: dict[str, Any], title: str, thumbnails: Mapping[str, byte
             ("pieces", f"{made['workload']['count']} in {made['workload']['took_s']:g} s"),
         ],
         points=[
-            Point(place, one["latency_s"] * 1000, _verdict(one),
+            Point(place, one["latency_s"] * 1000, _correctness(one),
                   f"{one['name']}: {_said(one)}, {one['latency_s']:.2f} s")
             for place, one in enumerate(made["outcomes"])
             if one["latency_s"] is not None
@@ -62,7 +62,7 @@ def grade_report(made: dict[str, Any], title: str, thumbnails: Mapping[str, byte
                 name=one["name"],
                 expected=one["person"],
                 said=[_said(one)],
-                verdict=_verdict(one),
+                correctness=_correctness(one),
                 latency_ms=None if one["latency_s"] is None else one["latency_s"] * 1000,
                 jpeg=thumbnails.get(one["name"], b""),
             )
@@ -78,7 +78,7 @@ def _points(row: dict[str, Any]) -> str:
     return f"{row['points']:g} of {row['out_of']:g}"
 
 
-def _verdict(outcome: dict[str, Any]) -> str:
+def _correctness(outcome: dict[str, Any]) -> str:
     if outcome["right"]:
         return RIGHT
     return UNKNOWN if outcome["said"] == "" else WRONG

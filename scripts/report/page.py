@@ -21,7 +21,7 @@ from scripts.percentiles import percentiles
 
 BINS = 30
 LONG_WORD = 40
-VERDICTS = ("right", "unknown", "wrong")
+CORRECTNESS = ("right", "unknown", "wrong")
 _ORDER = {"wrong": 0, "unknown": 1}
 _LIBRARIES = ("boto3", "numpy", "onnxruntime", "opencv-python-headless", "av")
 
@@ -39,13 +39,13 @@ class Point:
 @dataclass(frozen=True)
 class ClipRow:
     """A row of the table of clips: who was there, and what each of the report's `said_by` said.
-    `verdict` is right, wrong, unknown, or nothing where nobody can tell; `jpeg` may be empty.
+    `correctness` is right, wrong, unknown, or nothing where nobody can tell; `jpeg` may be empty.
     Without a latency nothing came."""
 
     name: str
     expected: str
     said: Sequence[str]
-    verdict: str
+    correctness: str
     latency_ms: float | None
     is_cold: bool = False
     jpeg: bytes = b""
@@ -57,7 +57,7 @@ class ClipRow:
 
 def urgency(row: ClipRow) -> int:
     """To sort by: the wrong ones first, then the unknown ones."""
-    return _ORDER.get(row.verdict, len(_ORDER))
+    return _ORDER.get(row.correctness, len(_ORDER))
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ def page(report: Report) -> str:
         latency=percentiles(latencies),
         bins=_bins(latencies),
         line=_line(report.points),
-        statuses=[one for one in VERDICTS if any(point.status == one for point in report.points)],
+        statuses=[
+            one for one in CORRECTNESS if any(point.status == one for point in report.points)
+        ],
         stages=_stages(report.stages),
         machine=_machine(),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -14,10 +14,10 @@ from contract.results import Status
 from scripts.e2e.film import PlayedFilm
 from scripts.e2e.soak_report import DeviceLog, SaidOfClip
 from scripts.e2e.truth import ClipTruth
+from scripts.report.correctness import NOTHING_CAME, UNKNOWN, WRONG, correctness
 from scripts.report.e2e import STAGES
 from scripts.report.page import ClipRow, Point, Report, urgency
 from scripts.report.thumbnails import thumbnail
-from scripts.report.verdicts import NOTHING_CAME, UNKNOWN, WRONG, verdict
 
 MOST_OF_A_KIND = 100  # in a long run the same few of the film come unknown over and over
 ID_ENDS_IN = 13  # its number and what is drawn by lot: enough for `make trace`
@@ -32,7 +32,7 @@ def soak_report(logs: Sequence[DeviceLog], facts: dict[str, Any], film: PlayedFi
         Point(
             shown_s - first_s,
             ms,
-            _verdict(_truth(log, clip_id, film), log.said.get(clip_id)),
+            _correctness(_truth(log, clip_id, film), log.said.get(clip_id)),
             f"{log.device_id}: {ms:.0f} ms",
         )
         for log in logs
@@ -114,7 +114,7 @@ def _row(log: DeviceLog, clip_id: str, film: PlayedFilm) -> ClipRow:
         name=f"{log.device_id} {clip_id[-ID_ENDS_IN:]}",
         expected=truth.scene if truth else "",
         said=[NOTHING_CAME] * 2 if said is None else [_names(said.custom), _names(said.online)],
-        verdict=_verdict(truth, said),
+        correctness=_correctness(truth, said),
         latency_ms=log.latency_ms.get(clip_id),
         is_cold=any(clip_id == one for one, _ in log.cold),
     )
@@ -129,10 +129,10 @@ def _names(named: Set[str]) -> str:
     return ", ".join(sorted(named)) or "nobody"
 
 
-def _verdict(truth: ClipTruth | None, said: SaidOfClip | None) -> str:
+def _correctness(truth: ClipTruth | None, said: SaidOfClip | None) -> str:
     """Nothing where nobody has said who is in the film, and the answer does not tell either."""
     if said is None or said.status == Status.REJECTED:
         return WRONG
     if truth is not None:
-        return verdict(truth, said.custom, said.online)
+        return correctness(truth, said.custom, said.online)
     return UNKNOWN if said.status == Status.UNKNOWN else ""

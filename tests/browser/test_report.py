@@ -22,14 +22,14 @@ def a_report() -> Report:
     """All that a page may have, with words as long as a digest."""
     cut = next(iter(cut_at_key_frames(FILM, 15)))
     jpeg = thumbnail(FILM[cut.start : cut.end])
-    verdicts = ("right", "unknown", "wrong")
+    ratings = ("right", "unknown", "wrong")
     said = [LONG, "nobody"]
     return Report(
         title="A run", ok=False, figures=[("answered", "60 of 60"), ("p50", "100 ms")],
         problems=[f"one problem with {LONG}"],
-        points=[Point(n, 100.0 + n, verdicts[n % 3], str(n)) for n in range(ROWS)],
+        points=[Point(n, 100.0 + n, ratings[n % 3], str(n)) for n in range(ROWS)],
         stages=[("fetch", 5.0), ("look_up", 7.0)], cold=[("clip 1", 900.0)],
-        clips=[ClipRow(str(n), LONG, said, verdicts[n % 3], 1, jpeg=jpeg) for n in range(ROWS)],
+        clips=[ClipRow(str(n), LONG, said, ratings[n % 3], 1, jpeg=jpeg) for n in range(ROWS)],
         tables=[("Narrow", ("what", "value"), [("image", LONG)]),
                 ("Wide", [f"column {n}" for n in range(8)], [["a value"] * 7 + [LONG]])],
     )  # fmt: skip

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scripts.report.correctness import WRONG, correctness
 from scripts.report.page import ClipRow, urgency
 from scripts.report.thumbnails import thumbnail
-from scripts.report.verdicts import WRONG, verdict
 from training.clips import LabeledClip
 from training.evaluation.filmed import ClipAnswer
 
@@ -28,7 +28,7 @@ def _row(answer: ClipAnswer) -> ClipRow:
         name=answer.clip.name,
         expected=_scene(answer.clip),
         said=said,
-        verdict=WRONG if is_rejected else verdict(answer.clip, custom, online),
+        correctness=WRONG if is_rejected else correctness(answer.clip, custom, online),
         latency_ms=None,
     )
 

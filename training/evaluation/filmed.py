@@ -141,7 +141,7 @@ def clip_trials(answers: Sequence[ClipAnswer], model: str) -> list[OpenSetTrial]
         surest = max(answer.faces, key=lambda face: _score(face, model), default=None)
         made.append(
             OpenSetTrial(
-                identity=clip.visible[0] if clip.visible else _stranger(clip),
+                subject=clip.visible[0] if clip.visible else _stranger(clip),
                 is_known=bool(clip.visible),
                 named=min(answer.wrong_names(model) or answer.named(model), default=None),
                 nearest=_verdict(surest, model).nearest if surest else None,

@@ -1,7 +1,7 @@
 """Open set, the figure that counts: some people are enrolled, others walk in all the same.
 
 Whom the models name of those they know, and how often they put a name on somebody they don't.
-Intervals are bootstrapped by identity: ten pictures of one person are not ten people.
+Intervals are bootstrapped by subject: ten pictures of one person are not ten people.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class UnusableLabels(DatasetError):
 
 @dataclass(frozen=True)
 class OpenSetTrial:
-    """One question to one model. `identity` is who was asked about, enrolled or not; `score`
+    """One question to one model. `subject` is who was asked about, enrolled or not; `score`
     (higher is surer) is that of the best guess, -inf where no face was found."""
 
-    identity: str
+    subject: str
     is_known: bool
     named: str | None
     nearest: str | None
@@ -49,11 +49,11 @@ class OpenSetTrial:
 
     @property
     def is_right(self) -> bool:
-        return self.is_known and self.named == self.identity
+        return self.is_known and self.named == self.subject
 
     @property
     def is_wrong(self) -> bool:
-        return self.is_known and self.named not in (None, self.identity)
+        return self.is_known and self.named not in (None, self.subject)
 
 
 def trials(answers: Sequence[ModelAnswer], missed: Counter[str | None]) -> list[OpenSetTrial]:
@@ -111,7 +111,7 @@ def identified_at(
     """Right best guesses above the threshold that names at most this share of strangers."""
     ranked = sorted((one.score for one in strangers), reverse=True)
     threshold = ranked[int(rate * len(ranked))]
-    return _share(known, lambda one: one.nearest == one.identity and one.score > threshold, seed)
+    return _share(known, lambda one: one.nearest == one.subject and one.score > threshold, seed)
 
 
 def detection_error(asked: Sequence[OpenSetTrial]) -> list[tuple[float, float]]:
@@ -121,7 +121,7 @@ def detection_error(asked: Sequence[OpenSetTrial]) -> list[tuple[float, float]]:
     known = [one for one in asked if one.is_known]
     if not len(strangers) or not known:
         return []
-    right = np.array([one.score if one.nearest == one.identity else -np.inf for one in known])
+    right = np.array([one.score if one.nearest == one.subject else -np.inf for one in known])
     # Few points where they lie close on a logarithmic axis, but all the way to the last stranger.
     steps = np.unique(np.geomspace(1, len(strangers), _CURVE_POINTS).astype(int)) - 1
     return [
@@ -132,25 +132,25 @@ def detection_error(asked: Sequence[OpenSetTrial]) -> list[tuple[float, float]]:
 def _share(
     asked: Sequence[OpenSetTrial], is_so: Callable[[OpenSetTrial], bool], seed: int
 ) -> dict[str, object]:
-    return share_by_identity(((one.identity, is_so(one), 1) for one in asked), seed)
+    return share_by_subject(((one.subject, is_so(one), 1) for one in asked), seed)
 
 
-def share_by_identity(
+def share_by_subject(
     outcomes: Iterable[tuple[str, int, int]],
     seed: int,
     *,
     digits: int = 4,
     independent: int | None = None,
 ) -> dict[str, object]:
-    """`value`, `count`, `n` and a 95 % interval of (identity, how many were so, of how many).
+    """`value`, `count`, `n` and a 95 % interval of (subject, how many were so, of how many).
 
     `independent` counts what could have come out otherwise by itself, where that is not an
-    identity: it bounds a share of which nothing was seen.
+    subject: it bounds a share of which nothing was seen.
     """
     tally: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for identity, count, of in outcomes:
-        tally[identity][0] += int(count)
-        tally[identity][1] += of
+    for subject, count, of in outcomes:
+        tally[subject][0] += int(count)
+        tally[subject][1] += of
     counts = np.array([own for own in tally.values() if own[1]]).reshape(-1, 2)
     if not len(counts):
         return {"value": None, "count": 0, "n": 0, "interval_95": None}
@@ -167,7 +167,7 @@ def share_by_identity(
 def _bootstrap(
     sums: np.ndarray, sizes: np.ndarray, seed: int, independent: int
 ) -> tuple[float, float]:
-    """95 % interval of a share when identities are drawn anew. Where every identity answers
+    """95 % interval of a share when subjects are drawn anew. Where every subject answers
     alike, drawing them tells nothing: then by the rule of three over what is independent."""
     if (sums == 0).all():
         return 0.0, min(1.0, 3 / independent)
@@ -297,7 +297,7 @@ def by_label(
     parts: dict[str, dict[str, list[OpenSetTrial]]] = {}
     for model, own in asked.items():
         for one in own:
-            models = parts.setdefault(of.get(one.identity, _NO_LABEL), {name: [] for name in asked})
+            models = parts.setdefault(of.get(one.subject, _NO_LABEL), {name: [] for name in asked})
             models[model].append(one)
     return {name: decisions(of_part, seed) for name, of_part in sorted(parts.items())}
 
@@ -324,7 +324,7 @@ def _false_matches(
         compared.append((sample.picture.person_id, int((far <= accept).sum()), len(far)))
     # Two people are alike or not, however many pictures there are of them.
     pairs = sum({person: others for person, _, others in compared}.values())
-    return share_by_identity(compared, seed, digits=6, independent=pairs)
+    return share_by_subject(compared, seed, digits=6, independent=pairs)
 
 
 def _strange_distances(answer: ModelAnswer, gallery: Gallery) -> np.ndarray:

@@ -25,7 +25,7 @@ from training.evaluation.filmed import (
     recognize_clips,
 )
 from training.evaluation.metrics import figures
-from training.evaluation.open_set import decisions, share_by_identity, trials
+from training.evaluation.open_set import decisions, share_by_subject, trials
 from training.evaluation.pairs import PairFigures, made_pairs, read_pairs, verify
 from training.evaluation.plan import EvaluationPlan, make_plan
 from training.face_cache import FaceCache
@@ -216,7 +216,7 @@ class Evaluation:
             asked = {model: trials(own, missed) for model, own in answers.items()}
             report[condition] = {
                 **decisions(asked, self.options.seed),
-                "face_found": share_by_identity(found, self.options.seed),
+                "face_found": share_by_subject(found, self.options.seed),
             }
         return {"made": report}
 

@@ -58,7 +58,7 @@ class Change:
         return source[: self.start] + self.new + source[self.end :]
 
     @property
-    def identity(self) -> tuple[str, str, str, str]:
+    def key(self) -> tuple[str, str, str, str]:
         """What stays when lines above it come and go."""
         return self.file, self.where, self.before, self.after
 

@@ -25,7 +25,7 @@ import pytest
 from scripts.paths import ROOT
 
 SILENT = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-header", "--tb=line")
-# Exit codes that are no verdict of a test: pytest found none, our own child failed, or the change
+# Exit codes that say nothing of a test: pytest found none, our own child failed, or the change
 # is one that only an import of the whole file can show.
 NONE_FOUND, OURS, NOT_LOADED = 5, 70, 71
 # A test that failed after longer than this may have run into a deadline that a busy machine lets
@@ -59,7 +59,7 @@ class Outcome:
     once)."""
 
     number: int
-    verdict: str
+    status: str
     failed_test: str
     seconds: float
     durations: dict[str, float]
@@ -155,16 +155,16 @@ class Child:
             return json.loads((self.folder / "watched.json").read_text("utf-8"))
         return {}
 
-    def outcome(self, verdict: str) -> Outcome:
+    def outcome(self, status: str) -> Outcome:
         watched, said, failed = self.watched(), "", ""
-        if verdict == "late":
+        if status == "late":
             with contextlib.suppress(OSError):
                 failed = self.alive.read_text("utf-8")
-        if verdict == "broken":
+        if status == "broken":
             said = (self.folder / "said").read_text("utf-8", "replace")[-2000:]
         took = time.monotonic() - self.began
         return Outcome(
-            self.job.number, verdict, watched.get("failed", failed), round(took, 3),
+            self.job.number, status, watched.get("failed", failed), round(took, 3),
             watched.get("durations", {}), said,
             watched.get("packages", []) if self.job.number < 0 else [],
         )  # fmt: skip
@@ -266,7 +266,7 @@ class Forks:
             child.end()
             if child.job.number < 0 and self._waiting:
                 _load(child.watched().get("packages", []))
-            outcome = child.outcome("late" if is_late else _verdict(status))
+            outcome = child.outcome("late" if is_late else _status_of(status))
             self._children.remove(child)
             shutil.rmtree(child.folder, ignore_errors=True)
             if (settled := self._settled(child, outcome)) is not None:
@@ -284,24 +284,24 @@ class Forks:
             self._waiting.append((unchanged, outcome))
             return None
         changed = next(one for one in self.jobs if one.number == job.number)
-        if job.file and outcome.verdict != "passed":
+        if job.file and outcome.status != "passed":
             return checked
-        if not job.file and outcome.verdict == "passed":
+        if not job.file and outcome.status == "passed":
             self._waiting.append((replace(changed, tests=job.tests), checked))
             return None
         self._tries[job.number] += 1
         if self._tries[job.number] == _TRIES:
-            return replace(checked, verdict="unsure")
+            return replace(checked, status="unsure")
         self._waiting.append((changed, None))
         return None
 
 
 def _may_be_the_machine(outcome: Outcome) -> bool:
     took_s = outcome.durations.get(outcome.failed_test, 0.0)
-    return outcome.verdict == "late" or (outcome.verdict == "failed" and took_s > _QUICK_S)
+    return outcome.status == "late" or (outcome.status == "failed" and took_s > _QUICK_S)
 
 
-def _verdict(status: int) -> str:
+def _status_of(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     if code in (NONE_FOUND, OURS):
         return "broken"

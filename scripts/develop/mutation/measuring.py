@@ -41,7 +41,7 @@ class Tried:
     where none does, or `not run` because time was up or the machine too busy to tell."""
 
     change: Change
-    verdict: str
+    status: str
     by: str = ""
 
 
@@ -66,7 +66,7 @@ class Measurement:
 
     @cached_property
     def _kept(self) -> dict[str, dict[str, str]]:
-        return _read_kept(self._folder / "tried.jsonl")
+        return _read_kept(self._folder / "statuses.jsonl")
 
     def changes(self, file: str) -> list[Change]:
         """The file's changes; found once for each of its states."""
@@ -136,7 +136,7 @@ class Measurement:
             return {**lines_by_test(data), "seconds": seconds}
 
     def _must_pass(self, outcome: dict[str, Any]) -> None:
-        if outcome["verdict"] != "passed":
+        if outcome["status"] != "passed":
             which = outcome["failed_test"] or outcome["said"] or "no test ran"
             raise TestsFail(
                 f"{self._place.folder}: its tests must pass before it is changed: {which}",
@@ -182,7 +182,7 @@ class Measurement:
         for jobs in (loaded, imported):
             jobs.sort(key=lambda job: _key(waiting[job["number"]], sources[job["file"]]))
         for outcome in self._outcomes(loaded, imported):
-            if outcome["verdict"] == "unsure":
+            if outcome["status"] == "unsure":
                 continue
             change = waiting.pop(outcome["number"])
             tried = self._judged(change, outcome)
@@ -197,7 +197,7 @@ class Measurement:
         """What becomes of the jobs that the loaded tests can show, then of the others."""
         by_number = {job["number"]: job for job in loaded}
         for outcome in self._of_jobs(loaded, _COLLECTED):
-            if outcome["verdict"] == "not loaded":
+            if outcome["status"] == "not loaded":
                 imported.append(by_number[outcome["number"]])
             else:
                 yield outcome
@@ -228,20 +228,20 @@ class Measurement:
         self._write(self._passed(options), json.dumps({"tests": tests, "packages": packages}))
 
     def _judged(self, change: Change, outcome: dict[str, Any]) -> Tried:
-        if outcome["verdict"] == "passed":
+        if outcome["status"] == "passed":
             return Tried(change, "survived")
-        if outcome["verdict"] == "broken":
+        if outcome["status"] == "broken":
             raise TestsFail(f"pytest could not run for {change.file}: {outcome['said']}")
-        return Tried(change, "killed", outcome["failed_test"] or outcome["verdict"])
+        return Tried(change, "killed", outcome["failed_test"] or outcome["status"])
 
     def _known(self, change: Change, source: str) -> Tried | None:
         kept = self._kept.get(_key(change, source))
-        if kept and kept["guard"] == self._guard_of(kept["verdict"], kept["by"]):
-            return Tried(change, kept["verdict"], kept["by"])
+        if kept and kept["guard"] == self._guard_of(kept["status"], kept["by"]):
+            return Tried(change, kept["status"], kept["by"])
         return None
 
     def _survived(self, change: Change, source: str) -> bool:
-        return self._kept.get(_key(change, source), {}).get("verdict") == "survived"
+        return self._kept.get(_key(change, source), {}).get("status") == "survived"
 
     def _not_asked(self, change: Change, source: str, tests: list[str], reach: Reach) -> list[str]:
         """Of the tests of a change that survived earlier: those whose file is not what it was;
@@ -256,23 +256,23 @@ class Measurement:
             if asked.get(file := one.partition("::")[0]) != self._texts.get(file)
         ]
 
-    def _guard_of(self, verdict: str, by: str) -> str:
-        """What a verdict stands on: a kill on the test that made it, a survival on all tests."""
+    def _guard_of(self, status: str, by: str) -> str:
+        """What a status stands on: a kill on the test that made it, a survival on all tests."""
         killer = ROOT / by.partition("::")[0]
-        if verdict == "killed" and "::" in by and killer.is_file():
+        if status == "killed" and "::" in by and killer.is_file():
             return _digest(text_of_test(killer.read_text("utf-8"), by))
         return self._guard
 
     def _keep(self, tried: Tried, source: str) -> None:
         entry = {
-            "key": _key(tried.change, source), "verdict": tried.verdict, "by": tried.by,
-            "guard": self._guard_of(tried.verdict, tried.by),
+            "key": _key(tried.change, source), "status": tried.status, "by": tried.by,
+            "guard": self._guard_of(tried.status, tried.by),
         }  # fmt: skip
-        if tried.verdict == "survived":
+        if tried.status == "survived":
             entry["texts"] = json.dumps(self._texts)
         self._kept[entry["key"]] = entry
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "tried.jsonl").open("a", encoding="utf-8") as file:
+        with (self._folder / "statuses.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
     def _write(self, path: Path, text: str) -> None:
@@ -294,7 +294,7 @@ def tried_in_rounds(rounds: list[Measurement], changes: list[Change]) -> Iterato
     for some in rounds[:-1]:
         living = []
         for one in some.tried(changes):
-            if one.verdict == "killed":
+            if one.status == "killed":
                 yield one
             else:
                 living.append(one.change)

@@ -41,7 +41,7 @@ class Reason:
 
     def covers(self, change: Change) -> bool:
         if self.is_of_one:
-            return change.identity == (self.file, self.where, self.before, self.after)
+            return change.key == (self.file, self.where, self.before, self.after)
         return change.file == self.file and self.where in ("", change.where)
 
     def __str__(self) -> str:
@@ -82,14 +82,14 @@ def stale(reasons: Iterable[Reason], there: Iterable[Change], tried: Iterable[Tr
     possible: dict[str, list[Change]] = {}
     for change in there:
         possible.setdefault(change.file, []).append(change)
-    verdicts: dict[tuple[str, str, str, str], set[str]] = {}  # lines may be alike in a function
+    statuses: dict[tuple[str, str, str, str], set[str]] = {}  # lines may be alike in a function
     for one in tried:
-        verdicts.setdefault(one.change.identity, set()).add(one.verdict)
+        statuses.setdefault(one.change.key, set()).add(one.status)
     faults = []
     for reason in reasons:
         covered = [one for one in possible.get(reason.file, ()) if reason.covers(one)]
         if reason.file in possible and not covered:
             faults.append(f"{reason} is no change of that file any more")
-        elif covered and all(verdicts.get(one.identity) == {"killed"} for one in covered):
+        elif covered and all(statuses.get(one.key) == {"killed"} for one in covered):
             faults.append(f"{reason} is noticed by a test, so it needs no reason")
     return faults

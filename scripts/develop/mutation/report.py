@@ -21,8 +21,8 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     without_reason: int = 0
 
-    def add(self, verdict: str) -> None:
-        self.counts[verdict] += 1
+    def add(self, status: str) -> None:
+        self.counts[status] += 1
 
     @property
     def score(self) -> float | None:
@@ -59,14 +59,14 @@ class MutationReport:
     faults: list[str] = field(default_factory=list)  # of the list of reasons
 
     def add(self, place: str, tried: Tried, reason: Reason | None) -> None:
-        is_excused = reason is not None and reason.is_equal and tried.verdict in UNNOTICED
-        verdict = "equal" if is_excused else tried.verdict
+        is_excused = reason is not None and reason.is_equal and tried.status in UNNOTICED
+        status = "equal" if is_excused else tried.status
         of_place = self.places.setdefault(place, Tally())
         of_file = self.files.setdefault(tried.change.file, Tally())
         for tally in (of_place, of_file):
-            tally.add(verdict)
-            tally.without_reason += verdict in UNNOTICED and reason is None
-        if verdict in UNNOTICED:
+            tally.add(status)
+            tally.without_reason += status in UNNOTICED and reason is None
+        if status in UNNOTICED:
             self.survivors.append((tried, reason.why if reason else ""))
 
     def too_low(self, *, is_of_changed_files: bool) -> list[str]:
@@ -123,7 +123,7 @@ def _survivor(one: Tried, why: str) -> dict[str, Any]:
     change = one.change
     return {
         "file": change.file, "line": change.line, "in": change.where, "before": change.before,
-        "after": change.after, "verdict": one.verdict, "reason": why,
+        "after": change.after, "status": one.status, "reason": why,
     }  # fmt: skip
 
 

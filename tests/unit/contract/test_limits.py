@@ -162,8 +162,8 @@ def test_a_clips_status_is_the_most_telling_of_its_faces(faces, status):
 
 def test_an_answer_of_an_earlier_version_is_known_by_its_clip():
     result = Result("c", "lab", "clips/lab/c.h264", Status.NO_FACE)
-    assert result.identity == "c"
-    assert Result("c", "lab", "k", Status.NO_FACE, result_id="r").identity == "r"
+    assert result.answer_id == "c"
+    assert Result("c", "lab", "k", Status.NO_FACE, result_id="r").answer_id == "r"
 
 
 @pytest.mark.parametrize("name", ["clip_id", "key"])

@@ -45,6 +45,46 @@ def test_a_nickname_is_seen():
     ]  # fmt: skip
 
 
+# Words of the glossary that other rooms once had for something else, and who may say them.
+KEPT_WORDS = {
+    "verdict": ("answering", "recognition", "training.evaluation", "scripts.bench.calibrate"),
+    "identity": (
+        "answering", "contract.results", "device.report", "telemetry",
+        "scripts.gallery.queued_results", "scripts.report.e2e", "scripts.e2e.truth",
+        # AWS's word for who calls.
+        "cloud", "scripts.aws.account", "scripts.dashboard.clients", "scripts.pitfalls",
+    ),
+}  # fmt: skip
+
+
+def words(text: str) -> set[str]:
+    """What the names of a module are put together from, lower case."""
+    nodes = list(ast.walk(ast.parse(text)))
+    names = [node.id for node in nodes if isinstance(node, ast.Name)]
+    names += [node.attr for node in nodes if isinstance(node, ast.Attribute)]
+    names += [node.arg for node in nodes if isinstance(node, ast.arg | ast.keyword) and node.arg]
+    kinds = ast.ClassDef | ast.FunctionDef
+    names += [node.name for node in nodes if isinstance(node, kinds)]
+    return {word.lower() for name in names for word in re.findall(r"[A-Z]?[a-z]+", name)}
+
+
+def test_a_word_of_the_glossary_means_one_thing():
+    modules = Tree(ROOT).modules
+    for word, rooms in KEPT_WORDS.items():
+        plural = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+        found = [
+            name
+            for name, path in modules.items()
+            if not name.startswith((PLUGIN, *rooms))
+            and words(path.read_text("utf-8")) & {word, plural}
+        ]
+        assert found == [], word
+
+
+def test_a_word_is_seen_wherever_it_is_part_of_a_name():
+    assert words("def f(a_verdict): x.Identity = g(tone=1)") >= {"verdict", "identity", "tone"}
+
+
 def test_no_two_classes_have_one_name():
     texts = {module: path.read_text("utf-8") for module, path in Tree(ROOT).modules.items()}
     ours = {name: text for name, text in texts.items() if not name.startswith(PLUGIN)}

@@ -21,14 +21,14 @@ def switch():
 
 
 def test_no_proxy_is_good():
-    assert pitfalls.proxies(dict).verdict is FindingLevel.GOOD
+    assert pitfalls.proxies(dict).level is FindingLevel.GOOD
 
 
 @pytest.mark.parametrize(
-    ("spared", "verdict"), [("", FindingLevel.NOTE), ("localhost,127.0.0.1", FindingLevel.GOOD)]
+    ("spared", "level"), [("", FindingLevel.NOTE), ("localhost,127.0.0.1", FindingLevel.GOOD)]
 )
 def test_a_proxy_that_is_asked_for_loopback_is_told_without_its_password(
-    monkeypatch, spared, verdict
+    monkeypatch, spared, level
 ):
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -36,23 +36,23 @@ def test_a_proxy_that_is_asked_for_loopback_is_told_without_its_password(
     monkeypatch.setenv("http_proxy", "http://me:secret@proxy.example:3128")
     monkeypatch.setenv("no_proxy", spared)
     found = pitfalls.proxies()
-    assert found.verdict is verdict
+    assert found.level is level
     assert "proxy.example:3128" in found.fact
     assert "secret" not in found.fact
-    assert bool(found.hint) == (verdict is FindingLevel.NOTE)
+    assert bool(found.hint) == (level is FindingLevel.NOTE)
 
 
 def test_a_setting_whose_name_is_nearly_right_is_named():
     """Nobody read it, and nothing said so."""
     found = pitfalls.settings(lambda: {"FACELAB_PROT": "4700", "FACELAB_PREFIX": "mine"})
-    assert found.verdict is FindingLevel.BAD
+    assert found.level is FindingLevel.BAD
     assert found.fact == "FACELAB_PROT is none: FACELAB_PORT?"
 
 
 def test_settings_that_are_right_and_those_of_the_tests_are_good():
     given = {"FACELAB_BACKEND": "docker", "FACELAB_STORM_CLIPS": "60", "HOME": "/root"}
     found = pitfalls.settings(lambda: given)
-    assert found.verdict is FindingLevel.GOOD
+    assert found.level is FindingLevel.GOOD
     assert "FACELAB_BACKEND" in found.fact
     assert "HOME" not in found.fact
 
@@ -68,10 +68,10 @@ def test_the_disk_of_the_labs_own_files_is_looked_at_too(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "shutil", SimpleNamespace(disk_usage=usage))
     monkeypatch.setattr(doctor, "engine_answers", lambda: False)
     monkeypatch.delenv("FACELAB_STATE", raising=False)
-    assert doctor.disk().verdict is FindingLevel.GOOD
+    assert doctor.disk().level is FindingLevel.GOOD
     monkeypatch.setenv("FACELAB_STATE", str(full / "not" / "made" / "yet"))
     found = doctor.disk()
-    assert found.verdict is FindingLevel.BAD
+    assert found.level is FindingLevel.BAD
     assert str(full) in found.fact
     assert "FACELAB_STATE" in (found.hint or "")
 
@@ -79,30 +79,30 @@ def test_the_disk_of_the_labs_own_files_is_looked_at_too(tmp_path, monkeypatch):
 def test_two_settings_that_name_an_engine_are_told(monkeypatch):
     monkeypatch.setattr(pitfalls, "engine_host", lambda: "unix:///a.sock")
     found = pitfalls.context({"DOCKER_HOST": "unix:///a.sock", "DOCKER_CONTEXT": "colima"})
-    assert found.verdict is FindingLevel.NOTE
+    assert found.level is FindingLevel.NOTE
     assert "colima" in found.fact
 
 
 @pytest.mark.parametrize(
-    ("host", "answers", "verdict"),
+    ("host", "answers", "level"),
     [
         (None, False, FindingLevel.GOOD),
         ("unix:///a.sock", True, FindingLevel.GOOD),
         ("unix:///a.sock", False, FindingLevel.NOTE),
     ],
 )
-def test_a_context_whose_engine_does_not_answer_is_told(monkeypatch, host, answers, verdict):
+def test_a_context_whose_engine_does_not_answer_is_told(monkeypatch, host, answers, level):
     monkeypatch.setattr(pitfalls, "engine_host", lambda: host)
     monkeypatch.setattr(pitfalls, "engine_answers", lambda: answers)
-    assert pitfalls.context({}).verdict is verdict
+    assert pitfalls.context({}).level is level
 
 
 def test_a_checkout_with_carriage_returns_is_bad(tmp_path):
     (tmp_path / "Makefile").write_bytes(b"up:\n\ttrue\n")
-    assert pitfalls.line_ends(tmp_path).verdict is FindingLevel.GOOD
+    assert pitfalls.line_ends(tmp_path).level is FindingLevel.GOOD
     (tmp_path / "Makefile").write_bytes(b"up:\r\n\ttrue\r\n")
     found = pitfalls.line_ends(tmp_path)
-    assert found.verdict is FindingLevel.BAD
+    assert found.level is FindingLevel.BAD
     assert "Makefile" in found.fact
     assert "autocrlf" in found.hint
 
@@ -114,13 +114,13 @@ def test_the_files_that_are_looked_at_are_there():
 
 def test_a_clock_before_the_newest_commit_is_bad(monkeypatch):
     monkeypatch.setattr(pitfalls, "_is_synchronized", lambda: True)
-    assert pitfalls.clock().verdict is FindingLevel.GOOD
-    assert pitfalls.clock(now_s=lambda: 0.0).verdict is FindingLevel.BAD
+    assert pitfalls.clock().level is FindingLevel.GOOD
+    assert pitfalls.clock(now_s=lambda: 0.0).level is FindingLevel.BAD
 
 
 def test_a_clock_that_nobody_keeps_is_told(monkeypatch):
     monkeypatch.setattr(pitfalls, "_is_synchronized", lambda: False)
-    assert pitfalls.clock().verdict is FindingLevel.NOTE
+    assert pitfalls.clock().level is FindingLevel.NOTE
 
 
 @pytest.mark.parametrize(("said", "expected"), [("yes\n", True), ("no\n", False), ("", None)])
@@ -132,16 +132,16 @@ def test_who_keeps_the_clock_is_what_the_system_says(monkeypatch, said, expected
 
 def test_a_checkout_without_git_has_a_clock_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(pitfalls, "_is_synchronized", lambda: None)
-    assert pitfalls.clock(tmp_path).verdict is FindingLevel.GOOD
+    assert pitfalls.clock(tmp_path).level is FindingLevel.GOOD
 
 
 def test_a_port_that_somebody_else_has_is_bad_unless_it_is_the_labs():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         mine = read_switch({"FACELAB_BACKEND": "embedded", "FACELAB_PORT": str(port)})
-        assert pitfalls.ports(mine, is_up=False).verdict is FindingLevel.BAD
-        assert pitfalls.ports(mine, is_up=True).verdict is FindingLevel.GOOD
-    assert pitfalls.ports(mine, is_up=False).verdict is FindingLevel.GOOD
+        assert pitfalls.ports(mine, is_up=False).level is FindingLevel.BAD
+        assert pitfalls.ports(mine, is_up=True).level is FindingLevel.GOOD
+    assert pitfalls.ports(mine, is_up=False).level is FindingLevel.GOOD
 
 
 def test_pythons_for_functions_are_listed():
@@ -176,20 +176,20 @@ def caller(date: str = "Sun, 06 Nov 1994 08:49:37 GMT") -> dict:
 
 def test_who_we_are_on_aws_is_told_and_a_clock_that_it_refuses():
     right_s = 784111777.0
-    found = pitfalls.identity(Aws(caller()), now_s=lambda: right_s)
-    assert (found.verdict, "user/ada" in found.fact) == (FindingLevel.GOOD, True)
-    assert pitfalls.identity(Aws(caller()), now_s=lambda: right_s + 400).verdict is FindingLevel.BAD
+    found = pitfalls.aws_caller(Aws(caller()), now_s=lambda: right_s)
+    assert (found.level, "user/ada" in found.fact) == (FindingLevel.GOOD, True)
+    assert pitfalls.aws_caller(Aws(caller()), now_s=lambda: right_s + 400).level is FindingLevel.BAD
 
 
 def test_no_credentials_on_aws_are_bad_and_say_what_to_do():
-    found = pitfalls.identity(Aws(NoCredentialsError()))
-    assert found.verdict is FindingLevel.BAD
+    found = pitfalls.aws_caller(Aws(NoCredentialsError()))
+    assert found.level is FindingLevel.BAD
     assert found.hint
 
 
 def test_the_lab_does_not_ask_aws(switch):
-    found = pitfalls.identity(switch)
-    assert found.verdict is FindingLevel.GOOD
+    found = pitfalls.aws_caller(switch)
+    assert found.level is FindingLevel.GOOD
     assert "not asked" in found.fact
 
 
@@ -201,7 +201,7 @@ def test_the_doctor_says_all_of_it_and_fails_only_for_what_is_bad(monkeypatch, c
     told = {one["what"]: one for one in json.loads(capsys.readouterr().out)}
     named = {"Python", "Pythons", "disk", "settings", "line ends", "clock", "proxies", "context"}
     assert named <= told.keys()
-    assert code == int(any(one["verdict"] == "bad" for one in told.values()))
+    assert code == int(any(one["level"] == "bad" for one in told.values()))
     monkeypatch.setattr(
         pitfalls, "line_ends", lambda: pitfalls.Finding("line ends", FindingLevel.BAD, "CR LF")
     )

@@ -1,4 +1,4 @@
-"""`make mutate`: which changes it makes, what it makes of verdicts, what it does without a base."""
+"""`make mutate`: which changes it makes, what it makes of statuses, what it does without a base."""
 
 import gc
 import json
@@ -198,8 +198,8 @@ def test_only_the_forked_child_sees_the_changed_file():
         {"source": CLIPS, "tests": [missing]}, {"source": CLIPS, "limit_s": 0},
     ]  # fmt: skip
     outcomes = outcomes_of(jobs)
-    verdicts = [outcomes[number]["verdict"] for number in range(-1, 4)]
-    assert verdicts == ["passed", "failed", "failed", "failed", "unsure"], outcomes
+    statuses = [outcomes[number]["status"] for number in range(-1, 4)]
+    assert statuses == ["passed", "failed", "failed", "failed", "unsure"], outcomes
     assert outcomes[0]["failed_test"] == SURVIVES
     assert (ROOT / "contract" / "clips.py").read_text() == CLIPS
 
@@ -211,8 +211,8 @@ def test_a_child_of_collected_tests_sees_changed_functions_and_leaves_the_rest_t
         {"source": CLIPS, "limit_s": 0}, {"source": CLIPS},
     ]  # fmt: skip
     outcomes = outcomes_of(jobs, "--collected")
-    verdicts = [outcomes[number]["verdict"] for number in range(-1, 6)]
-    assert verdicts == [
+    statuses = [outcomes[number]["status"] for number in range(-1, 6)]
+    assert statuses == [
         "passed", "failed", "not loaded", "not loaded", "broken", "unsure", "passed"
     ], outcomes  # fmt: skip
     assert outcomes[0]["failed_test"] == SURVIVES
@@ -231,7 +231,7 @@ def test_a_change_that_hangs_is_noticed():
     outcomes = outcomes_of(
         [{"source": CLIPS}, {"source": endless, "test_limits_s": {SURVIVES: 2}}], "--collected"
     )
-    assert (outcomes[0]["verdict"], outcomes[0]["failed_test"]) == ("failed", SURVIVES)
+    assert (outcomes[0]["status"], outcomes[0]["failed_test"]) == ("failed", SURVIVES)
 
 
 def test_a_deadline_that_passes_without_the_change_too_is_no_verdict(tmp_path):
@@ -239,7 +239,7 @@ def test_a_deadline_that_passes_without_the_change_too_is_no_verdict(tmp_path):
     test.write_text("import time\n\ndef test_busy():\n    time.sleep(1.1)\n    assert False\n")
     jobs = [{"source": CLIPS}, {"source": MISNAMED, "tests": [f"{test}::test_busy"]}]
     outcomes = outcomes_of(jobs)
-    assert (outcomes[-1]["verdict"], outcomes[0]["verdict"]) == ("passed", "unsure")
+    assert (outcomes[-1]["status"], outcomes[0]["status"]) == ("passed", "unsure")
 
 
 def test_what_failed_late_and_not_again_is_no_verdict(tmp_path):
@@ -251,7 +251,7 @@ def test_what_failed_late_and_not_again_is_no_verdict(tmp_path):
         "    seen.touch()\n    assert was_seen\n"
     )
     jobs = [{"source": CLIPS}, {"source": MISNAMED, "tests": [f"{test}::test_busy"]}]
-    assert outcomes_of(jobs)[0]["verdict"] == "passed"
+    assert outcomes_of(jobs)[0]["status"] == "passed"
 
 
 def test_what_an_earlier_run_had_loaded_is_loaded_for_all(tmp_path):
@@ -260,9 +260,9 @@ def test_what_an_earlier_run_had_loaded_is_loaded_for_all(tmp_path):
     known = tmp_path / "known.json"
     known.write_text(json.dumps({"packages": ["colorsys", "no_such_package"]}))
     jobs = [{"tests": [f"{test}::test_loaded"], "file": ""}] * 2
-    assert {one["verdict"] for one in outcomes_of(jobs).values()} == {"failed"}
+    assert {one["status"] for one in outcomes_of(jobs).values()} == {"failed"}
     outcomes = outcomes_of(jobs, str(known))
-    assert {one["verdict"] for one in outcomes.values()} == {"passed"}
+    assert {one["status"] for one in outcomes.values()} == {"passed"}
     assert {"colorsys", "pytest"} <= {*outcomes[-1]["packages"]}
 
 
@@ -331,8 +331,8 @@ def left(where: str = "", before: str = "", after: str = "") -> Reason:
 
 def test_equal_changes_count_neither_way_and_a_noticed_one_is_no_excuse():
     report = MutationReport()
-    for verdict in ("killed", "survived", "untested", "not run"):
-        report.add("a", Tried(one("x", verdict), verdict), None)
+    for status in ("killed", "survived", "untested", "not run"):
+        report.add("a", Tried(one("x", status), status), None)
     report.add("a", Tried(one("x", "y"), "survived"), equal("x", "y"))
     report.add("a", Tried(one("x", "z"), "killed"), equal("x", "z"))
     shown = report.as_json()["places"]["a"]
@@ -484,19 +484,19 @@ def test_the_tests_that_import_a_changed_file_come_first_and_what_they_let_live_
     assert place.near(["device/no_such.py"]).tests == ()
 
     class Round:
-        def __init__(self, **verdicts: str) -> None:
-            self._verdicts = verdicts
+        def __init__(self, **statuses: str) -> None:
+            self._statuses = statuses
             self.asked: list[str] = []
 
         def tried(self, changes):
             self.asked += [change.after for change in changes]
-            yield from (Tried(change, self._verdicts[change.after]) for change in changes)
+            yield from (Tried(change, self._statuses[change.after]) for change in changes)
 
     changes = [one("x", after) for after in ("noticed", "lives", "nobody")]
     first = Round(noticed="killed", lives="survived", nobody="untested")
     last = Round(lives="killed", nobody="survived")
-    verdicts = {it.change.after: it.verdict for it in tried_in_rounds([first, last], changes)}
-    assert verdicts == {"noticed": "killed", "lives": "killed", "nobody": "survived"}
+    statuses = {it.change.after: it.status for it in tried_in_rounds([first, last], changes)}
+    assert statuses == {"noticed": "killed", "lives": "killed", "nobody": "survived"}
     assert last.asked == ["lives", "nobody"]
 
 
@@ -513,7 +513,7 @@ def test_what_still_runs_when_time_is_up_is_ended_also_before_the_first_change(
     monkeypatch.setattr(measuring, "KEPT", tmp_path / "kept")
     measurement = Measurement(Place("cloud", ("tests/unit/cloud",)), 1, began)
     changes = [one("x", "y", file="cloud/switch.py"), one("x", "z", file="cloud/switch.py")]
-    assert [it.verdict for it in measurement.tried(changes)] == ["not run", "not run"]
+    assert [it.status for it in measurement.tried(changes)] == ["not run", "not run"]
     assert time.monotonic() - began < 30
 
 

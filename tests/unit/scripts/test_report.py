@@ -13,11 +13,11 @@ from scripts.e2e.report import e2e_json
 from scripts.e2e.truth import ClipTruth, Comparison, ShownResult
 from scripts.paths import ROOT
 from scripts.report.bench import bench_report, write_bench_page
+from scripts.report.correctness import NOTHING_CAME
 from scripts.report.e2e import e2e_report
 from scripts.report.grade import grade_report
 from scripts.report.page import ClipRow, Point, Report, page, write_page
 from scripts.report.thumbnails import thumbnail
-from scripts.report.verdicts import NOTHING_CAME
 from tests.fakes.results import ADA, ALAN, face, result
 
 FILM = (ROOT / "fixtures" / "lab.h264").read_bytes()
@@ -58,7 +58,7 @@ def test_a_clip_that_nobody_answered_is_among_the_wrong_ones():
     """It was left out: the page of a failed run had no picture of what failed."""
     run = Comparison(TRUTH, {0: ShownResult(RESULTS[0], 50.0, 0)}, 0)
     rows = e2e_report(run, e2e_json(run, "embedded", {}), []).clips
-    assert [one.verdict for one in rows] == ["right", "wrong", "wrong"]
+    assert [one.correctness for one in rows] == ["right", "wrong", "wrong"]
     assert rows[1].said == (NOTHING_CAME, NOTHING_CAME)
     assert rows[1].latency_ms is None
 
@@ -173,7 +173,7 @@ def test_a_piece_that_failed_says_why():
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said", "verdict"),
+    ("outcome", "said", "correctness"),
     [
         ({"said": ""}, "no name", "unknown"),
         ({"said": "Alan"}, "Alan", "wrong"),
@@ -184,10 +184,10 @@ def test_a_piece_that_failed_says_why():
         ),
     ],
 )
-def test_a_piece_is_wrong_unknown_or_right(outcome, said, verdict):
+def test_a_piece_is_wrong_unknown_or_right(outcome, said, correctness):
     """A course of pictures asks for no name: "nothing came" stood beside what was right."""
     row = grade_report(a_sheet(**outcome), "t", {}).clips[1]
-    assert (row.said, row.verdict) == ([said], verdict)
+    assert (row.said, row.correctness) == ([said], correctness)
 
 
 BENCHES = {

@@ -1,4 +1,4 @@
-"""The soak's verdict: it must see each way in which a result can go wrong."""
+"""What the soak judges: it must see each way in which a result can go wrong."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from scripts.e2e.soak import Soak
 from scripts.e2e.soak_report import SoakPlan, report, summary
 from scripts.e2e.steadiness import Steadiness
 from scripts.e2e.truth import ClipTruth
+from scripts.report.correctness import NOTHING_CAME
 from scripts.report.page import page
 from scripts.report.soak import MOST_OF_A_KIND, soak_report
-from scripts.report.verdicts import NOTHING_CAME
 from tests.fakes.results import ADA, face, result
 
 
@@ -160,7 +160,7 @@ def test_the_page_has_a_picture_of_each_clip_lost_wrong_and_unknown_ones_first(r
     run.result("b", "b1")  # she is there, and nobody named her
     film = PlayedFilm(CLIPS, ADA_NOBODY_STRANGER)
     rows = soak_report(list(run.soak.devices.values()), run.facts(3), film).clips
-    assert [(row.name, row.verdict) for row in rows] == [
+    assert [(row.name, row.correctness) for row in rows] == [
         ("a a5", "wrong"),  # nothing came
         ("a a2", "wrong"),
         ("a a3", "unknown"),
@@ -182,6 +182,6 @@ def test_the_page_of_a_long_soak_shows_some_of_each_kind_and_says_so(run):
     run.result("b", "b1")
     film = PlayedFilm(CLIPS, ADA_NOBODY_STRANGER)
     report = soak_report(list(run.soak.devices.values()), run.facts(), film)
-    kinds = Counter(row.verdict for row in report.clips)
+    kinds = Counter(row.correctness for row in report.clips)
     assert kinds == {"wrong": MOST_OF_A_KIND, "unknown": 1, "right": 1}
     assert f"{MOST_OF_A_KIND + 2} of {count + 2} clips" in page(report)

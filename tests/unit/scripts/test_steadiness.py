@@ -50,10 +50,10 @@ def changed(samples: list[Sample], **make) -> list[Sample]:
 
 
 def test_a_steady_run_has_no_faults_whatever_its_noise():
-    verdict = judge(steady(), RATE)
-    assert verdict.judged
-    assert verdict.faults == []
-    assert abs(verdict.growth["localstack"]) < 0.05
+    steadiness = judge(steady(), RATE)
+    assert steadiness.judged
+    assert steadiness.faults == []
+    assert abs(steadiness.growth["localstack"]) < 0.05
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_an_environment_that_came_late_has_not_grown():
     def late(number: int, was: dict[str, int]) -> dict[str, int]:
         return was | ({"function-2": 180} if number > 60 else {})
 
-    verdict = judge(changed(steady(), memory_mb=late), RATE)
-    assert verdict.faults == []
-    assert "function-2" not in verdict.growth
+    steadiness = judge(changed(steady(), memory_mb=late), RATE)
+    assert steadiness.faults == []
+    assert "function-2" not in steadiness.growth
 
 
 def test_memory_has_three_moments():

@@ -252,7 +252,7 @@ def test_clips_stand_on_the_page_with_their_pictures_the_wrong_ones_first():
         return ClipAnswer(clip, SimpleNamespace(faces=(face,)))
 
     rows = clip_rows([answer(0, "ada", "ada"), answer(1, None, "ada"), answer(2, "alan", "ada")])
-    assert [(row.name, row.verdict) for row in rows] == [
+    assert [(row.name, row.correctness) for row in rows] == [
         ("clip 2", "wrong"), ("clip 1", "unknown"), ("clip 0", "right"),
     ]  # fmt: skip
     assert all(row.jpeg for row in rows)
@@ -282,7 +282,7 @@ def test_a_clip_is_a_trial_where_one_person_is_and_a_wrong_name_counts_beside_th
     ]
     for model in ("online", "custom", "final"):
         made = clip_trials(answers, model)
-        told = [(one.identity, one.is_known, one.named, one.nearest, one.score) for one in made]
+        told = [(one.subject, one.is_known, one.named, one.nearest, one.score) for one in made]
         assert told == [
             ("ada", True, "ada", "ada", -0.2),
             ("ada", True, "alan", "ada", -0.2),

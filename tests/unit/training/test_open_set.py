@@ -12,17 +12,17 @@ from training.evaluation.open_set import (
     detection_error,
     open_set,
     read_labels,
-    share_by_identity,
+    share_by_subject,
     trials,
 )
 
 
-def known(identity, named, score, nearest=None):
-    return OpenSetTrial(identity, True, named, nearest or named or identity, score)
+def known(subject, named, score, nearest=None):
+    return OpenSetTrial(subject, True, named, nearest or named or subject, score)
 
 
-def stranger(identity, score, named=None):
-    return OpenSetTrial(identity, False, named, "ada", score)
+def stranger(subject, score, named=None):
+    return OpenSetTrial(subject, False, named, "ada", score)
 
 
 def test_right_wrong_missed_and_strangers_are_counted_apart():
@@ -77,7 +77,7 @@ def test_identified_at_allows_so_many_strangers_and_no_more():
 
 def test_a_face_not_found_is_missed_and_a_stranger_without_one_is_no_trial():
     made = trials([], Counter({"ada": 2, None: 3}))
-    assert [one.identity for one in made] == ["ada", "ada"]
+    assert [one.subject for one in made] == ["ada", "ada"]
     assert open_set(made)["missed"]["value"] == 1.0
     assert open_set(made)["strangers_named"]["value"] is None
 
@@ -102,13 +102,13 @@ def test_a_rate_of_comparisons_is_as_sure_as_its_people_are_many():
     """Twenty matches of one person's pictures are one resemblance, not twenty."""
     clustered = [("ada", 20, 100), *[(f"p{i}", 0, 100) for i in range(19)]]
     spread = [(f"p{i}", 1, 100) for i in range(20)]
-    one, many = share_by_identity(clustered, 0), share_by_identity(spread, 0)
+    one, many = share_by_subject(clustered, 0), share_by_subject(spread, 0)
     assert one["value"] == many["value"] == 0.01
     assert one["interval_95"][1] >= 2 * many["interval_95"][1]
 
 
 def test_no_match_in_many_comparisons_is_bounded_by_the_pairs_of_people():
-    made = share_by_identity([("ada", 0, 300), ("bob", 0, 300)], 0, digits=6, independent=60)
+    made = share_by_subject([("ada", 0, 300), ("bob", 0, 300)], 0, digits=6, independent=60)
     assert made == {"value": 0.0, "count": 0, "n": 600, "interval_95": (0.0, 0.05)}
 
 

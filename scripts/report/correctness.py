@@ -19,7 +19,7 @@ class WhoWasThere(Protocol):
     def strangers(self) -> int: ...
 
 
-def verdict(clip: WhoWasThere, custom: Set[str], online: Set[str]) -> str:
+def correctness(clip: WhoWasThere, custom: Set[str], online: Set[str]) -> str:
     """Wrong where a model named somebody who is not there, unknown where somebody there was not
     named by both."""
     visible = set(clip.visible)
