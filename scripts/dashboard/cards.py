@@ -32,7 +32,7 @@ def card(clip: Kept, people: Mapping[str, Person]) -> dict[str, Any]:
         "function_ms": round(line.duration_ms),
         "cold_start": line.cold_start,
         "size_bytes": line.size_bytes,
-        "key": clip.key,
+        "key": line.key,
         "faces": [_face(face, clip, people) for face in line.faces],
     }
 

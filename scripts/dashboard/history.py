@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import lru_cache
+from itertools import islice, takewhile
 from threading import RLock
 from typing import Any
 
@@ -18,8 +19,10 @@ from scripts.traces.clip_line import FAILED, ClipLine, SeenFace, read_clip_line
 MOST_CLIPS = 10_000
 LOOKED_THROUGH = 300  # clips whose faces stay at hand: to unpack each with every look takes long
 LATENCIES_OF = 200
+LINES_AT_HAND = 32  # those that the page of the newest shows, again and again
 REJECTED = "rejected"
 RATE_S = 10.0
+LATE_S = 120.0  # a clip may be known of so much later than one that ended after it
 
 
 @dataclass(slots=True)
@@ -67,10 +70,14 @@ class Kept:
         return ids if ids is not None and len(ids) == self.people else None
 
     def line(self) -> ClipLine:
-        text = unpack(self.packed, self.packed_with)
-        line = read_clip_line(text, self.logged_ms, self.stream)
-        assert line is not None  # noqa: S101  it was read before it was packed
-        return line
+        return _line(self.packed, self.packed_with, self.logged_ms, self.stream)
+
+
+@lru_cache(LINES_AT_HAND)
+def _line(packed: bytes, packed_with: bytes, logged_ms: int, stream: str) -> ClipLine:
+    line = read_clip_line(unpack(packed, packed_with), logged_ms, stream)
+    assert line is not None  # noqa: S101  it was read before it was packed
+    return line
 
 
 class ClipCounts:
@@ -103,9 +110,9 @@ class ClipHistory:
         self._most = most
         self._now = now
         self._lock = RLock()
-        self._clips: OrderedDict[str, Kept] = OrderedDict()
+        self._clips: dict[str, Kept] = {}
         self._unnamed: dict[str, Kept] = {}
-        self._faces: OrderedDict[str, tuple[SeenFace, ...]] = OrderedDict()
+        self._faces: dict[str, tuple[SeenFace, ...]] = {}
         self._counts = ClipCounts()
         self._packer = Packer()
         # Of thousands of clips most show the same few.
@@ -122,6 +129,7 @@ class ClipHistory:
                 return False
             if before is not None:
                 self._counts.count(before, -1)
+                del self._clips[line.clip_id]  # the newest stand last
             kept = self._clips[line.clip_id] = Kept(
                 line.clip_id,
                 sys.intern(line.device_id),
@@ -135,23 +143,22 @@ class ClipHistory:
                 person_ids=() if line.people == 0 else None,
             )
             self._counts.count(kept)
-            self._clips.move_to_end(line.clip_id)
             self._keep_faces(line)
             self._unnamed.pop(line.clip_id, None)
             if line.people:
                 self._unnamed[line.clip_id] = kept
             while len(self._clips) > self._most:
-                gone, clip = self._clips.popitem(last=False)
-                self._counts.count(clip, -1)
+                gone = next(iter(self._clips))
+                self._counts.count(self._clips.pop(gone), -1)
                 self._unnamed.pop(gone, None)
                 self._faces.pop(gone, None)
             return True
 
     def _keep_faces(self, line: ClipLine) -> None:
+        self._faces.pop(line.clip_id, None)
         self._faces[line.clip_id] = line.faces
-        self._faces.move_to_end(line.clip_id)
         while len(self._faces) > LOOKED_THROUGH:
-            self._faces.popitem(last=False)
+            del self._faces[next(iter(self._faces))]
 
     def get(self, clip_id: str) -> Kept | None:
         with self._lock:
@@ -205,7 +212,11 @@ class ClipHistory:
         """Counts and times for the head of the page."""
         since_ms = (self._now() - RATE_S) * 1000
         with self._lock:
-            ended = sum(clip.ended_ms >= since_ms for clip in self._clips.values())
+            lately = takewhile(
+                lambda clip: clip.ended_ms >= since_ms - LATE_S * 1000,
+                reversed(self._clips.values()),
+            )
+            ended = sum(clip.ended_ms >= since_ms for clip in lately)
             latencies = self._latencies(self.newest(LATENCIES_OF))
             return {
                 "clips": len(self._clips),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import socket
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +28,9 @@ from scripts.traces.device_spans import DeviceSpans
 HOST = "127.0.0.1"
 PORT = 8646
 _M_ARENA_MAX = -8  # malloc.h
+# Who reads a day's clips lets a page's thread in so often, and not only each 5 ms: an answer is
+# many short turns.
+TURN_S = 0.0005
 
 
 class DashboardPortTaken(LabError):
@@ -67,6 +71,7 @@ def _keep_small() -> None:
 def serve(switch: Switch, one: socket.socket) -> None:
     """Serve until the process is told to end."""
     _keep_small()
+    sys.setswitchinterval(TURN_S)
     clients = SharedClients.of(switch)
     decoder, asker = (
         Worker(f"scripts.dashboard.{name}") for name in ("frame_worker", "cloud_worker")
