@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from functools import cache
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +47,12 @@ class FaceCache:
         return hashlib.sha256(self._made_by + picture.read_bytes()).hexdigest()
 
     def read(self, key: str) -> tuple[FaceObservation | None, int] | None:
-        """The main face (or none) and how many there were; None when it is not here."""
+        """The main face (or none) and how many there were; None when it is not here, or damaged."""
         try:
             data = self._path(key).read_bytes()
             with np.load(io.BytesIO(data), allow_pickle=False) as kept:
                 return _observation(kept), int(kept["count"])
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 
     def write(self, key: str, seen: FaceObservation | None, count: int) -> None:
@@ -99,7 +99,6 @@ def _observation(kept: np.lib.npyio.NpzFile) -> FaceObservation | None:
     )
 
 
-@cache
 def _code_and_models(models: Path) -> bytes:
     digest = hashlib.sha256()
     recognition = ROOT / "lambda" / "recognition"
