@@ -14,8 +14,6 @@ import argparse
 import json
 import sys
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,28 +25,11 @@ from scripts.report.page import Report, write_page
 from training.dataset import read_picture
 from training.evaluation.answers import FINAL, MODELS, ModelAnswer
 from training.evaluation.clip_rows import clip_rows
-from training.evaluation.filmed import (
-    ClipAnswer,
-    all_clip_figures,
-    clip_trials,
-    first_picture,
-)
+from training.evaluation.filmed import ClipAnswer, all_clip_figures, first_picture
+from training.evaluation.main_figures import of_clips, of_pictures
 from training.evaluation.metrics import compare
-from training.evaluation.open_set import (
-    CONDITIONS,
-    MEASURED_GROUPS,
-    REPORT_STYLE,
-    GroupsOf,
-    OpenSetTrial,
-    by_label,
-    by_part,
-    detection_error,
-    labeled,
-    open_set,
-    read_labels,
-    report_style,
-    trials,
-)
+from training.evaluation.open_set import REPORT_STYLE
+from training.evaluation.open_set_page import promise_in_words
 from training.evaluation.page import Chart, Mistake, evaluation_report
 from training.evaluation.run import Evaluation, NothingToMeasure, _Asked, _say
 from training.tree import ToolError, complain, folder
@@ -82,6 +63,7 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, Report]:
     gallery, custom = run.examiner.gallery, run.examiner.custom
     clips = {mode: all_clip_figures(got, gallery, custom) for mode, got in clip_answers.items()}
     by_pictures = bool(single.answers["online"])
+    filmed = of_clips(run, clip_answers.get("on", []))
     measured = (
         {model: run.figures(single, model) for model in MODELS}
         if by_pictures or not clips
@@ -92,7 +74,7 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, Report]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "measured_on": "pictures" if by_pictures or not clips else "clips",
         **measured,
-        **_open_set(run, single, voting, clip_answers.get("on", [])),
+        **(of_pictures(run, single, voting) if by_pictures else filmed),
         "pairs": asdict(run.pairs()),
         "voting": {
             "off": {model: run.figures(single, model) for model in (*MODELS, FINAL)},
@@ -102,7 +84,7 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, Report]:
         }
         if by_pictures
         else None,
-        "clips": clips or None,
+        "clips": {**clips, **filmed} if clips else None,
         "data": _data(run, options),
         "settings": {
             "accept_distance": run.settings.accept_distance,
@@ -116,53 +98,6 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, Report]:
     charts, mistakes = _charts(run, single), _mistakes(run, single, clip_answers)
     rows = clip_rows(clip_answers.get("on", ()))
     return report, evaluation_report(report, charts, mistakes, rows)
-
-
-def _open_set(
-    run: Evaluation, single: _Asked, voting: _Asked, filmed: list[ClipAnswer]
-) -> dict[str, object]:
-    """The main figures: what happens when strangers walk in, too; and for whom it happens. Of
-    whole clips where there are no pictures to ask about; their only groups are labels."""
-    gallery, seed = run.examiner.gallery, run.options.seed
-    warnings = list(run.custom_warnings)
-    labels = read_labels(run.options.groups) if run.options.groups else {}
-    if not single.answers["online"]:
-        in_clips = {model: clip_trials(filmed, model) for model in (*MODELS, FINAL)}
-        of_clips = {"of": "clips", **_main_figures(in_clips, seed), "custom_warnings": warnings}
-        return {
-            "open_set": of_clips if filmed else None,
-            "by_group": {name: by_label(in_clips, of, seed) for name, of in labels.items()} or None,
-            "by_condition": None,
-        }
-    asked = {
-        **{model: trials(single.answers[model], single.missed) for model in (*MODELS, FINAL)},
-        REPORT_STYLE: trials(report_style(single.answers["online"], gallery), single.missed),
-    }
-    answers = single.answers
-
-    def parts(groups: Mapping[str, GroupsOf]) -> dict[str, object]:
-        return {n: by_part(answers, g, gallery, run.settings, seed) for n, g in groups.items()}
-
-    return {
-        "open_set": {
-            "of": "pictures",
-            **_main_figures(asked, seed),
-            "five_vote": {
-                model: open_set(trials(voting.answers[model], Counter()), seed)
-                for model in (*MODELS, FINAL)
-            },
-            "custom_warnings": warnings,
-        },
-        "by_group": parts({**labeled(labels), **MEASURED_GROUPS}),
-        "by_condition": {**parts(CONDITIONS), **run.under_conditions()},
-    }
-
-
-def _main_figures(asked: Mapping[str, Sequence[OpenSetTrial]], seed: int) -> dict[str, object]:
-    return {
-        **{name: open_set(one, seed) for name, one in asked.items()},
-        "det": {name: detection_error(one) for name, one in asked.items() if name != FINAL},
-    }
 
 
 def _data(run: Evaluation, options: argparse.Namespace) -> dict[str, object]:
@@ -340,6 +275,9 @@ def main(arguments: list[str] | None = None) -> int:
     text = json.dumps(report, indent=1, ensure_ascii=False)
     (options.out / "eval.json").write_text(text + "\n", encoding="utf-8")
     print(text if options.json else _table(report))
+    for figures in (report, report["clips"] or {}):
+        if (figures.get("open_set") or {}).get("promise", {}).get("kept") is False:
+            _say(f"careful: {promise_in_words(figures['open_set']['promise'])}")
     _say(f"{options.out / 'eval.json'} and {options.out / 'eval.html'}, {report['seconds']} s")
     return 0
 

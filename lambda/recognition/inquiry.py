@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,10 +27,11 @@ class RecognizedFace:
     """One face of a clip with both models' answers.
 
     `box`, `size_px`, `detection_score` (mmod's, 0 is its own threshold) and `blur` (higher is
-    sharper) are of its best frame. `person_id` is the final decision. `shortcoming` says why a
-    face of status `low_quality` can't be named.
+    sharper) are of its best frame, and `best` is all that is known of that one. `person_id` is the
+    final decision. `shortcoming` says why a face of status `low_quality` can't be named.
     """
 
+    best: FaceObservation = field(compare=False, repr=False)
     box: Box
     detection_score: float
     size_px: int
@@ -87,6 +88,7 @@ class Inquiry:
             online = _withheld(online, Status.LOW_QUALITY)
             custom = _withheld(custom, Status.LOW_QUALITY)
         return RecognizedFace(
+            best=best,
             box=best.box,
             detection_score=best.detection_score,
             size_px=best.quality.size_px,

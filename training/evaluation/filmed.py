@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from recognition.gallery import Gallery
 from recognition.inquiry import RecognizedFace
 from recognition.recognizer import Recognition, Recognizer
 from training.clips import LabeledClip
-from training.evaluation.answers import FINAL, MODELS
+from training.dataset import DatasetPicture
+from training.evaluation.answers import FINAL, MODELS, ModelAnswer
 from training.evaluation.metrics import NO_FACE, STRANGER, UNKNOWN, Comparisons, interval, share
 from training.evaluation.open_set import OpenSetTrial
+from training.faces import FaceSample
 from training.progress import progress
 
 
@@ -133,22 +136,46 @@ def clip_trials(answers: Sequence[ClipAnswer], model: str) -> list[OpenSetTrial]
     A wrong name counts although the right one stands beside it. As with pictures, enrolled people
     without a face are missed, and strangers without one are no trial.
     """
+    asked = [a for a in answers if _is_of_one(a.clip) and (a.clip.visible or a.faces)]
+    return [_trial(answer, model) for answer in asked]
+
+
+def clip_questions(answers: Sequence[ClipAnswer], model: str) -> list[ModelAnswer]:
+    """The same trials where there is a face, with the best frame of the largest one as the picture
+    that was asked about."""
     made = []
     for answer in answers:
-        clip = answer.clip
-        if len(clip.visible) + clip.strangers != 1 or not (clip.visible or answer.faces):
+        if not _is_of_one(answer.clip) or not answer.faces:
             continue
-        surest = max(answer.faces, key=lambda face: _score(face, model), default=None)
+        trial = _trial(answer, model)
+        name = answer.clip.name
+        picture = DatasetPicture(Path(name), trial.subject, None, name, is_noisy_copy=False)
         made.append(
-            OpenSetTrial(
-                subject=clip.visible[0] if clip.visible else _stranger(clip),
-                is_known=bool(clip.visible),
-                named=min(answer.wrong_names(model) or answer.named(model), default=None),
-                nearest=_verdict(surest, model).nearest if surest else None,
-                score=_score(surest, model) if surest else -math.inf,
+            ModelAnswer(
+                truth=trial.subject if trial.is_known else None,
+                named=trial.named,
+                nearest=trial.nearest,
+                scores=np.array([trial.score]),
+                samples=(FaceSample(picture, answer.faces[0].best),),
             )
         )
     return made
+
+
+def _is_of_one(clip: LabeledClip) -> bool:
+    return len(clip.visible) + clip.strangers == 1
+
+
+def _trial(answer: ClipAnswer, model: str) -> OpenSetTrial:
+    clip = answer.clip
+    surest = max(answer.faces, key=lambda face: _score(face, model), default=None)
+    return OpenSetTrial(
+        subject=clip.visible[0] if clip.visible else _stranger(clip),
+        is_known=bool(clip.visible),
+        named=min(answer.wrong_names(model) or answer.named(model), default=None),
+        nearest=_verdict(surest, model).nearest if surest else None,
+        score=_score(surest, model) if surest else -math.inf,
+    )
 
 
 def _stranger(clip: LabeledClip) -> str:

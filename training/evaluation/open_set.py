@@ -27,7 +27,7 @@ REPORT_STYLE = "report_style"
 _REPORT_TOLERANCE = 0.6
 _RESAMPLES = 1000
 _CURVE_POINTS = 400
-_NO_LABEL = "(none)"
+NO_LABEL = "(none)"
 # Faces to the name of the group that each is in.
 GroupsOf = Callable[[Sequence[FaceSample]], Sequence[str]]
 
@@ -246,7 +246,7 @@ def read_labels(path: Path) -> dict[str, dict[str, str]]:
             rows = list(csv.DictReader(file))
         columns = [name for name in rows[0] if name != "person"]
         return {
-            name: {person_id_of(row["person"]): row[name] or _NO_LABEL for row in rows}
+            name: {person_id_of(row["person"]): row[name] or NO_LABEL for row in rows}
             for name in columns
         }
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, IndexError, AttributeError) as error:
@@ -257,7 +257,7 @@ def read_labels(path: Path) -> dict[str, dict[str, str]]:
 
 def labeled(labels: Mapping[str, Mapping[str, str]]) -> dict[str, GroupsOf]:
     def groups(of: Mapping[str, str]) -> GroupsOf:
-        return lambda samples: [of.get(s.picture.person_id, _NO_LABEL) for s in samples]
+        return lambda samples: [of.get(s.picture.person_id, NO_LABEL) for s in samples]
 
     return {name: groups(of) for name, of in labels.items()}
 
@@ -297,7 +297,7 @@ def by_label(
     parts: dict[str, dict[str, list[OpenSetTrial]]] = {}
     for model, own in asked.items():
         for one in own:
-            models = parts.setdefault(of.get(one.subject, _NO_LABEL), {name: [] for name in asked})
+            models = parts.setdefault(of.get(one.subject, NO_LABEL), {name: [] for name in asked})
             models[model].append(one)
     return {name: decisions(of_part, seed) for name, of_part in sorted(parts.items())}
 

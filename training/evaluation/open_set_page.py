@@ -43,14 +43,37 @@ def open_set_section(report: dict[str, Any]) -> str:
     groups = report["by_group"] or {}
     conditions = report["by_condition"] or {}
     others = {name: one for name, one in conditions.items() if name not in groups}
-    asked = "pictures" if figures["of"] == "pictures" else "whole clips of one person each"
+    of_pictures = figures["of"] == "pictures"
+    asked = "pictures" if of_pictures else "whole clips of one person each"
+    of = "" if of_pictures else ", clips"
     return (
-        "<h2>Open set</h2><p class=soft>What counts: whom the models name of the people they know, "
-        f"and how often they name a stranger, asked about {asked}. With 95 % intervals, "
-        "bootstrapped by person. “Report style” is the nearest raw distance up to 0.6.</p>"
+        f"<h2>Open set{of}</h2><p class=soft>What counts: whom the models name of the people they "
+        f"know, and how often they name a stranger, asked about {asked}. With 95 % intervals, "
+        "bootstrapped by person. “Report style” is the nearest raw distance up to 0.6. "
+        f"{_promise(figures['promise'])}</p>"
         f"{SCROLL}<table><tr><th></th>{heads}</tr>{rows}</table></div>"
         f"<div class=charts><div class=card>{_det(figures['det'])}</div></div>"
-        f"{_parts('By group', groups)}{_parts('By condition', others)}"
+        f"{_parts(f'By group{of}', groups)}{_parts(f'By condition{of}', others)}"
+    )
+
+
+def _promise(promise: dict[str, Any]) -> str:
+    return "" if promise["worst"] is None else f"{_text(promise_in_words(promise))}."
+
+
+def promise_in_words(promise: dict[str, Any]) -> str:
+    """Whether the worst group, which there must be, is within the promise."""
+    worst = promise["worst"]
+    share = worst["strangers_named"]
+    low, high = share["interval_95"]
+    said = {
+        True: "No group's strangers are named more often than promised",
+        False: "More strangers are named than promised",
+        None: "Too few strangers to tell whether each group is within the promise",
+    }[promise["kept"]]
+    return (
+        f"{said} ({promise['promised']:.1%}): of {worst['group']} “{worst['label']}” "
+        f"{share['count']} of {share['n']}, 95 %: {low:.1%} to {high:.1%}"
     )
 
 

@@ -66,6 +66,7 @@ def evaluation_report(
     drawn = [
         _head(report),
         open_set_section(report),
+        open_set_section(report["clips"]) if report["clips"] and report["voting"] else "",
         _modes(report),
         _clips(report.get("clips")),
         _pairs(report["pairs"]),

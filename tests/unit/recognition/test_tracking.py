@@ -78,7 +78,7 @@ def test_a_track_has_one_observation_a_frame():
 def face(person_id: str | None) -> RecognizedFace:
     status = Status.RECOGNIZED if person_id else Status.UNKNOWN
     return RecognizedFace(
-        Box(0, 9, 9, 0), 1.0, 9, 9.0, 1, status, person_id, UNSEEN, UNSEEN, agree=True
+        seen(ADA), Box(0, 9, 9, 0), 1.0, 9, 9.0, 1, status, person_id, UNSEEN, UNSEEN, agree=True
     )
 
 

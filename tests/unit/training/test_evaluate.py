@@ -19,6 +19,22 @@ OPEN_SET = ("named_right", "named_wrong", "missed", "strangers_named")
 SHIPPED = evaluate.ROOT / "training" / "shipped" / "custom.onnx"
 
 
+def one_clip_of_each(folder):
+    """A clip of each of the fixture's people, of nobody and of a stranger; which they are."""
+    lab = evaluate.ROOT / "fixtures" / "lab.h264"
+    truth = json.loads((lab.parent / "truth.json").read_text())["clips"]
+    wanted = {}
+    for index, clip in enumerate(truth):
+        wanted.setdefault((tuple(clip["visible"]), clip["strangers"]), index)
+    kept = [index for key, index in wanted.items() if len(key[0]) + key[1] < 2]
+    clips = clips_of(lab)
+    folder.mkdir()
+    (folder / "short.h264").write_bytes(b"".join(clips[index] for index in kept))
+    labels = {"clips": [truth[index] for index in kept]}
+    (folder / "truth.json").write_text(json.dumps(labels))
+    return kept
+
+
 @pytest.fixture
 def run(models_dir, tmp_path):
     def measure(data, *more):
@@ -108,18 +124,7 @@ def test_clips_of_people_with_one_photo_each(run, photos, tmp_path, capsys):
     for person, photo in photos.items():
         (data / person).mkdir(parents=True)
         (data / person / "photo.jpg").write_bytes(photo.read_bytes())
-    lab = evaluate.ROOT / "fixtures" / "lab.h264"
-    truth = json.loads((lab.parent / "truth.json").read_text())["clips"]
-    # One clip of each person, one of nobody, one of a stranger.
-    wanted = {}
-    for index, clip in enumerate(truth):
-        wanted.setdefault((tuple(clip["visible"]), clip["strangers"]), index)
-    kept = [index for key, index in wanted.items() if len(key[0]) + key[1] < 2]
-    clips = clips_of(lab)
-    (tmp_path / "clips").mkdir()
-    (tmp_path / "clips" / "short.h264").write_bytes(b"".join(clips[index] for index in kept))
-    labels = {"clips": [truth[index] for index in kept]}
-    (tmp_path / "clips" / "truth.json").write_text(json.dumps(labels))
+    kept = one_clip_of_each(tmp_path / "clips")
     one = min(photos)
     (tmp_path / "groups.csv").write_text(f"person,glasses\n{one},yes\n")
     arguments = ["--custom", SHIPPED, "--clips", tmp_path / "clips"]
@@ -144,6 +149,8 @@ def test_clips_of_people_with_one_photo_each(run, photos, tmp_path, capsys):
             "strangers_named": (0, 1),
         }  # fmt: skip
         assert shares["strangers_named"]["interval_95"] == [0.0, 1.0]
+    assert set(report["open_set"]["det"]) == {"online", "custom"}
+    assert report["clips"]["open_set"] == report["open_set"]
     groups = report["by_group"]["glasses"]
     assert set(groups) == {"yes", "(none)"}
     for shares in (groups["yes"], groups["yes"]["custom"]):
@@ -157,6 +164,29 @@ def test_clips_of_people_with_one_photo_each(run, photos, tmp_path, capsys):
     assert report["online"]["rank1"] == 1.0
     assert report["clips"]["off"]["online"]["n"]["single_person"] == len(photos)
     assert "the whole clip" in page
+
+
+def test_clips_have_their_own_curves_and_groups_beside_those_of_pictures(run, dataset, tmp_path):
+    """Whoever gave both saw nothing of clips but counts: no curve, no group, no condition."""
+    one_clip_of_each(tmp_path / "clips")
+    report, page = run(dataset(2), "--custom", SHIPPED, "--clips", tmp_path / "clips")
+    of_clips, people = report["clips"], 3
+    assert (report["open_set"]["of"], of_clips["open_set"]["of"]) == ("pictures", "clips")
+    assert set(of_clips["open_set"]["det"]) == {"online", "custom"}
+    # One stranger: named at no threshold, every known one at the loosest.
+    assert of_clips["open_set"]["det"]["online"] == [[0.0, 0.0]]
+    assert set(of_clips["by_group"]) == {"tone", "size", "pose", "light"}
+    assert set(of_clips["by_condition"]) == {"size", "light", "sharpness", "pose"}
+    for parts in (*of_clips["by_group"].values(), *of_clips["by_condition"].values()):
+        asked = {key: sum(part[key]["n"] for part in parts.values()) for key in OPEN_SET}
+        assert (asked["named_right"], asked["strangers_named"]) == (people, 1)
+        assert sum(part["custom"]["named_right"]["count"] for part in parts.values()) == people
+        # The fixture's people against the two others, the stranger against all three.
+        assert sum(part["false_matches"]["n"] for part in parts.values()) == people * 2 + people
+    assert page.count("Known people not named, by the share of strangers named") == 2
+    assert page.index("<h2>Open set</h2>") < page.index("<h2>Open set, clips</h2>")
+    assert "By condition, clips" in page
+    assert "Too few strangers to tell whether each group is within the promise" in page
 
 
 def test_made_conditions_and_labeled_groups_are_counted_apart(run, dataset, tmp_path, monkeypatch):
@@ -256,6 +286,21 @@ def test_clips_stand_on_the_page_with_their_pictures_the_wrong_ones_first():
         ("clip 2", "wrong"), ("clip 1", "unknown"), ("clip 0", "right"),
     ]  # fmt: skip
     assert all(row.jpeg for row in rows)
+
+
+def test_a_promise_that_is_broken_for_a_group_is_said_aloud(
+    run, dataset, tmp_path, capsys, monkeypatch
+):
+    # So few strangers can't break the real one, for whatever they do may be chance.
+    monkeypatch.setattr("training.evaluation.main_figures.PROMISED", -0.01)
+    report, page = run(dataset(3), "--custom", SHIPPED)
+    promise = report["open_set"]["promise"]
+    assert promise["kept"] is False
+    said = (
+        f"careful: More strangers are named than promised (-1.0%): of {promise['worst']['group']}"
+    )
+    assert said in capsys.readouterr().err
+    assert "More strangers are named than promised" in page
 
 
 def test_a_clip_is_a_trial_where_one_person_is_and_a_wrong_name_counts_beside_the_right_one():

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from training.evaluation.main_figures import PROMISED, promise
 from training.evaluation.open_set import (
     OpenSetTrial,
     UnusableLabels,
@@ -110,6 +111,43 @@ def test_a_rate_of_comparisons_is_as_sure_as_its_people_are_many():
 def test_no_match_in_many_comparisons_is_bounded_by_the_pairs_of_people():
     made = share_by_subject([("ada", 0, 300), ("bob", 0, 300)], 0, digits=6, independent=60)
     assert made == {"value": 0.0, "count": 0, "n": 600, "interval_95": (0.0, 0.05)}
+
+
+def group(named, people, pictures=1):
+    """A group's shares: of so many strangers the first ones are named in every picture."""
+    asked = [
+        stranger(f"s{i}", -0.2, named="ada" if i < named else None)
+        for i in range(people)
+        for _ in range(pictures)
+    ]
+    return open_set([known("ada", "ada", -0.1), *asked])
+
+
+def test_one_group_above_the_promise_breaks_it_however_good_all_together_are():
+    groups = {
+        "sex": {"men": group(0, 5000), "women": group(60, 2000)},
+        "light": {"dim": group(1, 9)},
+    }
+    made = promise(groups)
+    assert made["kept"] is False
+    assert (made["worst"]["group"], made["worst"]["label"]) == ("sex", "women")
+    assert made["worst"]["strangers_named"]["count"] == 60
+    together = open_set([stranger(f"s{i}", -0.2, "ada" if i < 60 else None) for i in range(20_000)])
+    assert together["strangers_named"]["value"] < PROMISED
+
+
+@pytest.mark.parametrize(
+    ("groups", "kept"),
+    [
+        ({"sex": {"men": group(0, 1000), "women": group(0, 700)}}, True),
+        ({"sex": {"men": group(0, 1000), "women": group(0, 20)}}, None),  # could be any share
+        ({"sex": {"men": group(1, 20, pictures=50)}}, None),  # one person's resemblance
+        ({"sex": {"men": open_set([known("ada", "ada", -0.1)])}}, None),  # no stranger
+        ({}, None),
+    ],
+)
+def test_a_promise_is_kept_or_broken_only_where_there_are_enough_people_to_tell(groups, kept):
+    assert promise(groups)["kept"] is kept
 
 
 def test_labels_are_read_by_person_id(tmp_path):
