@@ -4,8 +4,9 @@ Every picture is also made small, dark, tilted and blurred like a camera's. Says
 strangers come and how far the right people are, what the settings then accept with some
 people enrolled and the others as strangers, and how often a nearest person is the right one
 where the score said so; for distances at unit length, by which facelab decides, and for raw
-ones, by which FACELAB_RECOGNIZER=face_recognition_raw does (on our detector's faces). Says
-nothing of people who look otherwise than these: measure your own.
+ones, by which FACELAB_RECOGNIZER=face_recognition_raw does (on our detector's faces). Also what a
+face may have become from one frame to the next, by which tracks are followed. Says nothing of
+people who look otherwise than these: measure your own.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from scripts.paths import ROOT
 PICTURES = (".pgm", ".png", ".jpg", ".jpeg")
 SCORES = (0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
 _BORDER = 0.25
+# Tiny faces are looked for too, in pictures that show little else.
+SEARCH = Settings(smallest_face_px=36, max_level_px=200_000)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,16 @@ class VariedFaces:
     contrasts: np.ndarray  # [n]
     missed: int
 
+    def of(self, rows: np.ndarray) -> VariedFaces:
+        """These rows alone."""
+        return VariedFaces(
+            self.embeddings[rows],
+            self.owners[rows],
+            self.pictures[rows],
+            self.contrasts[rows],
+            missed=0,
+        )
+
 
 def variations(noise: np.random.Generator) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     def camera(rgb: np.ndarray, sigma: float) -> np.ndarray:
@@ -107,10 +120,13 @@ def at_height(rgb: np.ndarray, height: int) -> np.ndarray:
     return cv2.copyMakeBorder(resized, border, border, border, border, cv2.BORDER_REPLICATE)
 
 
+def people_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
 def read(folder: Path) -> Iterator[tuple[int, int, np.ndarray]]:
     """(person, picture, uint8 RGB) of every picture."""
-    people = sorted(path for path in folder.iterdir() if path.is_dir())
-    for person, home in enumerate(people):
+    for person, home in enumerate(people_of(folder)):
         paths = sorted(path for path in home.iterdir() if path.suffix.lower() in PICTURES)
         for picture, path in enumerate(paths):
             yield person, picture, read_photo(path)
@@ -149,6 +165,27 @@ def distances(
             f"{t:.2f}": float((far[same & other_picture] < t).mean()) for t in rule.thresholds
         },
     }
+
+
+def following(faces: dict[str, VariedFaces], settings: Settings) -> dict[str, Any]:
+    """What a track takes for its face, at its place and at another one: by variation the shares of
+    the same picture's, of other pictures of the person, and of strangers that are near enough to a
+    face as it was."""
+    before = faces["as it is"]
+    report: dict[str, Any] = {}
+    for name in ("track_distance", "track_distance_in_place"):
+        limit = getattr(settings, name)
+        report[name] = {"distance": limit}
+        for kind, after in faces.items():
+            near = distances_between(after.embeddings, before.embeddings) <= limit
+            same = after.owners[:, None] == before.owners[None]
+            moment = same & (after.pictures[:, None] == before.pictures[None])
+            report[name][kind] = {
+                "same_picture": round(float(near[moment].mean()), 4),
+                "same_person": round(float(near[same & ~moment].mean()), 4),
+                "strangers": round(float(near[~same].mean()), 6),
+            }
+    return report
 
 
 @dataclass(frozen=True)
@@ -263,9 +300,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.faces.is_dir():
         raise LabError(f"{options.faces} is not a folder", "give a folder with one folder a person")
     say = Progress(quiet=options.json)
-    recognizer = Recognizer.load(
-        ROOT / "build/models", Settings(smallest_face_px=36, max_level_px=200_000)
-    )
+    recognizer = Recognizer.load(ROOT / "build/models", SEARCH)
     kinds = variations(np.random.default_rng(1))
     faces = {}
     for kind, vary in kinds.items():
@@ -274,14 +309,25 @@ def main(arguments: list[str] | None = None) -> int:
             faces[kind] = embed_all(recognizer, options.faces, vary)
     rules = say.each(RULES.items(), "rules", len(RULES))
     report = {name: measured(faces, rule, options.draws) for name, rule in rules}
+    report["following"] = following(faces, RULES["unit length"].settings)
     keep(report, ROOT / "out" / "distances.json", say)
     if options.json:
         print_json(report)
     else:
-        for name, of_rule in report.items():
+        for name in RULES:
             print(f"{name}\n")
-            _print(of_rule)
+            _print(report[name])
+        _print_following(report["following"])
     return 0
+
+
+def _print_following(report: dict[str, Any]) -> None:
+    print("near enough to follow: same picture / same person / strangers, %")
+    for name, kinds in report.items():
+        print(f"{name} ({kinds['distance']})")
+        for kind, found in kinds.items():
+            if kind != "distance":
+                print(f"  {kind:24} " + " / ".join(f"{100 * one:.2f}" for one in found.values()))
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -11,12 +11,14 @@ from scripts.bench.calibrate_distances import (
     RULES,
     ProbeOutcome,
     VariedFaces,
+    following,
     measured,
     open_set,
     raw_distances_between,
     read,
     reliability,
 )
+from scripts.bench.distance_groups import by_group
 from scripts.errors import LabError
 
 
@@ -99,3 +101,46 @@ def test_a_damaged_picture_is_named_instead_of_ending_in_opencv(tmp_path):
     (tmp_path / "ada/1.png").write_bytes(b"\x89PNG no more")
     with pytest.raises(LabError, match=r"ada/1\.png"):
         list(read(tmp_path))
+
+
+def test_what_is_followed_is_counted_apart_for_the_picture_the_person_and_strangers():
+    """Two thresholds stood in the settings, and no command said what they do to anybody."""
+    settings = Settings()
+    before = faces(people=4, pictures=3)
+    turned = np.roll(before.embeddings, 1, axis=0)  # each picture where the one before it was
+    kinds = {"as it is": before, "turned": replace(before, embeddings=turned)}
+    report = following(kinds, settings)
+    assert report["track_distance"]["distance"] == settings.track_distance
+    for name in ("track_distance", "track_distance_in_place"):
+        as_it_is, changed = report[name]["as it is"], report[name]["turned"]
+        assert as_it_is == {"same_picture": 1.0, "same_person": 1.0, "strangers": 0.0}
+        # Of three pictures of a person two are now another one's, and one is a stranger's.
+        assert changed["same_picture"] == pytest.approx(2 / 3, abs=1e-4)
+        assert changed["same_person"] == pytest.approx(2 / 3, abs=1e-4)
+        assert changed["strangers"] == pytest.approx(4 * 3 / (4 * 3 * 9), abs=1e-6)
+
+
+def test_strangers_of_one_group_are_named_more_often_where_it_looks_alike():
+    """0.2 % of pairs of everybody were near enough, and 1.4 % of pairs of women."""
+    random = np.random.default_rng(1)
+    rows = random.normal(0, 1, (80, 128))
+    rows[40:] = rows[40] + random.normal(
+        0, 0.36, (40, 128)
+    )  # alike: about 0.5 apart at unit length
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    everybody = VariedFaces(
+        rows.astype(np.float32), np.arange(80), np.zeros(80, int), np.full(80, 40.0), missed=0
+    )
+    people = [f"p{number}" for number in range(80)]
+    labels = {"kind": {name: "alike" if int(name[1:]) >= 40 else "apart" for name in people[:-1]}}
+    report = by_group(everybody, people, labels, draws=1)["kind"]
+    assert set(report) == {"alike", "apart"}, "one without a label has nobody to be compared with"
+    assert (report["alike"]["people"], report["alike"]["pairs"]) == (39, 39 * 38 // 2)
+    assert (report["apart"]["people"], report["apart"]["pairs"]) == (40, 40 * 39 // 2)
+    assert report["apart"]["within_accept"] == 0.0
+    assert set(report["apart"]["strangers_named"]) == {"1", "3", "10", "30"}
+    assert set(report["apart"]["strangers_named"].values()) == {0.0}
+    near = np.linalg.norm(rows[40:79, None] - rows[None, 40:79], axis=2)[np.triu_indices(39, 1)]
+    share = (near <= Settings().accept_distance).mean()
+    assert report["alike"]["within_accept"] == pytest.approx(share, abs=1e-4)
+    assert report["alike"]["strangers_named"]["1"] > 0
