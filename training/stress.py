@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -127,15 +127,22 @@ def stressed(recognizer: Recognizer, rgb: np.ndarray, condition: str) -> np.ndar
 
 def changed(portrait: StressPortrait, condition: str) -> np.ndarray:
     random = np.random.default_rng([len(condition), *portrait.rgb.shape])
-    return _noisy(MADE[condition](portrait, random), random)
+    return noisy(MADE[condition](portrait, random), random)
 
 
-def _noisy(rgb: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def noisy(rgb: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """`rgb` with a camera's noise."""
     return np.clip(rgb + random.normal(0, _NOISE, rgb.shape), 0, 255).astype(np.uint8)
 
 
 def clip_of(rgb: np.ndarray, frames: int = 15) -> bytes:
     """Half a second of `rgb` in 640x480 as the device sends it: H.264, Annex-B, drifting."""
+    random = np.random.default_rng(0)
+    return encoded(noisy(framed(rgb, index), random) for index in range(frames))
+
+
+def encoded(frames: Iterable[np.ndarray]) -> bytes:
+    """A clip of frames, uint8 [480, 640, 3] RGB: H.264, Annex-B."""
     codec = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt = 640, 480, "yuv420p"
     codec.time_base, codec.bit_rate, codec.thread_count = Fraction(1, 30), 4_000_000, 1
@@ -144,18 +151,15 @@ def clip_of(rgb: np.ndarray, frames: int = 15) -> bytes:
         "profile": "baseline",
         "x264-params": "keyint=15:min-keyint=15:scenecut=0:repeat-headers=1",
     }
-    random = np.random.default_rng(0)
     stream = b""
-    for index in range(frames):
-        picture = av.VideoFrame.from_ndarray(
-            _noisy(_framed(rgb, index), random), format="rgb24"
-        ).reformat(format="yuv420p")
+    for index, rgb in enumerate(frames):
+        picture = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
         picture.pts = index
         stream += b"".join(bytes(packet) for packet in codec.encode(picture))
     return stream + b"".join(bytes(packet) for packet in codec.encode(None))
 
 
-def _framed(rgb: np.ndarray, shift: int) -> np.ndarray:
+def framed(rgb: np.ndarray, shift: int) -> np.ndarray:
     """The middle of `rgb`, `shift` px further, in a frame of 640x480 with its border continued."""
     move = np.array(
         [[1, 0, 320 - rgb.shape[1] / 2 + shift], [0, 1, 240 - rgb.shape[0] / 2]], np.float32

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import av
 import numpy as np
 
+from contract.results import Box
 from contract.signatures import foreign_format
 from recognition.errors import ClipTooLarge, EmptyClip, FrameTooLarge, NotH264, Undecodable
 from recognition.parts import Group, ParameterSets, Parts, take_apart
+from recognition.quality import sharpness_at
 from recognition.settings import Settings
 
 # libav prints concealment notices to stderr, which would be the function's log.
@@ -22,12 +25,24 @@ av.logging.set_level(av.logging.PANIC)
 @dataclass(frozen=True)
 class Frame:
     """A decoded picture: `index` counts coded pictures from the clip's start;
-    `is_first` and `is_last` are among the frames that were asked for."""
+    `is_first` and `is_last` are among the frames that were asked for. `before` are the pictures
+    just before it that had to be decoded on the way."""
 
     index: int
     is_first: bool
     is_last: bool
     picture: av.VideoFrame
+    before: tuple[av.VideoFrame, ...] = ()
+
+    def at_its_sharpest(self, faces: Sequence[Box]) -> Frame:
+        """This frame with that of its own and the pictures before in which the faces at these
+        places are sharpest: who moves, or a camera that does, is blurred in some and not in others.
+        """
+        pictures = (*self.before, self.picture)
+        if len(pictures) == 1 or not faces:
+            return self
+        sharpest = max(pictures, key=lambda one: sharpness_at(one.to_ndarray(format="gray"), faces))
+        return self if sharpest is self.picture else replace(self, picture=sharpest, before=())
 
     def to_rgb(self) -> np.ndarray:
         """uint8 [height, width, 3]; some milliseconds of color conversion, the first time."""
@@ -116,8 +131,9 @@ class Clip:
             target = wanted.pop(0)
             group = self._group_of(target)
             index, picture = target, None
+            before: list[av.VideoFrame] = []
             try:
-                picture = self._decoding.until(group, target)
+                *before, picture = self._decoding.until(group, target)
             except _OutOfTime as limit:
                 why = str(limit)
                 self._cuts.append(why)
@@ -131,7 +147,8 @@ class Clip:
                     wanted.insert(0, group.end)
             if picture is not None:
                 found += 1
-                yield Frame(index, found == 1, not wanted or found == count, picture)
+                is_last = not wanted or found == count
+                yield Frame(index, found == 1, is_last, picture, tuple(before))
         if not found:
             raise Undecodable(why)
         if found == count < self.key_frames:
@@ -170,8 +187,9 @@ class _Decoding:
         self._spent_s = 0.0
         self.pictures = 0
 
-    def until(self, group: Group, target: int) -> av.VideoFrame:
-        """The newest picture once the one at `target` went in.
+    def until(self, group: Group, target: int) -> Sequence[av.VideoFrame]:
+        """The newest picture once the one at `target` went in, after those that came out on the
+        way, of these the last ones.
 
         A decoder may hold a picture back (fields, streams that lie about their order): it
         then gets the ones after it, and in the end is asked to hand over what it has.
@@ -188,13 +206,13 @@ class _Decoding:
         finally:
             self._spent_s += self._clock() - began
 
-    def _advance(self, group: Group, target: int, began: float) -> av.VideoFrame:
+    def _advance(self, group: Group, target: int, began: float) -> Sequence[av.VideoFrame]:
         if group is not self._group:
             # Pictures before the nearest key frame are not needed for this one.
             self._group, self._decoder, self._position = group, _new_decoder(), group.start
-        newest: av.VideoFrame | None = None
+        recent: deque[av.VideoFrame] = deque(maxlen=self._settings.sharpest_of)
         index = self._position
-        while newest is None or self._position <= target:
+        while not recent or self._position <= target:
             limit_s = self._settings.max_decode_s
             if self._spent_s + self._clock() - began > limit_s:
                 raise _OutOfTime(f"decoding it was stopped after {limit_s:g} s")
@@ -202,18 +220,19 @@ class _Decoding:
             try:
                 pictures = self._decoder.decode(None if is_over else self._packet(group))
             except (av.FFmpegError, ValueError, MemoryError) as error:
-                raise _Damaged(str(error).split(":")[0], index, newest) from error
+                raise _Damaged(str(error).split(":")[0], index, _newest(recent)) from error
             for picture in pictures:
                 self._check(picture)
                 # Of half a picture libav makes a whole one, gray where nothing came: nobody in
                 # it would be an answer about something the camera never saw.
                 if picture.is_corrupt:
-                    raise _Damaged("only half a picture comes out", index, newest)
-                newest, index = picture, self._position
-            if is_over and newest is None:
+                    raise _Damaged("only half a picture comes out", index, _newest(recent))
+                recent.append(picture)
+                index = self._position
+            if is_over and not recent:
                 raise _Damaged("no whole picture comes out of the key frame", index, None)
             self._position += 1
-        return newest
+        return recent
 
     def _packet(self, group: Group) -> av.Packet:
         is_key = self._position == group.start
@@ -225,6 +244,10 @@ class _Decoding:
         limit = self._settings.max_frame_px
         if max(picture.width, picture.height) > limit:
             raise FrameTooLarge(picture.width, picture.height, limit)
+
+
+def _newest(pictures: Sequence[av.VideoFrame]) -> av.VideoFrame | None:
+    return pictures[-1] if pictures else None
 
 
 def _new_decoder() -> av.VideoCodecContext:

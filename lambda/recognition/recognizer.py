@@ -170,6 +170,7 @@ class Recognizer:
                 if frame.is_last and not tracks:
                     hint = self._why_nobody(frame, watch)
             elif tracks:
+                frame = self._at_its_sharpest(frame, tracks, inquiry, watch)
                 self._follow(frame, tracks, inquiry, watch)
             else:
                 unsearched = frame
@@ -253,6 +254,18 @@ class Recognizer:
         scores = [face.score for face in faces]
         parts = zip(boxes, scores, points, chips, embeddings, qualities, strict=True)
         return [FaceObservation(*of_one) for of_one in parts]
+
+    @staticmethod
+    def _at_its_sharpest(
+        frame: Frame, tracks: list[Track], inquiry: Inquiry, watch: Stopwatch
+    ) -> Frame:
+        """The last frame stays what it is: it shows who came in since."""
+        if frame.is_last:
+            return frame
+        with watch.stage("decode"):
+            return frame.at_its_sharpest(
+                [track.last_box for track in tracks if not inquiry.is_settled(track)]
+            )
 
     def _follow(
         self, frame: Frame, tracks: list[Track], inquiry: Inquiry, watch: Stopwatch

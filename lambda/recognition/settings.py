@@ -40,6 +40,13 @@ class Settings:
         2048, 64, 8192, "Longest side of a frame, px; bounds the decoder's memory."
     )
     max_frames: int = _number(5, 1, 30, "Frames of a clip that are searched for faces at most.")
+    sharpest_of: int = _number(
+        4,
+        1,
+        30,
+        "Of so many pictures, up to each frame between the first and the last, the one is looked "
+        "at in which the faces that are followed are sharpest.",
+    )
     max_search_frames: int = _number(
         12, 1, 100, "The same for a clip of several key frames, until somebody is found."
     )
