@@ -76,14 +76,14 @@ def sns() -> Service:
 @aws_provider()
 def ecr() -> Service:
     """ECR: with a registry behind it where there is one, else moto with the bundle store."""
-    registry, scans = registry_from_environment(), {"StartImageScan": _no_scan}
-    if registry is None:
-        own: dict[str, Any] = {"PutImage": _put_image} | _layers()
-        # moto walks through repositories that another request may make or delete.
-        return _service("ecr", documented(_one_at_a_time(_moto_table("ecr") | own | scans)))
-    from localstack_image_functions.container.ecr import registry_operations
+    from localstack_image_functions.container.ecr import on_images, registry_operations
 
-    return _service("ecr", documented(_moto_table("ecr") | registry_operations(registry) | scans))
+    registry = registry_from_environment()
+    if registry is None:
+        own: dict[str, Any] = {"PutImage": _put_image} | _layers() | on_images()
+        # moto walks through repositories that another request may make or delete.
+        return _service("ecr", documented(_one_at_a_time(_moto_table("ecr") | own)))
+    return _service("ecr", documented(_moto_table("ecr") | registry_operations(registry)))
 
 
 @aws_provider(api="dynamodb", name="moto")
@@ -179,14 +179,6 @@ def _read(context: RequestContext, request: Any) -> Any:
     if "Item" in answered:
         answered["Item"] = projected(answered["Item"], expression, names or {})
     return answered
-
-
-def _no_scan(_context: RequestContext, request: Any) -> Any:
-    """Nothing here knows vulnerabilities; moto reports one of every image."""
-    raise CommonServiceException(
-        code="UnsupportedImageTypeException",
-        message=f"Images of {request['repositoryName']} are not scanned by this emulator.",
-    )
 
 
 def _put_image(context: RequestContext, request: Any) -> Any:

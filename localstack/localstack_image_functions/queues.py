@@ -17,9 +17,11 @@ Location = tuple[str, str | None, str]
 
 def answer_as_documented() -> None:
     """Let queues have the address that was asked for, and messages come at their time."""
+    from localstack.aws.api.sqs import ResourceNotFoundException
     from localstack.services.sqs import provider
     from localstack.services.sqs.models import FifoQueue, SqsQueue, StandardQueue
 
+    ResourceNotFoundException.status_code = 404  # as in the service's model
     # Kept, as it is asked for by every request.
     provider.parse_queue_url = functools.lru_cache(1024)(_checked(provider.parse_queue_url))
     SqsQueue.url = _as_asked(SqsQueue.url)

@@ -8,6 +8,9 @@ from typing import Any
 
 from localstack.aws.api import CommonServiceException
 
+MOST_WILDCARDS = 4
+"""In a pattern of tags."""
+
 
 def _invalid(message: str) -> CommonServiceException:
     return CommonServiceException("InvalidParameterException", message, sender_fault=True)
@@ -32,13 +35,55 @@ def _lifecycle(request: Mapping[str, Any]) -> None:
         return  # moto says which part is missing
     if len(set(priorities)) < len(priorities):
         raise _policy("each rule needs a rulePriority of its own")
-    for selection in selections:
-        named = selection.get("tagPrefixList") or selection.get("tagPatternList")
-        if selection.get("tagStatus") == "tagged" and not named:
-            raise _policy("tagStatus 'tagged' needs a tagPrefixList or a tagPatternList")
-        since = selection.get("countType", "").startswith("since")
-        if since and selection.get("countUnit") != "days":
-            raise _policy(f"countType '{selection['countType']}' needs the countUnit 'days'")
+    for rule in rules:
+        reason = _unusable(rule["selection"])
+        if reason:
+            raise _policy(reason)
+        if rule["selection"].get("tagStatus") == "any" and rule["rulePriority"] < max(priorities):
+            raise _policy("a rule with the tagStatus 'any' must have the highest rulePriority")
+    if sum(selection.get("tagStatus") == "untagged" for selection in selections) > 1:
+        raise _policy("only one rule may select untagged images")
+    tags = [sorted(_tags(one)) for one in selections if _tags(one)]
+    if any(one in tags[:place] for place, one in enumerate(tags)):
+        raise _policy("each rule needs tags of its own")
+
+
+def _tags(selection: Mapping[str, Any]) -> list[str]:
+    return [*(selection.get("tagPrefixList") or ()), *(selection.get("tagPatternList") or ())]
+
+
+def _unusable(selection: Mapping[str, Any]) -> str | None:
+    """What AWS's page says against a selection beyond the words that may stand in it."""
+    status, count = selection.get("tagStatus"), str(selection.get("countType"))
+    named = _tags(selection)
+    if status == "tagged" and not named:
+        return "tagStatus 'tagged' needs a tagPrefixList or a tagPatternList"
+    if status != "tagged" and named:
+        return f"tagStatus '{status}' takes no tagPrefixList and no tagPatternList"
+    if selection.get("tagPrefixList") and selection.get("tagPatternList"):
+        return "a selection has a tagPrefixList or a tagPatternList, not both"
+    if any(pattern.count("*") > MOST_WILDCARDS for pattern in named):
+        return f"a pattern has more than {MOST_WILDCARDS} wildcards"
+    since = count.startswith("since")
+    if since and selection.get("countUnit") != "days":
+        return f"countType '{count}' needs the countUnit 'days'"
+    if not since and selection.get("countUnit"):
+        return f"countType '{count}' takes no countUnit"
+    return None
+
+
+def _preview(request: Mapping[str, Any]) -> None:
+    """A policy to look at is as good as one that is put."""
+    from moto.core.exceptions import ServiceException
+    from moto.ecr.policy_validation import EcrLifecyclePolicyValidator  # loads all of moto's ECR
+
+    text = request.get("lifecyclePolicyText")
+    if text:
+        _lifecycle(request)
+        try:
+            EcrLifecyclePolicyValidator(text).validate()
+        except ServiceException as error:
+            raise _invalid(error.message) from error
 
 
 def _policy(reason: str) -> CommonServiceException:
@@ -51,4 +96,5 @@ def _policy(reason: str) -> CommonServiceException:
 CHECKS: Mapping[str, Callable[[Any], None]] = {
     "PutImage": _put_image,
     "PutLifecyclePolicy": _lifecycle,
+    "StartLifecyclePolicyPreview": _preview,
 }

@@ -28,6 +28,8 @@ from localstack_image_functions.container.registry import (
     RegistryRefused,
 )
 from localstack_image_functions.container.tokens import USER, Identity, tokens
+from localstack_image_functions.image_lifecycle import Previews
+from localstack_image_functions.settings import read_settings
 
 LOG = logging.getLogger(__name__)
 
@@ -326,10 +328,29 @@ class KnownRepositories:
         return backend.repositories.get(repository)
 
 
-def registry_operations(registry: Registry) -> dict[str, Callable[..., Any]]:
+def registry_operations(registry: Registry) -> dict[str, Handler]:
     """Handlers for a LocalStack skeleton, by operation name."""
     join = EcrJoin(registry, call_moto, repository_of, RegistryImage)
     handlers = join.handlers() | Layers(registry, repository_of).handlers()
+    own = {name: translating(handler) for name, handler in handlers.items()}
+    return own | on_images(join.sync)
+
+
+def on_images(repository: Callable[[Any, Request], Any] | None = None) -> dict[str, Handler]:
+    """Handlers of what looks at the images of moto's repository, with a registry and without."""
+    found = repository or repository_of
+
+    def no_scan(context: Any, request: Request) -> Any:
+        """Nothing here knows vulnerabilities; moto reports one of every image."""
+        asked = request["imageId"]
+        found(context, request)._get_image(asked.get("imageTag"), asked.get("imageDigest"))
+        raise EcrError(
+            "UnsupportedImageTypeException",
+            f"Images of {request['repositoryName']} are not scanned by this emulator.",
+        )
+
+    handlers = Previews(found, EcrError, read_settings().day_s).handlers()
+    handlers["StartImageScan"] = no_scan
     return {name: translating(handler) for name, handler in handlers.items()}
 
 

@@ -107,9 +107,39 @@ class LogsProvider(Queries, upstream.LogsProvider):
 
     @handler("TagLogGroup", expand=False)
     def tag_log_group(self, context: RequestContext, request: Any) -> None:
-        name = request["logGroupName"]
+        name = group_of(context, request).name
         _tags_of(context, arns.log_group_arn(name, context.account_id, context.region))
         super().tag_log_group(context, name, request["tags"])
+
+    @handler("ListTagsLogGroup", expand=False)
+    def list_tags_log_group(self, context: RequestContext, request: Any) -> Any:
+        return super().list_tags_log_group(context, group_of(context, request).name)
+
+    @handler("UntagLogGroup", expand=False)
+    def untag_log_group(self, context: RequestContext, request: Any) -> None:
+        super().untag_log_group(context, group_of(context, request).name, request["tags"])
+
+    @handler("DeleteLogStream", expand=False)
+    def delete_log_stream(self, context: RequestContext, request: Any) -> Any:
+        if request["logStreamName"] not in group_of(context, request).streams:
+            raise ResourceNotFoundException("The specified log stream does not exist.")
+        return call_moto(context)
+
+    @handler("DeleteDestination", expand=False)
+    def delete_destination(self, context: RequestContext, request: Any) -> Any:
+        backend = get_moto_logs_backend(context.account_id, context.region)
+        known = {one.destination_name for one in backend.destinations.values()}
+        if request["destinationName"] not in known:
+            raise ResourceNotFoundException("The specified destination does not exist.")
+        return call_moto(context)
+
+    @handler("DeleteResourcePolicy", expand=False)
+    def delete_resource_policy(self, context: RequestContext, request: Any) -> Any:
+        name = request.get("policyName")
+        backend = get_moto_logs_backend(context.account_id, context.region)
+        if name not in backend.resource_policies:
+            raise ResourceNotFoundException(f"Policy with name [{name}] does not exist.")
+        return call_moto(context)
 
     @handler("PutMetricFilter", expand=False)
     def put_metric_filter(self, context: RequestContext, request: Any) -> Any:

@@ -48,8 +48,15 @@ class Queries:
         names = own.pop("logGroupIdentifiers", None) or own.get("logGroupNames") or []
         names = [*names, *([own.pop("logGroupName")] if own.get("logGroupName") else [])]
         own["logGroupNames"] = [name_in(context, name) for name in names]
-        answer = call_moto_with_request(context, own)
         backend = get_moto_logs_backend(context.account_id, context.region)
+        for name in own["logGroupNames"]:
+            if name not in backend.groups:
+                raise ResourceNotFoundException(
+                    f"Log group '{name}' does not exist for account ID '{context.account_id}' "
+                    "(Service: AWSLogs; Status Code: 400; Error Code: ResourceNotFoundException; "
+                    f"Request ID: {context.request_id}; Proxy: null)"
+                )
+        answer = call_moto_with_request(context, own)
         groups = [backend.groups[name] for name in own["logGroupNames"]]
         events = list(_events_between(groups, request["startTime"], request["endTime"]))
         found = read.run([_row(*one) for one in events], limit=request.get("limit") or MOST_RESULTS)
