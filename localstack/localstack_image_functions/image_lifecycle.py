@@ -42,8 +42,8 @@ def expiring(
 ) -> list[Expiring]:
     """What `policy`, which is valid, expires of `images` (in order of their push); oldest first.
 
-    Every rule looks at all images; what an earlier one's tags have chosen, a later one spares.
-    An image of a list stays as long as the list.
+    `now` is in seconds of Unix, a day lasts `day_s`. Every rule looks at all images; what an
+    earlier one's tags have chosen, a later one spares. An image of a list stays with the list.
     """
     by_age = sorted(images, key=lambda image: image.pushed_at)
     spared: set[str] = set().union(*(image.holds for image in images))

@@ -121,12 +121,26 @@ class LogsProvider(Queries, upstream.LogsProvider):
 
     @handler("DeleteLogStream", expand=False)
     def delete_log_stream(self, context: RequestContext, request: Any) -> Any:
+        """Delete one that is there.
+
+        Raises
+        ------
+        ResourceNotFoundException
+            When there is none of this name.
+        """
         if request["logStreamName"] not in group_of(context, request).streams:
             raise ResourceNotFoundException("The specified log stream does not exist.")
         return call_moto(context)
 
     @handler("DeleteDestination", expand=False)
     def delete_destination(self, context: RequestContext, request: Any) -> Any:
+        """Delete one that is there.
+
+        Raises
+        ------
+        ResourceNotFoundException
+            When there is none of this name.
+        """
         backend = get_moto_logs_backend(context.account_id, context.region)
         known = {one.destination_name for one in backend.destinations.values()}
         if request["destinationName"] not in known:
@@ -135,6 +149,13 @@ class LogsProvider(Queries, upstream.LogsProvider):
 
     @handler("DeleteResourcePolicy", expand=False)
     def delete_resource_policy(self, context: RequestContext, request: Any) -> Any:
+        """Delete one that is there.
+
+        Raises
+        ------
+        ResourceNotFoundException
+            When there is none of this name.
+        """
         name = request.get("policyName")
         backend = get_moto_logs_backend(context.account_id, context.region)
         if name not in backend.resource_policies:

@@ -42,7 +42,13 @@ class Queries:
 
     @handler("StartQuery", expand=False)
     def start_query(self, context: RequestContext, request: Any) -> Any:
-        """Run a query. It is said to run until somebody asks for it, so that it can be stopped."""
+        """Run a query. It is said to run until somebody asks for it, so that it can be stopped.
+
+        Raises
+        ------
+        ResourceNotFoundException
+            When one of its log groups is not there.
+        """
         read = checked(lambda: read_query(request["queryString"]))
         own = dict(request)
         names = own.pop("logGroupIdentifiers", None) or own.get("logGroupNames") or []

@@ -53,7 +53,12 @@ def lab_images() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def emulator(lab_images: tuple[str, str]) -> Iterator[object]:
+def emulator(emulator_of_root: object) -> object:
+    return emulator_of_root
+
+
+@pytest.fixture(scope="session")
+def emulator_of_root(lab_images: tuple[str, str]) -> Iterator[object]:
     from tests.integration.docker.emulator import ImageFunctionsEmulator
 
     settings = {"LAMBDA_RETRY_BASE_DELAY": "1", "IMAGE_FUNCTIONS_ZIP_IMAGE": ZIP_RUNTIMES}

@@ -44,15 +44,21 @@ class ImageFunctionsEmulator:
     """A registry and LocalStack with the plugin, on a network of their own.
 
     Use as a context manager. `endpoint` and `registry_host` are reachable from the test, the
-    latter also from the container engine; both listen on loopback only.
+    latter also from the container engine; both listen on loopback only. LocalStack runs as root,
+    as its image says, or as `user`, who may ask the engine.
     """
 
     def __init__(
-        self, localstack_image: str, registry_image: str, settings: dict[str, str] | None = None
+        self,
+        localstack_image: str,
+        registry_image: str,
+        settings: dict[str, str] | None = None,
+        user: int | None = None,
     ) -> None:
         self.lab = f"test-{uuid.uuid4().hex[:8]}"
         self._images = localstack_image, registry_image
         self._settings = settings or {}
+        self._user = user
         self._network = Network()
         self._registry: DockerContainer | None = None
         self.localstack: LocalStackContainer | None = None
@@ -114,6 +120,13 @@ class ImageFunctionsEmulator:
         container.with_env("IMAGE_FUNCTIONS_REGISTRY_URL", "http://registry:5000")
         for name, value in self._settings.items():
             container.with_env(name, value)
+        if self._user is not None:
+            container.with_kwargs(
+                user=f"{self._user}:{self._user}",
+                group_add=[Path(_engine_socket()).stat().st_gid],
+            )
+            own = f"mode=0700,uid={self._user},gid={self._user}"
+            container.tmpfs["/var/lib/localstack"] = own
         self.localstack = container
         container.start(timeout=START_TIMEOUT_S)
 

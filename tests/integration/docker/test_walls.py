@@ -1,21 +1,46 @@
-"""What one function can reach of its neighbors and of the host, tried from inside one."""
+"""What one function can reach of its neighbors and of the host, tried from inside one.
+
+Each test runs against a LocalStack that is root in its container, and one of an ordinary user.
+"""
 
 from __future__ import annotations
 
 import base64
+import ctypes
 import hashlib
 import json
+import os
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
 
+from scripts.paths import ROOT
 from tests.integration.docker.emulator import ImageFunctionsEmulator
 from tests.integration.docker.functions import deployed
 
 METADATA = ["169.254.169.254", 80]
+ORDINARY_UID = 65_534
+
+
+@pytest.fixture(scope="module", params=["root", "ordinary"])
+def emulator(request, lab_images):
+    if request.param == "root":
+        yield request.getfixturevalue("emulator_of_root")
+        return
+    with ImageFunctionsEmulator(*lab_images, user=ORDINARY_UID) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def localstack_pid(emulator):
+    """LocalStack's process by its number on the host."""
+    container = emulator.localstack.get_wrapped_container()
+    container.reload()
+    return container.attrs["State"]["Pid"]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +88,57 @@ def test_function_reaches_the_emulator_and_nothing_of_the_host(
     to = [gateway, METADATA, *host_ports, *([address, port] for address in gateways(emulator))]
     found = function.invoke("connect", to=to).payload["found"]
     assert [where for where, what in found.items() if what == "open"] == [f"{gateway[0]}:4566"]
+
+
+def test_localstack_runs_as_who_it_is_meant_to(emulator, localstack_pid, request):
+    wanted = 0 if "root" in request.node.callspec.id else ORDINARY_UID
+    assert Path(f"/proc/{localstack_pid}").stat().st_uid == wanted
+
+
+def test_function_has_namespaces_of_its_own_and_no_rights(function, localstack_pid):
+    kinds = ("pid", "ipc", "mnt", "net")
+    seen = function.invoke("look", namespaces=kinds).payload
+    for other in ("self", localstack_pid):
+        theirs = {kind: str(Path(f"/proc/{other}/ns/{kind}").readlink()) for kind in kinds}
+        assert not set(seen["namespaces"].values()) & set(theirs.values())
+    assert seen["uid"] == 993
+    assert set(seen["capabilities"]) == {"0000000000000000"}
+
+
+def test_function_can_signal_neither_the_emulator_nor_anyone(function, localstack_pid):
+    pids = [localstack_pid, os.getpid(), -localstack_pid]
+    assert function.invoke("signals", pids=pids).payload["found"] == {
+        "reached": [],
+        "seen": [1],
+    }
+    assert Path(f"/proc/{localstack_pid}").exists()
+
+
+def test_function_reads_no_file_of_the_host(function, localstack_pid, tmp_path):
+    readable = tmp_path / "readable"
+    readable.write_text("of the host")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    wanted = [
+        *(str(readable), str(ROOT / "README.md"), "/etc/shadow", f"/proc/{localstack_pid}/environ"),
+        *("/proc/1/root/etc/shadow", "/var/lib/localstack/cache/server.test.pem", "/opt/plugin"),
+        *("/proc/kcore", "/dev/mem", "/dev/kmsg", "/dev/sda", "/dev/vda", "/sys/firmware/dmi"),
+    ]
+    found = function.invoke("read", paths=wanted).payload["found"]
+    assert {path: what for path, what in found.items() if what and not what.endswith("Error")} == {}
+
+
+def test_function_shares_no_memory_with_the_host(function):
+    libc, key = ctypes.CDLL(None, use_errno=True), 0x6661 + os.getpid()
+    segment = libc.shmget(key, 4096, 0o1666)
+    queue = libc.msgget(key, 0o1666)
+    assert min(segment, queue) >= 0
+    try:
+        found = function.invoke("shared_memory", key=key).payload["found"]
+        assert found == {"segment": -1, "queue": -1, "shm": False}
+    finally:
+        libc.shmctl(segment, 0, None)
+        libc.msgctl(queue, 0, None)
 
 
 def test_registry_is_out_of_a_functions_reach(emulator, function, network):

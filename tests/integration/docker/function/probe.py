@@ -201,6 +201,48 @@ def trace(event):
     return {"traced": [pid for pid in event["pids"] if libc.ptrace(0x4206, pid, 0, 0) == 0]}
 
 
+def look(event):
+    """Who and where we are."""
+    own = Path("/proc/self/ns")
+    return {
+        "namespaces": {kind: str((own / kind).readlink()) for kind in event["namespaces"]},
+        "uid": os.getuid(),
+        "capabilities": [status_field(n) for n in ("CapInh", "CapPrm", "CapEff", "CapBnd")],
+    }
+
+
+def signals(event):
+    """Who of all there may be can be signaled, and whom `/proc` shows."""
+    reached = []
+    for pid in (*range(2, 2**16), *event["pids"]):
+        try:
+            os.kill(pid, 0)
+            reached.append(pid)
+        except OSError:
+            pass
+    seen = sorted(int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal())
+    return {"found": {"reached": reached, "seen": seen}}
+
+
+def read(event):
+    """The start of each file, or why not."""
+    found = {}
+    for path in event["paths"]:
+        try:
+            with open(path, "rb") as file:
+                found[path] = file.read(16).decode(errors="replace")
+        except OSError as error:
+            found[path] = type(error).__name__
+    return {"found": found}
+
+
+def shared_memory(event):
+    """What of System V's is there by this key, and whether POSIX's is there at all."""
+    libc = ctypes.CDLL(None)
+    segment, queue = libc.shmget(event["key"], 0, 0), libc.msgget(event["key"], 0)
+    return {"found": {"segment": segment, "queue": queue, "shm": Path("/dev/shm").exists()}}
+
+
 def litter(event):
     """How many empty files there may be."""
     made = 0
@@ -252,6 +294,7 @@ def echo(event):
 DEEDS = {deed.__name__: deed for deed in (
     look_around, fill_memory, fill_tmp, compute, sleep, leave, fail, say, reach, echo,
     connect, own_network, open_ports, ask, spawn, nest, trace, litter, reserve, unix,
+    look, signals, read, shared_memory,
 )}  # fmt: skip
 
 
