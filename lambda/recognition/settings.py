@@ -211,7 +211,8 @@ class Settings:
 
         The share of strangers within a distance of one enrolled person grows tenfold for every
         0.03 or so; with more people a second one is near, too, and `margin` holds many back.
-        This falloff keeps the risk of naming a stranger below one in two hundred.
+        This falloff keeps the risk of naming a stranger, drawn from everybody, below one in two
+        hundred. Where all look more alike it is larger: training/README.md says how much.
         """
         shrunk = self.accept_distance - self._falloff_among(people)
         several = self.several_slack if frames >= self.several_frames else 0.0
