@@ -41,7 +41,7 @@ class Frame:
         pictures = (*self.before, self.picture)
         if len(pictures) == 1 or not faces:
             return self
-        sharpest = max(pictures, key=lambda one: sharpness_at(one.to_ndarray(format="gray"), faces))
+        sharpest = max(pictures, key=lambda one: sharpness_at(_luma(one), faces))
         return self if sharpest is self.picture else replace(self, picture=sharpest, before=())
 
     def to_rgb(self) -> np.ndarray:
@@ -51,6 +51,21 @@ class Frame:
     @cached_property
     def _rgb(self) -> np.ndarray:
         return self.picture.to_ndarray(format="rgb24")
+
+
+def _luma(picture: av.VideoFrame) -> np.ndarray:
+    """How bright it is, uint8 [height, width]; of what cameras send without a copy."""
+    layout = picture.format
+    if (
+        not layout.name.startswith("yuv")
+        or layout.components[0].bits != 8
+        or len(picture.planes) < 3
+    ):
+        gray: np.ndarray = picture.to_ndarray(format="gray")
+        return gray
+    plane = picture.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: picture.height, : picture.width]
 
 
 class _OutOfTime(Exception):

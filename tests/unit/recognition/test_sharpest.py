@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 from contract.results import Box
 from recognition import Recognizer, Settings
-from recognition.decode import Clip
+from recognition.decode import Clip, _luma
 from recognition.quality import sharpness_at
 
 CHECKS = (
@@ -75,6 +76,18 @@ def test_the_sharpest_is_taken_and_none_without_a_face(one_sharp_in_four):
         assert (taken.index, taken.is_first, taken.is_last) == (frame.index, False, False)
         assert frame.at_its_sharpest([]) is frame
     assert frames[0].at_its_sharpest([LEFT]) is frames[0]
+
+
+@pytest.mark.parametrize(
+    "kind", ["yuv420p", "yuvj420p", "yuv444p", "gray", "yuv420p10le", "yuyv422"]
+)
+@pytest.mark.parametrize("width", [160, 146])
+def test_brightness_is_read_from_every_kind_of_picture(kind, width):
+    """A row may be longer than the picture is wide, and a value longer than a byte."""
+    picture = av.VideoFrame.from_ndarray(checks(True)[:, :width].copy(), format="rgb24")
+    read = _luma(picture.reformat(format=kind))
+    assert (read.shape, read.dtype) == ((120, width), np.uint8)
+    assert np.abs(read.astype(float) - checks(True)[:, :width, 0]).mean() < 16
 
 
 def test_only_the_places_of_the_faces_count():
