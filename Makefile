@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 FACELAB := .venv/bin/facelab
+# The same before any environment stands.
+BARE := $(PYTHON) -m scripts.cli.facelab
 LAB := .venv/bin/python
 TRAINING := build/env/training/bin/python
 ARGS ?=
@@ -20,10 +22,10 @@ help: ## this list
 
 ##@ Run
 setup: ## make the environments and the model files (every target does this when needed)
-	@$(PYTHON) -m scripts.setup
+	@$(BARE) setup
 
 lab-env:
-	@$(PYTHON) -m scripts.setup lab
+	@$(BARE) setup lab
 
 up: setup ## start the emulator, deploy the stack, seed people; a no-op when all is there
 	@$(FACELAB) up
@@ -66,6 +68,9 @@ check: lab-env ## EXERCISE=1…6: is that exercise of docs/class-guide.md solved
 
 doctor: lab-env ## what this machine can do, and what to do about what it can't (ARGS=--json)
 	@$(FACELAB) doctor $(ARGS)
+
+docker-engine: ## on Debian as root: install and start Docker's engine, Compose, buildx (ARGS=--stop: undo it)
+	@$(BARE) docker-engine $(ARGS)
 
 ##@ Your own functions
 deploy-function: setup ## NAME=… DIR=folder [TRIGGER=s3://bucket/prefix*.suffix|sqs:queue|url|schedule:rate(…)] MEMORY= TIMEOUT= ENV='A=1 B=2'

@@ -120,10 +120,10 @@ def run_command(main: Callable[[], int]) -> None:
 
 def _understood(error: Exception) -> LabError | None:
     """What a person can do about an error; None for one of the program's own."""
-    from contract.clips import ContractError
-
     if isinstance(error, LabError):
         return error
+    from contract.clips import ContractError
+
     if isinstance(error, ContractError):
         return LabError(str(error))
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK:

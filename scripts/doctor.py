@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
-from cloud.switch import Switch, read_switch
+from cloud.switch import Switch
 from device.settings import spool_folder
 from scripts import pitfalls
-from scripts.console import Progress, print_json, print_lines, run_command
+from scripts.console import Progress
 from scripts.docker import base_image
 from scripts.docker.engine import engine_answers
 from scripts.finding import Finding, FindingLevel
@@ -72,7 +70,7 @@ def engine() -> Finding:
         "Docker",
         FindingLevel.NOTE,
         "no engine with Compose answers; the embedded backend needs none",
-        "on Debian as root: python3 scripts/docker/install_engine.py",
+        "on Debian as root: make docker-engine",
     )
 
 
@@ -147,23 +145,3 @@ def examine(switch: Switch) -> list[Finding]:
         base,
     ]
     return [*(check() for check in checks), *lab(switch)]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab doctor", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON list")
-    options = parser.parse_args(arguments)
-    with Progress(quiet=options.json).usual("looking at this machine", "doctor"):
-        findings = examine(read_switch())
-    if options.json:
-        print_json([asdict(finding) for finding in findings])
-    else:
-        for finding in findings:
-            print_lines(f"{finding.level:>5}  {finding.what:<13} {finding.fact}")
-            if finding.hint:
-                print(f"{'':>21}hint: {finding.hint}")
-    return int(any(finding.level is FindingLevel.BAD for finding in findings))
-
-
-if __name__ == "__main__":
-    run_command(main)

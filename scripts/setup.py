@@ -7,7 +7,6 @@ the interpreter, changes.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import fcntl
 import hashlib
@@ -16,10 +15,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT, import_roots
 from scripts.progress_bar import is_watched, usual
 
@@ -28,8 +28,8 @@ MIN_PYTHON = (3, 11)
 LAYOUT = "2"
 
 
-class SetupError(Exception):
-    """Set-up can't go on; the message says what to do."""
+class SetupError(LabError):
+    """Set-up can't go on."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,9 @@ FUNCTION = Environment(
     compiled=True,
 )
 ENVIRONMENTS = {env.name: env for env in (LAB, EMULATOR, FUNCTION)}
+MODELS = BUILD / "models"
+PARTS = {**{name: env.path for name, env in ENVIRONMENTS.items()}, "models": MODELS}
+"""What set-up makes, and where that lies."""
 TOOLS = Environment(
     "tools", BUILD / "env" / "tools", ROOT / "scripts" / "tools.txt", "the installer", 5
 )
@@ -122,8 +125,8 @@ def make_tools() -> Path:
         run(sys.executable, "-m", "venv", TOOLS.path)
     except SetupError as error:
         raise SetupError(
-            f"{error}\nHint: this Python can't make virtual environments; on Debian and "
-            "Ubuntu: apt install python3-venv"
+            f"this Python can't make virtual environments: {error}",
+            "on Debian and Ubuntu: apt install python3-venv",
         ) from error
     run(TOOLS.python, "-m", "pip", "install", "-q", "--require-hashes", "-r", TOOLS.lock)
     TOOLS.stamp.write_text(TOOLS.fingerprint())
@@ -181,7 +184,7 @@ def _current(env: Environment) -> bool:
 
 def make_models() -> None:
     """Convert the reference weights into what the function runs; embed the fixture's people."""
-    run_visible(LAB.python, "-m", "weights", "build", "--out", BUILD / "models")
+    run_visible(LAB.python, "-m", "weights", "build", "--out", MODELS)
     run_visible(LAB.python, "-m", "scripts.gallery.seed")
 
 
@@ -203,32 +206,22 @@ def only_one() -> Iterator[None]:
         yield
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", help="lab, emulator, function, models (default: all)"
-    )
-    parts = parser.parse_args(arguments).parts or [*ENVIRONMENTS, "models"]
-    unknown = set(parts) - {*ENVIRONMENTS, "models"}
-    if unknown:
-        parser.error(f"unknown part {', '.join(sorted(unknown))}")
-    try:
-        if sys.version_info < MIN_PYTHON:
-            raise SetupError(
-                f"Python {sys.version.split()[0]} is too old; facelab needs 3.11 or newer\n"
-                "Hint: make PYTHON=python3.12 …"
-            )
-        with only_one():
-            for part in parts:
-                if part == "models":
-                    make_models()
-                else:
-                    make_environment(ENVIRONMENTS[part])
-    except SetupError as error:
-        print(f"facelab: {error}", file=sys.stderr)
-        return 1
-    return 0
+def make(parts: Iterable[str]) -> None:
+    """Make each of these `PARTS`, where it is not made or not as it should be.
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    Raises
+    ------
+    SetupError
+        When this Python is too old, or a package can't be had.
+    """
+    if sys.version_info < MIN_PYTHON:
+        raise SetupError(
+            f"Python {sys.version.split()[0]} is too old; facelab needs 3.11 or newer",
+            "make PYTHON=python3.12 …",
+        )
+    with only_one():
+        for part in parts:
+            if part in ENVIRONMENTS:
+                make_environment(ENVIRONMENTS[part])
+            else:
+                make_models()

@@ -35,6 +35,7 @@ class Task:
 
 
 TASKS = (
+    Task("setup", "run", "make the environments and the model files", "scripts.cli.setup"),
     Task("up", "run", "start the emulator, deploy what changed", "scripts.cli.lab", ("up",)),
     Task("down", "run", "stop the emulator and all it started", "scripts.cli.lab", ("down",)),
     Task("status", "run", "what is up, and what waits where", "scripts.cli.lab", ("status",)),
@@ -49,7 +50,10 @@ TASKS = (
     Task("dashboard", "run", "a page that follows the lab", "scripts.cli.dashboard"),
     Task("trace", "run", "one clip from shutter to screen", "scripts.cli.trace"),
     Task("check", "run", "is an exercise of the class guide solved", "scripts.cli.check"),
-    Task("doctor", "run", "what this machine can do", "scripts.doctor"),
+    Task("doctor", "run", "what this machine can do", "scripts.cli.doctor"),
+    Task("docker-engine", "run", "install it (Debian)", "scripts.cli.docker", main="engine"),
+    Task("base-image", "run", "what images are built on", "scripts.cli.docker", main="image"),
+    Task("reproducible", "run", "images without times", "scripts.cli.docker", main="reproducible"),
     Task("functions", "functions", "deploy, watch, invoke what you bring", "scripts.cli.functions"),
     Task("grade", "functions", "a course's rubric and workload", "scripts.cli.grade"),
     Task("script", "functions", "your program, a film for its camera", "scripts.cli.script"),
@@ -70,7 +74,7 @@ TASKS = (
     ),
     Task("evaluate", "models", "measure both models", "training.evaluate", with_torch=True),
     Task("stress", "models", "faces under hard conditions", "training.stress", with_torch=True),
-    Task("model", "models", "take a custom model into service, or back", "scripts.gallery.model"),
+    Task("model", "models", "take a custom model into service, or back", "scripts.cli.model"),
     Task("aws", "AWS", "up, down, status: the lab on real AWS", "scripts.cli.aws", main="run"),
     Task("soak", "measure", "several devices at once", "scripts.e2e.soak"),
     Task("plan", "measure", "thousands of devices on AWS", "scripts.cli.plan"),
@@ -98,6 +102,7 @@ TASKS = (
     Task("figures", "develop", "the documents' tables of figures", "scripts.cli.figures"),
     Task("mutate", "develop", "do the tests notice faults", "scripts.cli.mutate"),
     Task("lint", "develop", "style, types, imports, templates", "scripts.cli.lint"),
+    Task("browser", "develop", "Chromium for the tests that need one", "scripts.cli.browser"),
     Task("check-imports", "develop", "who may import whom", "scripts.cli.check_imports"),
 )
 

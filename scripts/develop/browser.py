@@ -1,6 +1,6 @@
 """A real browser for tests: Debian's Chromium, driven by Playwright's Python package.
 
-    python -m scripts.develop.browser        install what is missing, say what answers
+`facelab browser` installs what is missing and says what answers.
 
 Only root on Debian can install Chromium; elsewhere one that is there is taken, and without one
 the tests that need it are skipped and say so.
@@ -8,10 +8,8 @@ the tests that need it are skipped and say so.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,9 +89,7 @@ def browser(*arguments: str) -> Iterator[Any]:
     """
     chromium = find()
     if chromium is None:
-        raise NoBrowser(
-            "no Chromium here", "as root on Debian: .venv/bin/python -m scripts.develop.browser"
-        )
+        raise NoBrowser("no Chromium here", "as root on Debian: .venv/bin/facelab browser")
     _install_driver()
     if str(PACKAGES) not in sys.path:
         sys.path.append(str(PACKAGES))
@@ -107,22 +103,3 @@ def browser(*arguments: str) -> Iterator[Any]:
             yield opened
         finally:
             opened.close()
-
-
-def main(arguments: list[str] | None = None) -> int:
-    argparse.ArgumentParser(
-        prog="python -m scripts.develop.browser", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    ).parse_args(arguments)  # fmt: skip
-    try:
-        chromium = install()
-    except NoBrowser as error:
-        print(f"facelab: {error}", file=sys.stderr)
-        return 1
-    version = subprocess.run([str(chromium), "--version"], capture_output=True, text=True)
-    print(f"{version.stdout.strip()} at {chromium}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,9 +1,7 @@
 """apt-get that waits for another package manager instead of failing.
 
 A fresh machine upgrades itself for minutes (unattended-upgrades), and apt-get waits for one of its
-locks only. A program of its own, because its callers run before anything can be imported:
-
-    python3 scripts/docker/apt_get.py install --no-install-recommends mmdebstrap
+locks only. Standard library only.
 """
 
 from __future__ import annotations
@@ -64,13 +62,3 @@ def _is_free(lock: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def main() -> int:
-    status, output = apt_get(sys.argv[1:])
-    print(output, end="")
-    return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())

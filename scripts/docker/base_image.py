@@ -2,29 +2,26 @@
 
 The Dockerfiles start from that name either way, so the Dockerfile that is tested without a
 registry is the Dockerfile that ships. Standard library only.
-
-    python3 scripts/docker/base_image.py            make the image be there
-    python3 scripts/docker/base_image.py --status   say where it came from
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from scripts.docker.apt_get import apt_get
+from scripts.errors import LabError
+
 IMAGE = "debian:trixie-slim"
 RELEASE = "trixie"
 ORIGIN_LABEL = "facelab.base-image"
-APT_GET = Path(__file__).with_name("apt_get.py")
 PULL_TIMEOUT_S = 180
 REACH_TIMEOUT_S = 8
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -42,7 +39,7 @@ LEFT_OUT = (
 KEPT = ("/usr/share/doc/*/copyright",)
 
 
-class BaseImageError(Exception):
+class BaseImageError(LabError):
     """The base image could not be pulled nor made; the message says what is missing."""
 
 
@@ -139,8 +136,10 @@ def make() -> None:
             "let the Docker engine reach a registry, or `docker load` the image from a file"
         )
     if not shutil.which("mmdebstrap"):
-        _run([sys.executable, str(APT_GET), "update"])
-        _run([sys.executable, str(APT_GET), "install", "--no-install-recommends", "mmdebstrap"])
+        for words in (("update",), ("install", "--no-install-recommends", "mmdebstrap")):
+            status, said = apt_get(words)
+            if status:
+                raise BaseImageError(f"apt-get {' '.join(words)} failed:\n{said[-2000:]}")
     targets = subprocess.run(
         [
             "apt-get",
@@ -207,36 +206,13 @@ def _run(command: list[str]) -> None:
         raise BaseImageError(f"{command[0]} failed:\n{done.stdout[-2000:]}")
 
 
-def ensure() -> Origin:
-    """Make the base image be there and say how it came."""
+def ensure(say: Callable[[str], None]) -> Origin:
+    """Make the base image be there; how it came. `say` gets a line where that takes long."""
     found = origin()
     if found is not Origin.ABSENT:
         return found
     if pull():
         return Origin.PULLED
-    print(
-        f"no registry answers: making {IMAGE} from Debian's packages (about a minute)", flush=True
-    )
+    say(f"no registry answers: making {IMAGE} from Debian's packages (about a minute)")
     make()
     return Origin.MADE
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=f"Provide the base image {IMAGE}.")
-    parser.add_argument("--status", action="store_true", help="only say where it came from")
-    arguments = parser.parse_args()
-    if arguments.status:
-        print(f"{IMAGE}: {origin()}")
-        return 0
-    begin = time.monotonic()
-    try:
-        came = ensure()
-    except BaseImageError as error:
-        print(f"base_image: {error}", file=sys.stderr)
-        return 1
-    print(f"{IMAGE}: {came} ({time.monotonic() - begin:.0f} s)")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,26 +2,24 @@
 
 For machines that have none and where we are root: CI, a fresh virtual machine. Does nothing
 where an engine, Compose and buildx already answer. Standard library only, because it runs
-before the lab's environment exists:
-
-    python3 scripts/docker/install_engine.py          install what is missing, start the engine
-    python3 scripts/docker/install_engine.py --stop   stop the engine that this command started,
-                                                      and remove the packages that it installed
+before the lab's environment exists.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from scripts.docker.apt_get import apt_get
+from scripts.errors import LabError
 
 NEWER_RELEASE = "trixie"  # the first Debian whose Compose is version 2
 NEWER_SOURCE = Path("/etc/apt/sources.list.d/facelab-trixie.sources")
@@ -29,12 +27,11 @@ NEWER_PIN = Path("/etc/apt/preferences.d/facelab-trixie")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 ADDED = Path("/var/lib/facelab-engine.json")
 """The packages that `install` installed, for `remove`. It outlives a reboot, as they do."""
-APT_GET = Path(__file__).with_name("apt_get.py")
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 
 
-class EngineError(Exception):
+class EngineError(LabError):
     """The engine can't be installed or started here; the message says what to do instead."""
 
 
@@ -105,11 +102,9 @@ def _output(command: list[str]) -> str:
 
 
 def _apt(*arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, APT_GET, *arguments], stdout=subprocess.PIPE, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise EngineError(f"apt-get {' '.join(arguments)} failed:\n{done.stdout[-2000:]}")
+    status, said = apt_get(arguments)
+    if status:
+        raise EngineError(f"apt-get {' '.join(arguments)} failed:\n{said[-2000:]}")
 
 
 def _debian_release() -> str:
@@ -146,7 +141,7 @@ def _add_newer_release() -> None:
     NEWER_PIN.write_text(f"Package: *\nPin: release n={NEWER_RELEASE}\nPin-Priority: 100\n")
 
 
-def install() -> None:
+def install(say: Callable[[str], None]) -> None:
     """Install engine, Compose v2 and buildx, each only where it is missing.
 
     Raises
@@ -175,7 +170,7 @@ def install() -> None:
         _add_newer_release()
         plugins = [f"{package}/{NEWER_RELEASE}" for package in plugins]
     wanted = sorted({*missing, *plugins})
-    print(f"installing {', '.join(wanted)}", flush=True)
+    say(f"installing {', '.join(wanted)}")
     before = _installed()
     _apt("update")
     try:
@@ -270,39 +265,31 @@ def stop(engine: Engine) -> None:
         time.sleep(0.1)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Install and start Debian's Docker engine, Compose v2 and buildx."
-    )
-    parser.add_argument(
-        "--stop", action="store_true", help="stop what was started, remove what was installed"
-    )
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        help="run a separate engine whose socket, data and log lie in this folder",
-    )
-    arguments = parser.parse_args()
-    engine = Engine(arguments.folder)
-    try:
-        if arguments.stop:
-            stop(engine)
-            if engine.folder is None and ADDED.exists() and not engine.answers():
-                remove()
-            return 0
-        if not (
-            engine.answers()
-            and _succeeds(["docker", "compose", "version"])
-            and _succeeds(["docker", "buildx", "version"])
-        ):
-            install()
-            start(engine)
-    except EngineError as error:
-        print(f"install_engine: {error}", file=sys.stderr)
-        return 1
-    print(f"a Docker engine answers at {engine.host}")
-    return 0
+def provide(engine: Engine, say: Callable[[str], None]) -> None:
+    """Install what is missing and start the engine; nothing where all of it answers.
+
+    Raises
+    ------
+    EngineError
+        When it can't be installed or does not start here.
+    """
+    if not (
+        engine.answers()
+        and _succeeds(["docker", "compose", "version"])
+        and _succeeds(["docker", "buildx", "version"])
+    ):
+        install(say)
+        start(engine)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def take_away(engine: Engine) -> None:
+    """Stop what `provide` started, and remove what it installed.
+
+    Raises
+    ------
+    EngineError
+        When the engine does not end.
+    """
+    stop(engine)
+    if engine.folder is None and ADDED.exists() and not engine.answers():
+        remove()

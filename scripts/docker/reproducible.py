@@ -3,8 +3,6 @@
 A build leaves its time in an image's configuration, in each file that it made, and in byte code,
 which notes when its source was written. Newer builders can leave some of that out when told to;
 the engine that a machine has may be any. So this is done after the build, to what came of it.
-
-    python -m scripts.docker.reproducible facelab-localstack:local
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ import json
 import mmap
 import re
 import shutil
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -221,7 +218,3 @@ def _add(archive: tarfile.TarFile, name: str, content: Any) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(data)
     archive.addfile(member, io.BytesIO(data))
-
-
-if __name__ == "__main__":
-    make_reproducible(*sys.argv[1:])

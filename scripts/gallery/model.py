@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cloud.listing import every
-from cloud.switch import Switch, read_switch
+from cloud.switch import Switch
 from contract.names import CUSTOM_MODEL_KEY
 from recognition import CustomModel, CustomModelUnusable
-from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.gallery.tombstones import TombstoneBook
 
@@ -81,34 +77,3 @@ def _keep_current(switch: Switch) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
             raise
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab model", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--model", type=Path, help="custom.onnx as training exported it")
-    what.add_argument("--rollback", action="store_true", help="back to the one before")
-    what.add_argument("--history", action="store_true", help="list the kept models")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    switch, progress = read_switch(), Progress()
-    if options.history:
-        outcome: dict[str, Any] = {"kept": history(switch)}
-        if not options.json:
-            print("\n".join(outcome["kept"]) or "no earlier model is kept")
-    elif options.rollback:
-        outcome = {"restored": roll_back(switch)}
-        progress(f"{outcome['restored']} is live within seconds")
-    else:
-        if not options.model.is_file():
-            raise LabError(f"there is no {options.model}", "MODEL= takes the exported custom.onnx")
-        model = deploy(switch, options.model.read_bytes())
-        outcome = {"labels": list(model.labels), "kept": history(switch)}
-        progress(f"{options.model} is live within seconds; it knows {', '.join(model.labels)}")
-    if options.json:
-        print_json(outcome)
-    return 0
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -87,8 +87,8 @@ class DockerBackend:
         if not engine_answers():
             raise DockerFailed(
                 "no Docker engine with Compose answers",
-                "start Docker, or `python3 scripts/docker/install_engine.py` on Debian as "
-                "root, or FACELAB_BACKEND=embedded, which needs none",
+                "start Docker, or `make docker-engine` on Debian as root, "
+                "or FACELAB_BACKEND=embedded, which needs none",
             )
         if self._switch.keys:
             raise DockerFailed(
@@ -103,7 +103,7 @@ class DockerBackend:
         if base_image.origin() is base_image.Origin.ABSENT:
             self._progress(f"getting {base_image.IMAGE}")
             try:
-                self._progress(f"{base_image.IMAGE}: {base_image.ensure()}")
+                self._progress(f"{base_image.IMAGE}: {base_image.ensure(self._progress)}")
             except base_image.BaseImageError as error:
                 raise DockerFailed(
                     str(error), "FACELAB_BACKEND=embedded runs the lab without Docker"

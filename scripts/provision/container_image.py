@@ -78,7 +78,7 @@ def build_function_image(progress: Progress) -> None:
     if base_image.origin() is base_image.Origin.ABSENT:
         progress(f"getting {base_image.IMAGE}")
         try:
-            base_image.ensure()
+            base_image.ensure(progress)
         except base_image.BaseImageError as error:
             raise ImageBuildFailed(str(error)) from error
     progress(f"building {FUNCTION_IMAGE}")

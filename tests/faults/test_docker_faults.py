@@ -32,7 +32,7 @@ def container_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if os.environ.get("FACELAB_SKIP_DOCKER_TESTS"):
         pytest.skip("FACELAB_SKIP_DOCKER_TESTS is set")
     if not engine_answers():
-        pytest.skip("no Docker engine with Compose answers (scripts/docker/install_engine.py)")
+        pytest.skip("no Docker engine with Compose answers (make docker-engine)")
     settings = {
         "FACELAB_BACKEND": "docker",
         "FACELAB_PREFIX": PREFIX,

@@ -174,9 +174,7 @@ def test_photos_without_a_face_enroll_nobody(people_lab, tmp_path):
 
 def test_model_that_the_function_could_not_use_is_refused(people_lab, tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"no model")
-    done = people_lab.run(
-        "scripts.gallery.model", "--model", str(tmp_path / "bad.onnx"), check=False
-    )
+    done = people_lab.run("scripts.cli.model", "--model", str(tmp_path / "bad.onnx"), check=False)
     assert done.returncode == 1
     assert "can't be used" in done.stderr
 
@@ -185,10 +183,10 @@ def test_forgotten_person_leaves_no_model_and_rollback_brings_none_back(people_l
     easy = clip_where(clips, lambda truth: truth.is_single_person and not truth.tags)
     (person,) = wait_until(lambda: seen_in(cloud, easy, "custom"), 15, "the custom model")
     shipped = str(ROOT / "training" / "shipped" / "custom.onnx")
-    people_lab.run("scripts.gallery.model", "--model", shipped)
-    kept = json.loads(people_lab.run("scripts.gallery.model", "--history", "--json").stdout)["kept"]
+    people_lab.run("scripts.cli.model", "--model", shipped)
+    kept = json.loads(people_lab.run("scripts.cli.model", "--history", "--json").stdout)["kept"]
     assert len(kept) == 1
-    people_lab.run("scripts.gallery.model", "--rollback")
+    people_lab.run("scripts.cli.model", "--rollback")
     assert seen_in(cloud, easy, "custom") == {person}
 
     done = people_lab.run("scripts.cli.people", "--json", "forget", "--person-id", person, "--yes")
@@ -196,7 +194,7 @@ def test_forgotten_person_leaves_no_model_and_rollback_brings_none_back(people_l
     wait_until(lambda: seen_in(cloud, easy, "custom") == set(), 15, "the model to be gone")
     result = cloud.ask(easy)
     assert result.status is not Status.RECOGNIZED
-    done = people_lab.run("scripts.gallery.model", "--rollback", check=False)
+    done = people_lab.run("scripts.cli.model", "--rollback", check=False)
     assert "no earlier model" in done.stderr
 
 
@@ -219,7 +217,7 @@ def test_forgotten_person_leaves_waiting_results_and_stays_away_after_a_restart(
     assert seen_in(after, biden) == set()
     assert seen_in(after, obama) == {"barack-obama"}
     shipped = str(ROOT / "training" / "shipped" / "custom.onnx")
-    done = own_lab.run("scripts.gallery.model", "--model", shipped, check=False)
+    done = own_lab.run("scripts.cli.model", "--model", shipped, check=False)
     assert "asked to forget" in done.stderr
 
 

@@ -23,7 +23,7 @@ def why_not() -> str | None:
     if os.environ.get("FACELAB_SKIP_DOCKER_TESTS"):
         return "FACELAB_SKIP_DOCKER_TESTS is set"
     if not engine_answers():
-        return "no Docker engine with Compose answers (scripts/docker/install_engine.py)"
+        return "no Docker engine with Compose answers (make docker-engine)"
     return None
 
 
@@ -47,7 +47,7 @@ def run(*command: str) -> str:
 @pytest.fixture(scope="session")
 def lab_images() -> tuple[str, str]:
     """The images of LocalStack with the plugin, and of the registry; `ZIP_RUNTIMES`, too."""
-    base_image.ensure()
+    base_image.ensure(print)
     run("docker", "compose", "build", "--quiet", "localstack", "registry", "zip_runtimes")
     return "facelab-localstack:local", "facelab-registry:local"
 

@@ -53,7 +53,7 @@ def test_a_build_without_cache_of_another_copy_has_the_same_digest(lab_images, t
 def test_the_other_images_have_one_digest_for_one_content_too(
     lab_images, tmp_path: Path, image: str, context: str
 ):
-    """As whoever passes on an image would make it: `python -m scripts.docker.reproducible TAG`."""
+    """As whoever passes on an image would make it: `facelab reproducible TAG`."""
     if image != "facelab-registry:local" and not os.environ.get(ALL):
         pytest.skip(f"{ALL}=1 builds the larger images again, too")
     images, tags = docker.from_env().images, [f"{AGAIN}-{which}:local" for which in ("a", "b")]

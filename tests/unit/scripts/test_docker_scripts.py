@@ -105,7 +105,7 @@ def debian(tmp_path, monkeypatch):
 
 
 def test_what_was_installed_is_removed_and_nothing_else(debian, tmp_path):
-    install_engine.install()
+    install_engine.install(print)
     assert debian() == {"bash", "tzdata", "docker.io", "runc"}
     install_engine.remove()
     assert debian() == {"bash", "tzdata"}

@@ -12,6 +12,7 @@ from botocore.exceptions import NoCredentialsError
 
 from cloud.switch import read_switch
 from scripts import doctor, pitfalls
+from scripts.cli import doctor as command
 from scripts.finding import FindingLevel
 
 
@@ -197,7 +198,7 @@ def test_the_doctor_says_all_of_it_and_fails_only_for_what_is_bad(monkeypatch, c
     monkeypatch.setattr(doctor, "lab", lambda switch: [])
     monkeypatch.setattr(doctor, "engine_answers", lambda: False)
     monkeypatch.setattr(pitfalls, "engine_answers", lambda: False)
-    code = doctor.main(["--json"])
+    code = command.main(["--json"])
     told = {one["what"]: one for one in json.loads(capsys.readouterr().out)}
     named = {"Python", "Pythons", "disk", "settings", "line ends", "clock", "proxies", "context"}
     assert named <= told.keys()
@@ -205,6 +206,6 @@ def test_the_doctor_says_all_of_it_and_fails_only_for_what_is_bad(monkeypatch, c
     monkeypatch.setattr(
         pitfalls, "line_ends", lambda: pitfalls.Finding("line ends", FindingLevel.BAD, "CR LF")
     )
-    monkeypatch.setattr(doctor, "read_switch", lambda: SimpleNamespace(is_aws=False))
-    assert doctor.main([]) == 1
+    monkeypatch.setattr(command, "read_switch", lambda: SimpleNamespace(is_aws=False))
+    assert command.main([]) == 1
     assert "CR LF" in capsys.readouterr().out

@@ -49,9 +49,24 @@ def test_an_unknown_task_is_code_2(arguments, capsys):
 
 
 def test_every_make_target_calls_a_task_that_exists():
-    called = re.findall(r"\$\(FACELAB\) ([a-z0-9-]+)", (ROOT / "Makefile").read_text())
+    called = re.findall(r"\$\((?:FACELAB|BARE)\) ([a-z0-9-]+)", (ROOT / "Makefile").read_text())
     assert len(called) > 15
     assert set(called) <= {task.name for task in facelab.TASKS}
+
+
+@pytest.mark.parametrize("task", ["setup", "docker-engine", "base-image"])
+def test_what_makes_the_environments_needs_none(task):
+    """-S: without the packages of the environment that this test runs in."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "scripts.cli.facelab", task, "--help"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"facelab {task}" in done.stdout
 
 
 def test_training_without_its_environment_says_which_command_makes_it(monkeypatch, tmp_path):
