@@ -148,14 +148,15 @@ def _of_target(target: str) -> list[str]:
     recipe = re.search(rf"^{target}:[^\n]*\n((?:\t[^\n]*\n)*)", makefile, re.M)
     if recipe is None:
         return []
-    tasks = re.findall(r"\$\(FACELAB\) (?:\$\(if [^,]*,)?([a-z0-9-]+)", recipe[1])
+    tasks = re.findall(r"\$\((?:FACELAB|BARE)\) (?:\$\(if [^,]*,)?([a-z0-9-]+)", recipe[1])
     modules = re.findall(r"-m ((?:tests|scripts)\.\w+)", recipe[1])
     return [name for task in tasks for name in _task(task)] + modules
 
 
 def _task(name: str) -> list[str]:
     task = next((one for one in TASKS if one.name == name), None)
-    return [f'"{name}"', *([task.module] if task and not task.given else [])]
+    has_module_of_its_own = task and not task.given and ":" not in task.place
+    return [f'"{name}"', *([task.module] if task and has_module_of_its_own else [])]
 
 
 def run_of(document: Path) -> str:

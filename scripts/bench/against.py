@@ -1,14 +1,11 @@
 """Compute per clip, this checkout against an earlier commit: one run, clip by clip in turn.
 
-    python -m scripts.bench.against --commit 3c7f219
-
 Each side answers in a process of its own, with its own code, gallery and custom model, from the
 same model files. A machine whose speed drifts slows both alike: look at the ratios.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -23,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.bench.handler_clips import BenchClip, plain_wall, read_clips
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT
 
-RESULT = ROOT / "out" / "against.json"
 # Runs in either tree: only what both have. One line in, one line out.
 _WORKER = """
 import json, os, sys, time
@@ -107,7 +103,21 @@ def checkout(commit: str) -> Path:
     return tree
 
 
-def measure(sides: list[_Side], clips: list[BenchClip], rounds: int) -> dict[str, Any]:
+def measure(commit: str, rounds: int, per_person: int, say: Progress) -> dict[str, Any]:
+    """By kind of clip, what either side took; `per_person` clips of each, `rounds` times."""
+    say(f"starting this checkout and {commit}")
+    sides = [_Side("now", ROOT), _Side(commit, checkout(commit))]
+    say(f"{rounds} rounds of both")
+    try:
+        clips = [*read_clips(ROOT / "fixtures", per_person), plain_wall()]
+        kinds = _by_kind(sides, clips, rounds)
+    finally:
+        for side in sides:
+            side.close()
+    return {"against": commit, "kinds": kinds}
+
+
+def _by_kind(sides: list[_Side], clips: list[BenchClip], rounds: int) -> dict[str, Any]:
     taken: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     right: dict[tuple[str, str], list[bool]] = defaultdict(list)
     order = random.Random(0)  # noqa: S311  a fixed order, no secret
@@ -159,38 +169,16 @@ def _kind(clip: BenchClip) -> str:
     return f"{'one face' if clip.person_id else 'cluttered room'} {clip.size}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench.against", description=__doc__)
-    parser.add_argument("--commit", default="3c7f219", help="default %(default)s")
-    parser.add_argument("--rounds", type=int, default=5, help="times each clip is answered")
-    parser.add_argument("--clips", type=int, default=2, help="clips of each person")
-    parser.add_argument("--json", action="store_true", help="print the report, not the table")
-    options = parser.parse_args()
-    say = Progress(quiet=options.json)
-    say(f"starting this checkout and {options.commit}")
-    sides = [_Side("now", ROOT), _Side(options.commit, checkout(options.commit))]
-    say(f"{options.rounds} rounds of both")
-    try:
-        clips = [*read_clips(ROOT / "fixtures", options.clips), plain_wall()]
-        report = measure(sides, clips, options.rounds)
-    finally:
-        for side in sides:
-            side.close()
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps({"against": options.commit, "kinds": report}, indent=2) + "\n")
-    if options.json:
-        print_json(report)
-        return 0
-    for kind, rows in report.items():
-        now, before = rows["now"], rows[options.commit]
-        print(
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    lines = []
+    for kind, rows in facts["kinds"].items():
+        now, before = rows["now"], rows[facts["against"]]
+        lines.append(
             f"{kind:24} cpu {now['cpu_ms']:6.1f} against {before['cpu_ms']:6.1f} ms "
             f"({rows['ratio_cpu']:.2f}), wall {rows['ratio_wall']:.2f}, "
             f"right {now['right']} and {before['right']} of {now['of']}"
         )
-        print(" " * 24, ", ".join(f"{stage} {ms}" for stage, ms in now["stages_ms"].items()))
-    return 0
-
-
-if __name__ == "__main__":
-    run_command(main)
+        stages = ", ".join(f"{stage} {ms}" for stage, ms in now["stages_ms"].items())
+        lines.append(f"{'':24} {stages}")
+    return "\n".join(lines)

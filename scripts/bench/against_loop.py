@@ -1,7 +1,5 @@
 """The whole loop, this checkout against an earlier commit: one run, by turns.
 
-    python -m scripts.bench.against_loop --commit 3c7f219 --turns 2
-
 Each side is a checkout with its own packages and its own embedded lab, and plays the whole fixture
 by its own `make e2e`. A machine whose speed drifts slows both alike: look at the ratios. The first
 turn of each warms up and does not count. The earlier one's checkout stays below `build/bench/`.
@@ -9,7 +7,6 @@ turn of each warms up and does not count. The earlier one's checkout stays below
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -22,11 +19,9 @@ from typing import Any
 import psutil
 
 from scripts.bench.lab import free_port
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT
-
-RESULT = ROOT / "out" / "against-loop.json"
 
 
 @dataclass(frozen=True)
@@ -141,23 +136,10 @@ def measure(commit: str, turns: int, progress: Progress) -> dict[str, Any]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="against_loop", description=__doc__.splitlines()[0])
-    parser.add_argument("--commit", default="3c7f219", help="the earlier one")
-    parser.add_argument("--turns", type=int, default=2, metavar="N", help="that count, of each")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    options = parser.parse_args(arguments)
-    result = measure(options.commit, max(1, options.turns), Progress())
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    if options.json:
-        print_json(result)
-        return 0
-    now, before = result["sides"].values()
-    for key, ratio in result["ratios"].items():
-        print(f"{key:16} {now[key]:7.1f} against {before[key]:7.1f} ({ratio:.2f})")
-    return 0
-
-
-if __name__ == "__main__":
-    run_command(main)
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    now, before = facts["sides"].values()
+    return "\n".join(
+        f"{key:16} {now[key]:7.1f} against {before[key]:7.1f} ({ratio:.2f})"
+        for key, ratio in facts["ratios"].items()
+    )

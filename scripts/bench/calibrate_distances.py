@@ -11,7 +11,6 @@ people who look otherwise than these: measure your own.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,8 +26,7 @@ from recognition.embedder import distances_between
 from recognition.inquiry import Measure
 from recognition.reference import RAW
 from scripts.bench.photos import read_photo
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.paths import ROOT
 
@@ -291,65 +289,65 @@ def measured(faces: dict[str, VariedFaces], rule: DistanceRule, draws: int) -> d
     return {"pictures": kinds, "scores": scores}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab calibrate-distances", description=__doc__)
-    parser.add_argument("--faces", type=Path, required=True, help="a folder for each person")
-    parser.add_argument("--draws", type=int, default=10, help="random choices of who is enrolled")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    if not options.faces.is_dir():
-        raise LabError(f"{options.faces} is not a folder", "give a folder with one folder a person")
-    say = Progress(quiet=options.json)
+def measure(folder: Path, draws: int, say: Progress) -> dict[str, Any]:
+    """Everything about each rule, of the people in `folder`.
+
+    Raises
+    ------
+    LabError
+        When that is no folder.
+    """
+    if not folder.is_dir():
+        raise LabError(f"{folder} is not a folder", "give a folder with one folder a person")
     recognizer = Recognizer.load(ROOT / "build/models", SEARCH)
-    kinds = variations(np.random.default_rng(1))
     faces = {}
-    for kind, vary in kinds.items():
+    for kind, vary in variations(np.random.default_rng(1)).items():
         say(f"{kind}: finding and embedding every face")
-        with say.usual(kind, f"calibrate-distances {options.faces}"):
-            faces[kind] = embed_all(recognizer, options.faces, vary)
+        with say.usual(kind, f"calibrate-distances {folder}"):
+            faces[kind] = embed_all(recognizer, folder, vary)
     rules = say.each(RULES.items(), "rules", len(RULES))
-    report = {name: measured(faces, rule, options.draws) for name, rule in rules}
-    report["following"] = following(faces, RULES["unit length"].settings)
-    keep(report, ROOT / "out" / "distances.json", say)
-    if options.json:
-        print_json(report)
-    else:
-        for name in RULES:
-            print(f"{name}\n")
-            _print(report[name])
-        _print_following(report["following"])
-    return 0
+    facts = {name: measured(faces, rule, draws) for name, rule in rules}
+    facts["following"] = following(faces, RULES["unit length"].settings)
+    return facts
 
 
-def _print_following(report: dict[str, Any]) -> None:
-    print("near enough to follow: same picture / same person / strangers, %")
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    rules = [f"{name}\n\n{_of_rule(facts[name])}\n" for name in RULES]
+    return "\n".join([*rules, _of_following(facts["following"])])
+
+
+def _of_following(report: dict[str, Any]) -> str:
+    lines = ["near enough to follow: same picture / same person / strangers, %"]
     for name, kinds in report.items():
-        print(f"{name} ({kinds['distance']})")
+        lines.append(f"{name} ({kinds['distance']})")
         for kind, found in kinds.items():
             if kind != "distance":
-                print(f"  {kind:24} " + " / ".join(f"{100 * one:.2f}" for one in found.values()))
+                shares = " / ".join(f"{100 * one:.2f}" for one in found.values())
+                lines.append(f"  {kind:24} {shares}")
+    return "\n".join(lines)
 
 
-def _print(report: dict[str, Any]) -> None:
+def _of_rule(report: dict[str, Any]) -> str:
     kinds = report["pictures"]
     thresholds = kinds["as it is"]["strangers"]
-    print("share of pairs within a distance".ljust(34) + "".join(f"{t:>9}" for t in thresholds))
+    lines = ["share of pairs within a distance".ljust(34) + "".join(f"{t:>9}" for t in thresholds)]
     for kind, row in kinds.items():
         for who in ("strangers", "right"):
             shares = "".join(f"{share:9.5f}" for share in row[who].values())
-            print(f"{kind}, {who}".ljust(34) + shares)
-    print("\none picture, the settings as they are: named right / named wrong / stranger named")
+            lines.append(f"{kind}, {who}".ljust(34) + shares)
+    lines.append(
+        "\none picture, the settings as they are: named right / named wrong / stranger named"
+    )
     for kind, row in kinds.items():
-        print(f"{kind} ({row['missed']} faces not found)")
-        for setting, shares in row["open_set"].items():
-            values = " / ".join(f"{share:.4f}" for share in shares.values())
-            print(f"  {setting:24} {values}")
-    print("\nthe score, pictures as they are: what it said, and how often the nearest was right")
+        lines.append(f"{kind} ({row['missed']} faces not found)")
+        for setting, rates in row["open_set"].items():
+            values = " / ".join(f"{share:.4f}" for share in rates.values())
+            lines.append(f"  {setting:24} {values}")
+    lines.append(
+        "\nthe score, pictures as they are: what it said, and how often the nearest was right"
+    )
     for setting, bins in report["scores"].items():
         told = ", ".join(f"{one['said']:.2f}: {one['was']:.2f}" for one in bins.values())
-        print(f"  {setting:24} {told}")
-    print()
-
-
-if __name__ == "__main__":
-    run_command(main)
+        lines.append(f"  {setting:24} {told}")
+    return "\n".join(lines)

@@ -6,7 +6,6 @@ and page take of memory and of a core while nothing happens. A lab of the bench'
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -26,14 +25,12 @@ from scripts.bench.dashboard_history import write_history
 from scripts.bench.lab import MeasuredLab, free_port
 from scripts.bench.overhead import RoundTrips, easy_clip
 from scripts.bench.processes import Cores, memory_mb
-from scripts.bench.results import keep_and_tell
-from scripts.console import Progress, run_command
+from scripts.console import Progress
 from scripts.develop.browser import browser
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from scripts.percentiles import percentiles
 
-RESULT = ROOT / "out" / "bench-dashboard.json"
 VIEWS = ("/", "/people", "/cloud", "/functions")
 MODELS = 20  # clips that the lab answers itself
 PATIENCE_S = 90.0
@@ -234,35 +231,43 @@ def idle(server: Server, page: Page | None, seconds: float, progress: Progress) 
     }
 
 
-def measure(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
-    """All of it."""
-    with day_at_work(options.clips, progress) as lab, browser() as opened:
+def measure(
+    clips: int, times: int, results: int, idle_s: float, progress: Progress
+) -> dict[str, Any]:
+    """All of it: `clips` of history, each view loaded `times` times, `results` new ones, and
+    `idle_s` with and without a page."""
+    with day_at_work(clips, progress) as lab, browser() as opened:
         server = Server(lab.environment)
         try:
             facts: dict[str, Any] = {
-                "clips": options.clips,
-                "history_read_s": round(server.wait_for(options.clips), 1),
+                "clips": clips,
+                "history_read_s": round(server.wait_for(clips), 1),
             }
             page = Page(opened, server.home)
-            facts["views"] = loads(page, options.loads, progress)
-            newest = server.get(f"/api/clips?limit={options.clips}")["clips"][0]["clip_id"]
+            facts["views"] = loads(page, times, progress)
+            newest = server.get(f"/api/clips?limit={clips}")["clips"][0]["clip_id"]
             for path in ("/api/people", "/api/functions"):
                 server.get(path)
             page.open(f"/clips/{newest}")
             page.page.close()  # of forty loads a browser keeps garbage until it needs the room
             page = Page(opened, server.home)
-            facts["message_to_page_ms"] = percentiles(news(page, lab, options.results, progress))
-            facts["idle_watched"] = idle(server, page, options.idle, progress)
+            facts["message_to_page_ms"] = percentiles(news(page, lab, results, progress))
+            facts["idle_watched"] = idle(server, page, idle_s, progress)
             facts["blank_page_mb"] = page.blank_mb
             facts["page_heap_mb"] = page.heap_mb()
             page.page.close()
-            facts["idle_unwatched"] = idle(server, None, options.idle, progress)
+            facts["idle_unwatched"] = idle(server, None, idle_s, progress)
         finally:
             server.stop()
     return facts | {"cpus": os.cpu_count(), "load_average_1m": round(os.getloadavg()[0], 1)}
 
 
-def _table(facts: dict[str, Any]) -> Iterator[str]:
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    return "\n".join(_rows(facts))
+
+
+def _rows(facts: dict[str, Any]) -> Iterator[str]:
     yield f"{facts['clips']} clips of history, read in {facts['history_read_s']} s"
     for path, one in facts["views"].items():
         for name, title in (("first_paint_ms", "painted"), ("usable_ms", "usable")):
@@ -279,29 +284,3 @@ def _table(facts: dict[str, Any]) -> Iterator[str]:
 
 def _row(values: dict[str, float]) -> str:
     return "".join(f"  {name} {value:6.0f} ms" for name, value in values.items())
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="facelab bench-dashboard",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--clips", type=int, default=10_000, help="of history (%(default)s)")
-    parser.add_argument("--loads", type=int, default=20, help="of each view (%(default)s)")
-    parser.add_argument("--results", type=int, default=40, help="new ones (%(default)s)")
-    parser.add_argument("--idle", type=float, default=60.0, help="seconds (%(default)s)")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    options = parser.parse_args(arguments)
-    if min(options.clips, options.loads, options.results, options.idle) < 1:
-        parser.error("at least one of each")
-    progress = Progress(quiet=options.json)
-    facts = measure(options, progress)
-    return keep_and_tell(
-        facts, options.out, progress, lambda found: "\n".join(_table(found)), as_json=options.json
-    )
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -11,7 +11,6 @@ These write out/detection-sizes.json and out/detection-empty.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import time
@@ -28,15 +27,14 @@ from contract.results import Box
 from recognition import Recognizer, Settings
 from recognition.decode import Clip
 from recognition.detector import Detector
-from scripts.bench.detection_report import as_table, empty_in_words, sizes_in_words
 from scripts.bench.hard_pictures import SIZES_PX, TONES, empty_pictures, toned
 from scripts.bench.photos import read_photo
-from scripts.bench.results import keep_and_tell
-from scripts.console import Progress, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
-from scripts.paths import ROOT
+from scripts.paths import BUILD, ROOT
 
 Finders = dict[str, Callable[[np.ndarray], list[Box]]]
+MODELS = BUILD / "models"
 _HEAD = 1.9  # of the face box, cut from the portrait with the hair
 
 
@@ -226,55 +224,44 @@ def empty(
     return alarms
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="facelab bench-detection",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--out", type=Path, default=ROOT / "out", help="default: out/")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--sizes", action="store_true", help="one face at every size")
-    parser.add_argument("--empty", type=int, help="so many pictures of nobody")
-    parser.add_argument("--photographs", type=Path, help="pictures without people, with --empty")
-    options = parser.parse_args(arguments)
-    models = ROOT / "build/models"
-    recognizer = Recognizer.load(models)
-    detector = Detector(models / "detector.onnx", Settings())
+def hard_faces(say: Progress) -> dict[str, Any]:
+    """Each finder, and face_recognition's, over all hard faces."""
 
     def theirs(rgb: np.ndarray) -> list[Box]:
         import face_recognition
 
         return [Box(*box) for box in face_recognition.face_locations(rgb)]
 
-    def ours_in_a_clip(rgb: np.ndarray) -> list[Box]:
-        return [face.box for face in detector.find(rgb)]
+    by_kind: dict[str, list[FaceScene]] = {}
+    for scene in scenes(Recognizer.load(MODELS)):
+        by_kind.setdefault(scene.kind, []).append(scene)
+    rows: dict[str, list[DetectionRow]] = {}
+    for finder, find in {"face_locations": theirs, **our_finders()}.items():
+        say(f"{finder}: {sum(map(len, by_kind.values()))} faces")
+        kinds = say.each(by_kind.items(), f"kinds, {finder}", len(by_kind))
+        rows[finder] = [count(find, kind, pictures) for kind, pictures in kinds]
+    return summed(rows)
 
-    def ours_thorough(rgb: np.ndarray) -> list[Box]:
-        return [face.box for face in detector.find_all(rgb)]
 
-    finders: Finders = {"clip": ours_in_a_clip, "photo": ours_thorough}
-    say = Progress(quiet=options.json)
-    name, in_words = "detection", as_table
-    if options.sizes:
-        name, in_words = "detection-sizes", sizes_in_words
-        with say.usual("faces of every size", "bench-detection sizes"):
-            facts = summed({"clip": sizes(recognizer, ours_in_a_clip)})
-    elif options.empty:
-        name, in_words = "detection-empty", empty_in_words
-        alarms = empty(options.empty, options.photographs, finders, say)
-        facts = {"pictures": options.empty, "false_alarms": alarms}
-    else:
-        by_kind: dict[str, list[FaceScene]] = {}
-        for scene in scenes(recognizer):
-            by_kind.setdefault(scene.kind, []).append(scene)
-        rows: dict[str, list[DetectionRow]] = {}
-        for finder, find in {"face_locations": theirs, **finders}.items():
-            say(f"{finder}: {sum(map(len, by_kind.values()))} faces")
-            kinds = say.each(by_kind.items(), f"kinds, {finder}", len(by_kind))
-            rows[finder] = [count(find, kind, pictures) for kind, pictures in kinds]
-        facts = summed(rows)
-    return keep_and_tell(facts, options.out / f"{name}.json", say, in_words, as_json=options.json)
+def every_size(say: Progress) -> dict[str, Any]:
+    """A clip's finder over every head at every size."""
+    with say.usual("faces of every size", "bench-detection sizes"):
+        return summed({"clip": sizes(Recognizer.load(MODELS), our_finders()["clip"])})
+
+
+def nobody(pictures: int, photographs: Path | None, say: Progress) -> dict[str, Any]:
+    """False alarms of our finders, on pictures of nobody."""
+    alarms = empty(pictures, photographs, our_finders(), say)
+    return {"pictures": pictures, "false_alarms": alarms}
+
+
+def our_finders() -> Finders:
+    """As a clip's first frame is looked at, and as a photo is."""
+    detector = Detector(MODELS / "detector.onnx", Settings())
+    return {
+        "clip": lambda rgb: [face.box for face in detector.find(rgb)],
+        "photo": lambda rgb: [face.box for face in detector.find_all(rgb)],
+    }
 
 
 def summed(rows: dict[str, list[DetectionRow]]) -> dict[str, Any]:
@@ -298,7 +285,3 @@ def summed(rows: dict[str, list[DetectionRow]]) -> dict[str, Any]:
             for same in zip(*rows.values(), strict=True)
         ],
     }
-
-
-if __name__ == "__main__":
-    run_command(main)

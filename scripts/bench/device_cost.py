@@ -9,7 +9,6 @@ Struggles", HPCA 2013), and the kernel's part is in proportion to the program's 
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -22,13 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from cloud.switch import Switch, read_switch
-from scripts.bench.results import keep_and_tell
-from scripts.console import Progress, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions.backends import running
-from scripts.paths import ROOT
 
-RESULT = ROOT / "out" / "bench-device.json"
 PROGRAMS = {"camera": "device.camera", "messages": "device.messages"}
 FEW = 4
 COUNTING = (
@@ -158,6 +154,19 @@ class InTheLab:
         return [*module, "--count", str(count), "--spool", folder, *idle]
 
 
+def measure_in_the_lab(clips: int, progress: Progress) -> dict[str, Any]:
+    """Each program's cost of a clip in the lab that is up.
+
+    Raises
+    ------
+    LabError
+        When Valgrind is not here, or the lab is down.
+    """
+    if shutil.which(COUNTING[0]) is None:
+        raise LabError("Valgrind, which counts instructions, is not here", "apt install valgrind")
+    return measure(InTheLab(running(read_switch(), progress)), clips, progress)
+
+
 def instructions(said: str) -> int:
     """The count in what Valgrind says at its end (`I   refs:      1,464,115,974`).
 
@@ -186,20 +195,3 @@ def table(facts: dict[str, Any]) -> str:
             for pi, (low, high) in one["on_a_pi_ms"].items()
         ]
     return "\n".join(lines)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab bench-device", description=__doc__)
-    parser.add_argument("--clips", type=int, default=16, metavar="N", help="clips to measure")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    options = parser.parse_args(arguments)
-    progress = Progress(quiet=options.json)
-    if shutil.which(COUNTING[0]) is None:
-        raise LabError("Valgrind, which counts instructions, is not here", "apt install valgrind")
-    switch = running(read_switch(), progress)
-    facts = measure(InTheLab(switch), max(1, options.clips), progress)
-    return keep_and_tell(facts, RESULT, progress, table, as_json=options.json)
-
-
-if __name__ == "__main__":
-    run_command(main)

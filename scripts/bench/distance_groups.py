@@ -1,15 +1,12 @@
 """How often strangers are named where everybody is of one group, measured on a folder of faces.
 
-    python -m scripts.bench.distance_groups --faces DIR --groups groups.csv
-
-DIR has a folder for each person, the CSV the column person and others with a label for each. All
+The folder has one for each person, the CSV the column person and others with a label for each. All
 who are enrolled, by one picture each, and all strangers are of one label: the worst that can come,
 for people of one group look more alike than people drawn from everybody do.
 """
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +24,7 @@ from scripts.bench.calibrate_distances import (
     people_of,
     variations,
 )
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from training.evaluation.open_set import NO_LABEL, read_labels
@@ -68,49 +64,37 @@ def by_group(
     return report
 
 
-def _print_groups(groups: dict[str, Any]) -> None:
-    print("strangers named, % by people enrolled, where all are of one group")
-    for column, labels in groups.items():
+def measure(folder: Path, groups: Path, draws: int, say: Progress) -> dict[str, Any]:
+    """All labels of the CSV `groups`, of the people in `folder`.
+
+    Raises
+    ------
+    LabError
+        When `folder` is none, or `groups` can't be read.
+    """
+    if not folder.is_dir():
+        raise LabError(f"{folder} is not a folder", "give a folder with one folder a person")
+    try:
+        labels = read_labels(groups)
+    except ToolError as error:
+        raise LabError(str(error), "its first column is person, a folder's name") from error
+    say("finding and embedding every face")
+    as_it_is = variations(np.random.default_rng(1))["as it is"]
+    with say.usual("finding", f"calibrate-groups {folder}"):
+        faces = embed_all(Recognizer.load(ROOT / "build/models", SEARCH), folder, as_it_is)
+    people = [person_id_of(home.name) for home in people_of(folder)]
+    return by_group(faces, people, labels, draws)
+
+
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    lines = ["strangers named, % by people enrolled, where all are of one group"]
+    for column, labels in facts.items():
         for label, found in labels.items():
             shares = ", ".join(f"{n}: {100 * v:.2f}" for n, v in found["strangers_named"].items())
-            print(
+            lines.append(
                 f"{column} {label}".ljust(28)
                 + f"{found['people']:5} people, {100 * found['within_accept']:.2f} % of "
                 f"{found['pairs']} pairs within the accept distance of one; {shares}"
             )
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.bench.distance_groups",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--faces", type=Path, required=True, help="a folder for each person")
-    parser.add_argument("--groups", type=Path, required=True, help="CSV: person, and labels")
-    parser.add_argument("--draws", type=int, default=10, help="random choices of who is enrolled")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    if not options.faces.is_dir():
-        raise LabError(f"{options.faces} is not a folder", "give a folder with one folder a person")
-    try:
-        labels = read_labels(options.groups)
-    except ToolError as error:
-        raise LabError(str(error), "its first column is person, a folder's name") from error
-    say = Progress(quiet=options.json)
-    say("finding and embedding every face")
-    as_it_is = variations(np.random.default_rng(1))["as it is"]
-    with say.usual("finding", f"distance-groups {options.faces}"):
-        faces = embed_all(Recognizer.load(ROOT / "build/models", SEARCH), options.faces, as_it_is)
-    people = [person_id_of(home.name) for home in people_of(options.faces)]
-    groups = by_group(faces, people, labels, options.draws)
-    keep(groups, ROOT / "out" / "distances-by-group.json", say)
-    if options.json:
-        print_json(groups)
-    else:
-        _print_groups(groups)
-    return 0
-
-
-if __name__ == "__main__":
-    run_command(main)
+    return "\n".join(lines)

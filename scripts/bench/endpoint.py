@@ -1,6 +1,6 @@
 """The loop's calls against another endpoint and against the lab that is up, clip by clip in turn.
 
-    make bench-endpoint ENDPOINT=http://127.0.0.1:5000
+`make bench-endpoint ENDPOINT=http://127.0.0.1:5000`.
 
 First what the loop needs of an endpoint, one probe each; then, where a function can run at all, how
 long it takes from PUT to the received result with one small zip function that makes the calls
@@ -9,9 +9,7 @@ of the lab's function and recognizes nobody: what is measured is the emulator.
 
 from __future__ import annotations
 
-import argparse
 import functools
-import json
 import os
 import secrets
 from dataclasses import asdict, replace
@@ -22,13 +20,11 @@ from botocore.config import Config
 
 from cloud.switch import Switch, read_switch
 from scripts.bench.endpoint_probes import LabImage, ProbeResult, Probes
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions.backends import running
-from scripts.paths import ROOT
 from scripts.percentiles import percentiles
 
-RESULT = ROOT / "out" / "bench-endpoint.json"
 OURS, THEIRS = "facelab", "other"
 CLIP_BYTES = 60_000
 WARM_UP = 5
@@ -36,8 +32,23 @@ WARM_UP = 5
 NEEDED = ("a zip function answers", "S3's event invokes it, its result is in the queue")
 
 
-def measure(switch: Switch, endpoint: str, clips: int, progress: Progress) -> dict[str, Any]:
-    """Both sides' findings, and milliseconds of `clips` clips where both can."""
+def measure(endpoint: str, clips: int, progress: Progress) -> dict[str, Any]:
+    """Both sides' findings, and milliseconds of `clips` clips where both can.
+
+    Raises
+    ------
+    LabError
+        When either of them is not on this machine, or the lab is down.
+    """
+    if not endpoint.startswith(("http://127.0.0.1:", "http://localhost:")):
+        raise LabError(
+            f"ENDPOINT={endpoint} is no address of this machine",
+            "start the other emulator here (http://127.0.0.1:PORT): buckets and functions are made "
+            "and deleted there",
+        )
+    switch = running(read_switch(), progress)
+    if switch.is_aws:
+        raise LabError("the lab is on AWS", "FACELAB_BACKEND=embedded make up")
     image, prefix = lab_image(switch), f"facelab-bench-{secrets.token_hex(4)}"
     ours = switch.endpoint_url or ""
     sides = {
@@ -117,43 +128,18 @@ def _made(endpoint: str, service: str) -> Any:
     )
 
 
-def _print_result(result: dict[str, Any]) -> None:
-    for name, found in result["probes"].items():
-        print(f"{name}:")
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    lines = []
+    for name, found in facts["probes"].items():
+        lines.append(f"{name}:")
         for one in found:
-            print(f"  {'yes' if one['works'] else 'no '}  {one['name']}")
+            lines.append(f"  {'yes' if one['works'] else 'no '}  {one['name']}")
             if one["said"]:
-                print(f"       {one['said']}")
-    for name, figures in result["put_to_result_ms"].items():
-        if figures:
-            print(f"PUT to result, {name}: p50 {figures['p50']} ms, p95 {figures['p95']} ms")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab bench-endpoint", description=__doc__)
-    parser.add_argument("endpoint", metavar="URL", help="where the other emulator listens")
-    parser.add_argument("--clips", type=int, default=50, metavar="N", help="how many are timed")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    options = parser.parse_args(arguments)
-    if not options.endpoint.startswith(("http://127.0.0.1:", "http://localhost:")):
-        raise LabError(
-            f"ENDPOINT={options.endpoint} is no address of this machine",
-            "start the other emulator here (http://127.0.0.1:PORT): buckets and functions are made "
-            "and deleted there",
-        )
-    progress = Progress()
-    switch = running(read_switch(), progress)
-    if switch.is_aws:
-        raise LabError("the lab is on AWS", "FACELAB_BACKEND=embedded make up")
-    result = measure(switch, options.endpoint, max(1, options.clips), progress)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    if options.json:
-        print_json(result)
-    else:
-        _print_result(result)
-    return 0
-
-
-if __name__ == "__main__":
-    run_command(main)
+                lines.append(f"       {one['said']}")
+    lines += [
+        f"PUT to result, {name}: p50 {figures['p50']} ms, p95 {figures['p95']} ms"
+        for name, figures in facts["put_to_result_ms"].items()
+        if figures
+    ]
+    return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 
 # Before numpy is imported: its linear algebra would use every core.
@@ -11,50 +10,41 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import statistics  # noqa: E402
 import time  # noqa: E402
+from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
 from recognition import Gallery  # noqa: E402
-from scripts.console import print_json, run_command  # noqa: E402
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab bench-gallery", description=__doc__)
-    parser.add_argument("--embeddings", type=int, default=50_000)
-    parser.add_argument("--each", type=int, default=5, help="embeddings of one person")
-    parser.add_argument("--searches", type=int, default=100)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
+def measure(count: int, each: int, searches: int) -> dict[str, Any]:
+    """Milliseconds of a search among `count` embeddings, `each` of them of one person."""
     random = np.random.default_rng(0)
-    owners = np.arange(options.embeddings) // options.each
+    owners = np.arange(count) // each
     faces = random.normal(0, 0.09, (owners[-1] + 1, 128))
     embeddings = (faces[owners] + random.normal(0, 0.02, (len(owners), 128))).astype(np.float32)
     people = [f"p{owner:06d}" for owner in owners]
     gallery = Gallery.of(people, embeddings)
     gallery.distances(embeddings[0])
     times = []
-    for index in range(options.searches):
+    for index in range(searches):
         probe = embeddings[index] + random.normal(0, 0.01, 128).astype(np.float32)
         started = time.perf_counter()
         distances = gallery.distances(probe)
         times.append((time.perf_counter() - started) * 1000)
         assert gallery.people[int(distances.argmin())] == people[index]  # noqa: S101
-    report = {
+    return {
         "embeddings": len(gallery),
         "people": len(gallery.people),
         "median_ms": round(statistics.median(times), 2),
         "slowest_ms": round(max(times), 2),
         "fastest_ms": round(min(times), 2),
     }
-    if options.json:
-        print_json(report)
-    else:
-        print(
-            f"{report['embeddings']} embeddings of {report['people']} people: median "
-            f"{report['median_ms']} ms, slowest {report['slowest_ms']} ms on one core"
-        )
-    return 0
 
 
-if __name__ == "__main__":
-    run_command(main)
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    return (
+        f"{facts['embeddings']} embeddings of {facts['people']} people: median "
+        f"{facts['median_ms']} ms, slowest {facts['slowest_ms']} ms on one core"
+    )

@@ -7,15 +7,13 @@ chosen on it: other rooms give other figures.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from device.gate import GATES, Look, look_of
 from device.sources.fixture import cut_at_key_frames
-from scripts.bench.results import keep_and_tell
-from scripts.console import Progress, run_command
+from scripts.console import Progress
 from scripts.e2e.truth import ClipTruth, read_truth
 from scripts.paths import ROOT
 
@@ -58,6 +56,20 @@ def measure(
     }
 
 
+def measure_all(progress: Progress) -> dict[str, Any]:
+    """Every gate over the fixture's clips."""
+    clips, truth = fixture_clips(), read_truth(FIXTURE / "truth.json")
+    gates = {
+        name: measure(look_of(name), progress.each(clips, f"clips, {name}", len(clips)), truth)
+        for name in GATES
+    }
+    return {
+        "clips": len(clips),
+        "nobody": sum(not one.somebody for one in truth),
+        "gates": gates,
+    }
+
+
 def table(facts: dict[str, Any]) -> str:
     """What was found, for a person."""
     lines = [f"{facts['clips']} clips, {facts['nobody']} of them with nobody"]
@@ -69,30 +81,3 @@ def table(facts: dict[str, Any]) -> str:
         )
         lines += [f"  missed: clip {clip['clip']}, {clip['scene']}" for clip in one["whom"]]
     return "\n".join(lines)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="facelab bench-gate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    options = parser.parse_args(arguments)
-    progress = Progress(quiet=options.json)
-    clips, truth = fixture_clips(), read_truth(FIXTURE / "truth.json")
-    facts: dict[str, Any] = {
-        "clips": len(clips),
-        "nobody": sum(not one.somebody for one in truth),
-        "gates": {},
-    }
-    for name in GATES:
-        seen = progress.each(clips, f"clips, {name}", len(clips))
-        facts["gates"][name] = measure(look_of(name), seen, truth)
-    return keep_and_tell(
-        facts, ROOT / "out" / "bench-gate.json", progress, table, as_json=options.json
-    )
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -5,7 +5,6 @@ Also measures how long each takes to start in a fresh process. Writes out/bench.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -16,8 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT
 from scripts.setup import FUNCTION, LAB
@@ -29,31 +27,24 @@ SIZES = ("160x160", "640x480")
 _REPORT_IMPORTS = "import torch, face_recognition, PIL.Image, numpy"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab bench-handler", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="times each clip is answered")
-    parser.add_argument("--clips", type=int, default=2, help="clips of each person")
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench.json")
-    parser.add_argument("--json", action="store_true", help="print the report, not the table")
-    options = parser.parse_args(arguments)
-    say = Progress(quiet=options.json)
+def measure(rounds: int, clips: int, say: Progress) -> dict[str, Any]:
+    """Both pipelines, `rounds` times on `clips` clips of each person.
+
+    Raises
+    ------
+    LabError
+        When there is no training environment, or no ffmpeg.
+    """
     if not TRAINING.exists():
         raise LabError("the report's pipeline needs torch", "run `make training-env` first")
     ffmpeg = find_ffmpeg(say)
-    say(f"{options.rounds} rounds of both pipelines; some minutes")
-    amount = f"{options.rounds} {options.clips}"
-    with say.usual("both pipelines", f"bench-handler {amount}"):
-        measured = run_both(ffmpeg, options.rounds, options.clips)
+    say(f"{rounds} rounds of both pipelines; some minutes")
+    with say.usual("both pipelines", f"bench-handler {rounds} {clips}"):
+        measured = run_both(ffmpeg, rounds, clips)
     say("starting each in a fresh process")
     with say.usual("starting each", "bench-handler starts"):
         init_ms = measure_init()
-    report = {**tabulate(measured), "init_ms": init_ms, "machine": machine(measured)}
-    keep(report, options.out, say)
-    if options.json:
-        print_json(report)
-    else:
-        print_table(report)
-    return 0
+    return {**tabulate(measured), "init_ms": init_ms, "machine": machine(measured)}
 
 
 def find_ffmpeg(say: Progress) -> str:
@@ -76,8 +67,9 @@ def find_ffmpeg(say: Progress) -> str:
 
 
 def run_both(ffmpeg: str, rounds: int, clips: int) -> dict[str, Any]:
-    command = [str(TRAINING), "-m", "scripts.bench.handler_worker", "--ffmpeg", ffmpeg]
-    command += ["--rounds", str(rounds), "--clips", str(clips), "--packages", str(lab_packages())]
+    asked = {"ffmpeg": ffmpeg, "rounds": rounds, "per_kind": clips}
+    command = [str(TRAINING), "-m", "scripts.bench.handler_worker", str(lab_packages())]
+    command.append(json.dumps(asked))
     made = subprocess.run(
         command, cwd=ROOT, env=_environment(), check=False, stdout=subprocess.PIPE, text=True
     )
@@ -162,27 +154,26 @@ def machine(measured: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def print_table(report: dict[str, Any]) -> None:
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    lines = []
     for size in SIZES:
-        theirs, ours = report["report_style"][size], report["facelab"][size]
-        print(f"\none clear face, {size}: {report['ratio'][size]} times faster")
+        theirs, ours = facts["report_style"][size], facts["facelab"][size]
+        lines.append(f"\none clear face, {size}: {facts['ratio'][size]} times faster")
         for name, row in (("report style", theirs), ("facelab", ours)):
             stages = ", ".join(f"{stage} {ms:.0f}" for stage, ms in row["stages_ms"].items())
             cost = f"{row['total_ms']:8.1f} ms (cpu {row['cpu_ms']:.0f})"
-            print(f"  {name:13} {cost}  right {row['right']:7} ({stages})")
-    print("\nnobody there")
-    for pipeline, rows in report["no_face"].items():
+            lines.append(f"  {name:13} {cost}  right {row['right']:7} ({stages})")
+    lines.append("\nnobody there")
+    for pipeline, rows in facts["no_face"].items():
         for kind, row in rows.items():
-            print(f"  {pipeline:13} {kind:20} {row['total_ms']:8.1f} ms (cpu {row['cpu_ms']:.0f})")
-    print("\nready in a fresh process")
-    for name, ms in report["init_ms"].items():
-        print(f"  {name:13} {ms:8.1f} ms")
+            took = f"{row['total_ms']:8.1f} ms (cpu {row['cpu_ms']:.0f})"
+            lines.append(f"  {pipeline:13} {kind:20} {took}")
+    lines.append("\nready in a fresh process")
+    lines += [f"  {name:13} {ms:8.1f} ms" for name, ms in facts["init_ms"].items()]
+    return "\n".join(lines)
 
 
 def _environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     roots = os.pathsep.join(str(path) for path in (ROOT, ROOT / "lambda"))
     return {**os.environ, "PYTHONPATH": roots, **(extra or {})}
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -1,11 +1,11 @@
 """Runs in the training environment (torch) with the bench's own packages beside it.
 
-Started by `python -m scripts.bench.handler`; prints one JSON object.
+Started by `facelab bench-handler` with a folder of packages and what `measure` takes, as one JSON
+object; prints another.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -15,20 +15,6 @@ import warnings
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--packages", type=Path, action="append", default=[])
-    parser.add_argument("--ffmpeg", required=True)
-    parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("--clips", type=int, required=True)
-    options = parser.parse_args()
-    # Behind everything else: only what this environment lacks comes from there.
-    sys.path += [str(path) for path in options.packages]
-    warnings.simplefilter("ignore")
-    print(json.dumps(measure(options.ffmpeg, options.rounds, options.clips)))
-    return 0
 
 
 def measure(ffmpeg: str, rounds: int, per_kind: int) -> dict[str, Any]:
@@ -99,4 +85,7 @@ def _summary(samples: list[dict[str, float]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Behind everything else: only what this environment lacks comes from there.
+    sys.path.append(sys.argv[1])
+    warnings.simplefilter("ignore")
+    print(json.dumps(measure(**json.loads(sys.argv[2]))))

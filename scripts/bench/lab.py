@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import socket
@@ -12,11 +11,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from cloud.switch import Switch, read_switch
 from scripts.bench.overhead import RoundTrips, easy_clip
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.lab.state import IN_MEMORY_BELOW
 from scripts.paths import ROOT
@@ -98,34 +97,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab bench-lab", description=__doc__)
-    parser.add_argument("--times", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "lab.json")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    progress = Progress()
+def measure(times: int, progress: Progress) -> dict[str, Any]:
+    """Medians of a lab's commands and of its first clips, from `times` rounds."""
     with tempfile.TemporaryDirectory() as folder:
         lab = MeasuredLab(Path(folder))
         try:
-            found = lab.measure(options.times, progress)
+            found = lab.measure(times, progress)
         finally:
             lab.remove()
-    facts = {
-        "lab_ms": {name: round(statistics.median(times)) for name, times in found.items()},
-        "times": options.times,
+    return {
+        "lab_ms": {name: round(statistics.median(each)) for name, each in found.items()},
+        "times": times,
         "clips": CLIPS,
         "cpus": os.cpu_count(),
         "load_average_1m": round(os.getloadavg()[0], 1),
     }
-    keep(facts, options.out, progress)
-    if options.json:
-        print_json(facts)
-    else:
-        for name, value in found.items():
-            print(f"{name:>10}  {statistics.median(value) / 1000:6.2f} s")
-    return 0
 
 
-if __name__ == "__main__":
-    run_command(main)
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    return "\n".join(f"{name:>10}  {ms / 1000:6.2f} s" for name, ms in facts["lab_ms"].items())

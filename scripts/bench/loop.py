@@ -7,7 +7,6 @@ turn plays the clips once through ours, then some of them through the report's d
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import tempfile
@@ -21,14 +20,13 @@ from typing import Any
 
 import psutil
 
-from cloud.switch import Switch, read_switch
+from cloud.switch import Switch
 from device.settings import spool_folder
 from device.spans import traces_folder
 from scripts.bench.cold import cold_start_ms
-from scripts.bench.loop_figures import gap, parts_of, side, table
+from scripts.bench.loop_figures import gap, parts_of, side
 from scripts.bench.loop_report import CLIP_S, DEAD_S, Printed, ReportLoop
-from scripts.bench.results import keep_and_tell
-from scripts.console import Progress, run_command
+from scripts.console import Progress
 from scripts.e2e.film import film_clips
 from scripts.e2e.players import Player
 from scripts.e2e.truth import read_truth
@@ -175,28 +173,29 @@ class Bench:
         }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = _parsed(arguments)
-    switch, progress = read_switch(), Progress(quiet=options.json)
-    clips = chosen_clips(options.clips)
+def measure(
+    switch: Switch, turns: int, clips: int, report_clips: int, progress: Progress
+) -> dict[str, Any]:
+    """Both loops by turns: in each `clips` of ours, then `report_clips` of the report's."""
+    played = chosen_clips(clips)
     with tempfile.TemporaryDirectory() as folder, ReportLoop(switch, progress) as report:
-        bench = Bench(switch, clips, Path(folder), report)
+        bench = Bench(switch, played, Path(folder), report)
         began_ms = time.time_ns() // 1_000_000
-        for turn in progress.each(range(options.turns), "turns", options.turns):
-            progress(f"turn {turn + 1} of {options.turns}: ours")
+        for turn in progress.each(range(turns), "turns", turns):
+            progress(f"turn {turn + 1} of {turns}: ours")
             bench.play_ours()
-            progress(f"turn {turn + 1} of {options.turns}: the report's design")
-            first = turn * options.report_clips
+            progress(f"turn {turn + 1} of {turns}: the report's design")
+            first = turn * report_clips
             bench.play_theirs(
-                clips[(first + number) % len(clips)] for number in range(options.report_clips)
+                played[(first + number) % len(played)] for number in range(report_clips)
             )
         parts = bench.our_parts(began_ms)
-        cold_ms = cold_start_ms(switch, clips[0], progress)
+        cold_ms = cold_start_ms(switch, played[0], progress)
     facts = _facts(bench, parts, cold_ms, report.init_ms)
     for name in ("facelab", "report_style"):
         if why := gap(facts[name]):
             progress(f"{name}: {why}")
-    return keep_and_tell(facts, options.out, progress, table, as_json=options.json)
+    return facts
 
 
 def _facts(
@@ -231,26 +230,3 @@ def machine() -> dict[str, Any]:
         "load_1min": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
     }
-
-
-def _parsed(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="facelab bench-loop",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--turns", type=int, default=3, help="default %(default)s")
-    parser.add_argument("--clips", type=int, default=20, help="of ours in a turn (%(default)s)")
-    parser.add_argument(
-        "--report-clips", type=int, default=4, help="of the report's in a turn (%(default)s)"
-    )
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "loop.json")
-    parser.add_argument("--json", action="store_true", help="print loop.json, not the table")
-    options = parser.parse_args(arguments)
-    if min(options.turns, options.clips, options.report_clips) < 1:
-        parser.error("at least one turn, and one clip of each")
-    return options
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -130,9 +130,10 @@ class ReportLoop(AbstractContextManager["ReportLoop"]):
     def _start_worker(self, made: ExitStack) -> None:
         if not TRAINING.exists():
             raise LabError("the report's function needs torch", "run `make training-env` first")
-        command = [str(TRAINING), "-m", "scripts.bench.loop_worker"]
-        command += ["--ffmpeg", find_ffmpeg(self._progress), "--packages", str(lab_packages())]
-        command += ["--events", self._events, "--results", self._results]
+        asked = {"ffmpeg": find_ffmpeg(self._progress)}
+        asked |= {"events": self._events, "results": self._results}
+        command = [str(TRAINING), "-m", "scripts.bench.loop_worker", str(lab_packages())]
+        command.append(json.dumps(asked))
         roots = os.pathsep.join(str(path) for path in (ROOT, ROOT / "lambda"))
         self._worker = subprocess.Popen(
             command,

@@ -1,42 +1,25 @@
 """The report's function, as a process that takes its events from a queue. Needs torch.
 
-Started by `facelab bench-loop` in the training environment. It is warm, and there is one of it:
+Started by `facelab bench-loop` in the training environment, with a folder of packages and what
+`_Worker` takes, as one JSON object. It is warm, and there is one of it:
 what the report's own function loses by cold starts is not in what is measured.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
 READY = "ready"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--packages", type=Path, required=True)
-    parser.add_argument("--ffmpeg", required=True)
-    parser.add_argument("--events", required=True, help="URL of the queue of S3 events")
-    parser.add_argument("--results", required=True, help="URL of the queue of results")
-    options = parser.parse_args()
-    began = time.perf_counter()
-    # Behind everything else: only what this environment lacks comes from there.
-    sys.path.append(str(options.packages))
-    warnings.simplefilter("ignore")
-    work = _Worker(options)
-    print(READY, round((time.perf_counter() - began) * 1000), flush=True)
-    while True:
-        work.once()
-
-
 class _Worker:
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, ffmpeg: str, events: str, results: str) -> None:
+        """`events` and `results` are the URLs of queues: of S3's events, of what it answers."""
         from cloud.switch import read_switch
         from scripts.bench.photos import read_photo
         from scripts.bench.pipeline_report import ReportStyle
@@ -46,11 +29,11 @@ class _Worker:
         self._s3, self._sqs = switch.client("s3"), switch.client("sqs")
         self._dynamodb = switch.client("dynamodb")
         self._table = switch.names.people_table
-        self._events, self._results = options.events, options.results
+        self._events, self._results = events, results
         enrolled = {}
         for folder in sorted((ROOT / "fixtures" / "people").iterdir()):
             enrolled[folder.name] = read_photo(sorted(folder.glob("*.jpg"))[0])
-        self._pipeline = ReportStyle(options.ffmpeg, enrolled)
+        self._pipeline = ReportStyle(ffmpeg, enrolled)
 
     def once(self) -> None:
         answer = self._sqs.receive_message(QueueUrl=self._events, WaitTimeSeconds=20)
@@ -79,5 +62,16 @@ def _now_ms() -> float:
     return time.time_ns() / 1e6
 
 
+def main(packages: str, asked: str) -> None:
+    began = time.perf_counter()
+    # Behind everything else: only what this environment lacks comes from there.
+    sys.path.append(packages)
+    warnings.simplefilter("ignore")
+    work = _Worker(**json.loads(asked))
+    print(READY, round((time.perf_counter() - began) * 1000), flush=True)
+    while True:
+        work.once()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main(*sys.argv[1:])

@@ -6,15 +6,13 @@ reports up to the send; S3, the event, the invocation, the send and SQS are the 
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
+from typing import Any
 
-from cloud.switch import Switch, read_switch
+from cloud.switch import Switch
 from contract.clips import ClipKey
 from contract.results import Result
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.e2e.film import film_clips
 from scripts.e2e.truth import read_truth
 from scripts.errors import LabError
@@ -66,18 +64,13 @@ class RoundTrips:
         raise LabError(f"no result within {PATIENCE_S:.0f} s", "`make status` and `make logs`")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab bench", description=__doc__)
-    parser.add_argument("--count", type=int, default=50, help="warm round trips to measure")
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench-overhead.json")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    switch, progress = read_switch(), Progress(quiet=options.json)
+def measure(switch: Switch, count: int, progress: Progress) -> dict[str, Any]:
+    """Milliseconds of `count` warm round trips, of the handler in them, and of what is left."""
     trips, clip = RoundTrips(switch), easy_clip()
     round_trips, handlers, overheads, cold = [], [], [], []
-    progress(f"{options.count} warm round trips of one clip against {switch.endpoint_url}")
-    with progress.bar("round trips", options.count) as step:
-        for sequence in range(10 * options.count):
+    progress(f"{count} warm round trips of one clip against {switch.endpoint_url}")
+    with progress.bar("round trips", count) as step:
+        for sequence in range(10 * count):
             elapsed_ms, result = trips.once(clip, sequence)
             if result.cold_start:
                 cold.append(elapsed_ms)
@@ -87,25 +80,21 @@ def main(arguments: list[str] | None = None) -> int:
             handlers.append(handler_ms)
             overheads.append(elapsed_ms - handler_ms)
             step(1)
-            if len(overheads) == options.count:
+            if len(overheads) == count:
                 break
-    facts = {
+    return {
         "warm": len(overheads),
         "round_trip_ms": percentiles(round_trips),
         "handler_ms": percentiles(handlers),
         "overhead_ms": percentiles(overheads),
         "cold_round_trip_ms": percentiles(cold),
     }
-    keep(facts, options.out, progress)
-    if options.json:
-        print_json(facts)
-        return 0
-    for name, values in facts.items():
-        if isinstance(values, dict):
-            row = "  ".join(f"{key} {value:7.1f}" for key, value in values.items())
-            print(f"{name:>20}  {row}")
-    return 0
 
 
-if __name__ == "__main__":
-    run_command(main)
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    return "\n".join(
+        f"{name:>20}  " + "  ".join(f"{key} {value:7.1f}" for key, value in values.items())
+        for name, values in facts.items()
+        if isinstance(values, dict)
+    )

@@ -6,7 +6,6 @@ message at a time, so that nothing queues.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import tempfile
@@ -15,16 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cloud.switch import Switch, read_switch
+from cloud.switch import read_switch
 from scripts.bench.deployed import BASE_IMAGE, deployed
-from scripts.bench.results import count_and_keep
-from scripts.console import Progress, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.functions.backends import running
-from scripts.paths import ROOT
 from scripts.percentiles import percentiles
 
-RESULT = ROOT / "out" / "bench-queue.json"
 NAME = "facelab-bench-queue"
 QUEUE, RESULTS = f"{NAME}-in", f"{NAME}-out"
 LIMIT_S = 60.0
@@ -46,8 +42,9 @@ CMD ["passing_on.handler"]
 """
 
 
-def measure(switch: Switch, count: int, progress: Progress) -> dict[str, Any]:
+def measure(count: int, progress: Progress) -> dict[str, Any]:
     """Milliseconds of `count` messages."""
+    switch = running(read_switch(), progress)
     sqs, took = switch.client("sqs"), []
     with tempfile.TemporaryDirectory() as name, _results(sqs) as results:
         folder = Path(name)
@@ -89,18 +86,3 @@ def _pass_on(sqs: Any, queue: str, results: str, body: str) -> float:
             if message["Body"] == body:
                 return elapsed_ms
     raise LabError(f"no message within {LIMIT_S:.0f} s", f"`make logs FUNCTION={NAME}`")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab bench-queue", description=__doc__)
-    parser.add_argument("--count", type=int, default=50, metavar="N", help="messages to measure")
-
-    def in_running_lab(count: int, progress: Progress) -> dict[str, Any]:
-        return measure(running(read_switch(), progress), count, progress)
-
-    says = ("from a queue through its function", "send_to_received_ms")
-    return count_and_keep(arguments, parser, in_running_lab, RESULT, says)
-
-
-if __name__ == "__main__":
-    run_command(main)

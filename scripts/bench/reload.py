@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -15,13 +14,11 @@ from typing import Any
 
 from cloud.switch import Switch, read_switch
 from scripts.bench.deployed import BASE_IMAGE, FUNCTIONS, deployed
-from scripts.bench.results import count_and_keep
-from scripts.console import Progress, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from scripts.percentiles import percentiles
 
-RESULT = ROOT / "out" / "bench-reload.json"
 NAME = "facelab-bench-reload"
 LIMIT_S = 60.0
 POLL_S = 0.01
@@ -32,9 +29,9 @@ CMD ["saved.handler"]
 """
 
 
-def measure(switch: Switch, count: int, progress: Progress) -> dict[str, Any]:
+def measure(count: int, progress: Progress) -> dict[str, Any]:
     """Save `count` times; milliseconds until Invoke answers by what was saved."""
-    took = []
+    switch, took = read_switch(), []
     with tempfile.TemporaryDirectory() as name, watched(Path(name), switch) as folder:
         client = switch.client("lambda", retries={"max_attempts": 0})
         for number in progress.each(range(1, count + 1), "saves", count):
@@ -90,18 +87,3 @@ def _by_docker(switch: Switch) -> bool:
     if not backend.is_up():
         raise LabError("the lab is down", "`make up` starts it")
     return backend.name == "docker"
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab bench-reload", description=__doc__)
-    parser.add_argument("--count", type=int, default=10, metavar="N", help="how often to save")
-
-    def in_running_lab(count: int, progress: Progress) -> dict[str, Any]:
-        return measure(read_switch(), count, progress)
-
-    says = ("from save to new answer", "save_to_answer_ms")
-    return count_and_keep(arguments, parser, in_running_lab, RESULT, says)
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -11,9 +11,9 @@ not work on a real screen.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from contract.annexb import access_units, nal_units
 from contract.results import Box
 from recognition import Clip, Recognizer, Settings
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.paths import ROOT
 
 BPCER = 0.05
@@ -161,18 +161,15 @@ def figures(live: Sequence[float], replayed: Sequence[float]) -> dict[str, float
     return {"auc": round(float(wins), 3), "apcer": round(float((b <= threshold).mean()), 3)}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.bench.replays", description=__doc__)
-    parser.add_argument("--clips", type=int, default=40, help="at most; default %(default)s")
-    options = parser.parse_args(arguments)
-    say, random = Progress(), np.random.default_rng(0)
-    recognizer = Recognizer.load(ROOT / "build/models")
+def measure(count: int, say: Progress) -> dict[str, Any]:
+    """Each feature's `figures` of `count` clips at most, as on paper and as on a screen."""
+    random, recognizer = np.random.default_rng(0), Recognizer.load(ROOT / "build/models")
     made: dict[str, Callable[[Frames], Frames]] = {
         "live": lambda frames: frames,
         "paper": lambda frames: on_paper(frames, random),
         "screen": lambda frames: on_screen(frames, random),
     }
-    clips = people(options.clips)
+    clips = people(count)
     scores: dict[str, list[list[float]]] = {}
     for kind, make in made.items():
         say(f"{kind}: {len(clips)} clips")
@@ -181,7 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
             if seen:
                 own = [feature(frames, seen[0].box) for feature in FEATURES.values()]
                 scores.setdefault(kind, []).append(own)
-    report = {
+    return {
         "n": {kind: len(rows) for kind, rows in scores.items()},
         **{
             name: {
@@ -191,9 +188,14 @@ def main(arguments: list[str] | None = None) -> int:
             for i, name in enumerate(FEATURES)
         },
     }
-    print_json(report)
-    return 0
 
 
-if __name__ == "__main__":
-    run_command(main)
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    counts = ", ".join(f"{number} {kind}" for kind, number in facts["n"].items())
+    rows = [
+        f"{name:>10}, {kind:6}  AUC {found['auc']:.3f}  APCER {found['apcer']:6.1%}"
+        for name in FEATURES
+        for kind, found in facts[name].items()
+    ]
+    return "\n".join([f"clips: {counts}", *rows])

@@ -1,8 +1,6 @@
 """Evenly spread frames of a clip against the sharpest around each: who is named, at what cost.
 
-    python -m scripts.bench.sharpest --faces DIR
-
-DIR has a folder for each person. Three quarters of the people are enrolled by one picture; other
+Of a folder for each person. Three quarters of the people are enrolled by one picture; other
 pictures of everybody become half-second clips whose quality changes from frame to frame (a shaken
 camera, one that looks for its focus, a hand before the face, a lamp that flickers) or stays as
 `facelab stress` makes it. Each clip is asked about in every way in turn: a machine whose speed
@@ -11,20 +9,19 @@ drifts slows all alike. "One say" is the sharpest, all frames with the same weig
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from recognition import Gallery, Recognizer, Settings
-from scripts.bench.results import keep
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from training.dataset import DatasetPicture, order, read_picture, read_tree
@@ -122,10 +119,10 @@ def compared(
     gallery: Gallery,
     probes: list[tuple[str, StressPortrait]],
     say: Progress,
-) -> dict[str, dict[str, dict[str, float]]]:
+) -> dict[str, Any]:
     """By kind of clip and way what came of it."""
     random = np.random.default_rng(0)
-    report = {}
+    report: dict[str, Any] = {}
     for kind in (*CHANGING, *STILL):
         say(f"{kind}: {len(probes)} clips")
         came: dict[str, ClipOutcomes] = defaultdict(ClipOutcomes)
@@ -150,48 +147,44 @@ def _drawn(pictures: list[DatasetPicture], count: int) -> list[DatasetPicture]:
     return [by_name[name] for name in order(by_name, 0)[:count]]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.bench.sharpest",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--faces", type=Path, required=True, help="a folder for each person")
-    parser.add_argument("--each", type=int, default=1, help="clips of each person and kind")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    say = Progress(quiet=options.json)
+def measure(folder: Path, each: int, say: Progress) -> dict[str, Any]:
+    """`each` clips of every kind, of every person in `folder`.
+
+    Raises
+    ------
+    LabError
+        When that is no folder of faces.
+    """
     models = ROOT / "build/models"
     recognizers = {way: Recognizer.load(models, settings) for way, settings in WAYS.items()}
     ours = recognizers["sharpest"]
     try:
-        tree = read_tree(options.faces)
+        tree = read_tree(folder)
     except ToolError as error:
         raise LabError(str(error), "give a folder with one folder a person") from error
     people = order(tree, 0)
     enrolled = people[: len(people) * 3 // 4]
-    drawn = {person: _drawn(tree[person], 1 + options.each) for person in people}
+    drawn = {person: _drawn(tree[person], 1 + each) for person in people}
     photos = [drawn[person][0] for person in enrolled]
     asked = [picture for person in people for picture in drawn[person][1:]]
     looks = [(person, ours.observe(one.rgb)) for person, one in portraits(ours, photos)]
     seen = [(person, faces[0].embedding) for person, faces in looks if faces]
     if not seen:
-        raise LabError(f"no face found below {options.faces}", "is it a folder for each person?")
+        raise LabError(f"no face found below {folder}", "is it a folder for each person?")
     gallery = Gallery.of([person for person, _ in seen], np.array([row for _, row in seen]))
-    report = compared(recognizers, gallery, list(portraits(ours, asked)), say)
-    keep(report, ROOT / "out" / "sharpest.json", say)
-    if options.json:
-        print_json(report)
-        return 0
-    print("right / missed / wrong, strangers named, CPU a clip")
-    for kind, ways in report.items():
-        for way, of in ways.items():
-            print(
+    return compared(recognizers, gallery, list(portraits(ours, asked)), say)
+
+
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    return "\n".join(
+        [
+            "right / missed / wrong, strangers named, CPU a clip",
+            *(
                 f"{kind:14}{way:10}{of['right']:4} / {of['missed']:3} / {of['wrong']:2}"
                 f"{of['strangers_named']:6} of {of['strangers']}{of['cpu_ms']:9.1f} ms"
-            )
-    return 0
-
-
-if __name__ == "__main__":
-    run_command(main)
+                for kind, ways in facts.items()
+                for way, of in ways.items()
+            ),
+        ]
+    )

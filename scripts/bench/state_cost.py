@@ -6,8 +6,6 @@ time the other way round. So whatever else the machine does meets both alike.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -17,9 +15,8 @@ from typing import Any
 
 from scripts.bench.lab import MeasuredLab
 from scripts.bench.overhead import RoundTrips, easy_clip
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.errors import LabError
-from scripts.paths import ROOT
 from scripts.percentiles import percentiles
 
 MEMORY, DISK = "memory", "disk"
@@ -51,9 +48,10 @@ class LabPair:
         )
 
 
-def measure(count: int, folder: Path, progress: Progress) -> dict[str, list[float]]:
-    """Milliseconds of `count` warm clips in each of the two."""
+def measure(count: int, progress: Progress) -> dict[str, Any]:
+    """`count` warm clips in each of the two."""
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         trips = {}
         for name in (MEMORY, DISK):
             lab = MeasuredLab(folder / name, kept=name == DISK)
@@ -68,7 +66,7 @@ def measure(count: int, folder: Path, progress: Progress) -> dict[str, list[floa
             pair.once()
         progress(f"{count} clips in each, by turns")
         rounds = [pair.once() for _ in progress.each(range(count), "clips", count)]
-    return {name: [one[name] for one in rounds] for name in (MEMORY, DISK)}
+    return report({name: [one[name] for one in rounds] for name in (MEMORY, DISK)})
 
 
 def report(found: dict[str, list[float]]) -> dict[str, Any]:
@@ -89,30 +87,11 @@ def report(found: dict[str, list[float]]) -> dict[str, Any]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="facelab bench-state",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--count", type=int, default=100, help="warm clips in each lab")
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench-state.json")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    if options.count < 1:
-        parser.error("at least one clip")
-    with tempfile.TemporaryDirectory() as folder:
-        facts = report(measure(options.count, Path(folder), Progress()))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(facts, indent=2) + "\n")
-    if options.json:
-        print_json(facts)
-        return 0
-    for name, values in facts["round_trip_ms"].items():
-        print(f"{name:>8}  " + "  ".join(f"{key} {value:7.1f} ms" for key, value in values.items()))
-    print(f"    cost  {facts['cost_ms']['of_pairs']:+.1f} ms a clip (median of pairs)")
-    return 0
-
-
-if __name__ == "__main__":
-    run_command(main)
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    rows = [
+        f"{name:>8}  " + "  ".join(f"{key} {value:7.1f} ms" for key, value in values.items())
+        for name, values in facts["round_trip_ms"].items()
+    ]
+    cost = f"    cost  {facts['cost_ms']['of_pairs']:+.1f} ms a clip (median of pairs)"
+    return "\n".join([*rows, cost])

@@ -1,4 +1,4 @@
-"""The lab on AWS: `python -m scripts.cli.aws up`, `down` or `status`.
+"""The lab on AWS: `facelab aws up`, `down` or `status`.
 
 Goes to AWS itself whatever FACELAB_BACKEND says; AWS_ENDPOINT_URL leads the same code
 elsewhere, and every command says where it goes.

@@ -1,4 +1,4 @@
-"""Devices of the lab: `python -m scripts.cli.devices add pi-01`, `remove`, `policy`, `list`."""
+"""Devices of the lab: `facelab device add pi-01`, `remove`, `policy`, `list`."""
 
 from __future__ import annotations
 

@@ -8,11 +8,12 @@ stdout is JSON and nothing else.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import resolve_name
 
 from scripts.console import run_command
 from scripts.errors import LabError
@@ -23,48 +24,59 @@ TRAINING_PYTHON = BUILD / "env" / "training" / "bin" / "python"
 
 @dataclass(frozen=True)
 class Task:
-    """A subcommand: the module whose `main(arguments)` does it, loaded when it is asked for."""
+    """A subcommand, and the function that does it: `module`'s `main`, or `module:function`, where
+    `.module` lies in `scripts.cli`. It takes a list of arguments."""
 
     name: str
     group: str
     help: str
-    module: str
+    place: str
     given: tuple[str, ...] = ()  # arguments that stand before the person's own
-    main: str = "main"
     with_torch: bool = False  # its module runs in the training environment
+
+    @property
+    def module(self) -> str:
+        return resolve_name(self.place.partition(":")[0], "scripts.cli")
+
+    def load(self) -> Callable[[list[str]], int]:
+        """That function; its module is loaded when it is asked for."""
+        function = self.place.partition(":")[2] or "main"
+        loaded: Callable[[list[str]], int] = getattr(import_module(self.module), function)
+        return loaded
 
 
 TASKS = (
-    Task("setup", "run", "make the environments and the model files", "scripts.cli.setup"),
-    Task("up", "run", "start the emulator, deploy what changed", "scripts.cli.lab", ("up",)),
-    Task("down", "run", "stop the emulator and all it started", "scripts.cli.lab", ("down",)),
-    Task("status", "run", "what is up, and what waits where", "scripts.cli.lab", ("status",)),
-    Task("logs", "run", "the function's output", "scripts.cli.lab", ("logs",)),
-    Task("deploy", "run", "build, push and deploy the function", "scripts.cli.lab", ("deploy",)),
-    Task("reconcile", "run", "send clips again that ended in nothing", "scripts.cli.reconcile"),
-    Task("env", "run", "what awslocal needs to find this lab", "scripts.cli.env"),
-    Task("snapshot", "run", "the lab's contents into one file", "scripts.cli.lab", ("snapshot",)),
-    Task("restore", "run", "the lab's contents from such a file", "scripts.cli.lab", ("restore",)),
-    Task("reset", "run", "the lab as it was at first", "scripts.cli.lab", ("reset",)),
-    Task("e2e", "run", "the fixture through the whole loop", "scripts.cli.e2e"),
-    Task("dashboard", "run", "a page that follows the lab", "scripts.cli.dashboard"),
-    Task("trace", "run", "one clip from shutter to screen", "scripts.cli.trace"),
-    Task("check", "run", "is an exercise of the class guide solved", "scripts.cli.check"),
-    Task("doctor", "run", "what this machine can do", "scripts.cli.doctor"),
-    Task("docker-engine", "run", "install it (Debian)", "scripts.cli.docker", main="engine"),
-    Task("base-image", "run", "what images are built on", "scripts.cli.docker", main="image"),
-    Task("reproducible", "run", "images without times", "scripts.cli.docker", main="reproducible"),
-    Task("functions", "functions", "deploy, watch, invoke what you bring", "scripts.cli.functions"),
-    Task("grade", "functions", "a course's rubric and workload", "scripts.cli.grade"),
-    Task("script", "functions", "your program, a film for its camera", "scripts.cli.script"),
-    Task("enroll", "people", "add a person", "scripts.cli.people", ("enroll",)),
-    Task("forget", "people", "remove every trace of one", "scripts.cli.people", ("forget",)),
-    Task("roster", "people", "who is enrolled", "scripts.cli.people", ("roster",)),
+    Task("setup", "run", "make the environments and the model files", ".setup"),
+    Task("up", "run", "start the emulator, deploy what changed", ".lab", ("up",)),
+    Task("down", "run", "stop the emulator and all it started", ".lab", ("down",)),
+    Task("status", "run", "what is up, and what waits where", ".lab", ("status",)),
+    Task("logs", "run", "the function's output", ".lab", ("logs",)),
+    Task("deploy", "run", "build, push and deploy the function", ".lab", ("deploy",)),
+    Task("provision", "run", "the cloud side alone: deploy or delete it", ".provision"),
+    Task("reconcile", "run", "send clips again that ended in nothing", ".reconcile"),
+    Task("env", "run", "what awslocal needs to find this lab", ".env"),
+    Task("snapshot", "run", "the lab's contents into one file", ".lab", ("snapshot",)),
+    Task("restore", "run", "the lab's contents from such a file", ".lab", ("restore",)),
+    Task("reset", "run", "the lab as it was at first", ".lab", ("reset",)),
+    Task("e2e", "run", "the fixture through the whole loop", ".e2e"),
+    Task("dashboard", "run", "a page that follows the lab", ".dashboard"),
+    Task("trace", "run", "one clip from shutter to screen", ".trace"),
+    Task("check", "run", "is an exercise of the class guide solved", ".check"),
+    Task("doctor", "run", "what this machine can do", ".doctor"),
+    Task("docker-engine", "run", "install and start it, on Debian", ".docker:engine"),
+    Task("base-image", "run", "what images are built on", ".docker:image"),
+    Task("reproducible", "run", "images without times", ".docker:reproducible"),
+    Task("functions", "functions", "deploy, watch, invoke what you bring", ".functions"),
+    Task("grade", "functions", "a course's rubric and workload", ".grade"),
+    Task("script", "functions", "your program, a film for its camera", ".script"),
+    Task("enroll", "people", "add a person", ".people", ("enroll",)),
+    Task("forget", "people", "remove every trace of one", ".people", ("forget",)),
+    Task("roster", "people", "who is enrolled", ".people", ("roster",)),
     Task("camera", "devices", "record clips and upload them", "device.camera"),
     Task("messages", "devices", "print results as they come", "device.messages"),
     Task("pictures", "devices", "collect pictures of one person", "device.pictures"),
     Task("spool", "devices", "what waits on this device; send it by hand", "device.spooled"),
-    Task("device", "devices", "add, remove or list devices; their policy", "scripts.cli.devices"),
+    Task("device", "devices", "add, remove or list devices; their policy", ".devices"),
     Task(
         "train",
         "models",
@@ -74,36 +86,38 @@ TASKS = (
     ),
     Task("evaluate", "models", "measure both models", "training.evaluate", with_torch=True),
     Task("stress", "models", "faces under hard conditions", "training.stress", with_torch=True),
-    Task("model", "models", "take a custom model into service, or back", "scripts.cli.model"),
-    Task("aws", "AWS", "up, down, status: the lab on real AWS", "scripts.cli.aws", main="run"),
-    Task("soak", "measure", "several devices at once", "scripts.e2e.soak"),
-    Task("plan", "measure", "thousands of devices on AWS", "scripts.cli.plan"),
-    Task("bench", "measure", "the emulator's share of an invocation", "scripts.bench.overhead"),
-    Task("bench-loop", "measure", "the report's whole loop and ours", "scripts.bench.loop"),
-    Task("throughput", "measure", "most clips a second, by devices", "scripts.e2e.throughput"),
-    Task("bench-lab", "measure", "up, down, reset, snapshot, restore", "scripts.bench.lab"),
-    Task("bench-state", "measure", "what keeping state costs a clip", "scripts.bench.state_cost"),
-    Task("bench-reload", "measure", "from a saved file to its answer", "scripts.bench.reload"),
-    Task("bench-queue", "measure", "a queue and its function", "scripts.bench.queue_latency"),
-    Task("bench-device", "measure", "a clip's cost here and on a Pi", "scripts.bench.device_cost"),
-    Task("bench-gate", "measure", "what the camera's gates miss", "scripts.bench.gate"),
-    Task("bench-dashboard", "measure", "the dashboard in a browser", "scripts.bench.dashboard"),
-    Task("bench-endpoint", "measure", "the loop on another emulator", "scripts.bench.endpoint"),
-    Task("conformance", "measure", "what AWS documents, asked", "scripts.cli.conformance"),
-    Task("bench-handler", "measure", "the report's pipeline and ours", "scripts.bench.handler"),
-    Task("bench-gallery", "measure", "search in large galleries", "scripts.bench.gallery"),
-    Task("bench-detection", "measure", "which faces are found", "scripts.bench.detection"),
+    Task("model", "models", "take a custom model into service, or back", ".model"),
+    Task("aws", "AWS", "up, down, status: the lab on real AWS", ".aws:run"),
+    Task("soak", "measure", "several devices at once", ".soak"),
+    Task("plan", "measure", "thousands of devices on AWS", ".plan"),
+    Task("bench", "measure", "the emulator's share of an invocation", ".bench_lab:overhead"),
+    Task("bench-loop", "measure", "the report's whole loop and ours", ".bench_loop:loop"),
+    Task("throughput", "measure", "most clips a second, by devices", ".throughput"),
+    Task("bench-lab", "measure", "up, down, reset, snapshot, restore", ".bench_lab:lab"),
+    Task("bench-state", "measure", "what keeping state costs a clip", ".bench_lab:state"),
+    Task("bench-reload", "measure", "from a saved file to its answer", ".bench_lab:reload"),
+    Task("bench-queue", "measure", "a queue and its function", ".bench_lab:queue"),
+    Task("bench-device", "measure", "a clip's cost here and on a Pi", ".bench_loop:device"),
+    Task("bench-gate", "measure", "what the camera's gates miss", ".bench_loop:gate"),
+    Task("bench-dashboard", "measure", "the dashboard in a browser", ".bench_lab:dashboard"),
+    Task("bench-endpoint", "measure", "the loop on another emulator", ".bench_lab:endpoint"),
+    Task("conformance", "measure", "what AWS documents, asked", ".conformance"),
+    Task("bench-handler", "measure", "the report's pipeline and ours", ".bench_faces:handler"),
+    Task("bench-gallery", "measure", "search in large galleries", ".bench_faces:gallery"),
+    Task("bench-detection", "measure", "which faces are found", ".bench_faces:detection"),
     Task(
-        "calibrate-distances",
-        "measure",
-        "what distances and scores mean",
-        "scripts.bench.calibrate_distances",
+        "calibrate-distances", "measure", "what distances and scores mean", ".bench_faces:calibrate"
     ),
-    Task("figures", "develop", "the documents' tables of figures", "scripts.cli.figures"),
-    Task("mutate", "develop", "do the tests notice faults", "scripts.cli.mutate"),
-    Task("lint", "develop", "style, types, imports, templates", "scripts.cli.lint"),
-    Task("browser", "develop", "Chromium for the tests that need one", "scripts.cli.browser"),
-    Task("check-imports", "develop", "who may import whom", "scripts.cli.check_imports"),
+    Task("calibrate-groups", "measure", "the same within groups of people", ".bench_faces:groups"),
+    Task("bench-sharpest", "measure", "the sharpest frames, or even ones", ".bench_faces:sharpest"),
+    Task("bench-against", "measure", "this code and an earlier commit's", ".bench_faces:against"),
+    Task("bench-against-loop", "measure", "its loop and an earlier one's", ".bench_loop:against"),
+    Task("bench-replays", "measure", "can a photo be told from a person", ".bench_faces:replays"),
+    Task("figures", "develop", "the documents' tables of figures", ".figures"),
+    Task("mutate", "develop", "do the tests notice faults", ".mutate"),
+    Task("lint", "develop", "style, types, imports, templates", ".lint"),
+    Task("browser", "develop", "Chromium for the tests that need one", ".browser"),
+    Task("check-imports", "develop", "who may import whom", ".check_imports"),
 )
 
 
@@ -134,8 +148,7 @@ def run(arguments: list[str]) -> int:
         return 2
     if task.with_torch:
         _in_training_environment(task.module, rest)
-    main: Callable[[list[str]], int] = getattr(importlib.import_module(task.module), task.main)
-    return main([*task.given, *rest])
+    return task.load()([*task.given, *rest])
 
 
 def _in_training_environment(module: str, arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Bring the lab up and down, and look into it: `python -m scripts.cli.lab up`."""
+"""Bring the lab up and down, look into it, keep and change its contents."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Deploy, update or delete the cloud side of the lab: `python -m scripts.cli.provision deploy`."""
+"""Deploy, update or delete the cloud side of the lab, in an emulator that runs or on AWS."""
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 
 from cloud.switch import read_switch
-from scripts.console import Progress, run_command
+from scripts.cli.parsing import task_parser
+from scripts.console import Progress, print_json, run_command
 from scripts.lab.state import LabState
 from scripts.provision.deployment import deploy
 from scripts.provision.publishers import publisher_for
@@ -15,7 +15,7 @@ from scripts.provision.teardown import delete
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab provision", description=__doc__.splitlines()[0])
+    parser = task_parser("provision", __doc__)
     parser.add_argument("action", choices=("deploy", "delete"))
     parser.add_argument(
         "--store",
@@ -25,11 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     switch, progress = read_switch(), Progress()
+    outcome = {"stack": switch.names.stack, "action": options.action}
     if options.action == "delete":
         delete(switch, progress)
     else:
         image = publisher_for(switch, options.store).publish(switch, progress)
         deploy(switch, image, progress)
+        outcome["image"] = image.uri
+    if options.json:
+        print_json(outcome)
     return 0
 
 

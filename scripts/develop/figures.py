@@ -165,12 +165,12 @@ RUNS: dict[str, MeasuredRun] = {
         },
     ),
     "against_loop": MeasuredRun(
-        "python -m scripts.bench.against_loop --commit 3c7f219",
+        "facelab bench-against-loop --commit 3c7f219",
         "against-loop.json",
         {"ratios": "ratios"},
     ),
     "against": MeasuredRun(
-        "python -m scripts.bench.against --commit 3c7f219",
+        "facelab bench-against --commit 3c7f219",
         "against.json",
         {
             "face_ratio": "kinds.one face 640x480.ratio_cpu",

@@ -7,13 +7,10 @@ queues and spools are looked at; a long run fails on growth and on answers that 
 
 from __future__ import annotations
 
-import argparse
 import json
-import math
 import random
 import secrets
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -24,17 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from cloud.switch import Switch, read_switch
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.e2e.bring_up import bring_up
-from scripts.e2e.film import FIXTURE, read_film
+from scripts.e2e.film import read_film
 from scripts.e2e.players import Player
-from scripts.e2e.soak_report import DeviceLog, SoakPlan, report, summary
+from scripts.e2e.soak_report import DeviceLog, SoakPlan, report
 from scripts.e2e.steadiness import Sample, Sampler, judge
 from scripts.lab.backends import choose_backend
 from scripts.lab.kept import KeptState
 from scripts.lab.memory import ProcessNames
 from scripts.lab.state import LabState
-from scripts.paths import ROOT
 from scripts.progress_bar import Step
 from scripts.provision.devices import add_device, remove_device
 from scripts.report.page import write_page
@@ -265,67 +261,19 @@ def play(
     return Played(soak, sampler.samples, sampler.samples[:recording])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = _parsed(arguments)
-    clips_each = math.ceil(
-        options.clips / options.devices if options.clips else options.seconds * options.rate
-    )
-    plan = SoakPlan(options.devices, clips_each, options.rate)
-    switch, progress = read_switch(), Progress()
+def soak(plan: SoakPlan, film: Path, out: Path, progress: Progress) -> dict[str, Any]:
+    """Bring the lab up and let devices of this run play `film`; what came of it, which is written
+    to `out`, with its page beside."""
+    switch = read_switch()
     backend = bring_up(switch, progress)
-    with added(switch, options.devices, progress) as device_ids:
-        played = play(switch, device_ids, plan, options.film, progress)
+    with added(switch, plan.devices, progress) as device_ids:
+        played = play(switch, device_ids, plan, film, progress)
     steadiness = judge(played.steady, plan.rate * plan.devices)
     logs = list(played.soak.devices.values())
     facts = report(logs, plan, backend, played.samples, steadiness)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(facts, indent=2) + "\n")
-    page = options.out.with_name("report.html")
-    write_page(soak_report(logs, facts, read_film(options.film)), page)
-    if options.json:
-        print_json(facts)
-    else:
-        print(summary(facts))
-    progress(f"wrote {options.out} and {page}")
-    for fault in facts["faults"]:
-        print(f"facelab: {fault}", file=sys.stderr)
-    if facts["faults"]:
-        print(
-            "  hint: `make status` shows what waits, `make logs` what the function said",
-            file=sys.stderr,
-        )
-    return 0 if facts["ok"] else 1
-
-
-def _parsed(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="facelab soak",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--devices", type=int, default=4, metavar="N")
-    how_long = parser.add_mutually_exclusive_group()
-    how_long.add_argument("--clips", type=int, metavar="N", help="of all devices together")
-    how_long.add_argument("--seconds", type=float, default=60.0, metavar="S")
-    parser.add_argument(
-        "--rate",
-        type=float,
-        default=float(CLIPS_A_SECOND),
-        metavar="R",
-        help="clips a second of each device (default: %(default)g, a camera's)",
-    )
-    parser.add_argument(
-        "--film", type=Path, default=FIXTURE, metavar="FILE", help="what they record (.h264)"
-    )
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "soak.json")
-    parser.add_argument("--json", action="store_true", help="print soak.json, not the summary")
-    options = parser.parse_args(arguments)
-    if options.devices < 1 or options.rate <= 0:
-        parser.error("at least one device, and a rate above 0")
-    if (options.clips or options.seconds * options.rate) < 1:
-        parser.error("at least one clip")
-    return options
-
-
-if __name__ == "__main__":
-    run_command(main)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(facts, indent=2) + "\n")
+    page = out.with_name("report.html")
+    write_page(soak_report(logs, facts, read_film(film)), page)
+    progress(f"wrote {out} and {page}")
+    return facts

@@ -7,7 +7,6 @@ falls by as much where that is so from the start. Writes out/throughput.json and
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import tempfile
@@ -21,12 +20,11 @@ import psutil
 
 from cloud.switch import Switch, read_switch
 from scripts.bench.loop import chosen_clips, machine
-from scripts.console import Progress, print_json, run_command
+from scripts.console import Progress
 from scripts.e2e.soak import PATIENCE_S, Cameras, Played, Viewers, added, play
 from scripts.e2e.soak_report import SoakPlan
 from scripts.e2e.throughput_picture import picture
 from scripts.lab.cpu import emulator_family, spent_s
-from scripts.paths import ROOT
 from scripts.percentiles import percentiles
 
 DEVICES = (1, 2, 4, 8)
@@ -55,14 +53,6 @@ class Trial:
     def is_sustained(self) -> bool:
         return not self.lost and self.p95_ms is not None and self.p95_ms <= GOAL_MS
 
-    def in_words(self) -> str:
-        latency = "no answers"
-        if self.p50_ms is not None and self.p95_ms is not None:
-            latency = f"p50 {self.p50_ms:.0f} ms, p95 {self.p95_ms:.0f} ms"
-        return (
-            f"{self.devices} devices, {self.clips_per_s:.1f} clips/s: {latency}, {self.lost} lost"
-        )
-
     def to_fields(self) -> dict[str, Any]:
         return {
             "clips_per_s": self.clips_per_s,
@@ -74,6 +64,15 @@ class Trial:
             "cpu": self.cpu,
             "memory_mb": self.memory_mb,
         }
+
+
+@dataclass(frozen=True)
+class Trials:
+    """At most so many, each so long, of this film."""
+
+    most: int
+    seconds: float
+    film: Path
 
 
 class Window:
@@ -129,7 +128,7 @@ def trial(
     with added(switch, devices, quiet) as device_ids:
         played = play(switch, device_ids, plan, film, quiet, window)
     found = measured(played, window, rate)
-    progress(f"{found.in_words()}, CPUs {found.cpu['all']:.0%} busy")
+    progress(f"{_trial_in_words(devices, found.to_fields())}, CPUs {found.cpu['all']:.0%} busy")
     return found
 
 
@@ -162,13 +161,13 @@ def measured(played: Played, window: Window, rate: float) -> Trial:
 
 
 def search(
-    switch: Switch, devices: int, first: float, options: argparse.Namespace, progress: Progress
+    switch: Switch, devices: int, first: float, trials: Trials, progress: Progress
 ) -> list[Trial]:
     """Rates around the highest that is sustained, in the order in which they were tried."""
     tried: list[Trial] = []
     rate = first
-    for _ in range(options.trials):
-        tried.append(trial(switch, devices, rate, options.seconds, options.film, progress))
+    for _ in range(trials.most):
+        tried.append(trial(switch, devices, rate, trials.seconds, trials.film, progress))
         rose = [one for one in tried if one.is_sustained]
         fell = [one for one in tried if not one.is_sustained]
         if rose and fell:
@@ -202,22 +201,21 @@ def saturated(tried: list[Trial]) -> dict[str, Any]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = _parsed(arguments)
-    switch, progress = read_switch(), Progress(quiet=options.json)
+def measure(
+    device_counts: Sequence[int], rate: float, most: int, seconds: float, progress: Progress
+) -> dict[str, Any]:
+    """The best trial of each number of devices; the first of all begins with `rate` clips a
+    second, and for each there are `most` of `seconds`."""
+    switch, first = read_switch(), rate
     every: dict[int, list[Trial]] = {}
-    first = options.rate
     with tempfile.TemporaryDirectory() as folder:
-        options.film = Path(folder) / "film.h264"
-        options.film.write_bytes(b"".join(chosen_clips(FILM_CLIPS)))
-        for devices in options.devices:
-            every[devices] = search(switch, devices, first, options, progress)
+        trials = Trials(most, seconds, Path(folder) / "film.h264")
+        trials.film.write_bytes(b"".join(chosen_clips(FILM_CLIPS)))
+        for devices in device_counts:
+            every[devices] = search(switch, devices, first, trials, progress)
             first = best(every[devices]).asked_per_s
     chosen = {devices: best(tried) for devices, tried in every.items()}
-    trials = [
-        {"devices": one.devices} | one.to_fields() for tried in every.values() for one in tried
-    ]
-    facts = {
+    return {
         "max_clips_per_s": max(
             (one.clips_per_s for one in chosen.values() if one.is_sustained), default=0.0
         ),
@@ -225,48 +223,34 @@ def main(arguments: list[str] | None = None) -> int:
             str(devices): one.to_fields() | {"saturates": saturated(every[devices])}
             for devices, one in chosen.items()
         },
-        "trials": trials,
+        "trials": [
+            {"devices": one.devices} | one.to_fields() for tried in every.values() for one in tried
+        ],
         "machine": machine(),
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(facts, indent=2) + "\n")
-    drawn = options.out.with_suffix(".svg")
-    drawn.write_text(picture(trials, GOAL_MS))
-    if options.json:
-        print_json(facts)
-        return 0
-    for devices, one in chosen.items():
-        word = "sustained" if one.is_sustained else "NOT sustained"
-        print(f"{one.in_words()}: {word}; {saturated(every[devices])['why']}")
-    progress(f"wrote {options.out} and {drawn}")
-    return 0
 
 
-def _parsed(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="facelab throughput",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def keep(facts: dict[str, Any], out: Path, progress: Progress) -> None:
+    """Write `out`, and its picture beside."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(facts, indent=2) + "\n")
+    drawn = out.with_suffix(".svg")
+    drawn.write_text(picture(facts["trials"], GOAL_MS))
+    progress(f"wrote {out} and {drawn}")
+
+
+def in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    return "\n".join(
+        f"{_trial_in_words(int(devices), one)}: "
+        f"{'sustained' if one['is_sustained'] else 'NOT sustained'}; {one['saturates']['why']}"
+        for devices, one in facts["devices"].items()
     )
-    parser.add_argument(
-        "--devices",
-        type=lambda text: tuple(int(one) for one in text.split(",")),
-        default=DEVICES,
-        metavar="N,N,…",
-        help="default 1,2,4,8",
-    )
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each trial (%(default)g)")
-    parser.add_argument("--trials", type=int, default=6, help="at most, for each (%(default)s)")
-    parser.add_argument(
-        "--rate", type=float, default=FIRST_RATE, help="clips a second to begin with (%(default)g)"
-    )
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "throughput.json")
-    parser.add_argument("--json", action="store_true", help="print throughput.json, not the table")
-    options = parser.parse_args(arguments)
-    if min(options.devices) < 1 or options.seconds <= 0 or options.rate <= 0 or options.trials < 1:
-        parser.error("devices, seconds, rate and trials are above 0")
-    return options
 
 
-if __name__ == "__main__":
-    run_command(main)
+def _trial_in_words(devices: int, fields: dict[str, Any]) -> str:
+    latency = "no answers"
+    if fields["p50_ms"] is not None and fields["p95_ms"] is not None:
+        latency = f"p50 {fields['p50_ms']:.0f} ms, p95 {fields['p95_ms']:.0f} ms"
+    rate = f"{fields['clips_per_s']:.1f} clips/s"
+    return f"{devices} devices, {rate}: {latency}, {fields['lost']} lost"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from scripts.bench.endpoint import main
 from scripts.bench.endpoint_probes import EndpointUnreachable, LabImage, Probes
+from scripts.cli.bench_lab import endpoint
 from scripts.errors import LabError
 
 
@@ -55,4 +55,4 @@ def test_what_can_not_be_removed_is_left():
 @pytest.mark.parametrize("url", ["", "https://example.com", "http://127.0.0.1.example.com:80"])
 def test_only_this_machine_is_measured(url: str):
     with pytest.raises(LabError, match="no address of this machine"):
-        main([url])
+        endpoint([url])

@@ -8,6 +8,7 @@ import pytest
 
 from scripts.bench import gate
 from scripts.bench.gate import measure, table
+from scripts.cli.bench_loop import gate as command
 from scripts.e2e.truth import ClipTruth
 
 TRUTH = [
@@ -45,18 +46,18 @@ def test_the_time_is_a_look_s():
 
 
 def test_people_read_whom_a_gate_misses(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(gate, "ROOT", tmp_path)
+    out = tmp_path / "bench-gate.json"
     monkeypatch.setattr(gate, "read_truth", lambda path: TRUTH)
     monkeypatch.setattr(gate, "fixture_clips", lambda: CLIPS)
     monkeypatch.setattr(gate, "look_of", lambda name: lambda clip: clip != b"1")
-    assert gate.main([]) == 0
+    assert command(["--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "4 clips, 2 of them with nobody" in said
     assert "motion: holds back 1, 0 with nobody and 1 with somebody (1 if nobody moves)" in said
     assert said.count("  missed: clip 1, ada (small)") == 2
-    assert gate.main(["--json"]) == 0
+    assert command(["--json", "--out", str(out)]) == 0
     assert '"missed": 1' in capsys.readouterr().out
-    assert (tmp_path / "out" / "bench-gate.json").is_file()
+    assert out.is_file()
 
 
 def test_a_gate_that_misses_nobody_names_nobody():

@@ -11,6 +11,7 @@ from recognition import Settings
 from recognition.decode import Clip
 from scripts.bench import sharpest
 from scripts.bench.sharpest import CHANGING, ClipOutcomes, changing_clip
+from scripts.cli.bench_faces import sharpest as command
 from training.stress import framed
 
 ROOT = Path(__file__).parents[3]
@@ -48,13 +49,14 @@ def test_both_ways_are_asked_about_every_clip(tmp_path, monkeypatch, capsys):
     """On the fixture's people, two kinds of clips."""
     monkeypatch.setattr(sharpest, "CHANGING", {"shaken": CHANGING["shaken"]})
     monkeypatch.setattr(sharpest, "STILL", ("plain",))
-    monkeypatch.setattr(sharpest, "keep", lambda *_: None)
+    faces = tmp_path / "faces"
     for folder in (ROOT / "fixtures/people").iterdir():
         photo = next(folder.glob("*.jpg"))
-        (tmp_path / folder.name).mkdir()
+        (faces / folder.name).mkdir(parents=True)
         for name in ("a.jpg", "b.jpg"):
-            shutil.copyfile(photo, tmp_path / folder.name / name)
-    assert sharpest.main(["--faces", str(tmp_path), "--json"]) == 0
+            shutil.copyfile(photo, faces / folder.name / name)
+    out = tmp_path / "out" / "sharpest.json"
+    assert command(["--faces", str(faces), "--json", "--out", str(out)]) == 0
     report = json.loads(capsys.readouterr().out)
     assert set(report) == {"shaken", "plain"}
     for ways in report.values():

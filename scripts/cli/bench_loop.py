@@ -1,0 +1,54 @@
+"""Benches of the whole loop, and of the device in it."""
+
+from __future__ import annotations
+
+from cloud.switch import read_switch
+from scripts.cli.bench_ending import at_least_one, bench_parser, measured
+
+
+def loop(arguments: list[str] | None = None) -> int:
+    from scripts.bench import loop as bench
+    from scripts.bench.loop_figures import table
+
+    parser = bench_parser("bench-loop", bench.__doc__, "loop.json")
+    for name, default, text in (
+        ("--turns", 3, "default %(default)s"),
+        ("--clips", 20, "of ours in a turn (%(default)s)"),
+        ("--report-clips", 4, "of the report's in a turn (%(default)s)"),
+    ):
+        parser.add_argument(name, type=at_least_one, default=default, metavar="N", help=text)
+    options = parser.parse_args(arguments)
+    asked = (options.turns, options.clips, options.report_clips)
+    return measured(options, lambda say: bench.measure(read_switch(), *asked, say), table)
+
+
+def against(arguments: list[str] | None = None) -> int:
+    from scripts.bench import against_loop as bench
+
+    parser = bench_parser("bench-against-loop", bench.__doc__, "against-loop.json")
+    parser.add_argument("--commit", default="3c7f219", help="the earlier one (%(default)s)")
+    parser.add_argument(
+        "--turns", type=at_least_one, default=2, metavar="N", help="that count, of each"
+    )
+    options = parser.parse_args(arguments)
+    return measured(
+        options, lambda say: bench.measure(options.commit, options.turns, say), bench.in_words
+    )
+
+
+def device(arguments: list[str] | None = None) -> int:
+    from scripts.bench import device_cost as bench
+
+    parser = bench_parser("bench-device", bench.__doc__, "bench-device.json")
+    parser.add_argument(
+        "--clips", type=at_least_one, default=16, metavar="N", help="clips to measure"
+    )
+    options = parser.parse_args(arguments)
+    return measured(options, lambda say: bench.measure_in_the_lab(options.clips, say), bench.table)
+
+
+def gate(arguments: list[str] | None = None) -> int:
+    from scripts.bench import gate as bench
+
+    options = bench_parser("bench-gate", bench.__doc__, "bench-gate.json").parse_args(arguments)
+    return measured(options, bench.measure_all, bench.table)

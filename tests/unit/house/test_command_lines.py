@@ -1,0 +1,66 @@
+"""Command lines of the lab stand in `scripts/cli`, and each of them is a task of `facelab`."""
+
+import ast
+from collections.abc import Iterator
+
+from scripts.cli.facelab import TASKS
+from scripts.develop.imports import Tree
+from scripts.paths import ROOT
+
+# Programs that one of ours starts as a process of its own. Their arguments are no person's: they
+# are read by place, or come as one JSON object.
+WORKERS = {
+    "scripts.bench.handler_worker": "`facelab bench-handler`, in the training environment",
+    "scripts.bench.loop_worker": "`facelab bench-loop`, in the training environment",
+    "scripts.dashboard.cloud_worker": "the dashboard",
+    "scripts.dashboard.frame_worker": "the dashboard",
+    "scripts.dashboard.people_worker": "the dashboard",
+    "scripts.develop.mutation.worker": "`facelab mutate`",
+    "scripts.gallery.seed": "`facelab setup`, in the lab's environment, which it has just made",
+}
+
+
+def modules_of_scripts() -> Iterator[tuple[str, ast.Module]]:
+    for name, path in Tree(ROOT).modules.items():
+        if name.startswith("scripts."):
+            yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def is_program(tree: ast.Module) -> bool:
+    """Whether it does something when it is run: `if __name__ == "__main__"`."""
+    tests = [node.test for node in tree.body if isinstance(node, ast.If)]
+    return any("'__main__'" in ast.dump(test) for test in tests)
+
+
+def imported(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_arguments_are_parsed_in_scripts_cli_alone():
+    elsewhere = [
+        name
+        for name, tree in modules_of_scripts()
+        if "argparse" in imported(tree) and not name.startswith("scripts.cli.")
+    ]
+    assert elsewhere == []
+
+
+def test_what_runs_elsewhere_is_a_process_of_ours():
+    programs = {name for name, tree in modules_of_scripts() if is_program(tree)}
+    assert {name for name in programs if not name.startswith("scripts.cli.")} == set(WORKERS)
+
+
+def test_every_command_line_is_a_task():
+    """One that is none has no place in `facelab --help`, and none of the tests of all tasks."""
+    trees = {name: tree for name, tree in modules_of_scripts() if name.startswith("scripts.cli.")}
+    shared = set().union(*map(imported, trees.values()))
+    tasks = {task.module for task in TASKS}
+    assert set(trees) - shared - {"scripts.cli.facelab"} <= tasks
+    assert {name for name in tasks if name.startswith("scripts.cli.")} <= set(trees)
