@@ -8,12 +8,23 @@ from typing import Any
 
 from localstack.aws.api import CommonServiceException
 
+MOST_TAGS = 50
 MOST_WILDCARDS = 4
 """In a pattern of tags."""
 
 
 def _invalid(message: str) -> CommonServiceException:
     return CommonServiceException("InvalidParameterException", message, sender_fault=True)
+
+
+def _tagged(request: Mapping[str, Any]) -> None:
+    if len(request.get("tags") or ()) > MOST_TAGS:
+        raise CommonServiceException(
+            "TooManyTagsException",
+            "The list of tags on the repository is over the limit. The maximum number of tags that "
+            f"can be applied to a repository is {MOST_TAGS}.",
+            sender_fault=True,
+        )
 
 
 def _put_image(request: Mapping[str, Any]) -> None:
@@ -94,7 +105,9 @@ def _policy(reason: str) -> CommonServiceException:
 
 
 CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "CreateRepository": _tagged,
     "PutImage": _put_image,
     "PutLifecyclePolicy": _lifecycle,
     "StartLifecyclePolicyPreview": _preview,
+    "TagResource": _tagged,
 }

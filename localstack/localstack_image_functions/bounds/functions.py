@@ -18,7 +18,10 @@ from localstack_image_functions.bounds.model import says
 from localstack_image_functions.bounds.reserved import VARIABLES
 from localstack_image_functions.runtime.body import CONTEXT_REFUSAL, read_client_context
 
+MOST = {"Timeout": 900, "MemorySize": 10_240}
+"""For functions without a capacity provider, which the API's own bounds are for."""
 LONGEST_TIMEOUT_S = 5_400
+MOST_TAGS = 50
 LARGEST_PAYLOAD = 6 * 2**20
 LARGEST_EVENT = 2**20
 MOST_FILTERS = 5
@@ -36,6 +39,8 @@ def refused(message: str) -> InvalidParameterValueException:
 
 def _create(request: Mapping[str, Any]) -> None:
     _settings(request)
+    if len(request.get("Tags") or ()) > MOST_TAGS:  # LocalStack says so of a function that it made
+        raise refused("Number of tags exceeds resource tag limit.")
     is_image = request.get("PackageType") == "Image"
     if is_image and request.get("Handler"):
         raise refused("Please don't provide a handler when using a container image.")
@@ -52,13 +57,15 @@ def _settings(request: Mapping[str, Any]) -> None:
                 "on AWS",
                 status_code=501,
             )
-    timeout = request.get("Timeout")
-    if timeout is not None and timeout > LONGEST_TIMEOUT_S:
-        constraint = f"Member must have value less than or equal to {LONGEST_TIMEOUT_S}"
-        said = says(timeout, "timeout", constraint)
-        raise CommonServiceException(
-            "ValidationException", f"1 validation error detected: {said}", sender_fault=True
-        )
+    managed = request.get("CapacityProviderConfig")
+    for name, most in {"Timeout": LONGEST_TIMEOUT_S, **({} if managed else MOST)}.items():
+        value = request.get(name)
+        if value is not None and value > most:
+            constraint = f"Member must have value less than or equal to {most}"
+            said = says(value, name[0].lower() + name[1:], constraint)
+            raise CommonServiceException(
+                "ValidationException", f"1 validation error detected: {said}", sender_fault=True
+            )
     network = request.get("VpcConfig") or {}
     for name in network.get("SubnetIds") or ():
         if not name.startswith("subnet-"):

@@ -22,6 +22,11 @@ EVENT_OVERHEAD = 26
 LONGEST_SPAN_MS = 24 * 3600 * 1000
 
 
+def _group(request: Mapping[str, Any]) -> None:
+    if request["logGroupName"].startswith("aws/"):
+        raise InvalidParameterException("Names of log groups can't start with aws/.")
+
+
 def _retention(request: Mapping[str, Any]) -> None:
     days = request["retentionInDays"]
     if days not in KEPT_DAYS:
@@ -96,6 +101,7 @@ CHECKS_OF_WHAT_IS_THERE: Mapping[str, Callable[[RequestContext, Any], None]] = {
     "PutDeliverySource": _source,
 }
 CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "CreateLogGroup": _group,
     "PutLogEvents": _events,
     "PutRetentionPolicy": _retention,
 }

@@ -9,11 +9,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack_image_functions.stacks.deleted import forget_deleted_stacks
-from localstack_image_functions.stacks.resource import NotUpdated, Resource
+from localstack_image_functions.stacks.resource import Apply, NotUpdated, Properties, Resource
 
 LOG = logging.getLogger(__name__)
 
-Properties = dict[str, Any]
 UPDATES = {"Modify", "Dynamic"}
 READ = "image-functions:read"
 """Where a payload, which comes again while a resource is being made, says what was looked at."""
@@ -58,16 +57,22 @@ class Watched(dict[str, Any]):
     def copy(self) -> dict[str, Any]:
         return dict(self.items())
 
+    def unlooked(self) -> Properties:
+        """The same without a memory. A provider that comes again has not looked at all of them."""
+        return dict(super().items())
+
     def __reduce__(self) -> Any:
         return dict, (dict(self.items()),)
 
 
 class _Provider:
-    """One of LocalStack's providers, and whether it had no way to update."""
+    """One of LocalStack's providers, and why it did not update: it had no way to, or failed, of
+    which LocalStack says that it failed to delete."""
 
     def __init__(self, provider: Any):
         self._provider = provider
         self.can_not_update = False
+        self.failure: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._provider, name)
@@ -77,6 +82,9 @@ class _Provider:
             return self._provider.update(request)
         except NotImplementedError:
             self.can_not_update = True
+            raise
+        except Exception as error:
+            self.failure = error
             raise
 
 
@@ -100,6 +108,7 @@ def apply_what_templates_say() -> None:
 
 
 def _watch_resources() -> None:
+    from localstack.services.cloudformation import provider_utils
     from localstack.services.cloudformation.resource_provider import (
         OperationStatus,
         ProgressEvent,
@@ -110,6 +119,7 @@ def _watch_resources() -> None:
     from localstack_image_functions.stacks.resources import RESOURCES
 
     original = ResourceProviderExecutor.execute_action
+    provider_utils.select_attributes = _select
 
     def execute_action(executor: Any, provider: Any, payload: Any) -> Any:
         data, kind = payload["requestData"], payload["resourceType"]
@@ -119,8 +129,7 @@ def _watch_resources() -> None:
         request.desired_state = given
         try:
             if instead := resource.instead(payload["action"]):
-                kept = _identity(before, provider.SCHEMA)
-                given |= {name: value for name, value in kept.items() if name not in given}
+                _keep_identity(given, before, provider)
                 instead(request)
                 return ProgressEvent(OperationStatus.SUCCESS, resource_model=given)
             noticed, read = _Provider(provider), payload.setdefault(READ, set())
@@ -128,19 +137,41 @@ def _watch_resources() -> None:
             event = original(executor, noticed, payload)
             passed_over = set(given) - read - resource.completed
             if isinstance(event.resource_model, Watched):
-                event.resource_model = dict(event.resource_model)
+                event.resource_model = event.resource_model.unlooked()
             if noticed.can_not_update:
                 _refuse_change(kind, given, before)
-            if payload["action"] == "Add" and event.status is OperationStatus.SUCCESS:
+            if noticed.failure and event.status is OperationStatus.FAILED:
+                event.message = str(noticed.failure)
+            if event.status is not OperationStatus.SUCCESS:
+                return event
+            if payload["action"] == "Add":
+                given |= event.resource_model or {}
                 if resource.complete:
-                    given |= event.resource_model or {}
-                    resource.complete(request)
+                    _complete(resource.complete, request, provider)
                 _tell(kind, data["logicalResourceId"], passed_over)
+            elif resource.changed and payload["action"] in UPDATES:
+                _keep_identity(given, before, provider)
+                resource.changed(request)
             return event
         except (NotUpdated, ClientError, BotoCoreError) as error:
             return ProgressEvent(OperationStatus.FAILED, resource_model={}, message=str(error))
 
     ResourceProviderExecutor.execute_action = execute_action
+
+
+def _select(model: Properties, names: list[str]) -> Properties:
+    """LocalStack's helper of that name goes through all properties to take some."""
+    return {name: model[name] for name in names if name in model}
+
+
+def _complete(complete: Apply, request: Any, provider: Any) -> None:
+    """What can't be completed is not left behind, where nobody would know whose it is."""
+    try:
+        complete(request)
+    except Exception:
+        request.previous_state = request.desired_state
+        provider.delete(request)
+        raise
 
 
 def _watch_updates() -> None:
@@ -218,6 +249,11 @@ def _leave_out_what_was_never_made(change_set: Any) -> None:
 
 def _before(data: Mapping[str, Any]) -> Properties:
     return data.get("previousResourceProperties") or {}
+
+
+def _keep_identity(given: Properties, previous: Properties, provider: Any) -> None:
+    kept = _identity(previous, provider.SCHEMA)
+    given |= {name: value for name, value in kept.items() if name not in given}
 
 
 def _identity(previous: Properties, schema: Mapping[str, Any]) -> Properties:

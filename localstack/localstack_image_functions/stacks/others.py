@@ -16,10 +16,25 @@ TABLE_SETTINGS = {
 TABLE_IN_PLACE = TABLE_SETTINGS | {"TimeToLiveSpecification", "Tags"}
 
 
-def complete_log_group(request: Any) -> None:
-    """What LocalStack leaves out when it makes one: retention and tags."""
-    _set_retention(request, before=None)
-    _tag_log_group(request, before=[])
+def create_log_group(request: Any) -> None:
+    """AWS::Logs::LogGroup, with what LocalStack leaves out when it makes one."""
+    from localstack.services.cloudformation.provider_utils import generate_default_name
+
+    wanted, logs = request.desired_state, request.aws_client_factory.logs
+    name = wanted["LogGroupName"] = wanted.get("LogGroupName") or generate_default_name(
+        request.stack_name, request.logical_resource_id
+    )
+    given = {"LogGroupClass": "logGroupClass", "KmsKeyId": "kmsKeyId"}
+    settings = {parameter: wanted[one] for one, parameter in given.items() if wanted.get(one)}
+    tags = {tag["Key"]: tag["Value"] for tag in wanted.get("Tags") or ()}
+    logs.create_log_group(logGroupName=name, **settings, **({"tags": tags} if tags else {}))
+    try:
+        _set_retention(request, before=None)
+        found = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        wanted["Arn"] = next(one["arn"] for one in found if one["logGroupName"] == name)
+    except Exception:
+        logs.delete_log_group(logGroupName=name)
+        raise
 
 
 def update_log_group(request: Any) -> None:

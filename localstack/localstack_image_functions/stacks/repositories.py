@@ -31,9 +31,13 @@ def create_repository(request: Any) -> None:
         given["encryptionConfiguration"] = {names[one]: encryption[one] for one in encryption}
     made = ecr.create_repository(repositoryName=wanted["RepositoryName"], **given)["repository"]
     wanted["Arn"], wanted["RepositoryUri"] = made["repositoryArn"], made["repositoryUri"]
-    for setting in SETTINGS:
-        if wanted.get(setting):
-            _put(ecr, wanted, setting)
+    try:
+        for setting in SETTINGS:
+            if wanted.get(setting):
+                _put(ecr, wanted, setting)
+    except Exception:
+        ecr.delete_repository(repositoryName=wanted["RepositoryName"])
+        raise
 
 
 def update_repository(request: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+Properties = dict[str, Any]
 Apply = Callable[[Any], None]
 """Given LocalStack's `ResourceRequest`; what it sets in `desired_state` the stack remembers."""
 
@@ -16,11 +17,14 @@ class NotUpdated(Exception):
 
 @dataclass(frozen=True)
 class Resource:
-    """`complete` comes after the provider has made one, the others in the provider's place."""
+    """`complete` comes after the provider has made one and `changed` after it has changed one, the
+    others in the provider's place. Where `complete` fails, what was made is deleted again; `create`
+    does that itself."""
 
     complete: Apply | None = None
     completed: frozenset[str] = frozenset()
     """Properties that `complete` applies."""
+    changed: Apply | None = None
     create: Apply | None = None
     update: Apply | None = None
     delete: Apply | None = None

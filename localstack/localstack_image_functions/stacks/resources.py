@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localstack_image_functions.stacks import buckets, others, repositories
+from localstack_image_functions.stacks import buckets, functions, others, repositories
 from localstack_image_functions.stacks.resource import Resource
 
 RESOURCES = {
@@ -13,9 +13,13 @@ RESOURCES = {
     ),
     "AWS::S3::BucketPolicy": Resource(update=others.update_bucket_policy),
     "AWS::Logs::LogGroup": Resource(
-        complete=others.complete_log_group,
-        completed=frozenset({"RetentionInDays", "Tags"}),
+        create=others.create_log_group,
         update=others.update_log_group,
+    ),
+    "AWS::Lambda::Function": Resource(
+        complete=functions.complete_function,
+        completed=functions.COMPLETED,
+        changed=functions.change_function,
     ),
     "AWS::Lambda::EventInvokeConfig": Resource(update=others.update_event_settings),
     "AWS::Events::Rule": Resource(update=others.update_rule),
