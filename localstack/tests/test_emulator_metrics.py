@@ -233,6 +233,28 @@ def test_an_alarm_sees_what_was_put(emulator: Any, wait_until: Wait) -> None:
     client.delete_alarms(AlarmNames=["too many"])
 
 
+def test_a_state_that_is_set_right_after_an_alarm_is_not_lost(emulator: Any) -> None:
+    """LocalStack looked at the alarm meanwhile, and set it back."""
+    client = emulator.client("cloudwatch")
+    names = [f"set at once {number}" for number in range(10)]
+    for name in names:
+        client.put_metric_alarm(
+            AlarmName=name,
+            Namespace="own",
+            MetricName="never",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=3,
+            ComparisonOperator="GreaterThanThreshold",
+            ActionsEnabled=False,
+        )
+        client.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+        found = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        assert [one["StateValue"] for one in found] == ["ALARM"], name
+    client.delete_alarms(AlarmNames=names)
+
+
 def test_queries_are_refused_as_cloudwatch_refuses_them(emulator: Any) -> None:
     client = emulator.client("cloudwatch")
     metric = {"Namespace": "own", "MetricName": "n"}

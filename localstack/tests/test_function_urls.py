@@ -132,6 +132,14 @@ def test_responses_say_what_the_function_said(make_url: Callable[..., str]) -> N
     assert ask(f"{url}missing")[0] == 502
 
 
+def test_an_address_that_is_no_functions_is_answered_as_recorded_on_aws(emulator: Any) -> None:
+    unknown = f"http://127.0.0.1:{emulator.port}/_aws/lambda-url/0123456789abcdefghijklmnopqrstuv/"
+    emulator.client("lambda").list_functions()  # its routes are there from here on
+    status, headers, body = ask(unknown)
+    assert (status, body) == (403, b'{"Message":null}')
+    assert headers["x-amzn-ErrorType"] == "AccessDeniedException"
+
+
 def test_iam_refuses_whoever_did_not_sign(emulator: Any, make_url: Callable[..., str]) -> None:
     url = make_url("AWS_IAM")
     assert ask(f"{url}text")[::2] == (403, b'{"Message":"Forbidden"}')

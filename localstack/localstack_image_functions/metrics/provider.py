@@ -32,6 +32,8 @@ from localstack_image_functions.metrics.store import METRICS, Metric, MetricStor
 
 Result = TypeVar("Result")
 PAGE = 500
+FIRST_LOOK_S = 5
+"""After an alarm was put; AWS looks at each once a minute."""
 MOST_DATA_POINTS = 100_800
 
 
@@ -46,6 +48,18 @@ class CloudwatchProvider(Upstream):
 
     def accept_state_visitor(self, visitor: Any) -> None:
         visitor.visit(cloudwatch_stores)
+
+    def start_alarm_scheduler(self) -> None:
+        """LocalStack looks at an alarm while it is put: a state that is set at once was lost."""
+        super().start_alarm_scheduler()
+        scheduler = self.alarm_scheduler.scheduler
+        schedule = scheduler.schedule
+
+        def schedule_later(**options: Any) -> Any:
+            return schedule(**options, start=time.time() + FIRST_LOOK_S)
+
+        if "schedule" not in vars(scheduler):
+            scheduler.schedule = schedule_later
 
     def clear_tables(self) -> None:
         """Forget all values (a reset, which upstream asks its database for)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.api import ServiceException
@@ -33,6 +34,8 @@ FORBIDDEN = HttpResponse(
     403, (("Content-Type", "application/json"), ("x-amzn-ErrorType", "AccessDeniedException")),
     b'{"Message":"Forbidden"}',
 )  # fmt: skip
+UNKNOWN = replace(FORBIDDEN, body=b'{"Message":null}')
+"""What AWS says at an address that is no function's."""
 
 
 class UrlRouter(urlrouter.FunctionUrlRouter):
@@ -61,7 +64,7 @@ class UrlRouter(urlrouter.FunctionUrlRouter):
     def _answer(self, request: Request, url_id: str, path: str) -> Response:
         config = find_url(url_id)
         if config is None:
-            return _sent(FORBIDDEN)
+            return _sent(UNKNOWN)
         cors, origin = Cors.of(config.cors), request.headers.get("Origin", "")
         is_preflight = "Access-Control-Request-Method" in request.headers
         if cors.configured and request.method == "OPTIONS" and is_preflight:
