@@ -10,6 +10,7 @@ condition a tree for `make evaluate`; with `--clips` half-second clips as the de
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -190,6 +191,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--condition", choices=tuple(MADE), action="append", help="default: all")
     parser.add_argument("--clips", action="store_true", help="clips instead of pictures")
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     options = parser.parse_args(arguments)
     written, without_face = 0, []
     try:
@@ -207,7 +209,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"stress: no face found in {name}", file=sys.stderr)
     if not written:
         return complain(f"no face in any picture below {options.data}")
-    print(f"stress: {written} {'clips' if options.clips else 'pictures'} below {options.out}")
+    kind = "clips" if options.clips else "pictures"
+    if options.json:
+        told = {kind: written, "out": str(options.out), "without_face": without_face}
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        print(f"stress: {written} {kind} below {options.out}")
     return 0
 
 

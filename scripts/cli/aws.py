@@ -16,9 +16,10 @@ from cloud.switch import Switch, read_switch
 from scripts.aws.account import Account, check_account, check_bucket_name
 from scripts.aws.cost import estimate_text
 from scripts.aws.export import export, exported
-from scripts.aws.inventory import inventory
+from scripts.aws.inventory import Resource, inventory
 from scripts.aws.rollout import bring_up, take_down
 from scripts.aws.status import status
+from scripts.cli.parsing import add_json
 from scripts.console import Progress, confirm, print_json, run_command
 from scripts.paths import ROOT
 from scripts.provision.function_image import lambda_architecture
@@ -72,16 +73,25 @@ def down(switch: Switch, options: argparse.Namespace, progress: Progress) -> Non
     found = inventory(switch)
     if not found:
         progress(f"nothing of this lab is there ({account.where})")
+        _tell_down(options, account, [], None)
         return
     print(f"Where: {account.where}", file=sys.stderr)
     print("What will be deleted, with all that is in it:", file=sys.stderr)
     for one in found:
         print(f"  {one.kind} {one.name} ({one.state})", file=sys.stderr)
     confirm("Delete all that?", options.yes)
-    if options.keep_data:
-        export(switch, options.keep_data, progress)
+    kept = export(switch, options.keep_data, progress) if options.keep_data else None
     take_down(switch, progress)
     progress("nothing of this lab is left")
+    _tell_down(options, account, found, kept)
+
+
+def _tell_down(
+    options: argparse.Namespace, account: Account, deleted: list[Resource], kept: Path | None
+) -> None:
+    if options.json:
+        resources = [asdict(one) for one in deleted]
+        print_json({**asdict(account), "deleted": resources, "kept": kept and str(kept)})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,7 +106,6 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--restore", type=Path, metavar="DIR", help="start with what `down --keep-data` kept"
     )
-    one.add_argument("--json", action="store_true")
     one = actions.add_parser("down", help="delete everything that costs money")
     one.add_argument("--yes", action="store_true", help="don't ask")
     one.add_argument(
@@ -107,8 +116,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="first copy people, gallery and models into DIR (default: out/kept)",
     )
-    one = actions.add_parser("status", help="what is there")
-    one.add_argument("--json", action="store_true")
+    actions.add_parser("status", help="what is there")
+    for one in actions.choices.values():
+        add_json(one)
     return parser
 
 

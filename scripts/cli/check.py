@@ -5,10 +5,9 @@ Without a number: the list of exercises. The answer is 0 only when every conditi
 
 from __future__ import annotations
 
-import argparse
-
 from cloud.switch import read_switch
 from device.settings import spool_folder
+from scripts.cli.parsing import task_parser
 from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.exercises.checking import CheckedExercise, check
 from scripts.exercises.exercise import exercise, exercises
@@ -17,9 +16,8 @@ from scripts.paths import ROOT
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab check", description=__doc__)
+    parser = task_parser("check", __doc__)
     parser.add_argument("exercise", nargs="?", type=int, metavar="N", help="its number")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     if options.exercise is None:
         rows = [{"exercise": one.number, "title": one.title} for one in exercises()]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+from scripts.cli.parsing import task_parser
+from scripts.console import print_json, run_command
 from scripts.develop.imports import Tree
 from scripts.paths import ROOT
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab check-imports", description=__doc__)
+    parser = task_parser("check-imports", __doc__)
     parser.add_argument("--root", type=Path, default=ROOT, help="a checkout; default: this one")
     options = parser.parse_args(arguments)
     tree = Tree(options.root.resolve())
@@ -21,10 +22,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(fault, file=sys.stderr)
     if faults:
         print("  hint: docs/architecture.md says which room may see which", file=sys.stderr)
-        return 1
-    print(f"imports: {len(tree.modules)} modules keep to their rooms")
-    return 0
+    if options.json:
+        print_json({"modules": len(tree.modules), "faults": faults})
+    elif not faults:
+        print(f"imports: {len(tree.modules)} modules keep to their rooms")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

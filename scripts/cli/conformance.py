@@ -9,12 +9,12 @@ The suite is the plugin's, in `localstack/tests/conformance`; what it makes it d
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 
 from cloud.switch import read_switch
+from scripts.cli.parsing import task_parser
 from scripts.console import Progress, run_command
 from scripts.errors import LabError
 from scripts.functions.backends import running
@@ -27,17 +27,12 @@ RESULT = ROOT / "out" / "conformance.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="facelab conformance",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = task_parser("conformance", __doc__)
     parser.add_argument("endpoint", nargs="?", metavar="URL", help="default: the lab that is up")
     parser.add_argument("--aws", action="store_true", help="AWS, with the keys of the environment")
     parser.add_argument("--role", metavar="ARN", help="the functions' role; AWS needs one")
     parser.add_argument("--service", action="append", metavar="NAME", help="only this service")
     parser.add_argument("--only", metavar="TEXT", help="only behaviors with this in their names")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(arguments)
     if options.aws and not options.role:
         raise LabError("--aws needs --role ARN", "functions are made with a role that exists")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cloud.switch import Switch, read_switch
+from scripts.cli.parsing import add_json
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.provision.device_policy import LabPlace, device_policy
@@ -35,9 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     ):
         one = actions.add_parser(action, help=text)
         one.add_argument("device", metavar="DEVICE", help="1-32 of a-z, 0-9 and inner hyphens")
-        one.add_argument("--json", action="store_true")
-    one = actions.add_parser("list", help="devices that have a queue")
-    one.add_argument("--json", action="store_true")
+    actions.add_parser("list", help="devices that have a queue")
+    for one in actions.choices.values():
+        add_json(one)
     options = parser.parse_args(arguments)
 
     switch, progress = read_switch(), Progress()

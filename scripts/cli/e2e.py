@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 from cloud.switch import read_switch
 from contract.printable import printable
 from contract.results import Result
+from scripts.cli.parsing import task_parser
 from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.e2e.bring_up import bring_up
 from scripts.e2e.film import film_clips
@@ -117,10 +117,9 @@ def _cpu_s() -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab e2e", description=__doc__)
+    parser = task_parser("e2e", __doc__)
     parser.add_argument("--speed", type=float, default=1.0, help="1 plays at the camera's pace")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "e2e.json")
-    parser.add_argument("--json", action="store_true", help="print e2e.json instead of the table")
     options = parser.parse_args(arguments)
 
     switch, progress = read_switch(), Progress()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
 
 from cloud.switch import read_switch
-from scripts.console import run_command
+from scripts.cli.parsing import task_parser
+from scripts.console import print_json, run_command
 from scripts.lab.surroundings import variables
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab env", description=__doc__)
-    parser.parse_args(arguments)
-    for name, value in variables(read_switch(), os.environ).items():
-        print(f"export {name}={shlex.quote(value)}")
+    options = task_parser("env", __doc__).parse_args(arguments)
+    found = variables(read_switch(), os.environ)
+    if options.json:
+        print_json(found)
+    else:
+        for name, value in found.items():
+            print(f"export {name}={shlex.quote(value)}")
     return 0
 
 

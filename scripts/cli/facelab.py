@@ -2,8 +2,8 @@
 
 Exit codes: 0 done; 1 it could not be done (one line says why, a second what to do); 2 a wrong
 command line; 3 `status`: the lab is down; 130 interrupted. What the devices' programs end with
-stands in device/README.md. Results go to stdout, what happens meanwhile to stderr; with `--json`
-stdout is JSON and nothing else.
+stands in device/README.md. Results go to stdout, what happens meanwhile to stderr. Every task takes
+`--json`: stdout is one JSON document then, or one a line from what goes on, and nothing else.
 """
 
 from __future__ import annotations

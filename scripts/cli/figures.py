@@ -7,14 +7,15 @@ facelab figures --list                   what is kept, and the command that meas
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from scripts.console import Progress, run_command
+from scripts.cli.parsing import task_parser, tell
+from scripts.console import Progress, print_json, run_command
 from scripts.develop.figure_tables import rendered
 from scripts.develop.figures import RUNS, Figures, take
 from scripts.machine import cpu_model
@@ -48,11 +49,7 @@ def _git(*arguments: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="facelab figures",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = task_parser("figures", __doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RUNS))
     parser.add_argument("--out", type=Path, default=ROOT / "out", help="where the runs wrote to")
     parser.add_argument("--on", default="", help="how busy the machine was, in words")
@@ -62,8 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"there are no figures {', '.join(sorted(unknown))}")
     figures = read_figures()
     if options.list:
-        for name, run in RUNS.items():
-            print(f"{name:18} {figures.get(name, {}).get('when', 'never'):10}  {run.command}")
+        tell(_listed(figures), _list_in_words, as_json=options.json)
         return 0
     place = f"{machine()} {options.on}".strip()
     for name in options.names:
@@ -73,9 +69,25 @@ def main(arguments: list[str] | None = None) -> int:
     ordered = {name: figures[name] for name in RUNS if name in figures}
     FIGURES.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
     changed = [path for path in documents() if _remade(path, figures)]
-    told = ", ".join(str(path.relative_to(ROOT)) for path in changed) or "no document"
+    names = [str(path.relative_to(ROOT)) for path in changed]
+    if options.json:
+        print_json({"kept": sorted(ordered), "made_anew": names})
+    told = ", ".join(names) or "no document"
     Progress()(f"{len(figures)} runs are kept; made anew: {told}")
     return 0
+
+
+def _listed(figures: Figures) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "when": figures.get(name, {}).get("when"), "command": run.command}
+        for name, run in RUNS.items()
+    ]
+
+
+def _list_in_words(rows: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"{row['name']:18} {row['when'] or 'never':10}  {row['command']}" for row in rows
+    )
 
 
 def _remade(document: Path, figures: Figures) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cloud.switch import Switch, read_switch
+from scripts.cli.function_log import add_log_options, print_log
+from scripts.cli.parsing import add_json, print_json_line, tell
 from scripts.console import Progress, confirm, log_text, print_json, print_lines, run_command
 from scripts.errors import LabError
 from scripts.functions import deployment, using
@@ -33,23 +35,32 @@ def main(arguments: list[str] | None = None) -> int:
             builder = publisher_here(switch, progress)
             given = dict(_pairs(options.build_arg))
             watch_folder(
-                switch, options.name, options.dir, builder, progress, build_arguments=given
+                switch,
+                options.name,
+                options.dir,
+                builder,
+                progress,
+                build_arguments=given,
+                deployed=print_json_line if options.json else lambda event: None,
             )
         case "list":
             _list(options, running(switch, progress))
         case "invoke":
             return _invoke(options, running(switch, progress), progress)
         case "logs":
-            using.print_log(running(switch, progress), options.name, options.follow, options.since)
+            print_log(running(switch, progress), options.name, options)
         case "runtimes":
             with progress.usual("making runtimes", "functions runtimes"):
                 folder = make_runtimes(progress, pythons=of_each_minor(pythons_here()))
-            print_lines(" ".join(sorted(path.name for path in folder.iterdir())))
+            found = sorted(path.name for path in folder.iterdir())
+            tell(found, " ".join, as_json=options.json)
         case "delete":
             if switch.is_aws:
                 confirm(f"delete function {options.name} on AWS?", options.yes)
             with progress.usual(f"deleting {options.name}", "functions delete"):
                 deployment.delete(running(switch, progress), options.name, progress)
+            if options.json:
+                print_json({"deleted": options.name})
     return 0
 
 
@@ -88,14 +99,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     logs = actions.add_parser("logs", help="the function's output")
     logs.add_argument("name", metavar="NAME")
-    logs.add_argument("--follow", "-f", action="store_true")
-    logs.add_argument("--since", type=float, default=3600, metavar="SECONDS")
+    add_log_options(logs)
     delete = actions.add_parser("delete", help="the function, its triggers, its role, its image")
     delete.add_argument("name", metavar="NAME")
     delete.add_argument("--yes", action="store_true", help="on AWS: do not ask")
-    actions.add_parser("runtimes", help="let zip functions run on each Python of this machine")
-    for one in (deploy, listed, invoke):
-        one.add_argument("--json", action="store_true")
+    runtimes = actions.add_parser(
+        "runtimes", help="let zip functions run on each Python of this machine"
+    )
+    for one in (deploy, watch, listed, invoke, logs, delete, runtimes):
+        add_json(one)
     for one in (deploy, watch, listed, invoke, logs, delete):
         one.add_argument(
             "--account", metavar="ID", help="twelve digits: another account of the emulator"

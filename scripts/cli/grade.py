@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from cloud.switch import Switch, read_switch
+from scripts.cli.parsing import task_parser
 from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.errors import LabError
 from scripts.functions.backends import publisher_here, running
@@ -48,11 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="facelab grade",
-        description=__doc__,
-        epilog="What follows -- goes to the official grader.",
-    )
+    parser = task_parser("grade", f"{__doc__}\nWhat follows -- goes to the official grader.\n")
     parser.add_argument(
         "course", nargs="?", default="", metavar="COURSE", help=", ".join(course_names())
     )
@@ -66,7 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--with", dest="packages", action="append", default=[], help="a package that it imports"
     )
-    parser.add_argument("--json", action="store_true")
     return parser
 
 

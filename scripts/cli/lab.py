@@ -6,6 +6,8 @@ import argparse
 import sys
 
 from cloud.switch import Switch, read_switch
+from scripts.cli.function_log import add_log_options, print_log
+from scripts.cli.parsing import add_json, tell
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.lab.backends import Backend, choose_backend
@@ -15,17 +17,45 @@ from scripts.lab.state import LabState
 
 
 def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    switch, state, progress = read_switch(), LabState(), Progress()
+    if options.action == "status":
+        return _status(options, switch, state, progress)
+    if options.action == "logs" and not options.emulator:
+        print_log(switch, switch.names.function, options)
+        return 0
+    backend = choose_backend(switch, state, progress)
+    if options.action in ("snapshot", "restore", "reset"):
+        return _change_contents(options, switch, backend, progress)
+    if options.action == "logs":
+        lines = backend.emulator_log(options.lines).split("\n")
+        tell(lines, "\n".join, as_json=options.json)
+        return 0
+    if options.action == "down":
+        with progress.usual("stopping the lab", f"down {backend.name}"):
+            backend.stop()
+        if options.forget:
+            backend.forget()
+        progress("the lab is down" + (" and forgotten" if options.forget else ""))
+    else:
+        _deploy(options, switch, state, backend, progress)
+    if options.json:
+        is_down = options.action == "down"
+        where = {"backend": backend.name, "endpoint": switch.endpoint_url}
+        print_json(where | {"emulator": "down" if is_down else "up"})
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="facelab", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("up", help="start the emulator and deploy what changed")
     down = actions.add_parser("down", help="stop the emulator and everything it started")
     down.add_argument("--forget", action="store_true", help="the next `up` starts empty")
     actions.add_parser("deploy", help="build, push and deploy the function, changed or not")
-    shown = actions.add_parser("status", help="what is up, and what waits where")
-    shown.add_argument("--json", action="store_true")
+    actions.add_parser("status", help="what is up, and what waits where")
     logs = actions.add_parser("logs", help="the function's output")
-    logs.add_argument("--follow", "-f", action="store_true")
-    logs.add_argument("--since", type=float, default=3600, metavar="SECONDS")
+    add_log_options(logs)
     logs.add_argument("--emulator", action="store_true", help="LocalStack's own log instead")
     logs.add_argument("--lines", type=int, default=100, help="of LocalStack's log")
     for action, text in (
@@ -35,30 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         one = actions.add_parser(action, help=text)
         one.add_argument("name", metavar="NAME", help="a name, or the path of a .zip file")
     actions.add_parser("reset", help="make the lab as it was when it was first deployed")
-    options = parser.parse_args(arguments)
-
-    switch, state, progress = read_switch(), LabState(), Progress()
-    if options.action == "status":
-        return _status(options, switch, state, progress)
-    if options.action == "logs" and not options.emulator:
-        from scripts.functions.using import print_log
-
-        print_log(switch, switch.names.function, options.follow, options.since)
-        return 0
-    backend = choose_backend(switch, state, progress)
-    if options.action in ("snapshot", "restore", "reset"):
-        return _change_contents(options, switch, backend, progress)
-    if options.action in ("up", "deploy"):
-        _deploy(options, switch, state, backend, progress)
-    elif options.action == "down":
-        with progress.usual("stopping the lab", f"down {backend.name}"):
-            backend.stop()
-        if options.forget:
-            backend.forget()
-        progress("the lab is down" + (" and forgotten" if options.forget else ""))
-    else:
-        print(backend.emulator_log(options.lines))
-    return 0
+    for one in actions.choices.values():
+        add_json(one)
+    return parser
 
 
 def _deploy(
@@ -111,6 +120,8 @@ def _change_contents(
         with bar:
             took_s = reset(switch, progress)
         progress(f"the lab is as it was at first ({took_s:.1f} s)")
+        if options.json:
+            print_json({"took_s": round(took_s, 1)})
         return 0
     path = snapshot_path(options.name)
     with bar:
@@ -119,6 +130,9 @@ def _change_contents(
         f"{path}: {len(done.objects)} objects, {len(done.people)} people, "
         f"devices {', '.join(done.devices)}"
     )
+    if options.json:
+        counts = {"objects": len(done.objects), "people": len(done.people)}
+        print_json({"file": str(path), **counts, "devices": done.devices})
     return 0
 
 

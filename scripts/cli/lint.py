@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from scripts.console import Progress, run_command
+from scripts.cli.parsing import task_parser
+from scripts.console import Progress, print_json, run_command
 from scripts.paths import ROOT
 
 PYTHON = (sys.executable, "-m")
@@ -23,20 +23,23 @@ CHECKS: dict[str, tuple[str, ...]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab lint", description=__doc__)
-    parser.parse_args(arguments)
+    options = task_parser("lint", __doc__).parse_args(arguments)
     progress = Progress()
-    environment = os.environ | _colors(sys.stdout.isatty())
-    failed = []
+    environment = os.environ | _colors(sys.stdout.isatty() and not options.json)
+    results = []
     for name, command in CHECKS.items():
         with progress.usual(f"looking at {name}", f"lint {name}"):
             done = subprocess.run(
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
             )
-        print(done.stdout, end="", flush=True)
-        print(done.stderr, end="", file=sys.stderr, flush=True)
-        if done.returncode:
-            failed.append(name)
+        output = done.stdout + done.stderr
+        results.append({"check": name, "ok": not done.returncode, "output": output})
+        if not options.json:
+            print(done.stdout, end="", flush=True)
+            print(done.stderr, end="", file=sys.stderr, flush=True)
+    failed = [str(one["check"]) for one in results if not one["ok"]]
+    if options.json:
+        print_json(results)
     if failed:
         progress(f"failed: {', '.join(failed)}")
     return 1 if failed else 0

@@ -13,6 +13,7 @@ import os
 import time
 from itertools import groupby
 
+from scripts.cli.parsing import task_parser
 from scripts.console import Progress, print_json, print_lines
 from scripts.develop.mutation.changed import changed_files
 from scripts.develop.mutation.measuring import Measurement, tried_in_rounds
@@ -79,10 +80,7 @@ def measure(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="facelab mutate", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = task_parser("mutate", __doc__)
     parser.add_argument(
         "places", nargs="*", metavar="PLACE", help="a folder or file; default: all that is measured"
     )
@@ -96,7 +94,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="changes at once (all processors)"
     )
-    parser.add_argument("--json", action="store_true", help="the report as JSON")
     return parser
 
 

@@ -6,6 +6,7 @@ Standard library only: `setup` and `docker-engine` run before any environment st
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -23,11 +24,10 @@ def task_parser(task: str, about: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse.ArgumentParser, default: Any = False) -> None:
     """For a task's parser, or for that of one of its actions."""
-    parser.add_argument(
-        "--json", action="store_true", help="the result as JSON, and nothing else on stdout"
-    )
+    text = "the result as JSON, and nothing else on stdout"
+    parser.add_argument("--json", action="store_true", default=default, help=text)
 
 
 def tell(result: Any, in_words: Callable[[Any], str], *, as_json: bool) -> None:
@@ -36,3 +36,8 @@ def tell(result: Any, in_words: Callable[[Any], str], *, as_json: bool) -> None:
         print_json(result)
     else:
         print_lines(in_words(result))
+
+
+def print_json_line(value: Any) -> None:
+    """One of many objects, for a program that reads them as they come."""
+    print(json.dumps(value), flush=True)

@@ -13,6 +13,7 @@ from contract.people import clean_name
 from contract.printable import printable
 from contract.results import Person
 from recognition import Recognizer
+from scripts.cli.parsing import add_json
 from scripts.console import Progress, confirm, print_json, run_command
 from scripts.errors import LabError
 from scripts.gallery.enrollment import Choice, lookalikes, whose
@@ -121,9 +122,9 @@ def _path(text: str) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="facelab", description=__doc__)
-    parser.add_argument("--json", action="store_true")
+    add_json(parser)
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    add_json(shared, default=argparse.SUPPRESS)
     actions = parser.add_subparsers(dest="action", required=True)
     new = actions.add_parser(
         "enroll", parents=[shared], help="add a person, or replace their pictures"

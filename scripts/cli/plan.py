@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.aws.published import published
+from scripts.cli.parsing import task_parser
 from scripts.console import Progress, print_json, run_command
 from scripts.paths import ROOT
 from scripts.plan.check import check
@@ -31,7 +32,7 @@ def _positive(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="facelab plan", description=__doc__)
+    parser = task_parser("plan", __doc__)
     parser.add_argument("--devices", type=int, default=10_000, metavar="N")
     parser.add_argument("--rate", type=_positive, default=2.0, help="clips/s of each device")
     parser.add_argument(
@@ -60,7 +61,6 @@ def _parser() -> argparse.ArgumentParser:
         help="plan nothing; foretell a soak of this lab from the measured run, and compare",
     )
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "plan.json")
-    parser.add_argument("--json", action="store_true", help="print plan.json, not the summary")
     return parser
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 
 from cloud.switch import read_switch
+from scripts.cli.parsing import task_parser
 from scripts.console import Progress, print_json, run_command
 from scripts.lab.reconcile import reconcile
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab reconcile", description=__doc__)
+    parser = task_parser("reconcile", __doc__)
     parser.add_argument(
         "--after",
         type=_minutes,
         metavar="MINUTES",
         help="how long after it was stored a clip must have an outcome (lab: 2, AWS: 20)",
     )
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     options = parser.parse_args(arguments)
     with Progress(quiet=options.json).usual("looking at clips and letters", "reconcile"):
         done = reconcile(read_switch(), options.after)

@@ -1,4 +1,8 @@
-"""Run a program of yours with the lab as its cloud and a film as its camera."""
+"""Run a program of yours with the lab as its cloud and a film as its camera.
+
+It ends as your program does. With --json what your program prints goes to stderr, and the result
+says how it ended.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import argparse
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from cloud.switch import read_switch
-from scripts.console import run_command
+from scripts.cli.parsing import task_parser
+from scripts.console import print_json, run_command
 from scripts.errors import LabError
 from scripts.lab.surroundings import variables
 from scripts.paths import ROOT
@@ -18,7 +24,7 @@ STAND_INS = ROOT / "device" / "stand_ins"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab script", description=__doc__)
+    parser = task_parser("script", __doc__)
     parser.add_argument("--film", type=Path, help="a .h264 file instead of fixtures/lab.h264")
     parser.add_argument(
         "--account", metavar="ID", help="twelve digits: the account of queue URLs in the program"
@@ -38,12 +44,17 @@ def main(arguments: list[str] | None = None) -> int:
         environment["FACELAB_FILM"] = str(options.film.resolve())
     before = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
     environment["PYTHONPATH"] = os.pathsep.join([str(STAND_INS), *before])
+    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, options.file.name, *options.rest],
         cwd=options.file.resolve().parent,
         env=environment,
         check=False,
+        stdout=sys.stderr if options.json else None,
     )
+    if options.json:
+        seconds = round(time.monotonic() - began, 1)
+        print_json({"file": str(options.file), "exit_code": done.returncode, "seconds": seconds})
     return done.returncode
 
 

@@ -6,7 +6,6 @@ of each clip from now on.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -16,6 +15,7 @@ from rich.console import Console
 from cloud.switch import environment, read_switch
 from device.settings import spool_folder
 from device.spans import traces_folder
+from scripts.cli.parsing import task_parser
 from scripts.console import Progress, print_json, run_command
 from scripts.traces.device_spans import DeviceSpans
 from scripts.traces.following import Following
@@ -54,12 +54,11 @@ def _send(found: Waterfall) -> str | None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab trace", description=__doc__)
+    parser = task_parser("trace", __doc__)
     parser.add_argument(
         "clip", nargs="?", default="", help="a clip's id, or how it begins or ends (the newest)"
     )
     parser.add_argument("--follow", "-f", action="store_true", help="every clip from now on")
-    parser.add_argument("--json", action="store_true", help="spans with start and duration in ms")
     options = parser.parse_args(arguments)
     if options.clip and options.follow:
         parser.error("a clip, or --follow")

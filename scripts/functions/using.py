@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from cloud.listing import every
 from cloud.switch import Switch
-from scripts.console import log_text
 from scripts.errors import LabError
 from scripts.functions import triggers
 from scripts.functions.deployment import find, log_group
@@ -113,14 +112,14 @@ def invoke(switch: Switch, name: str, event: bytes) -> InvocationResult:
     )
 
 
-def print_log(
+def said(
     switch: Switch,
     name: str,
     follow: bool,
     since_s: float,
     wait: Callable[[float], None] = time.sleep,
-) -> None:
-    """Print the function's output from CloudWatch Logs.
+) -> Iterator[dict[str, Any]]:
+    """The function's output from CloudWatch Logs, each with the time (Unix, ms) and the message.
 
     Raises
     ------
@@ -136,7 +135,7 @@ def print_log(
             for event in every(logs, "filter_log_events", "events", **asked):
                 if event["eventId"] not in seen:
                     seen.add(event["eventId"])
-                    print(log_text(event["message"]), flush=True)
+                    yield {"time_ms": event["timestamp"], "message": event["message"]}
         except logs.exceptions.ResourceNotFoundException:
             pass  # it has said nothing yet
         if not follow:

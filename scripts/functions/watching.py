@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -46,8 +47,9 @@ def watch_folder(
     progress: Progress,
     saved: Iterable[set[str]] | None = None,
     build_arguments: Mapping[str, str] | None = None,
+    deployed: Callable[[dict[str, Any]], None] = lambda event: None,
 ) -> None:
-    """Deploy the folder's code after each save, until somebody ends it.
+    """Deploy the folder's code after each save, until somebody ends it; `deployed` is told of each.
 
     What can't be built is said, and the function stays what it was.
 
@@ -73,6 +75,8 @@ def watch_folder(
             took = time.perf_counter() - began
             what = ", ".join(sorted(files)[:3]) or "what is there"
             progress(f"{what}: live after {took:.2f} s")
+            event = {"function": name, "folder": str(folder), "files": sorted(files)}
+            deployed(event | {"live_after_s": round(took, 2)})
         if not is_live:
             progress(f"watching {folder}; Ctrl-C ends it")
         is_live = True

@@ -10,6 +10,7 @@ import pytest
 from scripts.cli import facelab
 from scripts.errors import LabError
 from scripts.paths import ROOT
+from tests.parsers import without_json
 
 HERE = [task for task in facelab.TASKS if not task.with_torch]
 
@@ -27,6 +28,12 @@ def test_a_wrong_option_is_code_2(task, capsys):
     with pytest.raises(SystemExit) as ended:
         task.load()([*task.given, "--no-such-option"])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("task", HERE, ids=lambda task: task.name)
+def test_every_task_takes_json(task):
+    """Those with torch: tests/unit/training/test_tasks.py."""
+    assert without_json(task) == []
 
 
 def test_no_task_name_stands_twice():

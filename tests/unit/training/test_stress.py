@@ -1,5 +1,6 @@
 """`facelab stress` as a user runs it: each condition is what its name says."""
 
+import json
 import shutil
 
 import cv2
@@ -69,3 +70,15 @@ def test_a_folder_without_faces_is_an_error_and_names_the_pictures(models_dir, t
     where = ["--data", str(tmp_path / "walls"), "--out", str(tmp_path / "out")]
     assert main([*where, "--models", str(models_dir)]) == 1
     assert "nobody/wall" in capsys.readouterr().err
+
+
+def test_the_summary_is_one_document(models_dir, photos, tmp_path, capsys):
+    person, photo = next(iter(photos.items()))
+    (tmp_path / "faces" / person).mkdir(parents=True)
+    shutil.copy(photo, tmp_path / "faces" / person)
+    Image.new("RGB", (300, 300), "white").save(tmp_path / "faces" / person / "wall.png")
+    where = ["--data", str(tmp_path / "faces"), "--out", str(tmp_path / "out")]
+    arguments = [*where, "--models", str(models_dir), "--condition", "plain", "--json"]
+    assert main(arguments) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"pictures": 1, "out": str(tmp_path / "out"), "without_face": [f"{person}/wall"]}
