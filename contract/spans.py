@@ -13,9 +13,6 @@ from typing import Any, TypeGuard
 
 # The schema of the function's line; its log groups are searched for it.
 CLIP_LINE = "facelab.clip/1"
-# `off`: no spans are written. Anything else is the folder of the device's spans.
-TRACES_SETTING = "FACELAB_TRACES"
-OFF = "off"
 MAX_NAME = 64
 
 

@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import asdict
 
 from cloud.switch import Switch, read_switch
+from cloud.traces import traces_folder
 from contract.clips import ContractError, check_device_id
 from device.answered import FILE_NAME as ANSWERED
 from device.answered import AnsweredReader
@@ -42,7 +43,7 @@ from device.settings import (
     source_options,
 )
 from device.sources import Source, SourceError, open_source
-from device.spans import SpanFile, span_file, traces_folder
+from device.spans import SpanFile, span_file
 from device.spool import Spool
 from device.stopping import end_with, stop_on_signals
 from device.uploader import S3Uploader
@@ -73,10 +74,12 @@ class _Camera:
         self._console = console
         self._device_id = device_id
         self._clock = Clock()
-        self._uploader = S3Uploader(switch, self._clock, options.workers)
+        traces = traces_folder(options.spool)
+        self._uploader = S3Uploader(
+            switch, self._clock, options.workers, is_traced=traces is not None
+        )
         spool = Spool(options.spool, device_id, options.spool_budget)
         self._answered = AnsweredReader(spool.folder / ANSWERED)
-        traces = traces_folder(options.spool)
         self._spans = SpanFile(traces and span_file(traces, device_id, "camera"), "camera")
         self._report = OutboxReport(console, self._spans)
         self._outbox = Outbox(

@@ -19,6 +19,7 @@ from threading import Event
 from typing import TextIO
 
 from cloud.switch import Switch, read_switch
+from cloud.traces import traces_folder
 from contract.clips import ContractError, check_device_id
 from device.answered import Answered
 from device.clock import Clock
@@ -32,7 +33,7 @@ from device.problems import Problem
 from device.rejects import FILE_NAME as REJECTS
 from device.rejects import Rejects
 from device.settings import add_metrics_option, add_spool_option, at_least_one, seconds
-from device.spans import SpanFile, span_file, traces_folder
+from device.spans import SpanFile, span_file
 from device.stopping import stop_on_signals
 from device.viewer import Shelf, Viewer
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from cloud.switch import environment
-from contract.spans import OFF, TRACES_SETTING, Span
+from contract.spans import Span
+from contract.traces import ClipTrace
 from device.private_files import make_private_folder, open_private, write_all
 
 # The newest of a run stay: some ten thousand clips in two files of each program.
@@ -28,16 +28,8 @@ def span_file(folder: Path, device_id: str, program: str) -> Path:
     return folder / device_id / f"spans.{program}.jsonl"
 
 
-def traces_folder(spool: Path) -> Path | None:
-    """Where spans go: FACELAB_TRACES, else the spool's folder. None when it says `off`."""
-    named = environment().get(TRACES_SETTING)
-    if named == OFF:
-        return None
-    return Path(named) if named else spool
-
-
 class SpanFile:
-    """Appends spans to a file of one program, in a thread of its own: nobody waits for the disk.
+    """Appends spans to a file (`span_file`), in a thread of its own: nobody waits for the disk.
 
     What the disk does not take is let go: a trace is worth less than the room it needs.
     A full file is kept as `*.1`, and the one before that goes.
@@ -55,7 +47,12 @@ class SpanFile:
         """A span of a clip. Never waits."""
         if self._path is None:
             return
-        fields: dict[str, Any] = {"clip_id": clip_id, "station": self._station}
+        trace_id = ClipTrace.of(self._path.parent.name, clip_id).trace_id
+        fields: dict[str, Any] = {
+            "clip_id": clip_id,
+            "trace_id": trace_id,
+            "station": self._station,
+        }
         fields |= Span(self._station, name, start_ms, max(0.0, duration_ms)).to_fields()
         self._waiting.append(json.dumps(fields, separators=(",", ":")))
         if self._thread is None:

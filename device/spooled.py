@@ -18,6 +18,7 @@ import time
 from threading import Event
 
 from cloud.switch import Switch, read_switch
+from cloud.traces import traces_are_on
 from contract.clips import SUFFIX, ContractError, check_device_id
 from device.answered import FILE_NAME as ANSWERED
 from device.answered import AnsweredReader
@@ -73,7 +74,7 @@ def _list(folder: Path, console: Console) -> int:
 def _retry(options: argparse.Namespace, console: Console, switch: Switch, device_id: str) -> int:
     report = OutboxReport(console)
     spool = Spool(options.spool, device_id, NO_BUDGET)
-    uploader = S3Uploader(switch, Clock(), options.workers)
+    uploader = S3Uploader(switch, Clock(), options.workers, is_traced=traces_are_on())
     faults: list[str] = []
     stop = stop_on_signals()
 

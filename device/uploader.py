@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any
 
 from cloud.switch import Switch
+from contract.traces import ClipTrace
 from device.clip_record import ClipRecord
 from device.clock import Clock
 from device.problems import Kind, Problem, problem_of, strange_answer
@@ -17,13 +18,17 @@ READ_TIMEOUT_S = 15
 
 
 class S3Uploader:
-    """Puts clips into the lab's bucket. Called from several threads at once.
+    """Puts clips into the lab's bucket, each with its trace where clips have one. Called from
+    several threads at once.
 
     One client with one kept-alive connection a worker. boto3 does not retry here: the outbox
     does, for all clips together.
     """
 
-    def __init__(self, switch: Switch, clock: Clock, workers: int) -> None:
+    def __init__(
+        self, switch: Switch, clock: Clock, workers: int, *, is_traced: bool = True
+    ) -> None:
+        self._is_traced = is_traced
         self._switch = switch
         self._clock = clock
         self._workers = workers
@@ -85,21 +90,26 @@ class S3Uploader:
         """
         client = self.prepare()
         bucket = self.bucket()
-        metadata = record.metadata_now(self._clock)
-        known = metadata.capture_end_ms > 0
         try:
             answer = client.put_object(
                 Bucket=bucket,
                 Key=str(record.key),
                 Body=data,
                 ContentType=CONTENT_TYPE,
-                Metadata=metadata.to_s3() if known else {},
+                Metadata=self._metadata(record),
                 ChecksumSHA256=record.sha256,
             )
         except Exception as error:
             raise self._problem(error, f"bucket {bucket}") from error
         if not _confirms(answer, record, data):
             raise strange_answer(f"bucket {bucket}")
+
+    def _metadata(self, record: ClipRecord) -> dict[str, str]:
+        known = record.metadata_now(self._clock)
+        times = known.to_s3() if known.capture_end_ms > 0 else {}
+        if not self._is_traced:
+            return times
+        return times | ClipTrace.of(record.key.device_id, record.clip_id).to_s3()
 
     @property
     def _where(self) -> str:

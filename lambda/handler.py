@@ -72,7 +72,7 @@ def make_service() -> answering.AnsweringService:
     ledger = Ledger(dynamodb, names.ledger_table)
     watch = _TELEMETRY.watch
     return answering.AnsweringService(
-        clips=watch(stores.ClipStore(s3), fetch="fetch"),
+        clips=_TELEMETRY.watch_clips(stores.ClipStore(s3)),
         recognizer=watch(recognizer, refresh="refresh", recognize="recognize"),
         people=watch(people, look_up="look-up"),
         ledger=watch(ledger, claim="claim", answered="close"),

@@ -19,7 +19,8 @@ from urllib.parse import unquote_plus
 
 from answering import people_in
 from contract.results import Face, Identity, Result
-from contract.spans import CLIP_LINE, OFF, TRACES_SETTING, Span
+from contract.spans import CLIP_LINE, Span
+from contract.traces import TRACES_SETTING, ClipTrace, are_traced
 from events import ClipRef
 
 LOG = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ INSIDE_RECOGNIZE = ("decode", "detect", "align", "embed", "decide")
 MAX_REASON = 300
 # Of a clip's way through the function what CloudWatch counts; a clip that failed may lack some.
 COUNTED_STAGES = ("fetch", "recognize", "send")
+Export = Callable[[Mapping[str, Any], Sequence[Span], ClipTrace | None], None]
 _METRICS = (("duration_ms", "Milliseconds"), ("faces_found", "Count"), ("cold_starts", "Count"))
 
 
@@ -44,17 +46,26 @@ class Telemetry:
         write: Callable[[str], None],
         *,
         init_started_ms: float = 0,
-        export: Callable[[Mapping[str, Any], Sequence[Span]], None] = lambda fields, spans: None,
+        export: Export = lambda fields, spans, trace: None,
     ) -> None:
-        self.is_on = os.environ.get(TRACES_SETTING) != OFF
+        self.is_on = are_traced(os.environ.get(TRACES_SETTING))
         self._write = write
         self._export = export
         self._init_started_ms = init_started_ms
         self._spans: list[Span] = []
+        self._trace: ClipTrace | None = None
 
     def watch(self, station: Any, **spans: str) -> Any:
         """`station`, whose methods named in `spans` leave a span of that name for each call."""
         return _Watched(station, self, spans) if self.is_on else station
+
+    def watch_clips(self, clips: Any) -> Any:
+        """As `watch`: who fetches clips. What is fetched brings the trace that its device began."""
+
+        def heard(stored: Any) -> None:
+            self._trace = ClipTrace.from_s3(stored.metadata)
+
+        return _Watched(clips, self, {"fetch": "fetch"}, heard) if self.is_on else clips
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
@@ -72,7 +83,7 @@ class Telemetry:
         if not self.is_on:
             yield lambda result: None
             return
-        self._spans = []
+        self._spans, self._trace = [], None
         results: list[Result | None] = []
         try:
             with self.span("answer"):
@@ -87,10 +98,15 @@ class Telemetry:
     def _tell(self, fields: Callable[[], dict[str, Any]], ref: ClipRef, event: Any) -> None:
         """A fault in here must not repeat a clip that was answered."""
         try:
-            told = fields()
+            invocation = _trace_id()
+            told = {
+                "trace_id": self._trace.xray_id if self._trace else invocation,
+                "invocation_trace_id": invocation,
+                **fields(),
+            }
             spans = self._all_spans(told.pop("stages_ms", {}), told.get("init_ms"))
             self._write(self._line(told, spans, ref, event))
-            self._export(told, spans)
+            self._export(told, spans, self._trace)
         except Exception:
             LOG.exception("no telemetry of %r", ref.object_key)
 
@@ -104,7 +120,6 @@ class Telemetry:
         line = {
             "_aws": {"Timestamp": int(answer.end_ms), "CloudWatchMetrics": _metrics(stages)},
             "schema": CLIP_LINE,
-            "trace_id": _trace_id(),
             "size_bytes": ref.size_bytes,
             "event_ms": event_ms(event, ref.object_key),
             **fields,
@@ -133,10 +148,17 @@ class Telemetry:
 class _Watched:
     """Stands for a station; everything but the watched methods is the station's own."""
 
-    def __init__(self, station: Any, telemetry: Telemetry, spans: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        station: Any,
+        telemetry: Telemetry,
+        spans: Mapping[str, str],
+        heard: Callable[[Any], None] = lambda answer: None,
+    ) -> None:
         self._station = station
         self._telemetry = telemetry
         self._spans = spans
+        self._heard = heard
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._station, name)
@@ -145,7 +167,9 @@ class _Watched:
 
         def watched(*arguments: Any, **named: Any) -> Any:
             with self._telemetry.span(self._spans[name]):
-                return value(*arguments, **named)
+                answer = value(*arguments, **named)
+            self._heard(answer)
+            return answer
 
         return watched
 

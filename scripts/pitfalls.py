@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cloud.switch import Switch, environment
 from scripts.cloud_errors import explain
 from scripts.dashboard.server import PORT as DASHBOARD
-from scripts.docker.engine import DEFAULT_SOCKET, engine_answers, engine_host
+from scripts.docker.engine import DEFAULT_SOCKET, asked_for, engine_answers, engine_host
 from scripts.finding import Finding, FindingLevel
 from scripts.functions.pythons import pythons_here
 from scripts.paths import ROOT
@@ -58,7 +58,7 @@ def _without_password(url: str) -> str:
 
 def context(environment: Mapping[str, str] = os.environ) -> Finding:
     """Which engine Docker's command talks to, and whether that is the one that was meant."""
-    host, chosen = environment.get("DOCKER_HOST"), environment.get("DOCKER_CONTEXT")
+    host, chosen = asked_for(environment)
     used = engine_host()
     if used is None:
         return Finding("context", FindingLevel.GOOD, "no docker command, none needed")

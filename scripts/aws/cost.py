@@ -18,6 +18,9 @@ HOURS_A_MONTH = 730.0
 LONG_POLL_S = 20
 
 
+TRACES_OF_A_CLIP = 2  # of one that is sampled: Lambda's invocation, and the clip's own
+
+
 @dataclass(frozen=True)
 class Usage:
     """What is assumed of a clip and of the lab. Change it and the estimate follows."""
@@ -59,7 +62,7 @@ def per_clips(clips: int, architecture: str, usage: Usage = Usage()) -> list[Cos
         # The ledger's claim and close; a look-up of one person in each of two models.
         Cost("DynamoDB", 2 * price("dynamodb_write") + price("dynamodb_read")),
         Cost("CloudWatch Logs", usage.log_kb / 1024**2 * price("logs_gb")),
-        Cost("X-Ray", usage.traced_share * price("xray_trace")),
+        Cost("X-Ray", usage.traced_share * TRACES_OF_A_CLIP * price("xray_trace")),
     ]
     return [Cost(line.what, line.usd * clips) for line in per_clip]
 

@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 
 from cloud.switch import Switch
+from cloud.traces import traces_folder
 from device.settings import spool_folder
-from device.spans import traces_folder
 from scripts.bench.cold import cold_start_ms
 from scripts.bench.loop_figures import gap, parts_of, side
 from scripts.bench.loop_report import CLIP_S, DEAD_S, Printed, ReportLoop

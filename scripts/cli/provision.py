@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from cloud.switch import read_switch
+from localstack_image_functions.settings import read_settings
 from scripts.cli.parsing import task_parser
 from scripts.console import Progress, print_json, run_command
 from scripts.lab.state import LabState
@@ -20,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--store",
         type=Path,
-        default=Path(os.environ.get("IMAGE_FUNCTIONS_STORE") or LabState().images),
+        default=read_settings(os.environ).store or LabState().images,
         help="where process bundles are kept (embedded backend; default: the lab's own state)",
     )
     options = parser.parse_args(arguments)

@@ -13,8 +13,8 @@ import time
 from rich.console import Console
 
 from cloud.switch import environment, read_switch
+from cloud.traces import traces_folder
 from device.settings import spool_folder
-from device.spans import traces_folder
 from scripts.cli.parsing import task_parser
 from scripts.console import Progress, print_json, run_command
 from scripts.traces.device_spans import DeviceSpans

@@ -7,7 +7,9 @@ import time
 from botocore.exceptions import ClientError
 
 from cloud.switch import Switch
+from cloud.traces import traces_are_on
 from contract.clips import ClipKey, ClipMetadata, InvalidClipMetadata
+from contract.traces import ClipTrace
 from scripts.errors import LabError
 
 SEQUENCE = 999_999  # what tells a replayed clip from a recorded one
@@ -41,12 +43,13 @@ def replay(switch: Switch, key: str, device_id: str) -> str:
         pass
     now_ms = time.time_ns() // 1_000_000
     new = ClipKey.new(device_id, now_ms - length_ms, SEQUENCE)
+    trace = ClipTrace.of(device_id, new.clip_id).to_s3() if traces_are_on() else {}
     with stored["Body"] as body:
         s3.put_object(
             Bucket=bucket,
             Key=str(new),
             Body=body.read(),
             ContentType=stored.get("ContentType", "video/h264"),
-            Metadata=ClipMetadata(now_ms - length_ms, now_ms, SEQUENCE).to_s3(),
+            Metadata=ClipMetadata(now_ms - length_ms, now_ms, SEQUENCE).to_s3() | trace,
         )
     return new.clip_id

@@ -12,8 +12,8 @@ from typing import Any
 import uvicorn
 
 from cloud.switch import Switch
+from cloud.traces import traces_folder
 from device.settings import spool_folder
-from device.spans import traces_folder
 from scripts.dashboard.app import Dashboard, make_app
 from scripts.dashboard.clients import SharedClients
 from scripts.dashboard.door import Door

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,18 @@ def _succeeds(command: list[str]) -> bool:
     return done.returncode == 0
 
 
+def asked_for(environment: Mapping[str, str] = os.environ) -> tuple[str | None, str | None]:
+    """The engine's address and the context that somebody names; the address counts for more."""
+    return environment.get("DOCKER_HOST") or None, environment.get("DOCKER_CONTEXT") or None
+
+
 def engine_host() -> str | None:
     """The engine's address as the CLI knows it (`unix:///…`); None where there is no CLI."""
-    if named := os.environ.get("DOCKER_HOST"):
-        return named
+    host, context = asked_for()
+    if host:
+        return host
     command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
-    if context := os.environ.get("DOCKER_CONTEXT"):
+    if context:
         command.append(context)
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from cloud.switch import environment
-from contract.spans import TRACES_SETTING
+from cloud.traces import traces_folder
+from contract.traces import OFF, TRACES_SETTING
 from device.settings import spool_folder
 from scripts.errors import LabError
 
@@ -33,13 +33,13 @@ class Player:
 
     def __enter__(self) -> Player:
         # The run's own spool goes with it; its spans stay, for `make trace` and the dashboard.
-        traces = environment().get(TRACES_SETTING) or str(spool_folder())
+        traces = traces_folder(spool_folder())
         self._process = subprocess.Popen(
             self._command,
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, TRACES_SETTING: traces},
+            env={**os.environ, TRACES_SETTING: str(traces or OFF)},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 
 from cloud.listing import every
 from cloud.switch import Switch
+from cloud.traces import traces_folder
 from contract.clips import SUFFIX
 from contract.results import Person
 from contract.spans import Span
-from device.spans import traces_folder
 from device.spooled import FOLDERS
 from scripts.cloud_errors import says_not_there
 from scripts.dashboard.known_people import KnownPeople

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from dataclasses import astuple
 
-from cloud.switch import Switch, environment
-from contract.spans import OFF, TRACES_SETTING
+from cloud.switch import Switch
+from cloud.traces import traces_are_on
 from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.lab.backends import Backend
@@ -26,10 +26,9 @@ from scripts.provision.warmth import begin_to_warm_up, warm_up
 
 def fingerprint(switch: Switch, backend: str) -> str:
     """Digest of everything that a deployment puts into the cloud."""
-    traces = environment().get(TRACES_SETTING) == OFF
     # Another region is another bucket and other queues: nothing of the lab is there yet.
     place = (backend, switch.region_name, switch.names.prefix)
-    facts = (*place, switch.device_id, traces, concurrency(), event_path())
+    facts = (*place, switch.device_id, traces_are_on(), concurrency(), event_path())
     digest = hashlib.sha256("".join(f"{one}\0" for one in facts).encode())
     files = [*function_files().values(), *filter(None, astuple(SHIPPED))]
     files += (ROOT / "scripts" / "provision").glob("*.yaml")

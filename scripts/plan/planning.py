@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from scripts.aws.cost import TRACES_OF_A_CLIP
 from scripts.aws.published import limit, price, price_of_gb_second, published
 from scripts.percentiles import percentiles
 from scripts.plan.figures import MB_PER_CPU, Work
@@ -144,7 +145,7 @@ def month_usd(asked: Asked, work: Work) -> dict[str, float]:
         "s3_storage": stored_gb * price("s3_gb_month"),
         "sqs": clips * _SQS_CALLS * price("sqs_call"),
         "dynamodb": clips * (_WRITES * price("dynamodb_write") + _READS * price("dynamodb_read")),
-        "xray": clips * _TRACED_SHARE * price("xray_trace"),
+        "xray": clips * _TRACED_SHARE * TRACES_OF_A_CLIP * price("xray_trace"),
         "logs": clips * _LOG_KB / 1024**2 * price("logs_gb"),
     }
     bill = {name: round(usd * factor, 2) for name, usd in lines.items()}

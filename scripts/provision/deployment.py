@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cloud.switch import Switch, environment
-from contract.spans import OFF, TRACES_SETTING
+from cloud.switch import Switch
+from cloud.traces import traces_are_on
 from scripts.console import Progress
 from scripts.lab.event_path import event_path
 from scripts.lab.limits import concurrency
@@ -33,7 +33,7 @@ def deploy(
 
 def parameters(switch: Switch, image: PublishedImage) -> dict[str, str]:
     """What `stack.yaml` asks for."""
-    traces = "off" if environment().get(TRACES_SETTING) == OFF else "on"
+    traces = "on" if traces_are_on() else "off"
     return {
         "Prefix": switch.names.prefix,
         "ImageUri": image.uri,

@@ -6,7 +6,6 @@ the collector that OTEL_EXPORTER_OTLP_ENDPOINT names.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+from contract.traces import ClipTrace, span_id
 from scripts.errors import LabError
 from scripts.traces.waterfall import SpanRow, Waterfall
 
@@ -58,7 +58,7 @@ def export(found: Waterfall, url: str, environment: Mapping[str, str]) -> None:
 def resource_spans(found: Waterfall) -> dict[str, Any]:
     """One resource for each station; gaps are nobody's spans and stay out."""
     stations = dict.fromkeys(row.station for row in found.rows if row.station != "gap")
-    root = _span_id(found, "clip")
+    root = span_id(trace_id(found), "clip")
     whole = {
         **_span(found, root, "", "clip", found.start_ms, found.total_ms),
         "attributes": _attributes(
@@ -76,11 +76,11 @@ def resource_spans(found: Waterfall) -> dict[str, Any]:
 
 
 def _row(found: Waterfall, row: SpanRow, root: str) -> dict[str, Any]:
-    parent = {1: "answer", 2: "recognize"}.get(row.level)
-    above = _span_id(found, f"{row.station}/{parent}") if parent else root
+    of, parent = trace_id(found), {1: "answer", 2: "recognize"}.get(row.level)
+    above = span_id(of, f"{row.station}/{parent}") if parent else root
     span = _span(
         found,
-        _span_id(found, f"{row.station}/{row.name}"),
+        span_id(of, f"{row.station}/{row.name}"),
         above,
         row.name,
         found.start_ms + row.offset_ms,
@@ -105,15 +105,12 @@ def _span(
 
 
 def trace_id(found: Waterfall) -> str:
-    """X-Ray's own, so that both tools show one trace; else one made of the clip's id."""
+    """The clip's own, or X-Ray's, so that both tools show one trace; else one made of the clip's
+    id."""
     parts = _XRAY.fullmatch(found.trace_id)
     if parts:
         return parts[1] + parts[2]
-    return hashlib.sha256(f"{found.device_id}/{found.clip_id}".encode()).hexdigest()[:32]
-
-
-def _span_id(found: Waterfall, name: str) -> str:
-    return hashlib.sha256(f"{trace_id(found)}/{name}".encode()).hexdigest()[:16]
+    return ClipTrace.of(found.device_id, found.clip_id).trace_id
 
 
 def _group(service: str, spans: list[dict[str, Any]]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from contract.clips import (
     InvalidClipMetadata,
 )
 from contract.results import InvalidResult, Result
+from contract.traces import METADATA, ClipTrace
 
 CORPUS = Path(__file__).parent / "corpus"
 SOCKET_S = 5.0
@@ -192,7 +193,10 @@ def key(data: bytes) -> None:
 
 def metadata(data: bytes) -> None:
     names = ("capture-start-ms", "capture-end-ms", "sequence")
-    values = dict(zip(names, _text(data).split("\n"), strict=False))
+    lines = _text(data).split("\n")
+    values = dict(zip(names, lines, strict=False))
+    trace = ClipTrace.from_s3({METADATA: lines[-1]})
+    assert trace is None or ClipTrace.from_s3(trace.to_s3()) == trace
     try:
         read = ClipMetadata.from_s3(values)
     except InvalidClipMetadata as error:

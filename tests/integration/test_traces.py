@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from contract.clips import ClipKey, ClipMetadata
+from contract.traces import ClipTrace
 from device.sources.fixture import cut_at_key_frames
 from scripts.paths import ROOT
 from tests.conftest import Lab, wait_until
@@ -93,7 +94,16 @@ def test_a_collector_gets_what_device_and_function_do_with_each_clip(lab: Lab, t
     ((path, headers, _),) = there.taken
     assert (path, headers["content-type"]) == ("/v1/traces", "application/json")
     found = there.spans()
-    assert len({span["traceId"] for _, span in found}) == 1
+    own_id = clip["clip_id"]
+    own = ClipTrace.of("lab", own_id)
+    assert {span["traceId"] for _, span in found} == {own.trace_id}
+    stored = lab.switch.client("s3").head_object(Bucket=lab.switch.bucket, Key=clip["key"])
+    assert ClipTrace.from_s3(stored["Metadata"]) == own
+    files = [*tmp_path.glob("lab/spans.camera.jsonl"), *tmp_path.glob("lab/spans.messages.jsonl")]
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    ours = [line for line in lines if line["clip_id"] == own_id]
+    assert {line["trace_id"] for line in ours} == {own.trace_id}
+    assert {line["station"] for line in ours} == {"camera", "messages"}
     names = {(service, span["name"]) for service, span in found}
     assert clip["clip_id"] in json.dumps(there.taken)
     assert {
@@ -103,6 +113,7 @@ def test_a_collector_gets_what_device_and_function_do_with_each_clip(lab: Lab, t
     } <= names  # fmt: skip
     # All of one clip's life lies within the clip's own span.
     (whole,) = (span for service, span in found if service == "facelab")
+    assert whole["spanId"] == own.span_id  # which the clip's metadata names
     for _, span in found:
         assert int(whole["startTimeUnixNano"]) <= int(span["startTimeUnixNano"]) + ROUNDED_NS
         assert int(span["endTimeUnixNano"]) <= int(whole["endTimeUnixNano"]) + ROUNDED_NS

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.traces import traces_folder
 from device import spooled
 from device.answered import FILE_NAME, LOCK_NAME, AlreadyReading, Answered, AnsweredReader
 from device.answered import _take as take_lock
@@ -26,7 +27,7 @@ from device.rejects import Rejects
 from device.sources import SourceError, SourceOptions, open_source
 from device.sources.base import foreign
 from device.sources.fixture import FixtureSource
-from device.spans import SpanFile, traces_folder
+from device.spans import SpanFile
 from device.spool import RETRY_NAME, Spool
 from device.underway import Entry, Underway
 from device.viewer import Shelf, Viewer

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.traces import traces_folder
 from device.settings import (
     add_metrics_option,
     add_source_options,
@@ -23,7 +24,6 @@ from device.settings import (
     spool_folder,
 )
 from device.sources import SourceOptions
-from device.spans import traces_folder
 
 
 @pytest.mark.parametrize(

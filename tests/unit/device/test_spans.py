@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 from threading import Event
 
-from device.spans import SpanFile, span_file, traces_folder
+from cloud.traces import traces_folder
+from contract.traces import ClipTrace
+from device.spans import SpanFile, span_file
 
 
 def written(path: Path) -> list[dict]:
@@ -23,6 +25,7 @@ def test_spans_are_lines_that_only_their_owner_reads(tmp_path):
     first, second = written(path)
     assert first == {
         "clip_id": "c1",
+        "trace_id": ClipTrace.of("lab", "c1").trace_id,
         "station": "camera",
         "name": "record",
         "start_ms": 1_000,

@@ -10,6 +10,7 @@ from botocore import exceptions as boto
 
 from cloud.switch import Switch, read_switch
 from contract.clips import ClipKey, ClipMetadata
+from contract.traces import ClipTrace
 from device.clip_record import ClipRecord
 from device.clock import Clock
 from device.problems import Kind, Problem, problem_of
@@ -52,6 +53,21 @@ def test_a_clip_whose_times_are_lost_travels_without_metadata(cloud: FakeCloud):
     record = ClipRecord.of(clip().key, ClipMetadata(0, 0, 0), DATA)
     uploader(cloud)(record, DATA)
     assert ClipMetadata.from_s3(cloud.puts[0].metadata) is None
+
+
+def test_a_clip_brings_its_trace_also_after_the_device_started_anew(cloud: FakeCloud):
+    before, after = clip(), ClipRecord.from_json(clip().to_json())
+    lost = ClipRecord.of(clip().key, ClipMetadata(0, 0, 0), DATA)  # a side file that was torn
+    for record in (before, after, lost):
+        uploader(cloud)(record, DATA)
+    expected = ClipTrace.of("pi-01", clip().clip_id)
+    assert [ClipTrace.from_s3(one.metadata) for one in cloud.puts] == [expected] * 3
+
+
+def test_without_traces_a_clip_brings_none(cloud: FakeCloud):
+    upload = S3Uploader(read_switch(cloud.environment), Clock(), workers=2, is_traced=False)
+    upload(clip(), DATA)
+    assert cloud.puts[0].metadata == clip().metadata.to_s3()
 
 
 def test_the_account_is_asked_for_once(cloud: FakeCloud):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from urllib.parse import unquote_plus
 
 import pytest
@@ -12,12 +13,15 @@ import pytest
 from contract.clips import ClipKey
 from contract.results import Status
 from contract.spans import CLIP_LINE
+from contract.traces import ClipTrace
 from events import ClipRef
+from stores import StoredClip
 from telemetry import Telemetry, event_ms
 from tests.fakes.events import recorded
 from tests.fakes.results import ADA, ALAN, face, result
 
 REF = ClipRef("bucket", "clips/lab/d/c1.h264", ClipKey("lab", "d", "c1"), 100, "etag")
+INVOCATION = "1-5759e988-bd862e3fe1be46a994272793"
 
 
 class Stations:
@@ -57,6 +61,22 @@ def test_one_line_a_clip_in_the_embedded_metric_format(telemetry, lines):
         for dimension in (name for group in directive["Dimensions"] for name in group):
             assert isinstance(fields[dimension], str)
     assert abs(fields["_aws"]["Timestamp"] - time.time() * 1000) < 5_000
+
+
+def test_a_clip_that_brings_a_trace_is_in_that_one(telemetry, lines, monkeypatch):
+    """The device's part and the function's were two traces, and no tool showed them as one."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={INVOCATION};Parent=1;Sampled=1")
+    trace = ClipTrace.of("lab", "c1")
+    stored = {"c1": StoredClip(b"", trace.to_s3()), "c2": StoredClip(b"", {})}
+    clips = telemetry.watch_clips(SimpleNamespace(fetch=stored.__getitem__))
+    for name in stored:
+        with telemetry.clip(REF, "r1", None) as answered:
+            assert clips.fetch(name) is stored[name]
+            answered(result(name))
+    own, without = map(json.loads, lines)
+    assert (own["trace_id"], own["invocation_trace_id"]) == (trace.xray_id, INVOCATION)
+    assert without["trace_id"] == without["invocation_trace_id"] == INVOCATION
+    assert [span["name"] for span in own["spans"]] == ["answer", "fetch"]
 
 
 def test_a_failed_try_has_every_metric_too(telemetry, lines):

@@ -10,10 +10,11 @@ import pytest
 
 from contract.clips import ClipKey
 from contract.spans import Span
+from contract.traces import ClipTrace
 from events import ClipRef
 from telemetry import Telemetry
 from tests.fakes.results import ADA, face, result
-from xray import MAX_DOCUMENT_BYTES, TraceHeader, XRay, daemon_address, subsegment
+from xray import MAX_DOCUMENT_BYTES, TraceHeader, XRay, daemon_address, segments, subsegment
 
 HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a:0"
 SPANS = (
@@ -62,6 +63,47 @@ def test_the_document_is_what_xray_takes():
     assert (document["start_time"], document["end_time"]) == (1.0, 1.1)  # seconds
     (recognize,) = (one for one in document["subsegments"] if one["name"] == "recognize")
     assert [one["name"] for one in recognize["subsegments"]] == ["detect"]
+
+
+TRACE = ClipTrace.of("lab", "20261129T215719155Z-000028-000166")
+
+
+def test_a_clips_own_trace_is_one_from_the_shutter_to_the_answer():
+    """https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-subsegments"""
+    times = {"capture_start_ms": 200, "capture_end_ms": 900}
+    camera, ours = segments(TRACE, {**FIELDS, **times}, SPANS)
+    for one in (camera, ours):
+        assert (one["trace_id"], "type" in one) == (TRACE.xray_id, False)
+        for part in parts_of(one):
+            assert part["start_time"] <= part["end_time"]
+            assert re.fullmatch(r"[0-9a-f]{16}", part["id"])
+    assert (camera["start_time"], camera["end_time"]) == (0.2, 1.1)
+    recording, away = camera["subsegments"]
+    assert (recording["start_time"], recording["end_time"]) == (0.2, 0.9)
+    # X-Ray draws a line from a remote subsegment to the segment that names it.
+    assert (away["namespace"], away["name"]) == ("remote", ours["name"])
+    assert away["id"] == ours["parent_id"] == TRACE.span_id
+    assert [part["name"] for part in ours["subsegments"]] == ["fetch", "recognize"]
+
+
+def test_a_clip_that_tells_no_times_has_the_function_in_its_trace():
+    (ours,) = segments(TRACE, FIELDS, SPANS)
+    assert "parent_id" not in ours
+
+
+def test_a_clock_that_is_ahead_of_the_functions_turns_nothing_around():
+    camera, ours = segments(
+        TRACE, {**FIELDS, "capture_start_ms": 5_000, "capture_end_ms": 5_500}, SPANS
+    )
+    for part in parts_of(camera):
+        assert part["start_time"] <= part["end_time"]
+    assert ours["end_time"] == 1.1
+
+
+def test_the_daemon_gets_the_invocations_trace_and_the_clips(daemon):
+    XRay(environment(daemon))(FIELDS, SPANS, TRACE)
+    found = [json.loads(daemon.recv(65_536).partition(b"\n")[2]) for _ in range(2)]
+    assert [one["trace_id"] for one in found] == [TraceHeader.of(HEADER).trace_id, TRACE.xray_id]
 
 
 def test_a_failed_try_is_a_fault():
