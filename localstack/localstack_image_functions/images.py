@@ -3,66 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 from localstack.aws.connect import connect_to
 from localstack.services.lambda_.invocation.lambda_models import ImageCode
 
 from localstack_image_functions.errors import ImageNotFound, UnsupportedImage
+from localstack_image_functions.image_uris import ImageReference, without_version
 
-ECR_URI = re.compile(
-    r"(?P<repository_uri>(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
-    r"(?P<repository>[a-z0-9]+(?:[._/-][a-z0-9]+)*))"
-    r"(?::(?P<tag>[\w][\w.-]{0,127}))?"
-    r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
-)
 _INDEX_TYPES = ("index", "manifest.list")
 
 
-@dataclass(frozen=True)
-class ImageReference:
-    """An image URI, taken apart. Without tag and digest, `tag` is `latest`."""
-
-    repository_uri: str
-    account: str
-    region: str
-    repository: str
-    tag: str | None
-    digest: str | None
-
-    @classmethod
-    def parse(cls, uri: str) -> ImageReference:
-        """Take an ECR image URI apart.
-
-        Raises
-        ------
-        ImageNotFound
-            When it is none: Lambda takes images from ECR only.
-        """
-        match = ECR_URI.fullmatch(uri)
-        if match is None:
-            raise ImageNotFound(f"Source image {uri} is not valid. Provide a valid source image.")
-        parts = match.groupdict()
-        if parts["tag"] is None and parts["digest"] is None:
-            parts["tag"] = "latest"
-        return cls(**parts)
-
-    @property
-    def image_id(self) -> dict[str, str]:
-        """As ECR's operations want it. A digest says more than a tag beside it."""
-        if self.digest:
-            return {"imageDigest": self.digest}
-        return {"imageTag": self.tag or "latest"}
-
-
 class EcrImageCode(ImageCode):
-    """LocalStack's model of an image, with the resolved URI right for one with a digest, too."""
+    """LocalStack's model of an image, with the resolved URI right for any kind of URI."""
 
     @property
     def resolved_image_uri(self) -> str:
-        return f"{ImageReference.parse(self.image_uri).repository_uri}@sha256:{self.code_sha256}"
+        return f"{without_version(self.image_uri)}@sha256:{self.code_sha256}"
 
 
 def resolve_image(uri: str) -> str:
@@ -94,12 +51,6 @@ def resolve_image(uri: str) -> str:
             f"{uri} is not supported."
         )
     return found[0]["imageId"]["imageDigest"]
-
-
-def is_of_region(uri: str, region: str) -> bool:
-    """Whether an image lies in a region; one whose URI names none lies in each."""
-    match = ECR_URI.fullmatch(uri)
-    return match is None or match["region"] == region
 
 
 def image_code(uri: str, digest: str) -> EcrImageCode:

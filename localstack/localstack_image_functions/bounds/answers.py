@@ -16,7 +16,7 @@ from localstack_image_functions import mapping_ends
 from localstack_image_functions.bounds import layers
 from localstack_image_functions.bounds.functions import check_payload, refused
 from localstack_image_functions.errors import ImageFunctionsError
-from localstack_image_functions.images import is_of_region
+from localstack_image_functions.image_uris import is_of_region
 from localstack_image_functions.operations import mended
 from localstack_image_functions.s3.sequencers import tell_which_event_came_later
 

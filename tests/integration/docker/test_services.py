@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
+import time
 import zipfile
 from urllib.parse import unquote_plus, urlsplit
+
+import psutil
 
 from tests.conftest import wait_until
 from tests.integration.docker.emulator import ImageFunctionsEmulator
@@ -60,6 +66,43 @@ def test_a_queues_address_needs_no_name_below_localhost(emulator):
     queue = emulator.client("sqs").create_queue(QueueName="addressed")["QueueUrl"]
     assert urlsplit(queue).path == "/queue/us-east-1/000000000000/addressed"
     assert not urlsplit(queue).netloc.startswith("sqs.")
+
+
+POLL = "import boto3, sys; boto3.client('sqs', endpoint_url=sys.argv[1], region_name='us-east-1')\
+.receive_message(QueueUrl=sys.argv[2], WaitTimeSeconds=20)"
+
+
+def test_a_killed_viewers_poll_takes_nothing_through_a_published_port(lab_images):
+    """Docker's proxy stands between the viewer, whose connection ends, and the lab's gateway."""
+    gateway = {"GATEWAY_SERVER": "threads", "GATEWAY_LISTEN": "0.0.0.0:4566"}
+    with ImageFunctionsEmulator(*lab_images, settings=gateway) as emulator:
+        sqs = emulator.client("sqs")
+        hidden = {"VisibilityTimeout": "60"}
+        queue = sqs.create_queue(QueueName="viewed", Attributes=hidden)["QueueUrl"]
+        _poll_and_die(emulator.endpoint, queue)
+        sqs.send_message(QueueUrl=queue, MessageBody="first")
+        (message,) = sqs.receive_message(
+            QueueUrl=queue, WaitTimeSeconds=10, AttributeNames=["ApproximateReceiveCount"]
+        )["Messages"]
+        assert message["Body"] == "first"
+        assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+
+
+def _poll_and_die(endpoint: str, queue: str) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    viewer = subprocess.Popen(
+        [sys.executable, "-c", POLL, endpoint, queue], env={**os.environ, **keys}
+    )
+    try:
+        wait_until(
+            lambda: [one for one in psutil.Process(viewer.pid).net_connections() if one.raddr],
+            30,
+            "the viewer's connection",
+        )
+        time.sleep(1)  # for the request to be a waiting poll: nothing outside tells when
+    finally:
+        viewer.kill()
+        viewer.wait()
 
 
 def test_dynamodb_without_java(emulator):
