@@ -7,6 +7,7 @@ turn of each warms up and does not count. The earlier one's checkout stays below
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -23,6 +24,9 @@ from scripts.console import Progress
 from scripts.errors import LabError
 from scripts.paths import BUILD, ROOT
 
+IN_TIME_MS = 1000
+CLIP_S = 0.5  # of the fixture
+
 
 @dataclass(frozen=True)
 class Side:
@@ -32,8 +36,8 @@ class Side:
     tree: Path
     port: int
 
-    def make(self, target: str) -> None:
-        """Run a target of its Makefile.
+    def make(self, target: str, **settings: str) -> None:
+        """Run a target of its Makefile, with more of its variables.
 
         Raises
         ------
@@ -49,7 +53,12 @@ class Side:
         done = subprocess.run(
             ["make", target],
             cwd=self.tree,
-            env={**environment, "FACELAB_BACKEND": "embedded", "FACELAB_PORT": str(self.port)},
+            env={
+                **environment,
+                "FACELAB_BACKEND": "embedded",
+                "FACELAB_PORT": str(self.port),
+                **settings,
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -59,10 +68,13 @@ class Side:
             said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
             raise LabError(f"`make {target}` failed in {self.tree}:\n{said}")
 
-    def play(self) -> dict[str, Any]:
-        """Play the fixture once: latency, and CPU time a clip by what it was spent on."""
+    def play(self, speed: float = 1.0) -> dict[str, Any]:
+        """Play the fixture once: latency, and CPU time a clip by what it was spent on.
+
+        `speed` 1 is the camera's pace.
+        """
         before = self._cpu_s()
-        self.make("e2e")
+        self.make("e2e", ARGS=f"--speed {speed:g}")
         spent = {name: s - before.get(name, 0.0) for name, s in self._cpu_s().items()}
         told = json.loads((self.tree / "out" / "e2e.json").read_text())
         clips, latency = told["clips"], told["latency_ms"]["clip_end"]
@@ -104,11 +116,14 @@ def checkout(commit: str, progress: Progress) -> Path:
     return tree
 
 
+def _sides(commit: str, progress: Progress) -> tuple[Side, Side]:
+    """This checkout, and that of the commit."""
+    earlier = Side(commit, checkout(commit, progress), free_port())
+    return Side("this checkout", ROOT, free_port()), earlier
+
+
 def measure(commit: str, turns: int, progress: Progress) -> dict[str, Any]:
-    now, before = (
-        Side("this checkout", ROOT, free_port()),
-        Side(commit, checkout(commit, progress), free_port()),
-    )
+    now, before = _sides(commit, progress)
     taken: dict[str, list[dict[str, Any]]] = {now.name: [], before.name: []}
     try:
         for turn in range(turns + 1):
@@ -134,6 +149,50 @@ def measure(commit: str, turns: int, progress: Progress) -> dict[str, Any]:
         },
         "load_average": round(os.getloadavg()[0], 1),
     }
+
+
+def measure_sustained(commit: str, rates: list[float], progress: Progress) -> dict[str, Any]:
+    """The fixture at each of the rates, clips a second: by turns, after one at the camera's pace.
+
+    A side sustains a rate whose p95 is within a second, if it sustains all lower ones.
+    """
+    now, before = _sides(commit, progress)
+    rows: dict[str, dict[str, dict[str, Any]]] = {now.name: {}, before.name: {}}
+    try:
+        for side in (now, before):
+            progress(f"{side.name} (warms up)")
+            side.play()
+        for turn, rate in enumerate(sorted(rates)):
+            for side in (now, before) if turn % 2 else (before, now):
+                progress(f"{rate:g} clips a second: {side.name}")
+                rows[side.name][f"{rate:g}"] = side.play(rate * CLIP_S)
+    finally:
+        for side in (now, before):
+            side.make("down")
+    most = {name: _sustained(told) for name, told in rows.items()}
+    return {
+        "sides": rows,
+        "clips_per_s": most,
+        "ratio": round(most[now.name] / most[before.name], 2) if most[before.name] else None,
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+def _sustained(told: dict[str, dict[str, Any]]) -> float:
+    """The highest rate before the first that is late; 0 where the lowest is."""
+    in_time = itertools.takewhile(lambda row: row[1]["p95_ms"] <= IN_TIME_MS, told.items())
+    return max((float(rate) for rate, _ in in_time), default=0.0)
+
+
+def sustained_in_words(facts: dict[str, Any]) -> str:
+    """What was found, for a person."""
+    lines = [
+        f"{name}, {rate} clips a second: p50 {row['p50_ms']:.0f}, p95 {row['p95_ms']:.0f} ms"
+        for name, rows in facts["sides"].items()
+        for rate, row in rows.items()
+    ]
+    most = " against ".join(f"{rate:g}" for rate in facts["clips_per_s"].values())
+    return "\n".join([*lines, f"clips a second with p95 within a second: {most}"])
 
 
 def in_words(facts: dict[str, Any]) -> str:

@@ -36,6 +36,24 @@ def against(arguments: list[str] | None = None) -> int:
     )
 
 
+def sustained(arguments: list[str] | None = None) -> int:
+    from scripts.bench import against_loop as bench
+
+    about = bench.measure_sustained.__doc__
+    parser = bench_parser("bench-sustained", about, "against-sustained.json")
+    parser.add_argument("--commit", default="3c7f219", help="the earlier one (%(default)s)")
+    parser.add_argument(
+        "--rates", type=float, nargs="+", default=[4, 5, 6, 7, 8, 10, 12, 14], metavar="N",
+        help="clips a second (%(default)s)",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    return measured(
+        options,
+        lambda say: bench.measure_sustained(options.commit, options.rates, say),
+        bench.sustained_in_words,
+    )
+
+
 def device(arguments: list[str] | None = None) -> int:
     from scripts.bench import device_cost as bench
 

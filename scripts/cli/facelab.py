@@ -111,6 +111,7 @@ TASKS = (
     Task("calibrate-groups", "measure", "the same within groups of people", ".bench_faces:groups"),
     Task("bench-sharpest", "measure", "the sharpest frames, or even ones", ".bench_faces:sharpest"),
     Task("bench-against", "measure", "this code and an earlier commit's", ".bench_faces:against"),
+    Task("bench-sustained", "measure", "clips a second, an earlier one's", ".bench_loop:sustained"),
     Task("bench-against-loop", "measure", "its loop and an earlier one's", ".bench_loop:against"),
     Task("bench-replays", "measure", "can a photo be told from a person", ".bench_faces:replays"),
     Task("figures", "develop", "the documents' tables of figures", ".figures"),

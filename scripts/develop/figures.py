@@ -169,6 +169,11 @@ RUNS: dict[str, MeasuredRun] = {
         "against-loop.json",
         {"ratios": "ratios"},
     ),
+    "against_sustained": MeasuredRun(
+        "facelab bench-sustained --commit 3c7f219",
+        "against-sustained.json",
+        {"ratio": "ratio"},
+    ),
     "against": MeasuredRun(
         "facelab bench-against --commit 3c7f219",
         "against.json",
