@@ -54,7 +54,8 @@ def up(
     architecture = lambda_architecture(platform.machine())
     print("\n".join(plan(switch, account, architecture)), file=sys.stderr)
     confirm("Go ahead?", options.yes)
-    image = bring_up(switch, publisher, seeds, progress)
+    with progress.usual("bringing the lab up", "aws up"):
+        image = bring_up(switch, publisher, seeds, progress)
     progress("the lab is up on AWS" if switch.endpoint_url is None else "the lab is up")
     if options.json:
         print_json({**asdict(account), "bucket": switch.bucket, "image": image})
@@ -81,7 +82,8 @@ def down(switch: Switch, options: argparse.Namespace, progress: Progress) -> Non
         print(f"  {one.kind} {one.name} ({one.state})", file=sys.stderr)
     confirm("Delete all that?", options.yes)
     kept = export(switch, options.keep_data, progress) if options.keep_data else None
-    take_down(switch, progress)
+    with progress.usual("deleting the lab", "aws down"):
+        take_down(switch, progress)
     progress("nothing of this lab is left")
     _tell_down(options, account, found, kept)
 

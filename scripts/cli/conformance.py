@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from tempfile import TemporaryFile
 
 from cloud.switch import read_switch
 from scripts.cli.parsing import task_parser
@@ -52,14 +53,32 @@ def main(arguments: list[str] | None = None) -> int:
         command += ["--service", service]
     if options.json:
         command.append("--json")
-    code = subprocess.run(
-        command, cwd=SUITE, check=False, env={**os.environ, "PYTHONPATH": str(SUITE)}
-    ).returncode
+    progress = Progress(quiet=options.json)
+    with progress.usual("asking", f"conformance {variant or 'elsewhere'}"):
+        code, said = asked(command)
+    print(said, end="")
     if variant and code == 0 and not (options.service or options.only):
         # The table of docs/fidelity.md.
         keep = [sys.executable, "-m", "scripts.cli.figures", f"conformance_{variant}"]
         code = subprocess.run(keep, cwd=ROOT, check=False).returncode
     return code
+
+
+def asked(command: list[str]) -> tuple[int, str]:
+    """The suite's exit code, and what it printed. Of differences it tells at once, on stderr, line
+    by line above a bar."""
+    environment = {**os.environ, "PYTHONPATH": str(SUITE)}
+    with (
+        TemporaryFile("w+", encoding="utf-8") as kept,
+        subprocess.Popen(
+            command, cwd=SUITE, env=environment, stdout=kept, stderr=subprocess.PIPE, text=True
+        ) as suite,
+    ):
+        for line in suite.stderr or ():
+            print(line, end="", file=sys.stderr, flush=True)
+        code = suite.wait()
+        kept.seek(0)
+        return code, kept.read()
 
 
 def _variant() -> str:

@@ -25,12 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.json:
             print("\n".join(outcome["kept"]) or "no earlier model is kept")
     elif options.rollback:
-        outcome = {"restored": model.roll_back(switch)}
+        with progress.usual("going back", "model rollback"):
+            outcome = {"restored": model.roll_back(switch)}
         progress(f"{outcome['restored']} is live within seconds")
     else:
         if not options.model.is_file():
             raise LabError(f"there is no {options.model}", "MODEL= takes the exported custom.onnx")
-        deployed = model.deploy(switch, options.model.read_bytes())
+        with progress.usual("deploying the model", "model deploy"):
+            deployed = model.deploy(switch, options.model.read_bytes())
         outcome = {"labels": list(deployed.labels), "kept": model.history(switch)}
         progress(f"{options.model} is live within seconds; it knows {', '.join(deployed.labels)}")
     if options.json:

@@ -81,7 +81,8 @@ def forget(options: argparse.Namespace, store: PeopleStore, progress: Progress) 
     _show(f"What will be removed of {person.name or 'the person'} ({person.person_id}):",
           plan.lines())  # fmt: skip
     confirm("Remove all that?", options.yes)
-    done = forgetting.carry_out(plan, progress)
+    with progress.usual("forgetting", "forget"):
+        done = forgetting.carry_out(plan, progress)
     _show("What this command can't reach:", done.left)
     if done.cloud.models:
         progress("the custom model knew them and is gone: `make train`, then `make deploy-model`")

@@ -26,6 +26,7 @@ from scripts.e2e.soak_report import SoakPlan
 from scripts.e2e.throughput_picture import picture
 from scripts.lab.cpu import emulator_family, spent_s
 from scripts.percentiles import percentiles
+from scripts.progress_bar import Step
 
 DEVICES = (1, 2, 4, 8)
 FIRST_RATE = 4.0
@@ -161,13 +162,20 @@ def measured(played: Played, window: Window, rate: float) -> Trial:
 
 
 def search(
-    switch: Switch, devices: int, first: float, trials: Trials, progress: Progress
+    switch: Switch,
+    devices: int,
+    first: float,
+    trials: Trials,
+    progress: Progress,
+    step: Step = lambda done: None,
 ) -> list[Trial]:
-    """Rates around the highest that is sustained, in the order in which they were tried."""
+    """Rates around the highest that is sustained, in the order in which they were tried; `step` is
+    called after each."""
     tried: list[Trial] = []
     rate = first
     for _ in range(trials.most):
         tried.append(trial(switch, devices, rate, trials.seconds, trials.film, progress))
+        step(1)
         rose = [one for one in tried if one.is_sustained]
         fell = [one for one in tried if not one.is_sustained]
         if rose and fell:
@@ -208,11 +216,15 @@ def measure(
     second, and for each there are `most` of `seconds`."""
     switch, first = read_switch(), rate
     every: dict[int, list[Trial]] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        progress.bar("trials", most * len(device_counts)) as step,
+    ):
         trials = Trials(most, seconds, Path(folder) / "film.h264")
         trials.film.write_bytes(b"".join(chosen_clips(FILM_CLIPS)))
         for devices in device_counts:
-            every[devices] = search(switch, devices, first, trials, progress)
+            every[devices] = search(switch, devices, first, trials, progress, step)
+            step(most - len(every[devices]))  # those that were not needed
             first = best(every[devices]).asked_per_s
     chosen = {devices: best(tried) for devices, tried in every.items()}
     return {

@@ -30,6 +30,7 @@ from scripts.paths import ROOT
 from sent_again import event_for
 from tests.browser.test_foreign_page import FOREIGN, REBOUND, sink
 from tests.conftest import Lab, free_port, wait_until
+from tests.page_sources import digest_beside, page_digest
 
 FIXTURES = ROOT / "fixtures"
 ATTACK = (Path(__file__).parent / "attack_dashboard.js").read_text()
@@ -203,7 +204,9 @@ def test_a_run_appears_by_itself_with_names_boxes_chart_and_waterfall(own: Lab, 
         record(own, *["known"] * 18, "stranger", "nobody", "known", speed=1)
         page.locator("ol.cards > li").nth(11).wait_for()
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    page.set_viewport_size({"width": 1280, "height": 1180})  # a row of clips with their names
     page.screenshot(path=PICTURE)
+    digest_beside(PICTURE).write_text(page_digest() + "\n")
 
     known.locator("a").click()
     page.locator("table.waterfall").wait_for()

@@ -7,7 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
@@ -180,6 +183,49 @@ def test_failed_function_says_so_and_its_log_is_at_hand(lab, tmp_path):
         "the function's line in its log",
     )
     lab.run(FACELAB, "functions", "delete", "failing")
+
+
+@contextmanager
+def dashboard(lab: Lab) -> Iterator[str]:
+    """Its address, while it serves."""
+    command = [sys.executable, "-m", "scripts.cli.dashboard"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=lab.env, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().split()[0]
+        finally:
+            server.terminate()
+
+
+def test_the_dashboard_shows_how_somebodys_function_does(lab, tmp_path):
+    """No test saw one there that was not the lab's own."""
+    code = """
+def handler(event, context):
+    print("looked at", event["n"])
+    return 6 / event["n"]
+"""
+    deploy(lab, "brought", handler_folder(tmp_path / "brought", code))
+    for number in (1, 2, 3):
+        assert invoke(lab, "brought", {"n": number}) == 6 / number
+    assert invoke(lab, "brought", {"n": 0})["errorType"] == "ZeroDivisionError"
+    with dashboard(lab) as home:
+
+        def told() -> dict | None:
+            with suppress(URLError), urlopen(f"{home}/api/functions") as answer:  # noqa: S310
+                rows = json.load(answer)["functions"]
+                (row,) = (one for one in rows if one["name"] == "brought")
+                is_whole = row["invocations"] == 4 and "looked at 0" in str(row["last_lines"])
+                return row if is_whole else None
+            return None
+
+        row = wait_until(told, 60, "what the function did")
+    assert (row["state"], row["is_ours"], row["errors"]) == ("Active", False, 1)
+    assert row["duration_ms"] > 0
+    assert row["concurrency"] == 1
+    assert any("ZeroDivisionError" in line for line in row["last_lines"])
+    lab.run(FACELAB, "functions", "delete", "brought")
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ import sys
 import pytest
 
 from scripts import progress_bar
+from scripts.cli import conformance
 from scripts.console import Progress, print_json, run_command
+from scripts.e2e import throughput
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from tests.conftest import wait_until
@@ -135,6 +137,29 @@ def test_what_is_said_meanwhile_stands_in_its_own_line(monkeypatch):
         step(1)
     lines = terminal.getvalue().split("\n")
     assert any(line.strip().endswith("not taken: blurred") for line in lines)
+
+
+def test_a_search_that_ends_early_fills_its_bar(monkeypatch):
+    """Of six trials a search may need two: what was left out would stand there as still to come."""
+    tried = iter([True, False, False, True])  # of two devices, then of four
+
+    def trial(switch, devices, rate, *_):
+        latency = 1.0 if next(tried) else throughput.GOAL_MS + 1
+        return throughput.Trial(
+            devices, rate, rate, latency, latency, 0, {"all": 0.5, "x": 0.5}, {}
+        )
+
+    terminal = watched(monkeypatch)
+    monkeypatch.setattr(throughput, "trial", trial)
+    monkeypatch.setattr(throughput, "chosen_clips", lambda count: [b""])
+    throughput.measure((2, 4), 1.0, 6, 1.0, Progress())
+    assert "12/12" in terminal.getvalue()
+
+
+def test_what_a_suite_says_on_the_way_is_said_and_what_it_answers_comes_last(capfd):
+    code = "import sys; print('table'); print('failed: x', file=sys.stderr); sys.exit(1)"
+    assert conformance.asked([sys.executable, "-c", code]) == (1, "table\n")
+    assert capfd.readouterr() == ("", "failed: x\n")
 
 
 @pytest.mark.parametrize("kept", [None, "[]", '{"up": "long"}', "{"])
