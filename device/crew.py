@@ -6,8 +6,9 @@ import traceback
 from collections.abc import Callable
 from threading import Thread
 
-# The exit status of a program that ended because a thread of it did.
-FAULT_STATUS = 3
+# The exit status of a program that ended because a thread of it did. `facelab --help` has all of
+# them; this is EX_SOFTWARE, by which name systemd tells it.
+FAULT_STATUS = 70
 
 Failed = Callable[[str, str], None]
 

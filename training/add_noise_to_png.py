@@ -21,6 +21,7 @@ from training.tree import (
     TreeSummary,
     UnusableOption,
     add_tree_options,
+    complain,
     files_with,
     treat_each,
     written_whole,
@@ -135,8 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
         )
     except ToolError as error:
-        print(f"add_noise_to_png: {error}", file=sys.stderr)
-        return 2
+        return complain(error)
     summary.print("add_noise_to_png", as_json=options.json)
     return summary.exit_code
 

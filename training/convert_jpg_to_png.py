@@ -19,6 +19,7 @@ from training.tree import (
     ToolError,
     TreeSummary,
     add_tree_options,
+    complain,
     files_with,
     treat_each,
     written_whole,
@@ -88,8 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
             delete_originals=options.delete_originals,
         )
     except ToolError as error:
-        print(f"convert_jpg_to_png: {error}", file=sys.stderr)
-        return 2
+        return complain(error)
     summary.print("convert_jpg_to_png", as_json=options.json)
     return summary.exit_code
 

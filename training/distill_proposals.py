@@ -29,7 +29,7 @@ from training.distillation.likeness import likeness
 from training.distillation.network import MEAN, SCALE, ProposalNetwork, fit
 from training.distillation.scenes import Material, gather, scene
 from training.progress import progress
-from training.tree import ToolError, folder, written_whole
+from training.tree import ToolError, complain, folder, written_whole
 from weights.onnx_graph import Graph
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,8 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
         with written_whole(options.out) as part:
             part.write_bytes(made)
     except (ToolError, RecognitionError, OSError) as error:
-        print(f"distill_proposals: {error}", file=sys.stderr)
-        return 2
+        return complain(error)
     _say(f"{options.out}, {time.monotonic() - began:.0f} s")
     return 0
 

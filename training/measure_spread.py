@@ -22,7 +22,7 @@ from training.dataset import read_tree
 from training.evaluation.plan import make_plan
 from training.faces import find_faces
 from training.strangers import Spread, made_up_strangers
-from training.tree import ToolError, folder
+from training.tree import ToolError, complain, folder
 
 ROOT = Path(__file__).resolve().parent.parent
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75)
@@ -107,8 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
         }
         figures = measure(people)
     except (ToolError, RecognitionError) as error:
-        print(f"measure_spread: {error}", file=sys.stderr)
-        return 2
+        return complain(error)
     real, made_up, random = [], [], np.random.default_rng(0)
     for seed in range(_DRAWS):
         plan = make_plan(tree, seed=seed)

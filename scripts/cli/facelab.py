@@ -1,8 +1,17 @@
 """`facelab`: the lab's one command. `facelab TASK --help` tells about each task.
 
-Exit codes: 0 done; 1 it could not be done (one line says why, a second what to do); 2 a wrong
-command line; 3 `status`: the lab is down; 130 interrupted. What the devices' programs end with
-stands in device/README.md. Results go to stdout, what happens meanwhile to stderr. Every task takes
+Exit codes, of all programs here, those of the device and of training too:
+
+    0    done, all of it
+    1    it could not be done, or not all of it: one line says why, a second what to do
+    2    a wrong command line; on a device also a setting or a camera that does not work
+    3    `status`: there is no lab
+    70   a program of the device ended because a thread of it failed by a fault of ours
+    130  interrupted
+    141  whoever read its output has gone
+
+A traceback is a fault of ours, and code 1. `script` and `grade --official` end as the program does
+that they run. Results go to stdout, what happens meanwhile to stderr. Every task takes
 `--json`: stdout is one JSON document then, or one a line from what goes on, and nothing else.
 """
 

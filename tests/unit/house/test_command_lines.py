@@ -1,8 +1,12 @@
 """Command lines of the lab stand in `scripts/cli`, and each of them is a task of `facelab`."""
 
 import ast
+import re
 from collections.abc import Iterator
 
+from device.console import fail
+from device.crew import FAULT_STATUS
+from scripts.cli import facelab
 from scripts.cli.facelab import TASKS
 from scripts.develop.imports import Tree
 from scripts.paths import ROOT
@@ -64,3 +68,37 @@ def test_every_command_line_is_a_task():
     tasks = {task.module for task in TASKS}
     assert set(trees) - shared - {"scripts.cli.facelab"} <= tasks
     assert {name for name in tasks if name.startswith("scripts.cli.")} <= set(trees)
+
+
+def exit_codes(tree: ast.Module, *, all_functions: bool) -> Iterator[int]:
+    """Those that stand as numbers: `sys.exit(2)`, `SystemExit(2)`, `return 2` of a command line."""
+    for node in ast.walk(tree):
+        given: list[ast.expr | None] = []
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("sys.exit", "SystemExit"):
+            given += node.args
+        elif isinstance(node, ast.FunctionDef) and (
+            all_functions or "arguments" in {one.arg for one in node.args.args}
+        ):
+            is_code = node.returns and ast.unparse(node.returns) == "int"
+            given += [
+                one.value for one in ast.walk(node) if isinstance(one, ast.Return) and is_code
+            ]
+        for number in (part for one in given if one for part in _results(one)):
+            if isinstance(number, ast.Constant) and type(number.value) is int:
+                yield number.value
+
+
+def _results(node: ast.expr) -> list[ast.expr]:
+    return [*_results(node.body), *_results(node.orelse)] if isinstance(node, ast.IfExp) else [node]
+
+
+def test_one_table_has_every_exit_code_and_no_other():
+    """The devices' programs once ended with a 3 that was not the 3 of `facelab status`."""
+    table = {int(code) for code in re.findall(r"^ {4}(\d+) ", facelab.__doc__, re.MULTILINE)}
+    used = {fail(ValueError("no such camera")), FAULT_STATUS}
+    of_lab = ("scripts.cli.", "scripts.console", "scripts.aws.status")
+    for name, path in Tree(ROOT).modules.items():
+        if name.startswith((*of_lab, "device.", "training.")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            used |= set(exit_codes(tree, all_functions=name.startswith(of_lab)))
+    assert used == table

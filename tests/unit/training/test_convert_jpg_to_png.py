@@ -124,7 +124,7 @@ def test_links_are_not_followed_out_of_the_tree(tmp_path):
 def test_a_missing_tree_is_named(tmp_path, capsys):
     with pytest.raises(NotAFolder):
         convert_tree(tmp_path / "nowhere")
-    assert convert_jpg_to_png.main([str(tmp_path / "nowhere")]) == 2
+    assert convert_jpg_to_png.main([str(tmp_path / "nowhere")]) == 1
     assert "nowhere" in capsys.readouterr().err
 
 
