@@ -55,10 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
         print_json(device_policy(LabPlace.of(switch), queue, device_id))
         return 0
     if options.action == "add":
-        outcome: dict[str, object] = dict(add(switch, device_id, progress))
+        with progress.usual("making its queue", "device add"):
+            outcome: dict[str, object] = dict(add(switch, device_id, progress))
         said = f"device {device_id} has the queue {queue}; FACELAB_DEVICE_ID={device_id} uses it"
     else:
-        removed = remove_device(switch, device_id, progress)
+        with progress.usual("removing its queue", "device remove"):
+            removed = remove_device(switch, device_id, progress)
         outcome = {"device": device_id, "removed": removed}
         said = f"device {device_id} " + ("is removed" if removed else "had no queue")
     if options.json:

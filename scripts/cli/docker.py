@@ -27,7 +27,9 @@ def engine(arguments: list[str] | None = None) -> int:
     if options.stop:
         install_engine.take_away(one)
     else:
-        install_engine.provide(one, Progress())
+        progress = Progress()
+        with progress.usual("providing Docker's engine", "docker-engine"):
+            install_engine.provide(one, progress)
     found = {"host": one.host, "answers": one.answers()}
     tell(
         found,
@@ -41,7 +43,9 @@ def image(arguments: list[str] | None = None) -> int:
     parser = task_parser("base-image", base_image.__doc__)
     parser.add_argument("--status", action="store_true", help="only say where it came from")
     options = parser.parse_args(arguments)
-    came = base_image.origin() if options.status else base_image.ensure(Progress())
+    progress = Progress()
+    with progress.usual("looking for the base image", "base-image"):
+        came = base_image.origin() if options.status else base_image.ensure(progress)
     tell(
         {"image": base_image.IMAGE, "origin": came},
         lambda told: f"{told['image']}: {told['origin']}",

@@ -27,12 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     switch, progress = read_switch(), Progress()
     outcome = {"stack": switch.names.stack, "action": options.action}
-    if options.action == "delete":
-        delete(switch, progress)
-    else:
-        image = publisher_for(switch, options.store).publish(switch, progress)
-        deploy(switch, image, progress)
-        outcome["image"] = image.uri
+    with progress.usual("working at the stack", f"provision {options.action}"):
+        if options.action == "delete":
+            delete(switch, progress)
+        else:
+            image = publisher_for(switch, options.store).publish(switch, progress)
+            deploy(switch, image, progress)
+            outcome["image"] = image.uri
     if options.json:
         print_json(outcome)
     return 0
