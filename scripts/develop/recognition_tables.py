@@ -43,6 +43,22 @@ def _open_set_one_photo(figures: Figures) -> str:
     )
 
 
+def _sharpest(figures: Figures) -> str:
+    ways = ("even", "sharpest", "one say")
+    rows = [
+        "| clips | evenly spread | the sharpest | the sharpest, one say each |",
+        "| --- | --- | --- | --- |",
+    ]
+    for kind, of in values(figures, "sharpest").items():
+        cells = (
+            f"{of[way]['right']} / {of[way]['missed']} / {of[way]['wrong']}, "
+            f"{of[way]['strangers_named']} of {of[way]['strangers']}; {of[way]['cpu_ms']:.0f} ms"
+            for way in ways
+        )
+        rows.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def _detection_photo(figures: Figures) -> str:
     run = values(figures, "detection")
     return f"{run['found']['photo']} of the {run['faces']}"
@@ -96,4 +112,5 @@ RECOGNITION_TABLES: dict[str, Callable[[Figures], str]] = {
     "distances_raw": _distances_raw,
     "open_set": _open_set,
     "open_set_one_photo": _open_set_one_photo,
+    "sharpest": _sharpest,
 }
