@@ -153,7 +153,7 @@ def measure(folder: Path, each: int, say: Progress) -> dict[str, Any]:
     Raises
     ------
     LabError
-        When that is no folder of faces.
+        When that is no folder of faces, or holds no more than one picture of each person.
     """
     models = ROOT / "build/models"
     recognizers = {way: Recognizer.load(models, settings) for way, settings in WAYS.items()}
@@ -172,7 +172,12 @@ def measure(folder: Path, each: int, say: Progress) -> dict[str, Any]:
     if not seen:
         raise LabError(f"no face found below {folder}", "is it a folder for each person?")
     gallery = Gallery.of([person for person, _ in seen], np.array([row for _, row in seen]))
-    return compared(recognizers, gallery, list(portraits(ours, asked)), say)
+    probes = list(portraits(ours, asked))
+    if not probes:
+        raise LabError(
+            f"no face to ask about below {folder}", "each person needs more pictures than one"
+        )
+    return compared(recognizers, gallery, probes, say)
 
 
 def in_words(facts: dict[str, Any]) -> str:

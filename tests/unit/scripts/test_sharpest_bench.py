@@ -12,6 +12,8 @@ from recognition.decode import Clip
 from scripts.bench import sharpest
 from scripts.bench.sharpest import CHANGING, ClipOutcomes, changing_clip
 from scripts.cli.bench_faces import sharpest as command
+from scripts.console import Progress
+from scripts.errors import LabError
 from training.stress import framed
 
 ROOT = Path(__file__).parents[3]
@@ -66,3 +68,10 @@ def test_both_ways_are_asked_about_every_clip(tmp_path, monkeypatch, capsys):
             assert (figures["strangers"], figures["strangers_named"]) == (1, 0)
             assert figures["cpu_ms"] > 0
     assert {figures["right"] for figures in report["plain"].values()} == {2}
+
+
+def test_people_of_one_picture_each_are_refused():
+    """All were enrolled and nobody asked about: the figures were no numbers, and no JSON."""
+    with pytest.raises(LabError, match="no face to ask about") as refused:
+        sharpest.measure(ROOT / "fixtures/people", 1, Progress(quiet=True))
+    assert "more pictures than one" in refused.value.hint
