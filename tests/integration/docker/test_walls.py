@@ -50,7 +50,7 @@ def uri(emulator, probe_image):
 
 @pytest.fixture(scope="module")
 def function(emulator, uri):
-    with deployed(emulator, "insider", uri, MemorySize=512, Timeout=120) as function:
+    with deployed(emulator, "insider", uri, MemorySize=1024, Timeout=120) as function:
         yield function
 
 
@@ -139,6 +139,39 @@ def test_function_shares_no_memory_with_the_host(function):
     finally:
         libc.shmctl(segment, 0, None)
         libc.msgctl(queue, 0, None)
+
+
+def test_function_reaches_what_the_user_opened_and_no_other_port(lab_images, probe_image):
+    settings = {"IMAGE_FUNCTIONS_OPEN": "registry:5000"}
+    with (
+        ImageFunctionsEmulator(*lab_images, settings=settings) as emulator,
+        deployed(emulator, "opened", emulator.push(probe_image, "opened"), Timeout=60) as function,
+    ):
+        to = [["registry", 5000], ["registry", 5001], ["localstack", 4510], METADATA]
+        found = function.invoke("connect", to=to).payload["found"]
+    assert [where for where, what in found.items() if what == "open"] == ["registry:5000"]
+
+
+def test_with_the_internet_the_host_is_open_and_a_neighbors_runtime_api_is_not(
+    lab_images, probe_image, host_ports
+):
+    settings = {"IMAGE_FUNCTIONS_INTERNET": "on"}
+    with ImageFunctionsEmulator(*lab_images, settings=settings) as emulator:
+        uri = emulator.push(probe_image, "opened")
+        with (
+            deployed(emulator, "open", uri, Timeout=120) as function,
+            deployed(emulator, "neighbor", uri, Timeout=60) as neighbor,
+        ):
+            assert neighbor.invoke("echo").error is None
+            found = function.invoke("connect", to=host_ports).payload["found"]
+            opened = {where for where, what in found.items() if what == "open"}
+            assert opened == {f"{host}:{port}" for host, port in host_ports if host != "127.0.0.1"}
+            at = function.invoke("own_network").payload["emulator"]
+            ports = set(function.invoke("open_ports", host=at).payload["ports"]) - {4510, 4566}
+            assert len(ports) >= 2, "both Runtime APIs listen there"
+            for port in ports:
+                url = f"http://{at}:{port}/2018-06-01/runtime/invocation/next"
+                assert function.invoke("ask", url=url).payload["status"] == 403
 
 
 def test_registry_is_out_of_a_functions_reach(emulator, function, network):
@@ -250,6 +283,7 @@ def test_processes_are_limited_as_on_aws(function):
     found = function.invoke("spawn").payload
     assert found["errno"] == 11  # EAGAIN
     assert 1000 < found["children"] <= 1024
+    assert 1000 < function.invoke("threads").payload["threads"] <= 1024
 
 
 def manifest_of(emulator, repository, tag):

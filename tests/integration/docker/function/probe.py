@@ -8,6 +8,7 @@ import resource
 import shutil
 import socket
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -184,6 +185,24 @@ def spawn(event):
     return {"children": len(children), "errno": failure}
 
 
+def threads(event):
+    """How many threads there may be at once."""
+    done, started = threading.Event(), []
+    threading.stack_size(65536)
+    try:
+        while len(started) < 3000:
+            thread = threading.Thread(target=done.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        return {"threads": len(started)}
+    finally:
+        done.set()
+        for thread in started:
+            thread.join()
+    return {"threads": None}
+
+
 def nest(event):
     """What comes of making namespaces: an error's number, 0 where it works."""
     libc, found = ctypes.CDLL(None, use_errno=True), {}
@@ -293,7 +312,7 @@ def echo(event):
 
 DEEDS = {deed.__name__: deed for deed in (
     look_around, fill_memory, fill_tmp, compute, sleep, leave, fail, say, reach, echo,
-    connect, own_network, open_ports, ask, spawn, nest, trace, litter, reserve, unix,
+    connect, own_network, open_ports, ask, spawn, threads, nest, trace, litter, reserve, unix,
     look, signals, read, shared_memory,
 )}  # fmt: skip
 
