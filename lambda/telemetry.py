@@ -22,6 +22,7 @@ from contract.results import Face, Identity, Result
 from contract.spans import CLIP_LINE, Span
 from contract.traces import TRACES_SETTING, ClipTrace, are_traced
 from events import ClipRef
+from xray import TraceHeader
 
 LOG = logging.getLogger(__name__)
 STATION = "function"
@@ -98,7 +99,7 @@ class Telemetry:
     def _tell(self, fields: Callable[[], dict[str, Any]], ref: ClipRef, event: Any) -> None:
         """A fault in here must not repeat a clip that was answered."""
         try:
-            invocation = _trace_id()
+            invocation = TraceHeader.current().trace_id
             told = {
                 "trace_id": self._trace.xray_id if self._trace else invocation,
                 "invocation_trace_id": invocation,
@@ -251,12 +252,6 @@ def _metrics(stages: Iterable[str]) -> list[dict[str, Any]]:
             "Metrics": [{"Name": "clips", "Unit": "Count"}],
         },
     ]
-
-
-def _trace_id() -> str:
-    """X-Ray's id of the running invocation, as Lambda gives it: `1-5759e988-bd862e3f…`."""
-    parts = os.environ.get("_X_AMZN_TRACE_ID", "").split(";")
-    return next((part[5:] for part in parts if part.startswith("Root=")), "")
 
 
 def event_ms(event: Any, object_key: str) -> float | None:

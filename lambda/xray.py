@@ -38,6 +38,11 @@ class TraceHeader:
     is_sampled: bool
 
     @classmethod
+    def current(cls, environment: Mapping[str, str] = os.environ) -> TraceHeader:
+        """That of the running invocation, as Lambda gives it; of nothing where it gives none."""
+        return cls.of(environment.get(TRACE_HEADER, ""))
+
+    @classmethod
     def of(cls, text: str) -> TraceHeader:
         """`Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`."""
         parts = dict(part.partition("=")[::2] for part in text.split(";"))
@@ -57,7 +62,7 @@ class XRay:
         self, fields: Mapping[str, Any], spans: Sequence[Span], trace: ClipTrace | None = None
     ) -> None:
         """`fields` are those of the clip's line in the log, `trace` what its device began."""
-        header = TraceHeader.of(self._environment.get(TRACE_HEADER, ""))
+        header = TraceHeader.current(self._environment)
         if self._socket is None or self._address is None or not header.is_sampled:
             return
         own = segments(trace, fields, spans) if trace else []

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from localstack_image_functions.errors import ImageNotFound
 
+_VERSION = r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+_AT_THE_END = re.compile(f"{_VERSION}$")
 ECR_URI = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
-    r"(?P<repository>[a-z0-9]+(?:[._/-][a-z0-9]+)*)"
-    r"(?::(?P<tag>[\w][\w.-]{0,127}))?"
-    r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+    r"(?P<repository>[a-z0-9]+(?:[._/-][a-z0-9]+)*)" + _VERSION
 )
-_VERSION = re.compile(r"(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$")
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,38 @@ class ImageReference:
 
 def without_version(uri: str) -> str:
     """The URI up to tag and digest, of any registry, also one on a port of this machine."""
-    return _VERSION.sub("", uri, count=1)
+    return _AT_THE_END.sub("", uri, count=1)
 
 
 def is_of_region(uri: str, region: str) -> bool:
     """Whether an image lies in a region; one whose URI names none lies in each."""
     match = ECR_URI.fullmatch(uri)
     return match is None or match["region"] == region
+
+
+@dataclass(frozen=True)
+class RegistryReference:
+    """An image by name: `repository` and a `tag` or `digest`."""
+
+    repository: str
+    selector: str
+
+
+def parse_uri(uri: str) -> RegistryReference:
+    """Read `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`; without tag and digest it is `latest`.
+
+    Any host will do: the host of an ECR URI only says which account's registry is meant, and
+    there is one. A host's port must not be taken for a tag.
+
+    Raises
+    ------
+    ImageNotFound
+        When the URI names no repository.
+    """
+    host, slash, rest = uri.partition("/")
+    looks_like_host = "." in host or ":" in host or host == "localhost"
+    if not slash or not looks_like_host or not rest:
+        raise ImageNotFound(f"{uri!r} is not the URI of an image in ECR: HOST/REPOSITORY:TAG")
+    version = _AT_THE_END.search(rest)
+    selector = version and (version["digest"] or version["tag"])
+    return RegistryReference(without_version(rest), selector or "latest")

@@ -6,41 +6,13 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-import pytest
-
 from localstack_image_functions.container.registry import (
     Manifest,
     Registry,
-    parse_uri,
     registry_from_environment,
 )
-from localstack_image_functions.errors import ImageNotFound
 
 DIGEST = "sha256:" + "a" * 64
-
-
-@pytest.mark.parametrize(
-    ("uri", "repository", "selector"),
-    [
-        ("localhost:4510/app:v1", "app", "v1"),
-        ("localhost:4510/team/app", "team/app", "latest"),  # the port is no tag
-        (f"localhost:4510/app@{DIGEST}", "app", DIGEST),
-        (f"localhost:4510/app:v1@{DIGEST}", "app", DIGEST),  # a digest says more than a tag
-        ("000000000000.dkr.ecr.us-east-1.amazonaws.com/app:v1", "app", "v1"),
-        ("localhost/app", "app", "latest"),
-    ],
-)
-def test_uri_is_taken_apart(uri, repository, selector):
-    reference = parse_uri(uri)
-    assert (reference.repository, reference.selector) == (repository, selector)
-    assert reference.is_digest is (selector == DIGEST)
-
-
-@pytest.mark.parametrize("uri", ["", "app", "app:v1", "team/app:v1", "localhost:4510/"])
-def test_uri_without_a_registry_is_refused(uri):
-    """On AWS, too, a function's image comes from ECR, never from Docker Hub."""
-    with pytest.raises(ImageNotFound):
-        parse_uri(uri)
 
 
 def test_image_is_pinned_by_digest_where_the_engine_reaches_the_registry():

@@ -33,7 +33,7 @@ QUIET_SECONDS = 120
 STOP_SECONDS = 15
 CACHE = BUILD / "emulator-cache"
 INDEX = "service-catalog-*.dill"
-HOOK = ROOT / "localstack" / "ready.d" / "provision.py"
+HOOK = ROOT / "scripts" / "lab" / "ready.d" / "provision.py"
 # What of the host's environment the emulator may see: enough to find programs and to write
 # text, and nothing that could carry a credential.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR")

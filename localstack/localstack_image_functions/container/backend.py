@@ -15,16 +15,13 @@ from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
 
 from localstack_image_functions.container import engine as container_engine
 from localstack_image_functions.container.ecr import serve_registry
-from localstack_image_functions.container.registry import (
-    Registry,
-    parse_uri,
-    registry_from_environment,
-)
+from localstack_image_functions.container.registry import Registry, registry_from_environment
 from localstack_image_functions.container.sandbox import ContainerFlavor, ContainerSettings
 from localstack_image_functions.container.tokens import Identity, tokens
 from localstack_image_functions.container.zip_images import ZipImages
 from localstack_image_functions.errors import ImageNotFound, InvalidSetting
 from localstack_image_functions.gateway.registry import Serve, passing_on
+from localstack_image_functions.image_uris import parse_uri
 from localstack_image_functions.process.bundle import lambda_architecture
 from localstack_image_functions.runtime import zips
 from localstack_image_functions.runtime.environment import Flavor

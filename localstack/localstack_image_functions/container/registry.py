@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from localstack_image_functions.errors import ImageFunctionsError, ImageNotFound, UnsupportedImage
+from localstack_image_functions.image_uris import RegistryReference, parse_uri
 from localstack_image_functions.settings import read_settings
 
 SINGLE_IMAGES = (
@@ -59,38 +60,6 @@ class Manifest:
         content = json.loads(self.text)
         parts = [content.get("config") or {}, *content.get("layers", ())]
         return sum(part.get("size", 0) for part in parts)
-
-
-@dataclass(frozen=True)
-class RegistryReference:
-    """An image by name: `repository` and a `tag` or `digest`."""
-
-    repository: str
-    selector: str
-
-    @property
-    def is_digest(self) -> bool:
-        return self.selector.startswith("sha256:")
-
-
-def parse_uri(uri: str) -> RegistryReference:
-    """Read `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`; without tag and digest it is `latest`.
-
-    Any host will do: the host of an ECR URI only says which account's registry is meant, and
-    there is one. A host's port must not be taken for a tag.
-
-    Raises
-    ------
-    ImageNotFound
-        When the URI names no repository.
-    """
-    host, slash, rest = uri.partition("/")
-    looks_like_host = "." in host or ":" in host or host == "localhost"
-    if not slash or not looks_like_host or not rest:
-        raise ImageNotFound(f"{uri!r} is not the URI of an image in ECR: HOST/REPOSITORY:TAG")
-    name, _, digest = rest.partition("@")
-    repository, _, tag = name.partition(":")
-    return RegistryReference(repository, digest or tag or "latest")
 
 
 class Registry:

@@ -12,7 +12,7 @@ import pytest
 from scripts.lab.readiness import why_the_hook_failed
 from scripts.paths import ROOT
 
-HOOK = ROOT / "localstack" / "ready.d" / "provision.py"
+HOOK = ROOT / "scripts" / "lab" / "ready.d" / "provision.py"
 NOTED = "localstack.runtime.init : Error while running script Script(path='x'): exit status 1"
 
 
