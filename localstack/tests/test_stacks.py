@@ -399,3 +399,16 @@ def test_the_state_does_not_grow_with_every_stack_that_ever_was() -> None:
     assert list(store.change_sets) == ["cs0", "cs1", "cs5"]
     prune(store, kept=9)
     assert list(store.stacks_v2) == ["s0", "s1", "s5"]
+
+
+def test_what_stands_in_for_localstacks_helper_takes_its_arguments_by_name(
+    asked_of_emulators_python: Callable[..., str],
+) -> None:
+    """A permission's provider names them: no stack with one could be made, the lab's neither."""
+    said = asked_of_emulators_python(
+        "from localstack.services.cloudformation import provider_utils\n"
+        "from localstack_image_functions.stacks.applying import _watch_resources\n"
+        "_watch_resources()\n"
+        "print(provider_utils.select_attributes(model={'A': 1, 'B': 2}, params=['A', 'C']))"
+    )
+    assert said.strip() == "{'A': 1}"

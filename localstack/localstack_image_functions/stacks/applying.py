@@ -159,9 +159,10 @@ def _watch_resources() -> None:
     ResourceProviderExecutor.execute_action = execute_action
 
 
-def _select(model: Properties, names: list[str]) -> Properties:
-    """LocalStack's helper of that name goes through all properties to take some."""
-    return {name: model[name] for name in names if name in model}
+def _select(model: Properties, params: list[str]) -> Properties:
+    """LocalStack's helper of that name goes through all properties to take some. Who calls it may
+    name the arguments."""
+    return {name: model[name] for name in params if name in model}
 
 
 def _complete(complete: Apply, request: Any, provider: Any) -> None:
