@@ -36,6 +36,7 @@ HISTORY_S = 86_400
 GIVE_BACK_EVERY_S = 60.0
 PAGE = 250  # what is read at once takes memory that does not all go back to the system
 NAMED_AT_ONCE = 1_000
+FIRST = "asking for the first time"
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,12 @@ class Feed:
         self.spans = spans
         self.history = history or ClipHistory()
         self.people: KnownPeople | None = None
-        self.link = CloudLink(False, time.time(), "asking for the first time")
+        self.link = CloudLink(False, time.time(), FIRST)
         self.version = 0
         self.watchers = 0
         self._cursor_ms = int((time.time() - HISTORY_S) * 1000)
         self._late_s = 0.0
+        self._has_looked = False
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._listeners: list[Callable[[], object]] = []
@@ -153,10 +155,14 @@ class Feed:
             news = True
         news = self._name() or news
         self._note_shown()
-        if not self.link.is_up:
-            self.link = CloudLink(True, time.time())
-            news = True
-        return news
+        return self._reached() or news
+
+    def _reached(self) -> bool:
+        """Note that the cloud answers; whether that is new."""
+        if self.link.is_up:
+            return False
+        self.link = CloudLink(True, time.time())
+        return True
 
     def _read_log(self) -> bool:
         pages = (
@@ -172,6 +178,9 @@ class Feed:
         news = False
         asked_ms = time.time() * 1000
         for page in pages:
+            # What it tells of a whole day takes seconds to read: it does answer meanwhile.
+            if self.link.why == FIRST and self._reached():
+                self.changed()
             for event in page["events"]:
                 self._cursor_ms = max(self._cursor_ms, event["timestamp"])
                 message = event["message"].rstrip("\n")
@@ -199,7 +208,9 @@ class Feed:
         return True
 
     def _note_shown(self) -> None:
-        for clip in self.history.newest(MOST_CLIPS if self.version == 0 else 100):
+        looked_at = self.history.newest(100 if self._has_looked else MOST_CLIPS)
+        self._has_looked = True
+        for clip in looked_at:
             if clip.shown_ms is None:
                 spans = self.spans.of(clip.device_id, clip.clip_id)
                 clip.shown_ms = next((one.end_ms for one in spans if one.name == "print"), None)

@@ -13,6 +13,7 @@ import pytest
 from contract.names import Names
 from contract.results import Box
 from device.sources.fixture import cut_at_key_frames
+from device.spans import SpanFile, span_file
 from events import clip_ref
 from ledger import Claim, Ledger
 from recognition import Gallery
@@ -254,6 +255,27 @@ class Log:
         message = a_message(clip_id, status="no_face")
         event = {"timestamp": int(at_s * 1000), "message": message, "logStreamName": "s"}
         self.events.append(event)
+
+
+def test_a_lab_whose_day_is_still_being_read_answers(tmp_path):
+    """Ten seconds long the page said that the lab does not answer, and to start it."""
+    log, now = Log(), time.time()
+    spans = DeviceSpans(tmp_path)
+    feed = feeds.Feed(log, spans)
+    feed.people = SimpleNamespace(
+        refresh=lambda: False, in_rows=lambda rows: {}, by_id={}, photos={}
+    )
+    for number in range(150):  # more than a later look goes through
+        log.take(f"c{number}", now)
+    printed = SpanFile(span_file(tmp_path, "lab", "messages"), "messages")
+    printed.add("c0", "print", now * 1000, 1)
+    printed.close()
+    told: list[tuple[bool, int]] = []
+    feed.listen(lambda: told.append((feed.link.is_up, len(feed.history))))
+    assert not feed.link.is_up
+    feed.look()
+    assert told == [(True, 0)]
+    assert feed.history.get("c0").shown_ms  # also of the oldest it is known
 
 
 def test_a_line_that_the_log_takes_late_is_seen_all_the_same(monkeypatch):
