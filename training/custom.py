@@ -106,7 +106,7 @@ def train(
     return Trained(
         model=ScratchCommittee(members) if members else fitted[0][0],
         labels=labels,
-        history=fitted[0][1],
+        histories=[history for _, history, _ in fitted],
         calibration=calibration,
         confusion=confusion,
         counts={

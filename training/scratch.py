@@ -35,11 +35,14 @@ _DROPOUT = 0.3
 MADE_UP_PEOPLE, _PICTURES_OF_EACH = 96, 2
 _FACES_PER_EPOCH = 360
 _NOBODY_SHARE = 0.35
+_STRANGERS_FOR_EACH = 2
 # A few seconds each; more is learned by heart.
 EPOCHS_AT_MOST = 18
-# An annealed learning rate may begin higher than one that stays, and must come to its end: the few
-# held-out faces are surest after some epochs, when strangers are not told apart yet.
-_FASTER = 3.0
+# Without progress, and how many epochs the learning rate then falls to nothing in: one that ends so
+# may begin higher.
+_PATIENCE, _COOL_DOWN, _FASTER = 5, 5, 3.0
+# Of both networks together, of processor time: three minutes with what comes before and after.
+SECONDS_AT_MOST = 150.0
 
 
 class ScratchNetwork(nn.Module):
@@ -103,7 +106,8 @@ def fit_scratch(
     every epoch sees as many of each person, drawn and made anew.
 
     Nobody is people made up of these, and those of `background`, chips of strangers, if any.
-    Ends after `EPOCHS_AT_MOST`, or earlier if the options say so, with its last weights.
+    Ends when held-out faces are told from strangers no better than before, at the latest after
+    `EPOCHS_AT_MOST` or its share of `SECONDS_AT_MOST`, with the weights that told them best.
     """
     chips, owners = train
     born = np.random.default_rng([options.seed, 5])
@@ -132,11 +136,13 @@ def fit_scratch(
         options,
         epochs=min(options.epochs, EPOCHS_AT_MOST),
         learning_rate=options.learning_rate * _FASTER,
-        anneals=True,
+        patience=min(options.patience, _PATIENCE),
+        cool_down=_COOL_DOWN,
+        at_most_s=SECONDS_AT_MOST / MEMBERS,
     )
     with ThreadPoolExecutor(1) as helper:
         made_ahead = _ahead(of_epoch, options.epochs, helper)
-        return network, fit(network, made_ahead, held_out, options)
+        return network, fit(network, made_ahead, held_out, options, loss_of=mixed_up)
 
 
 def _ahead(
@@ -164,12 +170,28 @@ def strangers_of(
     return [person.picture(chips, owners, random) for person in people]
 
 
+def mixed_up(network: nn.Module, held_out: Labeled) -> float:
+    """The share of pairs, of a stranger and one of the people in `held_out`, in which the stranger
+    is as much like somebody as the other is like themselves.
+
+    Not the mean loss: the few held-out faces are surest after some epochs, when strangers are not
+    told apart yet.
+    """
+    with torch.no_grad():
+        answer = torch.cat([network(part) for part in held_out.inputs.split(256)])[:, :-1]
+    is_known = held_out.classes < answer.shape[1]
+    own = answer[is_known, held_out.classes[is_known]]
+    own = torch.where(answer[is_known].argmax(1) == held_out.classes[is_known], own, -math.inf)
+    strange = answer[~is_known].max(1).values
+    return float((strange[None] >= own[:, None]).float().mean())
+
+
 def _held_out(
     validation: tuple[list[np.ndarray], np.ndarray], people: int, random: np.random.Generator
 ) -> Labeled:
     """The held-out faces, and as large a share of nobody made of them: weights that name
     everybody must not look best."""
     chips, owners = validation
-    made_up = strangers_of(chips, owners, round(_NOBODY_SHARE * len(chips)), random)
+    made_up = strangers_of(chips, owners, _STRANGERS_FOR_EACH * len(chips), random)
     classes = np.concatenate([owners, np.full(len(made_up), people)]).astype(int)
     return Labeled(crops_of([*chips, *made_up]), torch.from_numpy(classes))

@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         "--patience",
         type=int,
         default=15,
-        help="with transfer: epochs without progress; default %(default)s",
+        help="epochs without progress (scratch: 5 at most); default %(default)s",
     )
     parser.add_argument(
         "--out", type=Path, default=ROOT / "out" / "training", help="default: out/training"
@@ -217,6 +217,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "left_out": sorted(set(people) - set(trained.labels)),
         "epochs": len(trained.history),
         "best_epoch": trained.history.best_epoch + 1,
+        "epochs_of_each": [str(history) for history in trained.histories],
         "accept": trained.calibration.accept,
         "known_named": trained.calibration.known_named,
         "strangers_named": trained.calibration.strangers_named,
@@ -231,8 +232,7 @@ def in_words(summary: dict[str, Any]) -> str:
     """The summary for people."""
     path = Path(summary["model"])
     lines = [
-        f"{len(summary['people'])} people, {summary['epochs']} epochs "
-        f"(best {summary['best_epoch']})",
+        f"{len(summary['people'])} people, epochs: {'; '.join(summary['epochs_of_each'])}",
         *(
             [f"left out, without a face: {', '.join(summary['left_out'])}"]
             if summary["left_out"]

@@ -19,16 +19,22 @@ UNKNOWN, STRANGER = "unknown", "stranger"
 class Trained:
     """A model with everything that its card tells.
 
-    `sample_chips` are a few of the faces, uint8 RGB [150, 150, 3], to try an export on.
+    `histories` has one of each network. `sample_chips` are a few of the faces, uint8 RGB
+    [150, 150, 3], to try an export on.
     """
 
     model: DistanceHead | ScratchCommittee | FineTunedNetwork
     labels: list[str]
-    history: History
+    histories: list[History]
     calibration: Calibration
     confusion: np.ndarray
     counts: dict[str, int]
     sample_chips: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def history(self) -> History:
+        """The first network's."""
+        return self.histories[0]
 
     @property
     def confusion_rows(self) -> list[str]:

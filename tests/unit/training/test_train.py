@@ -131,17 +131,54 @@ def test_a_loss_that_creeps_down_for_ever_is_no_progress():
     assert len(fit(model, lambda epoch: examples, examples, options)) < 20
 
 
-def test_an_annealed_fit_goes_to_its_end_and_keeps_where_it_ends():
+def test_with_a_cool_down_the_rate_falls_once_nothing_gets_better_and_the_fit_ends():
     """The few faces held out looked best in the second of 18 epochs, when a fifth as many friends
-    were told from strangers as in the last."""
+    were told from strangers as in the last: weights from before the rate fell are not kept."""
+    make_deterministic(0)
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LogSoftmax(dim=1))
     first = Labeled(torch.eye(2).repeat(16, 1), torch.tensor([0, 1]).repeat(16))
     second = Labeled(first.inputs, 1 - first.classes)
-    options = FitOptions(epochs=40, patience=4, learning_rate=0.05, anneals=True)
-    history = fit(model, lambda epoch: first if epoch < 4 else second, first, options)
-    assert (len(history), history.best_epoch) == (40, 39)
-    with torch.no_grad():
-        assert (model(first.inputs).argmax(1) == second.classes).all()
+    options = FitOptions(epochs=80, patience=4, learning_rate=0.05, cool_down=6, least_gain=0.0)
+    history = fit(model, lambda epoch: first if epoch < 10 else second, first, options)
+    assert history.ended.startswith("no progress after epoch ")
+    turned = int(history.ended.split()[-1])
+    assert 9 <= turned <= 16
+    assert len(history) == turned + 4 + 6
+    assert history.best_epoch >= turned + 4
+    assert (
+        str(history)
+        == f"{len(history)} of at most 80, best {history.best_epoch + 1}: {history.ended}"
+    )
+    change = np.abs(np.diff(history.train_loss))
+    assert change[-1] < change[-6] / 2, "the rate falls to nothing"
+
+
+def test_of_equally_good_weights_the_last_are_kept():
+    """Where everybody was told from strangers at once, the first epoch's weights were as good."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LogSoftmax(dim=1))
+    examples = Labeled(torch.eye(2).repeat(16, 1), torch.tensor([0, 1]).repeat(16))
+    options = FitOptions(epochs=80, patience=3, learning_rate=0.05, cool_down=2)
+    history = fit(model, lambda epoch: examples, examples, options, loss_of=lambda *_: 0.0)
+    assert (len(history), history.best_epoch) == (1 + 3 + 2, 5)
+    assert history.ended == "no progress after epoch 1"
+
+
+@pytest.mark.parametrize(("epoch_s", "epochs"), [(10.0, 9), (45.0, 3), (1000.0, 3), (1.0, 20)])
+def test_a_fit_is_over_in_time_with_its_cool_down(epoch_s, epochs):
+    """42 minutes for 87 pictures; the first epoch and the cool-down are the least there is."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LogSoftmax(dim=1))
+    examples = Labeled(torch.eye(2), torch.tensor([0, 1]))
+    spent = [0.0]
+
+    def of_epoch(_: int) -> Labeled:
+        spent[0] += epoch_s
+        return examples
+
+    options = FitOptions(epochs=20, patience=99, cool_down=2, at_most_s=95.0)
+    history = fit(model, of_epoch, examples, options, clock=lambda: spent[0])
+    assert len(history) == epochs
+    assert spent[0] <= 95.0 or epochs == 3
+    assert history.ended == ("all epochs" if epochs == 20 else "the time was over, 95 s")
 
 
 def test_the_exported_head_is_the_trained_one(head):
@@ -236,7 +273,7 @@ def test_weights_that_name_everybody_do_not_look_best():
     chips, owners = chips_of_two()
     held_out = scratch._held_out((chips, owners), 2, np.random.default_rng(0))
     nobody = int((held_out.classes == 2).sum())
-    assert nobody == round(scratch._NOBODY_SHARE * len(chips))
+    assert nobody == scratch._STRANGERS_FOR_EACH * len(chips)
     assert len(held_out) == len(chips) + nobody
     assert len(scratch._held_out(([], np.zeros(0, int)), 2, np.random.default_rng(0))) == 0
 
@@ -252,6 +289,34 @@ def test_a_network_from_nothing_ends_however_many_epochs_are_asked_for(monkeypat
     assert len(history) == 2
 
 
+def test_easy_people_are_learned_before_the_epochs_are_over(monkeypatch):
+    """It took all of its epochs, whatever it had learned by then."""
+    monkeypatch.setattr(scratch, "_FACES_PER_EPOCH", 48)
+    monkeypatch.setattr(scratch, "MADE_UP_PEOPLE", 4)
+    monkeypatch.setattr(scratch, "EPOCHS_AT_MOST", 60)
+    make_deterministic(0)
+    chips, owners = chips_of_two()
+    held_out, of = chips_of_two(seed=1)
+    options = FitOptions(epochs=1000, seed=0)
+    network, history = fit_scratch((chips, owners), (held_out, of), [], 2, options)
+    assert history.ended.startswith("no progress after epoch ")
+    assert len(history) < 60
+    assert history.best_epoch >= len(history) - scratch._COOL_DOWN
+    with torch.no_grad():
+        answer = network(crops_of(held_out))
+    assert (answer.argmax(1).numpy() == of).all()
+
+
+def test_people_mixed_up_with_strangers_are_counted_in_pairs():
+    answers = torch.tensor(
+        [[0.9, 0.0, 0.1], [0.2, 0.3, 0.5], [0.6, 0.4, 0.0], [0.5, 0.1, 0.4], [0.0, 0.25, 0.75]]
+    )
+    # Ada surely, Bob hardly, Bob taken for Ada; a stranger much like Ada, one a little like Bob.
+    held_out = Labeled(torch.arange(5)[:, None], torch.tensor([0, 1, 1, 2, 2]))
+    share = scratch.mixed_up(lambda rows: answers[rows[:, 0]].log(), held_out)
+    assert share == pytest.approx((0 + 1 + 2) / 6)
+
+
 def test_strangers_of_a_background_are_somebody_else_than_those_made_up(monkeypatch):
     """All that is not of the people is nobody, in a class of its own while it is learned."""
     monkeypatch.setattr(scratch, "_FACES_PER_EPOCH", 4)
@@ -262,7 +327,7 @@ def test_strangers_of_a_background_are_somebody_else_than_those_made_up(monkeypa
     monkeypatch.setattr(
         scratch,
         "fit",
-        lambda network, of_epoch, held_out, options: seen.append((network, of_epoch(0))),
+        lambda network, of_epoch, held_out, options, **_: seen.append((network, of_epoch(0))),
     )
     for background in ([], chips[:3]):
         fit_scratch((chips, owners), (chips[:2], owners[:2]), background, 2, FitOptions())
