@@ -163,7 +163,7 @@ def read_clips(path: Path, people: set[str]) -> tuple[list[LabeledClip], dict[Pa
     for file in files:
         inner = file.relative_to(path).parts
         try:
-            visible, strangers = _told_by_name(file, inner, people)
+            visible, strangers = _named_by_path(file, inner, people)
             clips += [
                 LabeledClip(f"{'/'.join(inner)}#{index}", data, visible, strangers)
                 for index, data in enumerate(clips_of(file))
@@ -178,7 +178,7 @@ def read_clips(path: Path, people: set[str]) -> tuple[list[LabeledClip], dict[Pa
     return clips, failed
 
 
-def _told_by_name(
+def _named_by_path(
     file: Path, inner: tuple[str, ...], people: set[str]
 ) -> tuple[tuple[str, ...], int]:
     """Who a video shows, (visible, strangers), from its folder, else from its own name."""

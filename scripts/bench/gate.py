@@ -14,11 +14,11 @@ from typing import Any
 from device.gate import GATES, Look, look_of
 from device.sources.fixture import cut_at_key_frames
 from scripts.console import Progress
+from scripts.e2e.film import CLIP_FRAMES
 from scripts.e2e.truth import ClipTruth, read_truth
 from scripts.paths import ROOT
 
 FIXTURE = ROOT / "fixtures"
-CLIP_FRAMES = 15
 
 
 def fixture_clips() -> list[bytes]:

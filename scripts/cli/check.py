@@ -1,6 +1,6 @@
 """Is an exercise of docs/class-guide.md solved? Looks at the running lab, its traces and files.
 
-Without a number: the list of exercises. The answer is 0 only when every condition is met.
+Without a number: the list of exercises. It ends with 0 only when every condition is met.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from cloud.switch import read_switch
+from device.stand_ins.film_camera import FILM
 from scripts.cli.parsing import task_parser
 from scripts.console import print_json, run_command
 from scripts.errors import LabError
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         # The emulator takes an access key of twelve digits for the account.
         environment["AWS_ACCESS_KEY_ID"] = options.account
     if options.film:
-        environment["FACELAB_FILM"] = str(options.film.resolve())
+        environment[FILM] = str(options.film.resolve())
     before = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
     environment["PYTHONPATH"] = os.pathsep.join([str(STAND_INS), *before])
     began = time.monotonic()

@@ -117,7 +117,7 @@ def use_rows(rows: ItemStore) -> None:
     """Let every table that a backend has keep its items there."""
     _keep_items(rows)
     _go_through_rows(rows)
-    _go_through_what_is_asked_for()
+    _read_only_the_rows_of_a_query()
 
 
 def _keep_items(rows: ItemStore) -> None:
@@ -175,7 +175,7 @@ def _go_through_rows(rows: ItemStore) -> None:
     Table.__len__ = count
 
 
-def _go_through_what_is_asked_for() -> None:
+def _read_only_the_rows_of_a_query() -> None:
     query, scan = Table.query, Table.scan
     comes_before = Table._item_comes_before_dct
 
