@@ -42,7 +42,7 @@ def _on_both(
 SEEDS = (0, 1, 2)
 # How `facelab calibrate-distances` makes pictures worse.
 VARIATIONS = ("as it is", "small", "tiny", "tilted", "dark", "blurred", "badly blurred")
-# What `python -m scripts.bench.sharpest` makes of a clip.
+# What `facelab bench-sharpest` makes of a clip.
 CLIP_KINDS = (
     *("shaken", "focus", "hand", "flicker"),
     *("plain", "mask", "sunglasses", "motion 17 px", "dark 1/4"),
@@ -268,7 +268,7 @@ RUNS: dict[str, MeasuredRun] = {
         for seed in SEEDS
     },
     "sharpest": MeasuredRun(
-        "python -m scripts.bench.sharpest --faces att_faces",
+        "facelab bench-sharpest --faces att_faces",
         "sharpest.json",
         {kind: kind for kind in CLIP_KINDS},
     ),
