@@ -39,6 +39,17 @@ FORM = """(action) => {
   document.body.append(form);
   form.submit();
 }"""
+# Of boxes on a picture, and of those of a clip that has gone from the bucket: nobody knows where
+# its faces would be, and they were drawn out of place.
+VISIBILITY = """() => {
+  const boxes = document.querySelector("svg.boxes[viewBox]"), without = boxes.cloneNode(true);
+  without.removeAttribute("viewBox");
+  without.classList.remove("placed");
+  boxes.parentElement.append(without);
+  const seen = [boxes, without].map((one) => getComputedStyle(one).visibility);
+  without.remove();
+  return seen;
+}"""
 PATIENCE_MS = 60_000
 LOOKS = [
     {"color_scheme": "light"},
@@ -194,6 +205,7 @@ def test_a_run_appears_by_itself_with_names_boxes_chart_and_waterfall(own: Lab, 
     wait_until(width, 60, "a frame")
     assert width() == SMALL_PX
     known.locator("svg.boxes[viewBox]").wait_for()
+    assert page.evaluate(VISIBILITY) == ["visible", "hidden"]
     box = known.locator("rect.box").bounding_box()
     picture = known.locator("img").bounding_box()
     assert box["width"] > 10

@@ -40,7 +40,7 @@
     picture.src = address; // the browser has kept it
     // Boxes are in pixels of the frame, whatever the picture's own size.
     const boxes = picture.parentElement.querySelector("svg.boxes");
-    if (boxes) boxes.setAttribute("viewBox", `0 0 ${size}`);
+    if (boxes) { boxes.setAttribute("viewBox", `0 0 ${size}`); boxes.classList.add("placed"); }
   };
   const fetchFrame = async (picture) => {
     const address = picture.dataset.frame, answer = await fetch(address);
