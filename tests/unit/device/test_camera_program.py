@@ -344,22 +344,32 @@ def test_the_client_is_made_before_the_first_clip_waits_for_it(
     assert steps[:2] == ["prepare", "record"]
 
 
+@pytest.mark.parametrize(
+    ("look_s", "told_s", "first_s", "code"), [(0.1, "30", 0.1, 0), (30.0, "0.4", 0.4, 1)]
+)
 def test_it_waits_in_looks_and_no_longer_than_it_was_told(
-    cloud: FakeCloud, run: Run, monkeypatch: pytest.MonkeyPatch
+    cloud: FakeCloud,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    look_s: float,
+    told_s: str,
+    first_s: float,
+    code: int,
 ):
     looks: list[float] = []
     wait = camera.Outbox.wait_until_sent
 
     def note(outbox: camera.Outbox, timeout_s: float) -> bool:
         looks.append(timeout_s)
+        if len(looks) == 3:
+            cloud.up()
         return wait(outbox, timeout_s)
 
     monkeypatch.setattr(camera.Outbox, "wait_until_sent", note)
-    monkeypatch.setattr(camera, "LOOK_S", 0.3)
+    monkeypatch.setattr(camera, "LOOK_S", look_s)
     cloud.down()
-    assert run("--count", "1", "--drain-timeout", "0.4") == 1
-    assert looks[0] == 0.3
-    assert 0 <= looks[-1] < 0.3
+    assert run("--count", "1", "--drain-timeout", told_s) == code
+    assert first_s - 0.3 < looks[0] <= first_s
 
 
 def test_what_the_gate_holds_back_is_told_counted_and_not_sent(
