@@ -38,6 +38,7 @@ from device.settings import (
     add_spool_option,
     at_least_one,
     clip_seconds,
+    program_parser,
     seconds,
     size,
     source_options,
@@ -203,7 +204,7 @@ class _Camera:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="camera", description=__doc__)
+    parser = program_parser("camera", __name__, __doc__)
     add_source_options(parser)
     parser.add_argument(
         "--device", metavar="ID", help="device id (default: FACELAB_DEVICE_ID, lab)"
@@ -216,7 +217,6 @@ def _parser() -> argparse.ArgumentParser:
         help="length of a clip; cut at the first key frame from there (default: %(default)g)",
     )
     parser.add_argument("--count", type=at_least_one, metavar="N", help="stop after N clips")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument(
         "--gate",
         choices=GATES,

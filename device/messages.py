@@ -32,7 +32,13 @@ from device.private_files import private_opener
 from device.problems import Problem
 from device.rejects import FILE_NAME as REJECTS
 from device.rejects import Rejects
-from device.settings import add_metrics_option, add_spool_option, at_least_one, seconds
+from device.settings import (
+    add_metrics_option,
+    add_spool_option,
+    at_least_one,
+    program_parser,
+    seconds,
+)
 from device.spans import SpanFile, span_file
 from device.stopping import stop_on_signals
 from device.viewer import Shelf, Viewer
@@ -155,7 +161,7 @@ def _open_log(path: Path) -> TextIO:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="messages", description=__doc__)
+    parser = program_parser("messages", __name__, __doc__)
     parser.add_argument(
         "--device",
         action="append",
@@ -166,7 +172,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--idle-timeout", type=seconds, metavar="S", help="stop when nothing came for S seconds"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     add_metrics_option(parser)
     parser.add_argument("--log", type=Path, metavar="FILE", help="also append the output to FILE")
     add_spool_option(parser, "folder that remembers what was shown")

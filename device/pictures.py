@@ -29,7 +29,14 @@ from device.portraits.choosing import (
 )
 from device.portraits.decoding import ClipUndecodable, pictures_of
 from device.portraits.faces import FaceFinder, NoFaceFinder, lab_face_finder
-from device.settings import add_source_options, at_least_one, clip_seconds, seconds, source_options
+from device.settings import (
+    add_source_options,
+    at_least_one,
+    clip_seconds,
+    program_parser,
+    seconds,
+    source_options,
+)
 from device.sources import open_source
 from device.stopping import stop_on_signals
 
@@ -121,7 +128,7 @@ def _session(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pictures", description=__doc__)
+    parser = program_parser("pictures", __name__, __doc__)
     parser.add_argument("--name", required=True, type=_name, help='the person: "Ada Lovelace"')
     parser.add_argument(
         "--person-id",
@@ -154,12 +161,23 @@ def _parser() -> argparse.ArgumentParser:
         help="one picture every S seconds (default: %(default)g)",
     )
     parser.add_argument("--countdown", type=int, default=3, metavar="S", help="default: 3 seconds")
-    parser.add_argument("--min-face", type=at_least_one, default=MIN_FACE_PX, metavar="PX")
-    parser.add_argument("--min-sharpness", type=seconds, default=MIN_SHARPNESS, metavar="X")
+    parser.add_argument(
+        "--min-face",
+        type=at_least_one,
+        default=MIN_FACE_PX,
+        metavar="PX",
+        help="height of a face, from there on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min-sharpness",
+        type=seconds,
+        default=MIN_SHARPNESS,
+        metavar="X",
+        help="a higher one is sharper (default: %(default)g)",
+    )
     parser.add_argument(
         "--no-face-check", action="store_true", help="keep whole pictures, sharp ones only"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     add_source_options(parser)
     return parser
 

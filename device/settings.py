@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+import sys
 from pathlib import Path
 
 from cloud.switch import environment
@@ -11,6 +13,19 @@ from device.sources.base import SourceOptions
 FIXTURE = "fixtures/lab.h264"
 MIN_CLIP_S = 0.3
 MIN_FOCUS_M = 0.03
+
+
+def program_parser(name: str, module: str, about: str | None) -> argparse.ArgumentParser:
+    """The parser of a program here, with `--json`. `module` is its `__name__`: on a device it is
+    run by itself, in a lab as `facelab NAME`."""
+    file = Path(sys.argv[0]).stem
+    parser = argparse.ArgumentParser(
+        prog=f"python -m device.{file}" if module == "__main__" else f"facelab {name}",
+        description=inspect.cleandoc(about or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="JSON, and nothing else on stdout")
+    return parser
 
 
 def size(text: str) -> int:

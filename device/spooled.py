@@ -29,7 +29,7 @@ from device.errors import DeviceError
 from device.outbox import KeepUntilAnswered, Outbox
 from device.outbox_report import OutboxReport
 from device.private_files import open_private
-from device.settings import add_spool_option, at_least_one, seconds
+from device.settings import add_spool_option, at_least_one, program_parser, seconds
 from device.spool import RETRY_NAME, Spool, SpoolBusy
 from device.stopping import stop_on_signals
 from device.uploader import S3Uploader
@@ -109,8 +109,8 @@ def _wait(outbox: Outbox, stop: Event, timeout_s: float) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="spool", description=__doc__)
-    parser.add_argument("command", choices=("list", "retry"))
+    parser = program_parser("spool", __name__, __doc__)
+    parser.add_argument("command", choices=("list", "retry"), help="count what waits; send it now")
     parser.add_argument("--device", metavar="ID", help="default: FACELAB_DEVICE_ID, lab")
     add_spool_option(parser, "folder of the spools")
     parser.add_argument(
@@ -121,7 +121,6 @@ def _parser() -> argparse.ArgumentParser:
         help="retry: stop after S seconds; what is left waits (default: %(default)g)",
     )
     parser.add_argument("--workers", type=at_least_one, default=4, metavar="N", help="default: 4")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     return parser
 
 

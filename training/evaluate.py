@@ -11,6 +11,7 @@ and the page `out/eval.html`.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import sys
 import time
@@ -227,8 +228,8 @@ def _clip_mistakes(run: Evaluation, answers: list[ClipAnswer]) -> list[Mistake]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="training/evaluate.py",
-        description=__doc__,
+        prog="facelab evaluate",
+        description=inspect.cleandoc(__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=folder, required=True, help="a folder for each person")
@@ -244,7 +245,12 @@ def _parser() -> argparse.ArgumentParser:
         "--stress", action="store_true", help="also under made conditions: masks, dark, motion, …"
     )
     parser.add_argument("--custom", type=Path, help="measure this custom.onnx, train none")
-    parser.add_argument("--arch", choices=("transfer", "scratch"), default="transfer")
+    parser.add_argument(
+        "--arch",
+        choices=("transfer", "scratch"),
+        default="transfer",
+        help="of the custom model (%(default)s)",
+    )
     parser.add_argument(
         "--fine-tune", action="store_true", help="with transfer: as train_face_recognition.py does"
     )
@@ -256,8 +262,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--per-person", type=int, help="only so many pictures of each of them")
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
     parser.add_argument("--out", type=Path, default=ROOT / "out", help="default: out/")
-    parser.add_argument("--models", type=Path, default=ROOT / "build" / "models")
-    parser.add_argument("--json", action="store_true", help="print eval.json, too")
+    parser.add_argument(
+        "--models", type=Path, default=ROOT / "build" / "models", help="default: build/models/"
+    )
+    parser.add_argument("--json", action="store_true", help="JSON, and nothing else on stdout")
     return parser
 
 

@@ -10,6 +10,7 @@ condition a tree for `make evaluate`; with `--clips` half-second clips as the de
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -183,15 +184,17 @@ def _portraits(
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="facelab stress",
-        description=__doc__,
+        description=inspect.cleandoc(__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=folder, required=True, help="a folder for each person")
     parser.add_argument("--out", type=folder, required=True, help="where to write")
     parser.add_argument("--condition", choices=tuple(MADE), action="append", help="default: all")
     parser.add_argument("--clips", action="store_true", help="clips instead of pictures")
-    parser.add_argument("--models", type=Path, default=ROOT / "build" / "models")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument(
+        "--models", type=Path, default=ROOT / "build" / "models", help="default: build/models/"
+    )
+    parser.add_argument("--json", action="store_true", help="JSON, and nothing else on stdout")
     options = parser.parse_args(arguments)
     written, without_face = 0, []
     try:

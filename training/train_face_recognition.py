@@ -17,6 +17,7 @@ With few photos of each person, or without `--background`, the plain head is the
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import sys
@@ -107,8 +108,8 @@ def background_pictures(tree: Path) -> list[DatasetPicture]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="training/train_face_recognition.py",
-        description=__doc__,
+        prog="facelab train",
+        description=inspect.cleandoc(__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=folder, required=True, help="a folder for each person")
@@ -140,8 +141,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=ROOT / "out" / "training", help="default: out/training"
     )
-    parser.add_argument("--models", type=Path, default=ROOT / "build" / "models")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument(
+        "--models", type=Path, default=ROOT / "build" / "models", help="default: build/models/"
+    )
+    parser.add_argument("--json", action="store_true", help="JSON, and nothing else on stdout")
     return parser
 
 

@@ -19,7 +19,7 @@ from scripts.aws.export import export, exported
 from scripts.aws.inventory import Resource, inventory
 from scripts.aws.rollout import bring_up, take_down
 from scripts.aws.status import status
-from scripts.cli.parsing import add_json
+from scripts.cli.parsing import actions_parser
 from scripts.console import Progress, confirm, print_json, run_command
 from scripts.paths import ROOT
 from scripts.provision.function_image import lambda_architecture
@@ -97,18 +97,13 @@ def _tell_down(
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="facelab aws",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = parser.add_subparsers(dest="action", required=True)
-    one = actions.add_parser("up", help="create the lab, or bring it up to date")
+    parser, add_action = actions_parser("aws", __doc__)
+    one = add_action("up", "create the lab, or bring it up to date")
     one.add_argument("--yes", action="store_true", help="don't ask")
     one.add_argument(
         "--restore", type=Path, metavar="DIR", help="start with what `down --keep-data` kept"
     )
-    one = actions.add_parser("down", help="delete everything that costs money")
+    one = add_action("down", "delete everything that costs money")
     one.add_argument("--yes", action="store_true", help="don't ask")
     one.add_argument(
         "--keep-data",
@@ -118,9 +113,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="first copy people, gallery and models into DIR (default: out/kept)",
     )
-    actions.add_parser("status", help="what is there")
-    for one in actions.choices.values():
-        add_json(one)
+    add_action("status", "what is there")
     return parser
 
 

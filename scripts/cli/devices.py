@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-
 from cloud.switch import Switch, read_switch
-from scripts.cli.parsing import add_json
+from scripts.cli.parsing import actions_parser
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.provision.device_policy import LabPlace, device_policy
@@ -27,18 +25,15 @@ def add(switch: Switch, device_id: str, progress: Progress) -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab device", description=__doc__)
-    actions = parser.add_subparsers(dest="action", required=True)
+    parser, add_action = actions_parser("device", __doc__)
     for action, text in (
         ("add", "create the device's result queue"),
         ("remove", "delete it, with the results that wait there"),
         ("policy", "print the IAM policy that the device's credentials need"),
     ):
-        one = actions.add_parser(action, help=text)
+        one = add_action(action, text)
         one.add_argument("device", metavar="DEVICE", help="1-32 of a-z, 0-9 and inner hyphens")
-    actions.add_parser("list", help="devices that have a queue")
-    for one in actions.choices.values():
-        add_json(one)
+    add_action("list", "devices that have a queue")
     options = parser.parse_args(arguments)
 
     switch, progress = read_switch(), Progress()

@@ -119,7 +119,13 @@ def _cpu_s() -> dict[str, float]:
 def main(arguments: list[str] | None = None) -> int:
     parser = task_parser("e2e", __doc__)
     parser.add_argument("--speed", type=float, default=1.0, help="1 plays at the camera's pace")
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "e2e.json")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "out" / "e2e.json",
+        metavar="FILE",
+        help="default: out/e2e.json",
+    )
     options = parser.parse_args(arguments)
 
     switch, progress = read_switch(), Progress()

@@ -29,6 +29,7 @@ from scripts.errors import LabError
 from scripts.paths import BUILD, import_roots
 
 TRAINING_PYTHON = BUILD / "env" / "training" / "bin" / "python"
+_MADE_BY = "`make training-env` makes the environment that it needs; then --help tells more"
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,9 @@ def run(arguments: list[str]) -> int:
         print(f"facelab: there is no task {name!r}; `facelab --help` lists them", file=sys.stderr)
         return 2
     if task.with_torch:
+        if not TRAINING_PYTHON.exists() and {"-h", "--help"} & {*rest}:
+            print(f"usage: facelab {name} …\n\n{task.help[0].upper()}{task.help[1:]}. {_MADE_BY}.")
+            return 0
         _in_training_environment(task.module, rest)
     return task.load()([*task.given, *rest])
 
@@ -164,7 +168,7 @@ def run(arguments: list[str]) -> int:
 def _in_training_environment(module: str, arguments: list[str]) -> None:
     """Become that environment's Python; returns only by an error."""
     if not TRAINING_PYTHON.exists():
-        raise LabError("this task needs the training environment", "`make training-env` makes it")
+        raise LabError("this task needs the training environment", _MADE_BY)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(import_roots())}
     command = [str(TRAINING_PYTHON), "-m", module, *arguments]
     os.execve(TRAINING_PYTHON, command, environment)  # noqa: S606  no shell, a fixed program

@@ -14,7 +14,13 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--follow", "-f", action="store_true", help="until told to end; JSON: an object a line"
     )
-    parser.add_argument("--since", type=float, default=3600, metavar="SECONDS")
+    parser.add_argument(
+        "--since",
+        type=float,
+        default=3600,
+        metavar="SECONDS",
+        help="how far back (default: %(default)g)",
+    )
 
 
 def print_log(switch: Switch, name: str, options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cloud.switch import Switch, read_switch
 from scripts.cli.function_log import add_log_options, print_log
-from scripts.cli.parsing import add_json, print_json_line, tell
+from scripts.cli.parsing import actions_parser, print_json_line, tell
 from scripts.console import Progress, confirm, log_text, print_json, print_lines, run_command
 from scripts.errors import LabError
 from scripts.functions import deployment, using
@@ -65,12 +65,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="facelab functions", description=__doc__)
-    actions = parser.add_subparsers(dest="action", required=True)
-    deploy = actions.add_parser("deploy", help="build the folder and bring the function to it")
-    watch = actions.add_parser("watch", help="deploy the code again whenever a file is saved")
+    parser, add_action = actions_parser("functions", __doc__)
+    deploy = add_action("deploy", "build the folder and bring the function to it")
+    watch = add_action("watch", "deploy the code again whenever a file is saved")
     for one in (deploy, watch):
-        one.add_argument("name", metavar="NAME")
+        one.add_argument("name", metavar="NAME", help="the function's")
         one.add_argument("--dir", type=Path, required=True, help="the function's folder")
         one.add_argument(
             "--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for ARG"
@@ -91,23 +90,19 @@ def _parser() -> argparse.ArgumentParser:
         help="let its role use the data of s3, sqs, dynamodb or lambda in this account",
     )
     deploy.add_argument("--role", metavar="ARN", help="take this role instead of making one")
-    listed = actions.add_parser("list", help="what is deployed")
-    invoke = actions.add_parser("invoke", help="send an event and print the answer")
-    invoke.add_argument("name", metavar="NAME")
+    listed = add_action("list", "what is deployed")
+    invoke = add_action("invoke", "send an event and print the answer")
+    invoke.add_argument("name", metavar="NAME", help="the function's")
     invoke.add_argument(
         "--event", metavar="FILE", default="", help="JSON; - reads stdin; without: {}"
     )
-    logs = actions.add_parser("logs", help="the function's output")
-    logs.add_argument("name", metavar="NAME")
+    logs = add_action("logs", "the function's output")
+    logs.add_argument("name", metavar="NAME", help="the function's")
     add_log_options(logs)
-    delete = actions.add_parser("delete", help="the function, its triggers, its role, its image")
-    delete.add_argument("name", metavar="NAME")
+    delete = add_action("delete", "the function, its triggers, its role, its image")
+    delete.add_argument("name", metavar="NAME", help="the function's")
     delete.add_argument("--yes", action="store_true", help="on AWS: do not ask")
-    runtimes = actions.add_parser(
-        "runtimes", help="let zip functions run on each Python of this machine"
-    )
-    for one in (deploy, watch, listed, invoke, logs, delete, runtimes):
-        add_json(one)
+    add_action("runtimes", "let zip functions run on each Python of this machine")
     for one in (deploy, watch, listed, invoke, logs, delete):
         one.add_argument(
             "--account", metavar="ID", help="twelve digits: another account of the emulator"

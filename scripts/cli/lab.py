@@ -7,7 +7,7 @@ import sys
 
 from cloud.switch import Switch, read_switch
 from scripts.cli.function_log import add_log_options, print_log
-from scripts.cli.parsing import add_json, tell
+from scripts.cli.parsing import actions_parser, tell
 from scripts.console import Progress, print_json, run_command
 from scripts.errors import LabError
 from scripts.lab.backends import Backend, choose_backend
@@ -47,14 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="facelab", description=__doc__)
-    actions = parser.add_subparsers(dest="action", required=True)
-    actions.add_parser("up", help="start the emulator and deploy what changed")
-    down = actions.add_parser("down", help="stop the emulator and everything it started")
+    parser, add_action = actions_parser("", __doc__)
+    add_action("up", "start the emulator and deploy what changed")
+    down = add_action("down", "stop the emulator and everything it started")
     down.add_argument("--forget", action="store_true", help="the next `up` starts empty")
-    actions.add_parser("deploy", help="build, push and deploy the function, changed or not")
-    actions.add_parser("status", help="what is up, and what waits where")
-    logs = actions.add_parser("logs", help="the function's output")
+    add_action("deploy", "build, push and deploy the function, changed or not")
+    add_action("status", "what is up, and what waits where")
+    logs = add_action("logs", "the function's output")
     add_log_options(logs)
     logs.add_argument("--emulator", action="store_true", help="LocalStack's own log instead")
     logs.add_argument("--lines", type=int, default=100, help="of LocalStack's log")
@@ -62,11 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         ("snapshot", "write everything in the lab into one file"),
         ("restore", "replace everything in the lab by what is in such a file"),
     ):
-        one = actions.add_parser(action, help=text)
+        one = add_action(action, text)
         one.add_argument("name", metavar="NAME", help="a name, or the path of a .zip file")
-    actions.add_parser("reset", help="make the lab as it was when it was first deployed")
-    for one in actions.choices.values():
-        add_json(one)
+    add_action("reset", "make the lab as it was when it was first deployed")
     return parser
 
 

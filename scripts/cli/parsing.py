@@ -6,28 +6,48 @@ Standard library only: `setup` and `docker-engine` run before any environment st
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from scripts.console import print_json, print_lines
+
+AddAction: TypeAlias = Callable[[str, str], argparse.ArgumentParser]
 
 
 def task_parser(task: str, about: str | None) -> argparse.ArgumentParser:
     """The parser of `facelab TASK`, with `--json`; `about` is shown as it stands."""
-    parser = argparse.ArgumentParser(
-        prog=f"facelab {task}",
-        description=about,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_json(parser)
+    parser = _parser(f"facelab {task}", about)
+    _add_json(parser)
     return parser
 
 
-def add_json(parser: argparse.ArgumentParser, default: Any = False) -> None:
-    """For a task's parser, or for that of one of its actions."""
-    text = "the result as JSON, and nothing else on stdout"
-    parser.add_argument("--json", action="store_true", default=default, help=text)
+def actions_parser(task: str, about: str | None) -> tuple[argparse.ArgumentParser, AddAction]:
+    """The parser of a task that has actions, and what adds one: a name and what it does."""
+    parser = _parser(f"facelab {task}".rstrip(), about)
+    actions = parser.add_subparsers(dest="action", required=True)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        about = text[0].upper() + text[1:] + "."
+        one = actions.add_parser(name, help=text, description=about)
+        _add_json(one)
+        return one
+
+    return parser, add
+
+
+def _parser(prog: str, about: str | None) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=inspect.cleandoc(about or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    text = "JSON, and nothing else on stdout"
+    parser.add_argument("--json", action="store_true", help=text)
 
 
 def tell(result: Any, in_words: Callable[[Any], str], *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from contract.people import clean_name
 from contract.printable import printable
 from contract.results import Person
 from recognition import Recognizer
-from scripts.cli.parsing import add_json
+from scripts.cli.parsing import actions_parser
 from scripts.console import Progress, confirm, print_json, run_command
 from scripts.errors import LabError
 from scripts.gallery.enrollment import Choice, lookalikes, whose
@@ -122,18 +122,12 @@ def _path(text: str) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="facelab", description=__doc__)
-    add_json(parser)
-    shared = argparse.ArgumentParser(add_help=False)
-    add_json(shared, default=argparse.SUPPRESS)
-    actions = parser.add_subparsers(dest="action", required=True)
-    new = actions.add_parser(
-        "enroll", parents=[shared], help="add a person, or replace their pictures"
-    )
+    parser, add_action = actions_parser("", __doc__)
+    new = add_action("enroll", "add a person, or replace their pictures")
     new.add_argument("--person", required=True, help="full name")
     new.add_argument("--person-id", help="default: made from the name")
-    new.add_argument("--major", default="")
-    new.add_argument("--year", default="")
+    new.add_argument("--major", default="", help="shown beside the name")
+    new.add_argument("--year", default="", help="the same")
     new.add_argument("--photos", type=_path, required=True, help="pictures or .h264 clips")
     resembles = new.add_mutually_exclusive_group()
     resembles.add_argument(
@@ -151,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         const=Choice.SAME_PERSON,
         help="the one who is enrolled, though name or face differs: replace both",
     )
-    gone = actions.add_parser("forget", parents=[shared], help="remove every trace of a person")
+    gone = add_action("forget", "remove every trace of a person")
     gone.add_argument("--person", default="", help="full name")
     gone.add_argument("--person-id", help="instead of the name, or beside it")
     gone.add_argument(
@@ -161,7 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--exports", type=_path, default=OUT / "kept", help="where `aws down --keep-data` put labs"
     )
     gone.add_argument("--yes", action="store_true", help="don't ask")
-    actions.add_parser("roster", parents=[shared], help="list everybody")
+    add_action("roster", "list everybody")
     options = parser.parse_args(arguments)
 
     store, progress = PeopleStore(read_switch()), Progress()

@@ -33,14 +33,32 @@ def _positive(text: str) -> float:
 
 def _parser() -> argparse.ArgumentParser:
     parser = task_parser("plan", __doc__)
-    parser.add_argument("--devices", type=int, default=10_000, metavar="N")
+    parser.add_argument(
+        "--devices", type=int, default=10_000, metavar="N", help="default: %(default)s"
+    )
     parser.add_argument("--rate", type=_positive, default=2.0, help="clips/s of each device")
     parser.add_argument(
-        "--region", default="us-east-1", choices=sorted(published()["region_factor"])
+        "--region",
+        default="us-east-1",
+        choices=sorted(published()["region_factor"]),
+        help="where on AWS (default: %(default)s)",
     )
-    parser.add_argument("--memory", type=int, default=MB_PER_CPU, metavar="MB")
-    parser.add_argument("--architecture", choices=("x86_64", "arm64"), default="x86_64")
-    parser.add_argument("--clip-kb", type=_positive, default=330.0)
+    parser.add_argument(
+        "--memory",
+        type=int,
+        default=MB_PER_CPU,
+        metavar="MB",
+        help="of the function (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--architecture",
+        choices=("x86_64", "arm64"),
+        default="x86_64",
+        help="the function's processor (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--clip-kb", type=_positive, default=330.0, help="size of a clip (default: %(default)g)"
+    )
     parser.add_argument("--clip-days", type=_positive, default=1.0, help="the bucket's expiry")
     parser.add_argument(
         "--active-share", type=_share, default=1.0, help="share of the month with recording"
@@ -48,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sent-share", type=_share, default=1.0, help="share of clips that a device sends"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of its random numbers")
     parser.add_argument(
         "--stages", type=Path, default=ROOT / "out" / "e2e.json", help="the measured run"
     )
@@ -60,7 +78,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SOAK",
         help="plan nothing; foretell a soak of this lab from the measured run, and compare",
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "plan.json")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "out" / "plan.json",
+        metavar="FILE",
+        help="default: out/plan.json",
+    )
     return parser
 
 

@@ -17,7 +17,7 @@ from scripts.provision.teardown import delete
 
 def main(arguments: list[str] | None = None) -> int:
     parser = task_parser("provision", __doc__)
-    parser.add_argument("action", choices=("deploy", "delete"))
+    parser.add_argument("action", choices=("deploy", "delete"), help="which of them")
     parser.add_argument(
         "--store",
         type=Path,

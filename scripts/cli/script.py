@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--account", metavar="ID", help="twelve digits: the account of queue URLs in the program"
     )
-    parser.add_argument("file", type=Path, metavar="FILE.py")
+    parser.add_argument("file", type=Path, metavar="FILE.py", help="the program")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="its own arguments")
     options = parser.parse_args(arguments)
     if not options.file.is_file():

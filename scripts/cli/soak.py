@@ -36,10 +36,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = task_parser("soak", soak.__doc__)
-    parser.add_argument("--devices", type=at_least_one, default=4, metavar="N")
+    parser.add_argument(
+        "--devices",
+        type=at_least_one,
+        default=4,
+        metavar="N",
+        help="how many record at once (default: %(default)s)",
+    )
     how_long = parser.add_mutually_exclusive_group()
     how_long.add_argument("--clips", type=int, metavar="N", help="of all devices together")
-    how_long.add_argument("--seconds", type=float, default=60.0, metavar="S")
+    how_long.add_argument(
+        "--seconds",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="instead of a number of clips (default: %(default)g)",
+    )
     parser.add_argument(
         "--rate",
         type=float,

@@ -58,7 +58,7 @@ def test_stranger_is_known_within_seconds_after_enrollment_and_unknown_after_for
             shutil.copy(source, photos)
     (photos / "broken.jpg").write_bytes(b"not a picture")
     done = people_lab.run(
-        *("scripts.cli.people", "--json", "enroll", "--person", "Grace Hopper"),
+        *("scripts.cli.people", "enroll", "--json", "--person", "Grace Hopper"),
         *("--major", "Mathematics", "--year", "1934", "--photos", str(photos)),
     )
     outcome = json.loads(done.stdout)
@@ -66,7 +66,7 @@ def test_stranger_is_known_within_seconds_after_enrollment_and_unknown_after_for
     assert [one["source"] for one in outcome["refused"]] == ["broken.jpg"]
     wait_until(lambda: seen_in(cloud, stranger) == {"grace-hopper"}, 15, "the new gallery")
 
-    listed = json.loads(people_lab.run("scripts.cli.people", "--json", "roster").stdout)
+    listed = json.loads(people_lab.run("scripts.cli.people", "roster", "--json").stdout)
     assert {"Grace Hopper"} <= {row["name"] for row in listed}
 
     pictures = tmp_path / "pictures"
@@ -75,7 +75,7 @@ def test_stranger_is_known_within_seconds_after_enrollment_and_unknown_after_for
     cloud.put(kept_key, stranger)
     assert names(cloud.take(kept_key), "online") == {"grace-hopper"}
     done = people_lab.run(
-        *("scripts.cli.people", "--json", "forget", "--person", "Grace Hopper", "--yes"),
+        *("scripts.cli.people", "forget", "--json", "--person", "Grace Hopper", "--yes"),
         *("--pictures", str(pictures)),
     )
     assert json.loads(done.stdout)["clips"] >= 1
@@ -108,7 +108,7 @@ def people(lab, *arguments: str, check: bool = True):
 
 
 def roster_of(lab) -> dict[str, str]:
-    rows = json.loads(people(lab, "--json", "roster").stdout)
+    rows = json.loads(people(lab, "roster", "--json").stdout)
     return {row["person_id"]: row["name"] for row in rows}
 
 
@@ -151,7 +151,7 @@ def test_enrolling_from_a_clip_under_another_name_is_refused_and_under_the_own_w
     assert done.returncode == 1
     assert "Grace looks like Eileen Collins (eileen-collins)" in done.stderr
     assert "grace" not in roster_of(people_lab)
-    done = people(people_lab, "--json", "enroll", "--person", " eileen  COLLINS", *photos)
+    done = people(people_lab, "enroll", "--json", "--person", " eileen  COLLINS", *photos)
     outcome = json.loads(done.stdout)
     assert outcome["person_id"] == "eileen-collins"
     assert outcome["taken"]
@@ -189,7 +189,7 @@ def test_forgotten_person_leaves_no_model_and_rollback_brings_none_back(people_l
     people_lab.run("scripts.cli.model", "--rollback")
     assert seen_in(cloud, easy, "custom") == {person}
 
-    done = people_lab.run("scripts.cli.people", "--json", "forget", "--person-id", person, "--yes")
+    done = people_lab.run("scripts.cli.people", "forget", "--json", "--person-id", person, "--yes")
     assert json.loads(done.stdout)["models"] == ["models/custom.onnx"]
     wait_until(lambda: seen_in(cloud, easy, "custom") == set(), 15, "the model to be gone")
     result = cloud.ask(easy)
@@ -207,7 +207,7 @@ def test_forgotten_person_leaves_waiting_results_and_stays_away_after_a_restart(
     for key, clip in zip(keys, (biden, obama), strict=True):
         cloud.put(key, clip)
     wait_until(lambda: waiting(cloud) == 2, 120, "two results that wait")
-    done = people(own_lab, "--json", "forget", "--person", "Joe Biden", "--yes")
+    done = people(own_lab, "forget", "--json", "--person", "Joe Biden", "--yes")
     assert json.loads(done.stdout)["results"] == 1
     assert names(cloud.take(keys[0]), "online") == set()
     own_lab.down()

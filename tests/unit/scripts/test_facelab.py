@@ -1,5 +1,6 @@
 """The one command: what it lists it can do, and its refusals are codes a script can read."""
 
+import argparse
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from scripts.cli import facelab
 from scripts.errors import LabError
 from scripts.paths import ROOT
-from tests.parsers import without_json
+from tests.parsers import slips_of_help, without_json
 
 HERE = [task for task in facelab.TASKS if not task.with_torch]
 
@@ -34,6 +35,31 @@ def test_a_wrong_option_is_code_2(task, capsys):
 def test_every_task_takes_json(task):
     """Those with torch: tests/unit/training/test_tasks.py."""
     assert without_json(task) == []
+
+
+@pytest.mark.parametrize("task", HERE, ids=lambda task: task.name)
+def test_help_is_whole_and_of_one_form(task):
+    """Those with torch: tests/unit/training/test_tasks.py."""
+    assert slips_of_help(task) == []
+
+
+def test_a_planted_slip_of_help_is_found(monkeypatch):
+    def main(arguments):
+        parser = argparse.ArgumentParser(prog="other", description="One.\n    Two.")
+        parser.add_argument("--bare")
+        parser.add_argument("--json", action="store_true", help="in other words")
+        parser.parse_args(arguments)
+
+    task = facelab.Task("planted", "run", "nothing", "planted")
+    monkeypatch.setattr(facelab.Task, "load", lambda self: main)
+    assert len(slips_of_help(task)) == 4
+
+
+@pytest.mark.parametrize("program", ["camera", "messages", "pictures", "spooled"])
+def test_on_a_device_a_program_is_called_by_its_module(program):
+    command = [sys.executable, "-m", f"device.{program}", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"usage: python -m device.{program} ")
 
 
 def test_no_task_name_stands_twice():
@@ -78,6 +104,15 @@ def test_training_without_its_environment_says_which_command_makes_it(monkeypatc
     with pytest.raises(LabError) as refused:
         facelab.run(["train"])
     assert "training-env" in refused.value.hint
+
+
+@pytest.mark.parametrize("task", ["train", "evaluate", "stress"])
+def test_help_of_training_needs_no_environment(task, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(facelab, "TRAINING_PYTHON", tmp_path / "none")
+    assert facelab.run([task, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"facelab {task}" in shown
+    assert "make training-env" in shown
 
 
 def test_the_console_script_runs_from_anywhere(tmp_path):

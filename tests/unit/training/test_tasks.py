@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is in the training environment only")
 
 from scripts.cli.facelab import TASKS
-from tests.parsers import without_json
+from tests.parsers import slips_of_help, without_json
 
 
 @pytest.mark.parametrize(
@@ -13,3 +13,4 @@ from tests.parsers import without_json
 )
 def test_every_task_takes_json(task):
     assert without_json(task) == []
+    assert slips_of_help(task) == []
