@@ -28,7 +28,7 @@ lab-env:
 	@$(BARE) setup lab
 
 up: setup ## start the emulator, deploy the stack, seed people; a no-op when all is there
-	@$(FACELAB) up
+	@$(FACELAB) up $(ARGS)
 
 down: lab-env ## stop the emulator and everything it started
 	@$(FACELAB) down $(ARGS)
@@ -160,7 +160,7 @@ bench-device: up ## instructions of a clip in camera and messages, and its time 
 	@$(FACELAB) bench-device $(ARGS)
 
 bench-lab: setup ## how long up, down, reset, snapshot and restore take, out/lab.json (part of bench)
-	@$(FACELAB) bench-lab
+	@$(FACELAB) bench-lab $(ARGS)
 
 bench-state: setup ## what keeping state costs a clip: two labs by turns, out/bench-state.json
 	@$(FACELAB) bench-state $(ARGS)
@@ -214,7 +214,10 @@ test-training: training-env ## tests of training, with torch
 	@$(TRAINING) -m pytest tests/unit/training $(ARGS)
 
 lint: lab-env ## style, types, who may import whom, security rules, templates
-	@$(FACELAB) lint
+	@$(FACELAB) lint $(ARGS)
+
+browser: lab-env ## Chromium for the tests that need one, which are skipped without (on Debian as root)
+	@$(FACELAB) browser $(ARGS)
 
 figures: lab-env ## NAMES="e2e_embedded loop": keep what those runs measured; the documents' figures anew (ARGS=--list)
 	@$(FACELAB) figures $(NAMES) $(ARGS)

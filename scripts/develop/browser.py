@@ -1,6 +1,6 @@
 """A real browser for tests: Debian's Chromium, driven by Playwright's Python package.
 
-`facelab browser` installs what is missing and says what answers.
+`make browser` installs what is missing and says what answers.
 
 Only root on Debian can install Chromium; elsewhere one that is there is taken, and without one
 the tests that need it are skipped and say so.
@@ -89,7 +89,7 @@ def browser(*arguments: str) -> Iterator[Any]:
     """
     chromium = find()
     if chromium is None:
-        raise NoBrowser("no Chromium here", "as root on Debian: .venv/bin/facelab browser")
+        raise NoBrowser("no Chromium here", "`make browser` (as root on Debian)")
     _install_driver()
     if str(PACKAGES) not in sys.path:
         sys.path.append(str(PACKAGES))

@@ -244,10 +244,22 @@ def test_the_glossary_is_short_and_the_map_is_long():
 def test_the_workflow_calls_targets_that_exist():
     text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     jobs = yaml.safe_load(text)["jobs"]
-    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    commands = [step["run"] for step in steps if "run" in step]
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     assert {command.split()[1] for command in commands} <= targets
     assert all(command.startswith("make ") for command in commands)
+    # It looks at itself, by one version of that program.
+    checks = [step["uses"] for step in steps if "actionlint" in step.get("uses", "")]
+    assert len(checks) == 1
+    assert re.fullmatch(r"docker://rhysd/actionlint:\d+\.\d+\.\d+", checks[0])
+
+
+def test_the_workflow_runs_the_plugins_tests_on_every_python():
+    """They ran in the docker job alone, on 3.11."""
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    steps = yaml.safe_load(text)["jobs"]["embedded"]["steps"]
+    assert not [step for step in steps if "ignore=localstack" in step.get("run", "")]
 
 
 @pytest.mark.parametrize("name", ["CHANGELOG.md", "localstack/CHANGELOG.md"])

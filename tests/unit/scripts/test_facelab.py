@@ -84,6 +84,20 @@ def test_every_make_target_calls_a_task_that_exists():
     assert set(called) <= {task.name for task in facelab.TASKS}
 
 
+def test_every_make_target_passes_arguments_on():
+    """`make up ARGS=--json` once brought a lab up and said nothing."""
+    assert without_arguments((ROOT / "Makefile").read_text()) == []
+    assert without_arguments("a:\n\t@$(FACELAB) up \\\n\t  --x\n") == ["$(FACELAB) up --x"]
+
+
+def without_arguments(makefile: str) -> list[str]:
+    """Lines of a recipe that call `facelab` without what the person added. `make clean` has more
+    to do than to call it, and takes none."""
+    lines = re.sub(r"\s*\\\n\s*", " ", makefile).splitlines()
+    calls = [line.strip("\t@") for line in lines if line.startswith("\t@$(FACELAB)")]
+    return [call for call in calls if "$(ARGS)" not in call]
+
+
 @pytest.mark.parametrize("task", ["setup", "docker-engine", "base-image"])
 def test_what_makes_the_environments_needs_none(task):
     """-S: without the packages of the environment that this test runs in."""
