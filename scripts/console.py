@@ -131,6 +131,13 @@ def _understood(error: Exception) -> LabError | None:
         return LabError(
             f"{error.strerror}{f': {where}' if where else ''}", _OF_THE_DISK[error.errno]
         )
+    docker = sys.modules.get("docker.errors")
+    if docker is not None and isinstance(error, docker.DockerException):
+        said = str(getattr(error, "explanation", None) or error)
+        return LabError(
+            f"Docker's engine: {said}",
+            "`docker images` lists its images; `make doctor` looks at it",
+        )
     # Loaded by whoever can fail so; to load it takes longer than to stop a lab.
     aws = sys.modules.get("botocore.exceptions")
     if aws is not None and isinstance(error, aws.BotoCoreError | aws.ClientError):

@@ -15,7 +15,7 @@ import sys
 from tempfile import TemporaryFile
 
 from cloud.switch import read_switch
-from scripts.cli.parsing import task_parser
+from scripts.cli.parsing import address, task_parser
 from scripts.console import Progress, run_command
 from scripts.errors import LabError
 from scripts.functions.backends import running
@@ -29,7 +29,9 @@ RESULT = ROOT / "out" / "conformance.json"
 
 def main(arguments: list[str] | None = None) -> int:
     parser = task_parser("conformance", __doc__)
-    parser.add_argument("endpoint", nargs="?", metavar="URL", help="default: the lab that is up")
+    parser.add_argument(
+        "endpoint", nargs="?", type=address, metavar="URL", help="default: the lab that is up"
+    )
     parser.add_argument("--aws", action="store_true", help="AWS, with the keys of the environment")
     parser.add_argument("--role", metavar="ARN", help="the functions' role; AWS needs one")
     parser.add_argument("--service", action="append", metavar="NAME", help="only this service")

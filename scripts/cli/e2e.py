@@ -14,7 +14,7 @@ from typing import Any
 from cloud.switch import read_switch
 from contract.printable import printable
 from contract.results import Result
-from scripts.cli.parsing import task_parser
+from scripts.cli.parsing import positive, task_parser
 from scripts.console import Progress, print_json, print_lines, run_command
 from scripts.e2e.bring_up import bring_up
 from scripts.e2e.film import film_clips
@@ -118,7 +118,7 @@ def _cpu_s() -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = task_parser("e2e", __doc__)
-    parser.add_argument("--speed", type=float, default=1.0, help="1 plays at the camera's pace")
+    parser.add_argument("--speed", type=positive, default=1.0, help="1 plays at the camera's pace")
     parser.add_argument(
         "--out",
         type=Path,

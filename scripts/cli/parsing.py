@@ -10,6 +10,7 @@ import inspect
 import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from scripts.console import print_json, print_lines
 
@@ -48,6 +49,37 @@ def _parser(prog: str, about: str | None) -> argparse.ArgumentParser:
 def _add_json(parser: argparse.ArgumentParser) -> None:
     text = "JSON, and nothing else on stdout"
     parser.add_argument("--json", action="store_true", help=text)
+
+
+def positive(text: str) -> float:
+    """An option's number, above 0.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When it is none, or a billion or more.
+    """
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
+def address(text: str) -> str:
+    """An endpoint's address.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        When it is no URL of HTTP with a host.
+    """
+    try:
+        parts = urlsplit(text)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return text
+    except ValueError:  # a port that is no number
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no address as http://127.0.0.1:5000")
 
 
 def tell(result: Any, in_words: Callable[[Any], str], *, as_json: bool) -> None:

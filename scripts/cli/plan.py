@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.aws.published import published
-from scripts.cli.parsing import task_parser
+from scripts.cli.parsing import positive, task_parser
 from scripts.console import Progress, print_json, run_command
 from scripts.paths import ROOT
 from scripts.plan.check import check
@@ -24,19 +24,12 @@ def _share(text: str) -> float:
     return value
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
-    return value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = task_parser("plan", __doc__)
     parser.add_argument(
         "--devices", type=int, default=10_000, metavar="N", help="default: %(default)s"
     )
-    parser.add_argument("--rate", type=_positive, default=2.0, help="clips/s of each device")
+    parser.add_argument("--rate", type=positive, default=2.0, help="clips/s of each device")
     parser.add_argument(
         "--region",
         default="us-east-1",
@@ -57,9 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         help="the function's processor (default: %(default)s)",
     )
     parser.add_argument(
-        "--clip-kb", type=_positive, default=330.0, help="size of a clip (default: %(default)g)"
+        "--clip-kb", type=positive, default=330.0, help="size of a clip (default: %(default)g)"
     )
-    parser.add_argument("--clip-days", type=_positive, default=1.0, help="the bucket's expiry")
+    parser.add_argument("--clip-days", type=positive, default=1.0, help="the bucket's expiry")
     parser.add_argument(
         "--active-share", type=_share, default=1.0, help="share of the month with recording"
     )

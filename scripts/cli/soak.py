@@ -70,6 +70,8 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
         help="default: out/soak.json",
     )
     options = parser.parse_args(arguments)
+    if not options.film.is_file():
+        parser.error(f"there is no film {options.film}")
     if options.rate <= 0:
         parser.error("a rate above 0")
     if (options.clips or options.seconds * options.rate) < 1:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+from docker.errors import ImageNotFound
 
 from scripts import progress_bar
 from scripts.cli import conformance
@@ -19,6 +20,21 @@ from scripts.e2e import throughput
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from tests.conftest import wait_until
+
+
+def test_an_error_of_dockers_engine_is_one_line_and_a_hint(capsys):
+    """`facelab reproducible nosuch:tag` ended in a traceback."""
+
+    def fail() -> int:
+        raise ImageNotFound("404 Client Error", explanation="No such image: nosuch:tag")
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(fail)
+    assert ended.value.code == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "facelab: Docker's engine: No such image: nosuch:tag"
+    assert said[1].startswith("  hint: ")
+    assert len(said) == 2
 
 
 def test_file_name_with_an_escape_sequence_is_printed_as_such(capsys):

@@ -62,6 +62,25 @@ def test_on_a_device_a_program_is_called_by_its_module(program):
     assert done.stdout.startswith(f"usage: python -m device.{program} ")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["conformance", "notaurl"],
+        ["conformance", "http://127.0.0.1:x"],
+        ["e2e", "--speed", "0"],
+        ["dashboard", "--port", "99999"],
+        ["soak", "--film", "no-such-film.h264"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_value_is_code_2(arguments, capsys):
+    """Each ended in a traceback, or in waiting for what could not come."""
+    with pytest.raises(SystemExit) as ended:
+        facelab.run(arguments)
+    assert ended.value.code == 2
+    assert "error: " in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_no_task_name_stands_twice():
     names = [task.name for task in facelab.TASKS]
     assert sorted(set(names)) == sorted(names)
