@@ -129,7 +129,7 @@ def test_the_wheel_has_a_version_and_a_license_and_no_tests(installed: Path) -> 
 def test_its_changelog_has_its_version() -> None:
     version = re.search(r'^version = "(.+)"$', (PLUGIN / "pyproject.toml").read_text(), re.M)
     assert version
-    assert f"\n## {version[1]}" in (PLUGIN / "CHANGELOG.md").read_text()
+    assert f"\n## [{version[1]}] - " in (PLUGIN / "CHANGELOG.md").read_text()
 
 
 def test_a_function_that_the_readme_deploys_answers(started: Path, port: int) -> None:

@@ -269,6 +269,32 @@ def test_a_version_has_each_kind_of_change_once_and_no_line_twice(name):
         assert sorted({*lines}) == sorted(lines)
 
 
+@pytest.mark.parametrize("name", ["CHANGELOG.md", "localstack/CHANGELOG.md"])
+def test_a_changelog_has_the_form_that_it_names(name):
+    assert slips_of_changelog((ROOT / name).read_text("utf-8")) == []
+
+
+def test_a_planted_slip_of_a_changelog_is_found():
+    """A version without brackets, one without its date, lines under no kind of change."""
+    text = "# C\n## [Unreleased]\n- a\n## 0.2.0 – 2026-11-22\n### News\n- b\n## [0.1.0]\n"
+    assert slips_of_changelog(text) == ["- a", "## 0.2.0 – 2026-11-22", "### News", "## [0.1.0]"]
+
+
+def slips_of_changelog(text: str) -> list[str]:
+    """Lines that are not of Keep a Changelog's form."""
+    version = re.compile(r"## \[(Unreleased\]|\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d)")
+    kind = re.compile(r"### (Added|Changed|Deprecated|Removed|Fixed|Security)")
+    slips, under = [], ""
+    for line in text.splitlines():
+        if line.startswith(("## ", "### ")):
+            under = line
+            if not (version.fullmatch(line) or kind.fullmatch(line)):
+                slips.append(line)
+        elif line.startswith("- ") and not under.startswith("### "):
+            slips.append(line)
+    return slips
+
+
 TOP = """.ci .dockerignore .env.example .gitattributes .github .gitignore .pre-commit-config.yaml
 CHANGELOG.md CONTRIBUTING.md LICENSE Makefile README.md SECURITY.md compose.licensed.yaml
 compose.yaml pyproject.toml requirements.in requirements.overrides.txt requirements.txt
