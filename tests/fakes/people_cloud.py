@@ -27,7 +27,7 @@ class Pages:
     def __init__(self, call: Any):
         self._call = call
 
-    def paginate(self, **arguments: Any) -> list[dict[str, Any]]:
+    def paginate(self, PaginationConfig: Any = None, **arguments: Any) -> list[dict[str, Any]]:
         return [self._call(**arguments)]
 
 
