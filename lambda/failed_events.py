@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from events import ClipRef, clips_in
 from ledger import Row, State
+from reconcile_event import event_for, is_sent_again
 from reconciling import Resender, Turn
-from sent_again import event_for, is_sent_again
 
 LOG = logging.getLogger(__name__)
 

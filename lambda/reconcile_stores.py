@@ -9,8 +9,8 @@ from typing import Any
 
 from contract.clips import PREFIX
 from events import ClipRef, clip_ref, clips_in
+from reconcile_event import event_for
 from reconciling import Letter, Listed
-from sent_again import event_for
 
 MOST_LETTERS = 1000
 HIDDEN_S = 300  # as long as a run may take

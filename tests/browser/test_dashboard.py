@@ -23,11 +23,11 @@ import pytest
 from contract.clips import ClipKey, ClipMetadata
 from device.sources.fixture import cut_at_key_frames
 from events import clip_ref
+from reconcile_event import event_for
 from scripts.dashboard.frame_worker import SMALL_PX
 from scripts.develop.browser import PACKAGES
 from scripts.e2e.truth import read_truth
 from scripts.paths import ROOT
-from sent_again import event_for
 from tests.browser.test_foreign_page import FOREIGN, REBOUND, sink
 from tests.conftest import Lab, free_port, wait_until
 from tests.page_sources import digest_beside, page_digest

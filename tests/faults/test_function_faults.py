@@ -20,8 +20,8 @@ import psutil
 from contract.clips import ClipKey
 from contract.names import CUSTOM_MODEL_KEY, GALLERY_KEY
 from device.sources.fixture import cut_at_key_frames
+from reconcile_event import event_for
 from scripts.lab.state import LabState
-from sent_again import event_for
 from tests.conftest import Lab, wait_until
 from tests.fakes.programs import Program
 from tests.faults.loop import ANSWER_S, FILM, Loop, loop, stored_ref

@@ -18,7 +18,7 @@ if __name__ == "__main__":
             "recognition",
             "events",
             "failed_events",
-            "sent_again",
+            "reconcile_event",
             "localstack_image_functions",
             "scripts.functions.dockerfile",
         ],

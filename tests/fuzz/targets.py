@@ -117,8 +117,8 @@ def event(data: bytes) -> None:
 def letter(data: bytes) -> None:
     """A message among the dead letters, and the same as Lambda hands it to the reconciler."""
     from failed_events import sorted_out
+    from reconcile_event import event_for
     from reconcile_stores import clips_of_letter
-    from sent_again import event_for
 
     text = _text(data)
     clips = clips_of_letter(text)
@@ -314,7 +314,7 @@ TARGETS = {
         ),
         Target("picture-size", picture_size, ("recognition.sps",)),
         Target("event", event, ("events", "contract.clips")),
-        Target("letter", letter, ("events", "failed_events", "sent_again", "contract.clips")),
+        Target("letter", letter, ("events", "failed_events", "reconcile_event", "contract.clips")),
         Target("result", result, ("contract.results", "contract.decoding")),
         Target("message", message, ("contract.results", "device.viewer", "device.report")),
         Target("key", key, ("contract.clips",)),

@@ -19,12 +19,12 @@ from contract.results import Result, Status
 from device.sources.fixture import cut_at_key_frames
 from events import ClipRef
 from ledger import Ledger, State
+from reconcile_event import event_for
 from scripts.console import Progress
 from scripts.e2e.truth import names, read_truth
 from scripts.paths import ROOT
 from scripts.provision.devices import add_device, remove_device
 from scripts.setup import LAB
-from sent_again import event_for
 from tests.conftest import Lab, wait_until
 from tests.fakes.events import recorded
 

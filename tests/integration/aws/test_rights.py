@@ -23,13 +23,13 @@ from device.inbox import SqsQueue
 from device.sources.fixture import cut_at_key_frames
 from events import clip_ref
 from ledger import Ledger
+from reconcile_event import event_for
 from scripts.console import Progress
 from scripts.e2e.truth import read_truth
 from scripts.paths import BUILD, ROOT
 from scripts.provision.device_policy import LabPlace, device_policy
 from scripts.provision.devices import add_device, remove_device
 from scripts.provision.people import SHIPPED
-from sent_again import event_for
 from tests.conftest import Lab, wait_until
 from tests.fakes.rights import Grant, Need, grants, needs
 from tests.fakes.wire import Wire, recording

@@ -11,9 +11,9 @@ from contract.clips import ClipKey
 from events import ClipRef
 from failed_events import FailedEvents, failed_event
 from ledger import Ledger, State
+from reconcile_event import event_for, is_sent_again
 from reconcile_stores import clips_of_letter
 from scripts.dashboard.letters import read_letter
-from sent_again import event_for, is_sent_again
 from tests.fakes.dynamodb import FakeDynamoDB
 
 

@@ -17,8 +17,8 @@ import pytest
 from contract.clips import ClipKey
 from events import ClipRef
 from ledger import Ledger
+from reconcile_event import event_for
 from reconcile_stores import HIDDEN_S, MOST_LETTERS, BucketList, FunctionInvoker, LetterQueue
-from sent_again import event_for
 from tests.fakes.dynamodb import FakeDynamoDB
 
 QUEUE = "url of facelab-dead-letters"

@@ -15,9 +15,9 @@ from contract.clips import ClipKey
 from events import ClipRef, clips_in
 from failed_events import FailedEvents
 from ledger import Claim, Ledger, State
+from reconcile_event import event_for
 from reconcile_stores import clips_of_letter
 from reconciling import Letter, Listed, Reconciler
-from sent_again import event_for
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.events import recorded
 

@@ -17,6 +17,7 @@ from device.spans import SpanFile, span_file
 from events import clip_ref
 from ledger import Claim, Ledger
 from recognition import Gallery
+from reconcile_event import event_for
 from scripts.dashboard import feed as feeds
 from scripts.dashboard import people_worker
 from scripts.dashboard.cards import FORGOTTEN, LOOKED_UP, card
@@ -27,7 +28,6 @@ from scripts.gallery import evidence
 from scripts.gallery.local_copies import LocalCopies
 from scripts.paths import ROOT
 from scripts.traces.device_spans import DeviceSpans
-from sent_again import event_for
 from tests.fakes.dashboard import OWN, PORT, keep
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.results import ADA, ALAN, face
