@@ -10,9 +10,9 @@ import pytest
 from cloud.credentials import DummyCredentials
 from cloud.switch import read_switch
 from device import camera, messages
+from scripts.cli import model as deploy_model
 from scripts.cli.devices import main as devices
 from scripts.cli.people import main as gallery
-from scripts.gallery import model as deploy_model
 from scripts.paths import ROOT
 from scripts.provision.people import SHIPPED
 from tests.conftest import Lab
