@@ -206,3 +206,29 @@ def test_a_functions_property_that_nothing_is_done_with_is_said(
     deployed("AWS::Lambda::Function", {"RuntimeManagementConfig": {"UpdateRuntimeOn": "Auto"}})
     said = "AWS::Lambda::Function It: LocalStack does nothing with RuntimeManagementConfig"
     assert said in emulator.log
+
+
+def test_a_permission_says_whose_bucket_may_invoke(emulator: Any, deployed: Any) -> None:
+    """LocalStack took four of a permission's properties, and any account's bucket could invoke."""
+    functions, name = emulator.client("lambda"), "permitted-by-a-stack"
+    made, _ = deployed("AWS::Lambda::Function", {"FunctionName": name})
+    assert made["StackStatus"] == "CREATE_COMPLETE"
+
+    def conditions() -> list[Any]:
+        policy = json.loads(functions.get_policy(FunctionName=name)["Policy"])
+        return [one["Condition"] for one in policy["Statement"]]
+
+    given = {
+        "FunctionName": name,
+        "Action": "lambda:InvokeFunction",
+        "Principal": "s3.amazonaws.com",
+        "SourceArn": "arn:aws:s3:::permitted",
+    }
+    stack, _ = deployed("AWS::Lambda::Permission", {**given, "SourceAccount": "111111111111"})
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    source = {"ArnLike": {"AWS:SourceArn": given["SourceArn"]}}
+    account = {"StringEquals": {"AWS:SourceAccount": "111111111111"}}
+    assert conditions() == [{**source, **account}]
+    stack, _ = deployed("AWS::Lambda::Permission", given, update=stack["StackName"])
+    assert stack["StackStatus"] == "UPDATE_COMPLETE"
+    assert conditions() == [source]

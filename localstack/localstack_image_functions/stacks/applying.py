@@ -14,8 +14,9 @@ from localstack_image_functions.stacks.resource import Apply, NotUpdated, Proper
 LOG = logging.getLogger(__name__)
 
 UPDATES = {"Modify", "Dynamic"}
-READ = "image-functions:read"
-"""Where a payload, which comes again while a resource is being made, says what was looked at."""
+READ, ASKED = "image-functions:read", "image-functions:asked"
+"""Where a payload, which comes again while a resource is being made, says what was looked at, and
+what the template has of it: the provider adds what it made, such as an ARN."""
 
 
 class Watched(dict[str, Any]):
@@ -133,9 +134,10 @@ def _watch_resources() -> None:
                 instead(request)
                 return ProgressEvent(OperationStatus.SUCCESS, resource_model=given)
             noticed, read = _Provider(provider), payload.setdefault(READ, set())
+            asked = payload.setdefault(ASKED, set(given))
             data["resourceProperties"] = Watched(given, read)
             event = original(executor, noticed, payload)
-            passed_over = set(given) - read - resource.completed
+            passed_over = asked - read - resource.completed
             if isinstance(event.resource_model, Watched):
                 event.resource_model = event.resource_model.unlooked()
             if noticed.can_not_update:

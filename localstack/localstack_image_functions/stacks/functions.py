@@ -1,7 +1,8 @@
-"""AWS::Lambda::Function: the settings that LocalStack's provider passes over."""
+"""AWS::Lambda::Function and Permission: the settings that LocalStack's providers pass over."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from localstack_image_functions.stacks.resource import Properties
@@ -20,6 +21,11 @@ WITHOUT: Properties = {
     "SnapStart": {"ApplyOn": "None"},
 }
 """What a template means that does not name it."""
+PERMISSION = (
+    "Action", "EventSourceToken", "FunctionName", "FunctionUrlAuthType", "InvokedViaFunctionUrl",
+    "Principal", "PrincipalOrgID", "SourceAccount", "SourceArn",
+)  # fmt: skip
+"""What a template says of a permission, and AddPermission takes by the same names."""
 COMPLETED = frozenset({*CONFIGURATION, "ReservedConcurrentExecutions", "RecursiveLoop"})
 
 
@@ -31,6 +37,30 @@ def complete_function(request: Any) -> None:
 def change_function(request: Any) -> None:
     """The same of one that was changed, and take away what the template names no more."""
     _apply(request, request.previous_state or {})
+
+
+def create_permission(request: Any) -> None:
+    """AWS::Lambda::Permission, with what LocalStack leaves out: whose bucket may invoke."""
+    from localstack.services.cloudformation.provider_utils import generate_default_name
+
+    wanted = request.desired_state
+    wanted["Id"] = generate_default_name(request.stack_name, request.logical_resource_id)
+    _permit(request)
+
+
+def update_permission(request: Any) -> None:
+    """Put it in the place of what it was."""
+    lambda_ = request.aws_client_factory.lambda_
+    before = {"FunctionName": request.previous_state["FunctionName"]}
+    with contextlib.suppress(lambda_.exceptions.ResourceNotFoundException):
+        lambda_.remove_permission(**before, StatementId=request.desired_state["Id"])
+    _permit(request)
+
+
+def _permit(request: Any) -> None:
+    wanted = request.desired_state
+    given = {name: wanted[name] for name in PERMISSION if name in wanted}
+    request.aws_client_factory.lambda_.add_permission(StatementId=wanted["Id"], **given)
 
 
 def _apply(request: Any, before: Properties) -> None:

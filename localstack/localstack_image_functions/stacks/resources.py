@@ -21,6 +21,10 @@ RESOURCES = {
         completed=functions.COMPLETED,
         changed=functions.change_function,
     ),
+    "AWS::Lambda::Permission": Resource(
+        create=functions.create_permission,
+        update=functions.update_permission,
+    ),
     "AWS::Lambda::EventInvokeConfig": Resource(update=others.update_event_settings),
     "AWS::Events::Rule": Resource(update=others.update_rule),
     "AWS::DynamoDB::Table": Resource(update=others.update_table),
