@@ -88,7 +88,11 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("at least one device, and 128 to 10240 MB of memory")
     progress = Progress(quiet=options.json)
     if options.check:
-        return _print_check(check(options.stages, options.check), options.json)
+        found = check(options.stages, options.check)
+        kept = options.out.with_name("plan-check.json")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        return _print_check(found, options.json)
     work = measured_work(options.stages)
     asked = Asked(
         options.devices,

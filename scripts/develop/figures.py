@@ -285,6 +285,11 @@ RUNS: dict[str, MeasuredRun] = {
         )
         for name, (devices, more) in PLANS.items()
     },
+    "plan_check": MeasuredRun(
+        "facelab plan --check",
+        "plan-check.json",
+        {name: name for name in ("devices", "clips_per_s", "ratios", "holds")},
+    ),
     "mutation": MeasuredRun(
         "make mutate", "mutate.json", {one.folder: f"places.{one.folder}" for one in PLACES}
     ),

@@ -93,4 +93,20 @@ def gate(figures: Figures) -> str:
     return "\n".join((*rows, "", told))
 
 
-SCALE_TABLES: dict[str, Callable[[Figures], str]] = {"scale": scale, "gate": gate}
+def plan_check(figures: Figures) -> str:
+    """How far the simulation was off, for the middle of a sentence."""
+    run, origin = values(figures, "plan_check"), figures["plan_check"]
+    p50, p95 = (run["ratios"][name] for name in ("p50", "p95"))
+    holds = "within" if run["holds"] else "off by more than"
+    return (
+        f"{p50:g} of the p50 and {p95:g} of the p95 of {run['devices']} devices with "
+        f"{run['clips_per_s']:.1f} clips a second together, {holds} the 25 % that are asked "
+        f"({origin['when']}, {origin['machine']})"
+    )
+
+
+SCALE_TABLES: dict[str, Callable[[Figures], str]] = {
+    "scale": scale,
+    "gate": gate,
+    "plan_check": plan_check,
+}

@@ -212,8 +212,11 @@ def test_a_soak_is_foretold_from_a_run_of_one_device(tmp_path, capsys):
     e2e, soak = _run_and_soak(tmp_path)
     found = check(e2e, soak)
     assert found["holds"], found
-    assert main(["--stages", str(e2e), "--check", str(soak)]) == 0
+    out = tmp_path / "out" / "plan.json"
+    assert main(["--stages", str(e2e), "--check", str(soak), "--out", str(out)]) == 0
     assert "holds within 25 %" in capsys.readouterr().out
+    assert json.loads(out.with_name("plan-check.json").read_text()) == found
+    assert not out.exists(), "nothing was planned"
 
 
 def test_more_clips_than_the_lab_can_take_are_foretold_to_wait(tmp_path):
@@ -225,7 +228,8 @@ def test_more_clips_than_the_lab_can_take_are_foretold_to_wait(tmp_path):
 
 def test_a_soak_that_went_otherwise_is_told(tmp_path, capsys):
     e2e, soak = _run_and_soak(tmp_path, latency_ms={"p50": 300.0, "p95": 900.0})
-    assert main(["--stages", str(e2e), "--check", str(soak)]) == 1
+    out = str(tmp_path / "plan.json")
+    assert main(["--stages", str(e2e), "--check", str(soak), "--out", out]) == 1
     assert "off by more than 25 %" in capsys.readouterr().out
 
 
