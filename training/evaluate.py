@@ -32,7 +32,7 @@ from training.evaluation.metrics import compare
 from training.evaluation.open_set import REPORT_STYLE
 from training.evaluation.open_set_page import promise_in_words
 from training.evaluation.page import Chart, Mistake, evaluation_report
-from training.evaluation.run import Evaluation, NothingToMeasure, _Asked, _say
+from training.evaluation.run import AskedModels, Evaluation, NothingToMeasure, _say
 from training.tree import ToolError, complain, folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,7 +144,7 @@ def _problems(run: Evaluation) -> dict[str, list[str]]:
     }
 
 
-def _charts(run: Evaluation, asked: _Asked) -> list[Chart]:
+def _charts(run: Evaluation, asked: AskedModels) -> list[Chart]:
     charts = []
     accepts = {
         "online": (-run.settings.accept_distance, "distance"),
@@ -168,7 +168,7 @@ def _charts(run: Evaluation, asked: _Asked) -> list[Chart]:
 
 
 def _mistakes(
-    run: Evaluation, asked: _Asked, clip_answers: dict[str, list[ClipAnswer]]
+    run: Evaluation, asked: AskedModels, clip_answers: dict[str, list[ClipAnswer]]
 ) -> list[Mistake]:
     """The worst first: wrong names, then people not recognized, then faces not found."""
     wrong: list[tuple[float, Mistake]] = []

@@ -13,6 +13,8 @@ import os
 import shutil
 import statistics
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,25 +118,33 @@ def checkout(commit: str, progress: Progress) -> Path:
     return tree
 
 
-def _sides(commit: str, progress: Progress) -> tuple[Side, Side]:
-    """This checkout, and that of the commit."""
+@contextmanager
+def _sides(commit: str, progress: Progress) -> Iterator[tuple[Side, Side]]:
+    """This checkout, and that of the commit; their labs are ended after it."""
     earlier = Side(commit, checkout(commit, progress), free_port())
-    return Side("this checkout", ROOT, free_port()), earlier
+    sides = Side("this checkout", ROOT, free_port()), earlier
+    try:
+        yield sides
+    finally:
+        for side in sides:
+            side.make("down")
+
+
+def _by_turns(sides: tuple[Side, Side], turn: int) -> tuple[Side, ...]:
+    """Who plays first: another one in each turn."""
+    return sides if turn % 2 else sides[::-1]
 
 
 def measure(commit: str, turns: int, progress: Progress) -> dict[str, Any]:
-    now, before = _sides(commit, progress)
-    taken: dict[str, list[dict[str, Any]]] = {now.name: [], before.name: []}
-    try:
+    with _sides(commit, progress) as sides:
+        now, before = sides
+        taken: dict[str, list[dict[str, Any]]] = {now.name: [], before.name: []}
         for turn in range(turns + 1):
-            for side in (now, before) if turn % 2 else (before, now):
+            for side in _by_turns(sides, turn):
                 progress(f"turn {turn} of {turns}: {side.name}" + " (warms up)" * (turn == 0))
                 told = side.play()
                 if turn:
                     taken[side.name].append(told)
-    finally:
-        for side in (now, before):
-            side.make("down")
     rows = {
         name: {key: round(statistics.median(one[key] for one in told), 1) for key in told[0]}
         for name, told in taken.items()
@@ -156,19 +166,16 @@ def measure_sustained(commit: str, rates: list[float], progress: Progress) -> di
 
     A side sustains a rate whose p95 is within a second, if it sustains all lower ones.
     """
-    now, before = _sides(commit, progress)
-    rows: dict[str, dict[str, dict[str, Any]]] = {now.name: {}, before.name: {}}
-    try:
-        for side in (now, before):
+    with _sides(commit, progress) as sides:
+        now, before = sides
+        rows: dict[str, dict[str, dict[str, Any]]] = {now.name: {}, before.name: {}}
+        for side in sides:
             progress(f"{side.name} (warms up)")
             side.play()
         for turn, rate in enumerate(sorted(rates)):
-            for side in (now, before) if turn % 2 else (before, now):
+            for side in _by_turns(sides, turn):
                 progress(f"{rate:g} clips a second: {side.name}")
                 rows[side.name][f"{rate:g}"] = side.play(rate * CLIP_S)
-    finally:
-        for side in (now, before):
-            side.make("down")
     most = {name: _sustained(told) for name, told in rows.items()}
     return {
         "sides": rows,

@@ -22,6 +22,7 @@ import numpy as np
 
 from recognition import Gallery, Recognizer, Settings
 from scripts.console import Progress
+from scripts.e2e.film import CLIP_FRAMES
 from scripts.errors import LabError
 from scripts.paths import ROOT
 from training.dataset import DatasetPicture, order, read_picture, read_tree
@@ -34,7 +35,6 @@ WAYS = {
     "one say": Settings(full_weight_face_px=20, full_weight_blur=1.0),
 }
 STILL = ("plain", "mask", "sunglasses", "motion 17 px", "dark 1/4")
-_FRAMES = 15
 # A hand comes before the face when it is up at least so far.
 _HAND_UP = 0.6
 
@@ -101,7 +101,7 @@ def changing_clip(rgb: np.ndarray, kind: str, random: np.random.Generator) -> by
         noisy(
             CHANGING[kind](framed(rgb, index), abs(math.sin(phase + speed * index)), angle), random
         )
-        for index in range(_FRAMES)
+        for index in range(CLIP_FRAMES)
     )
 
 

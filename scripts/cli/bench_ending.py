@@ -31,6 +31,16 @@ def at_least_one(text: str) -> int:
     return count
 
 
+def add_count(parser: argparse.ArgumentParser, name: str, default: int, text: str) -> None:
+    """An option that counts something."""
+    parser.add_argument(name, type=at_least_one, default=default, metavar="N", help=text)
+
+
+def add_commit(parser: argparse.ArgumentParser) -> None:
+    """Which commit this checkout is held against."""
+    parser.add_argument("--commit", default="3c7f219", help="the earlier one (%(default)s)")
+
+
 def measured(
     options: argparse.Namespace,
     measure: Callable[[Progress], Facts],

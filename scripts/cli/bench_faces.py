@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scripts.cli.bench_ending import at_least_one, bench_parser, measured
+from scripts.cli.bench_ending import add_commit, add_count, at_least_one, bench_parser, measured
 from scripts.cli.parsing import task_parser, tell
 from scripts.console import Progress
 from scripts.paths import ROOT
@@ -28,7 +28,7 @@ def against(arguments: list[str] | None = None) -> int:
     from scripts.bench import against as bench
 
     parser = bench_parser("bench-against", bench.__doc__, "against.json")
-    parser.add_argument("--commit", default="3c7f219", help="the earlier one (%(default)s)")
+    add_commit(parser)
     _add_rounds(parser)
     options = parser.parse_args(arguments)
     asked = (options.commit, options.rounds, options.clips)
@@ -36,23 +36,17 @@ def against(arguments: list[str] | None = None) -> int:
 
 
 def _add_rounds(parser: argparse.ArgumentParser) -> None:
-    for name, default, text in (
-        ("--rounds", 5, "times each clip is answered"),
-        ("--clips", 2, "clips of each person"),
-    ):
-        parser.add_argument(name, type=at_least_one, default=default, metavar="N", help=text)
+    add_count(parser, "--rounds", 5, "times each clip is answered")
+    add_count(parser, "--clips", 2, "clips of each person")
 
 
 def gallery(arguments: list[str] | None = None) -> int:
     from scripts.bench import gallery as bench
 
     parser = task_parser("bench-gallery", bench.__doc__)
-    for name, default, text in (
-        ("--embeddings", 50_000, "default %(default)s"),
-        ("--each", 5, "embeddings of one person"),
-        ("--searches", 100, "default %(default)s"),
-    ):
-        parser.add_argument(name, type=at_least_one, default=default, metavar="N", help=text)
+    add_count(parser, "--embeddings", 50_000, "default %(default)s")
+    add_count(parser, "--each", 5, "embeddings of one person")
+    add_count(parser, "--searches", 100, "default %(default)s")
     options = parser.parse_args(arguments)
     facts = bench.measure(options.embeddings, options.each, options.searches)
     tell(facts, bench.in_words, as_json=options.json)
@@ -91,9 +85,7 @@ def replays(arguments: list[str] | None = None) -> int:
     from scripts.bench import replays as bench
 
     parser = task_parser("bench-replays", bench.__doc__)
-    parser.add_argument(
-        "--clips", type=at_least_one, default=40, metavar="N", help="at most; default %(default)s"
-    )
+    add_count(parser, "--clips", 40, "at most; default %(default)s")
     options = parser.parse_args(arguments)
     facts = bench.measure(options.clips, Progress(quiet=options.json))
     tell(facts, bench.in_words, as_json=options.json)
@@ -105,9 +97,7 @@ def sharpest(arguments: list[str] | None = None) -> int:
 
     parser = bench_parser("bench-sharpest", bench.__doc__, "sharpest.json")
     _add_faces(parser)
-    parser.add_argument(
-        "--each", type=at_least_one, default=1, metavar="N", help="clips of each person and kind"
-    )
+    add_count(parser, "--each", 1, "clips of each person and kind")
     options = parser.parse_args(arguments)
     return measured(
         options, lambda say: bench.measure(options.faces, options.each, say), bench.in_words
@@ -147,6 +137,4 @@ def _add_faces(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_draws(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--draws", type=at_least_one, default=10, metavar="N", help="choices of who is enrolled"
-    )
+    add_count(parser, "--draws", 10, "choices of who is enrolled")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloud.switch import read_switch
-from scripts.cli.bench_ending import Facts, at_least_one, bench_parser, measured
+from scripts.cli.bench_ending import Facts, add_count, bench_parser, measured
 
 # Each loads what it measures with: some take a second to load.
 
@@ -12,9 +12,7 @@ def overhead(arguments: list[str] | None = None) -> int:
     from scripts.bench import overhead as bench
 
     parser = bench_parser("bench", bench.__doc__, "bench-overhead.json")
-    parser.add_argument(
-        "--count", type=at_least_one, default=50, metavar="N", help="warm round trips to measure"
-    )
+    add_count(parser, "--count", 50, "warm round trips to measure")
     options = parser.parse_args(arguments)
     return measured(
         options, lambda say: bench.measure(read_switch(), options.count, say), bench.in_words
@@ -25,9 +23,7 @@ def queue(arguments: list[str] | None = None) -> int:
     from scripts.bench import queue_latency as bench
 
     parser = bench_parser("bench-queue", bench.__doc__, "bench-queue.json")
-    parser.add_argument(
-        "--count", type=at_least_one, default=50, metavar="N", help="messages to measure"
-    )
+    add_count(parser, "--count", 50, "messages to measure")
     options = parser.parse_args(arguments)
 
     def in_words(facts: Facts) -> str:
@@ -40,9 +36,7 @@ def reload(arguments: list[str] | None = None) -> int:
     from scripts.bench import reload as bench
 
     parser = bench_parser("bench-reload", bench.__doc__, "bench-reload.json")
-    parser.add_argument(
-        "--count", type=at_least_one, default=10, metavar="N", help="how often to save"
-    )
+    add_count(parser, "--count", 10, "how often to save")
     options = parser.parse_args(arguments)
 
     def in_words(facts: Facts) -> str:
@@ -59,7 +53,7 @@ def lab(arguments: list[str] | None = None) -> int:
     from scripts.bench import lab as bench
 
     parser = bench_parser("bench-lab", bench.__doc__, "lab.json")
-    parser.add_argument("--times", type=at_least_one, default=3, metavar="N", help="rounds")
+    add_count(parser, "--times", 3, "rounds")
     options = parser.parse_args(arguments)
     return measured(options, lambda say: bench.measure(options.times, say), bench.in_words)
 
@@ -68,9 +62,7 @@ def state(arguments: list[str] | None = None) -> int:
     from scripts.bench import state_cost as bench
 
     parser = bench_parser("bench-state", bench.__doc__, "bench-state.json")
-    parser.add_argument(
-        "--count", type=at_least_one, default=100, metavar="N", help="warm clips in each lab"
-    )
+    add_count(parser, "--count", 100, "warm clips in each lab")
     options = parser.parse_args(arguments)
     return measured(options, lambda say: bench.measure(options.count, say), bench.in_words)
 
@@ -79,12 +71,9 @@ def dashboard(arguments: list[str] | None = None) -> int:
     from scripts.bench import dashboard as bench
 
     parser = bench_parser("bench-dashboard", bench.__doc__, "bench-dashboard.json")
-    for name, default, text in (
-        ("--clips", 10_000, "of history (%(default)s)"),
-        ("--loads", 20, "of each view (%(default)s)"),
-        ("--results", 40, "new ones (%(default)s)"),
-    ):
-        parser.add_argument(name, type=at_least_one, default=default, metavar="N", help=text)
+    add_count(parser, "--clips", 10_000, "of history (%(default)s)")
+    add_count(parser, "--loads", 20, "of each view (%(default)s)")
+    add_count(parser, "--results", 40, "new ones (%(default)s)")
     parser.add_argument(
         "--idle", type=float, default=60.0, metavar="SECONDS", help="what is watched (%(default)g)"
     )
@@ -100,9 +89,7 @@ def endpoint(arguments: list[str] | None = None) -> int:
 
     parser = bench_parser("bench-endpoint", bench.__doc__, "bench-endpoint.json")
     parser.add_argument("endpoint", metavar="URL", help="where the other emulator listens")
-    parser.add_argument(
-        "--clips", type=at_least_one, default=50, metavar="N", help="how many are timed"
-    )
+    add_count(parser, "--clips", 50, "how many are timed")
     options = parser.parse_args(arguments)
     return measured(
         options, lambda say: bench.measure(options.endpoint, options.clips, say), bench.in_words

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cloud.switch import read_switch
-from scripts.cli.bench_ending import at_least_one, bench_parser, measured
+from scripts.cli.bench_ending import add_commit, add_count, bench_parser, measured
+from scripts.cli.parsing import positive
 
 
 def loop(arguments: list[str] | None = None) -> int:
@@ -11,12 +12,9 @@ def loop(arguments: list[str] | None = None) -> int:
     from scripts.bench.loop_figures import table
 
     parser = bench_parser("bench-loop", bench.__doc__, "loop.json")
-    for name, default, text in (
-        ("--turns", 3, "default %(default)s"),
-        ("--clips", 20, "of ours in a turn (%(default)s)"),
-        ("--report-clips", 4, "of the report's in a turn (%(default)s)"),
-    ):
-        parser.add_argument(name, type=at_least_one, default=default, metavar="N", help=text)
+    add_count(parser, "--turns", 3, "default %(default)s")
+    add_count(parser, "--clips", 20, "of ours in a turn (%(default)s)")
+    add_count(parser, "--report-clips", 4, "of the report's in a turn (%(default)s)")
     options = parser.parse_args(arguments)
     asked = (options.turns, options.clips, options.report_clips)
     return measured(options, lambda say: bench.measure(read_switch(), *asked, say), table)
@@ -26,10 +24,8 @@ def against(arguments: list[str] | None = None) -> int:
     from scripts.bench import against_loop as bench
 
     parser = bench_parser("bench-against-loop", bench.__doc__, "against-loop.json")
-    parser.add_argument("--commit", default="3c7f219", help="the earlier one (%(default)s)")
-    parser.add_argument(
-        "--turns", type=at_least_one, default=2, metavar="N", help="that count, of each"
-    )
+    add_commit(parser)
+    add_count(parser, "--turns", 2, "that count, of each")
     options = parser.parse_args(arguments)
     return measured(
         options, lambda say: bench.measure(options.commit, options.turns, say), bench.in_words
@@ -41,9 +37,9 @@ def sustained(arguments: list[str] | None = None) -> int:
 
     about = bench.measure_sustained.__doc__
     parser = bench_parser("bench-sustained", about, "against-sustained.json")
-    parser.add_argument("--commit", default="3c7f219", help="the earlier one (%(default)s)")
+    add_commit(parser)
     parser.add_argument(
-        "--rates", type=float, nargs="+", default=[4, 5, 6, 7, 8, 10, 12, 14], metavar="N",
+        "--rates", type=positive, nargs="+", default=[4, 5, 6, 7, 8, 10, 12, 14], metavar="N",
         help="clips a second (%(default)s)",
     )  # fmt: skip
     options = parser.parse_args(arguments)
@@ -58,9 +54,7 @@ def device(arguments: list[str] | None = None) -> int:
     from scripts.bench import device_cost as bench
 
     parser = bench_parser("bench-device", bench.__doc__, "bench-device.json")
-    parser.add_argument(
-        "--clips", type=at_least_one, default=16, metavar="N", help="clips to measure"
-    )
+    add_count(parser, "--clips", 16, "clips to measure")
     options = parser.parse_args(arguments)
     return measured(options, lambda say: bench.measure_in_the_lab(options.clips, say), bench.table)
 

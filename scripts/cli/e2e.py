@@ -21,6 +21,7 @@ from scripts.e2e.film import film_clips
 from scripts.e2e.players import Player
 from scripts.e2e.report import e2e_json, summary, table
 from scripts.e2e.truth import Comparison, ShownResult, read_truth
+from scripts.json_file import write_json
 from scripts.lab.cpu import emulator_family, spent_s
 from scripts.paths import ROOT
 from scripts.progress_bar import Step
@@ -136,8 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
     cpu_ms = {what: (s - before.get(what, 0.0)) * 1000 / len(truth) for what, s in _cpu_s().items()}
     comparison = Comparison(truth, run.answers(), run.duplicates)
     facts = e2e_json(comparison, name, cpu_ms)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(facts, indent=2) + "\n")
+    write_json(options.out, facts)
     page = options.out.with_name("report.html")
     write_page(e2e_report(comparison, facts, film_clips(FIXTURES / "lab.h264")), page)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from scripts.aws.published import published
 from scripts.cli.parsing import positive, task_parser
 from scripts.console import Progress, print_json, run_command
+from scripts.json_file import write_json
 from scripts.paths import ROOT
 from scripts.plan.check import check
 from scripts.plan.figures import MB_PER_CPU, measured_work
@@ -89,9 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     progress = Progress(quiet=options.json)
     if options.check:
         found = check(options.stages, options.check)
-        kept = options.out.with_name("plan-check.json")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        write_json(options.out.with_name("plan-check.json"), found)
         return _print_check(found, options.json)
     work = measured_work(options.stages)
     asked = Asked(
@@ -108,8 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     progress(f"simulating {asked.clips_per_s:,.0f} clips a second; under a minute")
     with progress.usual("simulating", "plan"):
         made = plan(asked, work, options.seed)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    write_json(options.out, made)
     picture = options.out.with_suffix(".html")
     picture.write_text(page(made), encoding="utf-8")
     if options.json:

@@ -7,7 +7,6 @@ queues and spools are looked at; a long run fails on growth and on answers that 
 
 from __future__ import annotations
 
-import json
 import random
 import secrets
 import statistics
@@ -27,6 +26,7 @@ from scripts.e2e.film import read_film
 from scripts.e2e.players import Player
 from scripts.e2e.soak_report import DeviceLog, SoakPlan, report
 from scripts.e2e.steadiness import Sample, Sampler, judge
+from scripts.json_file import write_json
 from scripts.lab.backends import choose_backend
 from scripts.lab.kept import KeptState
 from scripts.lab.memory import ProcessNames
@@ -271,8 +271,7 @@ def soak(plan: SoakPlan, film: Path, out: Path, progress: Progress) -> dict[str,
     steadiness = judge(played.steady, plan.rate * plan.devices)
     logs = list(played.soak.devices.values())
     facts = report(logs, plan, backend, played.samples, steadiness)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(facts, indent=2) + "\n")
+    write_json(out, facts)
     page = out.with_name("report.html")
     write_page(soak_report(logs, facts, read_film(film)), page)
     progress(f"wrote {out} and {page}")

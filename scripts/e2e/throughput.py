@@ -7,7 +7,6 @@ falls by as much where that is so from the start. Writes out/throughput.json and
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 import time
@@ -24,6 +23,7 @@ from scripts.console import Progress
 from scripts.e2e.soak import PATIENCE_S, Cameras, Played, Viewers, added, play
 from scripts.e2e.soak_report import SoakPlan
 from scripts.e2e.throughput_picture import picture
+from scripts.json_file import write_json
 from scripts.lab.cpu import emulator_family, spent_s
 from scripts.percentiles import percentiles
 from scripts.progress_bar import Step
@@ -244,8 +244,7 @@ def measure(
 
 def keep(facts: dict[str, Any], out: Path, progress: Progress) -> None:
     """Write `out`, and its picture beside."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(facts, indent=2) + "\n")
+    write_json(out, facts)
     drawn = out.with_suffix(".svg")
     drawn.write_text(picture(facts["trials"], GOAL_MS))
     progress(f"wrote {out} and {drawn}")

@@ -22,14 +22,14 @@ from training.evaluation.open_set import (
     report_style,
     trials,
 )
-from training.evaluation.run import Evaluation, _Asked
+from training.evaluation.run import AskedModels, Evaluation
 
 # Of strangers drawn from everybody; lambda/README.md says how it was chosen, and for whom more are.
 PROMISED = 0.005
 Parts = dict[str, Any]
 
 
-def of_pictures(run: Evaluation, single: _Asked, voting: _Asked) -> Parts:
+def of_pictures(run: Evaluation, single: AskedModels, voting: AskedModels) -> Parts:
     """`open_set`, `by_group` and `by_condition` of eval.json, of single pictures."""
     gallery, seed, answers = run.examiner.gallery, run.options.seed, single.answers
     asked = {

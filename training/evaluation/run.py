@@ -42,7 +42,7 @@ class NothingToMeasure(ToolError):
 
 
 @dataclass
-class _Asked:
+class AskedModels:
     """Every answer by model, and the probes that had no face, by person (None: strangers)."""
 
     answers: dict[str, list[ModelAnswer]] = field(default_factory=dict)
@@ -153,9 +153,9 @@ class Evaluation:
         check_parity(trained.model, exported, self.options.seed, chips=trained.sample_chips)
         return CustomModel.from_bytes(exported)
 
-    def ask(self, group_size: int) -> _Asked:
+    def ask(self, group_size: int) -> AskedModels:
         """Ask about all probes, `group_size` pictures of a person at a time."""
-        asked = _Asked({model: [] for model in (*MODELS, FINAL)})
+        asked = AskedModels({model: [] for model in (*MODELS, FINAL)})
         for pictures, is_stranger in ((self.plan.probes, False), (self.plan.strangers, True)):
             for group in groups_of(self._samples(pictures), group_size):
                 truth = None if is_stranger else group[0].picture.person_id
@@ -170,7 +170,9 @@ class Evaluation:
     def _without_face(self) -> set[DatasetPicture]:
         return set(self.faces.without_face)
 
-    def figures(self, asked: _Asked, model: str, *, count_missed: bool = True) -> dict[str, object]:
+    def figures(
+        self, asked: AskedModels, model: str, *, count_missed: bool = True
+    ) -> dict[str, object]:
         made = figures(
             asked.answers[model],
             self.examiner.people(model),
